@@ -1,0 +1,1 @@
+"""PostgreSQL: how it connects, locks, runs statements and describes itself."""

@@ -1,0 +1,1 @@
+"""SQLite: how it connects, locks, runs statements and describes itself."""

@@ -1,0 +1,84 @@
+"""What can go wrong, as one tree.
+
+    SqlpairError                    (exit code 1)
+    ├── UsageError                  the request makes no sense (exit code 2)
+    ├── SettingsError               alembic.ini, .env or the environment is wrong
+    ├── SqlFileError                a SQL file cannot be used; nothing has run
+    ├── HistoryError                files, revisions and databases disagree
+    ├── ConnectError                a database cannot be reached or used
+    ├── LockError                   somebody else holds what this run needs
+    └── StatementError              the database refused a statement
+
+Every message has the same shape: what happened, the evidence, the next move.
+No message carries a password.
+
+The tree does not import Alembic, so that "nothing to do" can be answered
+without it; ``deployment.run`` hands Alembic's callers a ``CommandError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SqlpairError(Exception):
+    """A failure a person can act on.
+
+    ``what`` is one sentence and names the database and file where there is
+    one; ``evidence`` are the lines that show it; ``remedy`` is the next move.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, evidence: Sequence[str] = (), remedy: str = ""):
+        self.what = what
+        self.evidence = tuple(evidence)
+        self.remedy = remedy
+        lines = [what, *(f"  {line}" for line in self.evidence)]
+        if remedy:
+            lines += [f"  {line}" for line in remedy.splitlines()]
+        super().__init__("\n".join(lines))
+
+
+class UsageError(SqlpairError):
+    """The request makes no sense: an unknown database, a version of words."""
+
+    exit_code = 2
+
+
+class SettingsError(SqlpairError):
+    """A setting is missing or wrong; the message names its key."""
+
+
+class SqlFileError(SqlpairError):
+    """A SQL file cannot be used. Raised before anything runs.
+
+    ``line`` counts from 1; it is None where no single line is at fault.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        evidence: Sequence[str] = (),
+        remedy: str = "",
+        *,
+        line: int | None = None,
+    ):
+        self.line = line
+        super().__init__(what, evidence, remedy)
+
+
+class HistoryError(SqlpairError):
+    """Files, revisions, ledger or version table disagree."""
+
+
+class ConnectError(SqlpairError):
+    """A database cannot be reached, opened or trusted to be what it is named."""
+
+
+class LockError(SqlpairError):
+    """A lock was not had within its bound; the message names who holds it."""
+
+
+class StatementError(SqlpairError):
+    """The database refused a statement of a SQL file."""
