@@ -1,0 +1,55 @@
+-- Create user_strategies: which strategies each user runs, where, and how they fare.
+-- Why: strategies move from one user's memory into a table that many users share.
+-- Locks: users, against writers, brief (the foreign key); no rewrite.
+-- Rollback loses: every strategy, with its configuration and state.
+BEGIN;
+
+CREATE TABLE user_strategies (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    user_id         uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    strategy_name   varchar(100) NOT NULL,
+    instrument      varchar(100) NOT NULL,
+    broker          varchar(50) NOT NULL,
+    environment     varchar(20) NOT NULL,
+    config          jsonb NOT NULL DEFAULT '{}',
+    status          varchar(50) NOT NULL DEFAULT 'stopped',
+    last_action     varchar(50),
+    auto_reconnect  boolean DEFAULT true,
+    connected_at    timestamptz,
+    disconnected_at timestamptz,
+    last_heartbeat  timestamptz,
+    error_message   text,
+    error_count     integer DEFAULT 0,
+    created_at      timestamptz DEFAULT now(),
+    updated_at      timestamptz DEFAULT now(),
+    CONSTRAINT unique_user_strategy_instrument_env
+        UNIQUE (user_id, strategy_name, instrument, environment),
+    CONSTRAINT user_strategies_status_check
+        CHECK (status IN ('active', 'stopped', 'paused', 'error')),
+    CONSTRAINT user_strategies_environment_check
+        CHECK (environment IN ('live', 'testnet'))
+);
+
+CREATE INDEX idx_user_strategies_user ON user_strategies (user_id);
+CREATE INDEX idx_user_strategies_status ON user_strategies (status);
+CREATE INDEX idx_user_strategies_broker ON user_strategies (broker);
+CREATE INDEX idx_user_strategies_environment ON user_strategies (environment);
+CREATE INDEX idx_user_strategies_created_at ON user_strategies (created_at);
+CREATE INDEX idx_user_strategies_updated_at ON user_strategies (updated_at);
+
+-- The clock, not now(): that is when the transaction began, which for a slow
+-- one can be before the row was made. The name is whole, so that no caller's
+-- search_path can put another function in its place.
+CREATE FUNCTION user_strategies_set_updated_at() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at := pg_catalog.clock_timestamp();
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER user_strategies_updated_at
+    BEFORE UPDATE ON user_strategies
+    FOR EACH ROW EXECUTE FUNCTION user_strategies_set_updated_at();
+
+COMMIT;
