@@ -1,0 +1,189 @@
+"""A PostgreSQL script as single statements, cut where psql would cut.
+
+psql cuts at each ``;`` outside quotes, comments, parentheses (``CREATE RULE``)
+and the bodies of SQL-standard routines (``BEGIN ATOMIC … END``). The text is
+read once, by possessive expressions, so that a megabyte in one literal costs no
+more than a megabyte of statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from sqlpair.drivers.postgresql.role import needs_client, role
+from sqlpair.errors import SqlFileError
+from sqlpair.statement import Statement, fault
+
+_FLAGS = re.ASCII | re.IGNORECASE | re.DOTALL
+
+_SPACE = r"[ \t\r\n\f\v]++"
+_LINE_COMMENT = r"--[^\r\n]*+"
+_FLAT_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
+# PostgreSQL takes every character beyond ASCII for a letter, and $ for a part
+# of an identifier: a$b$ opens no quote.
+_LETTER = r"[A-Za-z0-9_$\x80-\U0010FFFF]"
+_WORD = rf"(?!E')[A-Za-z_\x80-\U0010FFFF]{_LETTER}*+"
+_TAG = r"\$(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?+\$"
+# A backslash escapes in E'…' alone, and in the strings that continue it: a
+# string on a later line, with nothing but space between, belongs to it.
+_ESCAPED = r"'(?:[^'\\]++|\\.|'')*+'"
+_CONTINUED = (
+    rf"(?:[ \t\f\v]++|{_LINE_COMMENT})*+[\r\n](?:{_SPACE}|{_LINE_COMMENT}[\r\n])*+"
+)
+_E_STRING = rf"E{_ESCAPED}(?:{_CONTINUED}{_ESCAPED})*+(?!{_CONTINUED}')"
+
+
+def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
+    """Match code in which nothing begins, ends or nests a statement."""
+    return re.compile(
+        rf"(?:[^A-Za-z_\x80-\U0010FFFF'\"$;()\\/-]++|{word}|'[^']*+'|\"[^\"]*+\""
+        rf"|{_E_STRING}|(?!{_TAG})\$|-(?!-)|/(?!\*))*+",
+        _FLAGS,
+    ).match
+
+
+_run = _run_of(_WORD)
+_run_in_routine = _run_of(rf"(?!(?:begin|case|end)(?!{_LETTER})){_WORD}")
+_gap = re.compile(rf"(?:{_SPACE}|{_LINE_COMMENT}|{_FLAT_COMMENT})*+", _FLAGS).match
+_word = re.compile(_WORD, _FLAGS).match
+_tag = re.compile(_TAG, _FLAGS).match
+_comment_edges = re.compile(r"/\*|\*/").finditer
+
+
+def split(text: str) -> Iterator[Statement]:
+    """The statements of ``text`` in order, each made when it is asked for."""
+    line, counted, position = 1, 0, 0
+    while (start := _skip(text, position)) < len(text):
+        if text[start] == ";":
+            position = start + 1
+            continue
+        words = _words(text, start)
+        position = _end(text, start, words)
+        line += text.count("\n", counted, start)
+        counted = start
+        statement = text[start:position]
+        if words[:1] == ("COPY",) and needs_client(statement):
+            raise fault(
+                text,
+                start,
+                "COPY through the client, which psql does and a server cannot",
+                "Write the rows as INSERT statements, as pg_dump --inserts does.",
+            )
+        yield Statement(statement, line, start, words, *role(statement, words))
+
+
+def _end(text: str, start: int, words: tuple[str, ...]) -> int:
+    """Where the statement that begins at ``start`` ends, its ``;`` included."""
+    run = _run_in_routine if _is_routine(words) else _run
+    open_at: list[int] = []  # parentheses
+    body: list[int] = []  # BEGIN ATOMIC, and each CASE in it
+    position = start
+    while (end := _past(run(text, position))) < len(text):
+        sign, position = text[end], end + 1
+        if sign == "(":
+            open_at.append(end)
+        elif sign == ")":
+            del open_at[-1:]
+        elif sign == ";" and not open_at and not body:
+            return position
+        elif sign in "-/":
+            position = _skip(text, end)
+            if position == len(text):
+                break  # leaving the comments at the end of the file out
+        elif sign != ";":
+            position = _past_token(text, end, None if open_at else body)
+    if open_at or body:
+        raise _unclosed(text, open_at, body)
+    return start + len(text[start:end].rstrip(" \t\r\n\f\v"))
+
+
+def _is_routine(words: tuple[str, ...]) -> bool:
+    rest = words[3:] if words[:3] == ("CREATE", "OR", "REPLACE") else words[1:]
+    return words[:1] == ("CREATE",) and rest[:1] in {("FUNCTION",), ("PROCEDURE",)}
+
+
+def _past_token(text: str, position: int, body: list[int] | None) -> int:
+    """Past a dollar quote or a word that nests; anything else is a fault.
+
+    ``body`` grows and shrinks with BEGIN ATOMIC, CASE and END; inside
+    parentheses, where it is None, they mean nothing.
+    """
+    if tag := _tag(text, position):
+        close = text.find(tag[0], tag.end())
+        if close < 0:
+            raise _endless(text, position, f"{tag[0]} string", tag[0])
+        return close + len(tag[0])
+    word = _word(text, position)
+    if word is None:
+        raise _fault_at(text, position)
+    if body is not None:
+        _nest(text, word, body)
+    return word.end()
+
+
+def _nest(text: str, word: re.Match[str], body: list[int]) -> None:
+    """Enter or leave a block of a routine's body, at BEGIN, CASE or END."""
+    name = word[0].upper()
+    if name == "END":
+        del body[-1:]
+    elif name == "CASE":
+        if body:
+            body.append(word.start())
+    # psql takes every BEGIN for the begin of a body, even a function's name.
+    elif _words(text, word.start())[:2] == ("BEGIN", "ATOMIC"):
+        body.append(word.start())
+
+
+def _skip(text: str, position: int) -> int:
+    """Past white space and comments."""
+    while text.startswith("/*", position := _past(_gap(text, position))):
+        position = _past_nested_comment(text, position)
+    return position
+
+
+def _past_nested_comment(text: str, position: int) -> int:
+    depth = 0
+    for edge in _comment_edges(text, position):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise _endless(text, position, "comment", "*/")
+
+
+def _words(text: str, position: int) -> tuple[str, ...]:
+    words: list[str] = []
+    while len(words) < 4 and (word := _word(text, position)):
+        words.append(word[0].upper())
+        position = _skip(text, word.end())
+    return tuple(words)
+
+
+def _fault_at(text: str, position: int) -> SqlFileError:
+    sign = text[position]
+    if sign == "\\":
+        return fault(
+            text,
+            position,
+            "a psql command, not SQL",
+            "Take the line out: a migration runs without psql.",
+        )
+    if sign == '"':
+        return _endless(text, position, "quoted identifier", '"')
+    return _endless(text, position, "string", "'")
+
+
+def _endless(text: str, position: int, name: str, close: str) -> SqlFileError:
+    return fault(text, position, f"a {name} that never ends", f"Close it with {close}")
+
+
+def _unclosed(text: str, open_at: list[int], body: list[int]) -> SqlFileError:
+    if open_at:
+        return fault(text, open_at[0], "a parenthesis that never closes", "Close it.")
+    return fault(text, body[0], "BEGIN ATOMIC without END", "End the body with END;")
+
+
+def _past(match: re.Match[str] | None) -> int:
+    """The end of a match by an expression that matches even nothing."""
+    assert match is not None
+    return match.end()

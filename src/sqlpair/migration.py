@@ -1,0 +1,138 @@
+"""Migrations: numbered pairs of SQL files in a database's folder.
+
+``NNN_name.sql`` goes up, ``NNN_name_rollback.sql`` comes down again, and
+``NNN_name_verify.sql``, where there is one, asserts. Nothing here connects to a
+database, and nothing outside the folder is followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import SqlFileError
+
+# The lookahead keeps 001_rollback.sql from being a migration that goes up.
+_FILE_NAME = re.compile(
+    r"(?P<stem>(?P<number>[0-9]{3,9})_(?!(?:rollback|verify)\.)[A-Za-z0-9_-]+?)"
+    r"(?P<suffix>_rollback|_verify)?\.sql"
+)
+_OTHER_FILES = frozenset({"schema.sql", "seed.sql"})
+
+
+class Migration(NamedTuple):
+    """One numbered pair; ``stem`` is its file name without suffix and ``.sql``."""
+
+    database: str
+    number: int
+    stem: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.stem.partition("_")[2]
+
+    @property
+    def revision(self) -> str:
+        """Alembic's id for it, with the digits of the file name."""
+        return f"{self.database}_{self.stem.partition('_')[0]}"
+
+    @property
+    def up(self) -> Path:
+        return self.folder / f"{self.stem}.sql"
+
+    @property
+    def down(self) -> Path:
+        return self.folder / f"{self.stem}_rollback.sql"
+
+    @property
+    def verify(self) -> Path:
+        return self.folder / f"{self.stem}_verify.sql"
+
+
+def find(folder: Path, database: str) -> tuple[Migration, ...]:
+    """The migrations of a database by number; none where there is no folder.
+
+    Whether a rollback is there is for ``sqlfile.read`` to say, since only a
+    downgrade needs it.
+    """
+    stems: dict[int, str] = {}
+    companions: list[tuple[str, str]] = []
+    for name in _sql_files(folder, database):
+        match = _FILE_NAME.fullmatch(name)
+        if match is None:
+            raise SqlFileError(
+                f"{database}: {name!a} is no name for a SQL file",
+                [f"in {folder}"],
+                "Name it NNN_name.sql, NNN_name_rollback.sql or NNN_name_verify.sql "
+                "(3 to 9 digits, then letters, digits, _ and -), or move it away.",
+            )
+        number, stem = int(match["number"]), match["stem"]
+        if match["suffix"]:
+            companions.append((stem, name))
+        elif number in stems:
+            raise _same_number(database, number, stems[number], stem)
+        else:
+            stems[number] = stem
+    _refuse_orphans(database, stems.values(), companions)
+    return tuple(Migration(database, n, stems[n], folder) for n in sorted(stems))
+
+
+def _sql_files(folder: Path, database: str) -> list[str]:
+    """The names of the SQL files in ``folder``, each a regular file in it."""
+    names = []
+    try:
+        if folder.is_symlink():
+            raise _link(database, folder)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if not name.lower().endswith(".sql") or name in _OTHER_FILES:
+                    continue
+                if not entry.is_file(follow_symlinks=False):
+                    raise _link(database, folder / name)
+                names.append(name)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SqlFileError(
+            f"{database}: the folder of its SQL files cannot be read",
+            [f"{folder}: {error.strerror}"],
+            "Make it a folder that this user may read.",
+        ) from error
+    return sorted(names)
+
+
+def _refuse_orphans(
+    database: str, stems: Iterable[str], companions: list[tuple[str, str]]
+) -> None:
+    known = set(stems)
+    orphans = [(stem, name) for stem, name in companions if stem not in known]
+    if orphans:
+        raise SqlFileError(
+            f"{database} {orphans[0][1]}: there is no migration {orphans[0][0]}.sql",
+            [
+                f"{name} belongs to {stem}.sql, which is missing"
+                for stem, name in orphans
+            ],
+            "Restore the missing file, or remove what belonged to it.",
+        )
+
+
+def _same_number(database: str, number: int, *stems: str) -> SqlFileError:
+    return SqlFileError(
+        f"{database}: two migrations have the number {number}",
+        [f"{stem}.sql" for stem in stems],
+        "Give the one that is applied nowhere yet the next free number.",
+    )
+
+
+def _link(database: str, path: Path) -> SqlFileError:
+    return SqlFileError(
+        f"{database}: {path.name!a} is a link or a folder, not a file of its own",
+        [f"{path}"],
+        "Put the file itself there: SQL is read from the database's folder alone.",
+    )

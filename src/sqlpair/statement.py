@@ -1,0 +1,54 @@
+"""One statement of a SQL file, as an engine's splitter hands it on.
+
+Only the splitters in ``drivers/`` make statements, because only they know how
+their engine reads text; everybody else reads the role they gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+from typing import NamedTuple, TypeAlias
+
+from sqlpair.errors import SqlFileError
+
+
+class Role(Enum):
+    """What a statement means for the transaction it would run in."""
+
+    ORDINARY = auto()
+    BEGIN = auto()  # opens a plain transaction
+    COMMIT = auto()  # ends it
+    CONTROL = auto()  # any other transaction control
+    OUTSIDE = auto()  # the engine refuses it inside a transaction
+    FOREIGN_KEYS = auto()  # switches foreign keys, without effect in a transaction
+    FORBIDDEN = auto()  # reaches beyond the database, so never runs
+
+
+class Statement(NamedTuple):
+    """A statement, verbatim from its first token to its ``;`` (if it has one).
+
+    ``line`` counts from 1 and ``offset`` from 0, both in the file's text.
+    ``words`` are the bare words it opens with, at most four, in upper case,
+    comments between them skipped. ``title`` names, for a message, what gave the
+    statement a role other than ORDINARY.
+    """
+
+    text: str
+    line: int
+    offset: int
+    words: tuple[str, ...]
+    role: Role = Role.ORDINARY
+    title: str = ""
+
+
+Split: TypeAlias = Callable[[str], Iterator[Statement]]
+
+
+def fault(text: str, offset: int, what: str, remedy: str) -> SqlFileError:
+    """The error for what stands at ``offset``, with its line as evidence."""
+    line = text.count("\n", 0, offset) + 1
+    begin = text.rfind("\n", 0, offset) + 1
+    # A line of a dump can be a megabyte: show the part around the offset.
+    shown = text[max(begin, offset - 40) : offset + 60].partition("\n")[0].strip()
+    return SqlFileError(what, [f"{line} | {shown}"], remedy, line=line)
