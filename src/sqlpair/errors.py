@@ -81,4 +81,21 @@ class LockError(SqlpairError):
 
 
 class StatementError(SqlpairError):
-    """The database refused a statement of a SQL file."""
+    """The database refused a statement of a SQL file.
+
+    ``line`` counts from 1. ``retry`` says that the same transaction may well go
+    through a moment later: a lock was not had in time, or a deadlock was broken.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        evidence: Sequence[str] = (),
+        remedy: str = "",
+        *,
+        line: int | None = None,
+        retry: bool = False,
+    ):
+        self.line = line
+        self.retry = retry
+        super().__init__(what, evidence, remedy)

@@ -1,1 +1,11 @@
 """SQLite: how it connects, locks, runs statements and describes itself."""
+
+from sqlpair.drivers.sqlite.session import connect, table
+from sqlpair.drivers.sqlite.split import split
+
+# Outside the transaction, where alone it has an effect.
+SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;"
+SCRIPT_RESET = ""
+SCRIPT_COMMIT = "COMMIT;"
+
+__all__ = ["SCRIPT_BEGIN", "SCRIPT_COMMIT", "SCRIPT_RESET", "connect", "split", "table"]

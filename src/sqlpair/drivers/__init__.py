@@ -1,0 +1,135 @@
+"""Drivers: the only rooms in which PostgreSQL and SQLite differ.
+
+A driver module offers ``connect(database, read_only=…) -> Session`` and
+``split(text)``. Its Session speaks the engine's own tongue behind one interface:
+
+- transactions are the session's own (``begin``, ``commit``, ``rollback``); neither
+  SQLAlchemy nor the DB-API driver starts or ends one behind its back;
+- SQL is sent as it is written: no parameters, no ``%`` or ``:name`` to escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from sqlpair.schema import Schema
+    from sqlpair.settings import Database
+    from sqlpair.statement import Statement
+
+Report = Callable[[str], None]
+
+
+class Table(NamedTuple):
+    """How an engine's bookkeeping tables are written in SQL.
+
+    ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
+    the present moment in UTC, ``prefix`` what qualifies a table's name.
+    """
+
+    key: str
+    timestamp: str
+    now: str
+    prefix: str
+
+
+class Session(Protocol):
+    """One connection to one database."""
+
+    database: Database
+    table: Table
+    can_prepare: bool
+    """Whether the engine knows prepared transactions at all."""
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Return the result of one query, a dict for each row."""
+
+    def execute(self, sql: str) -> None:
+        """Run one or more statements of the engine's own."""
+
+    def columns(self, table: str) -> list[str]:
+        """Return a bookkeeping table's columns; none when it is not there."""
+
+    def begin(self) -> None:
+        """Start a transaction that may write."""
+
+    def check(self) -> None:
+        """Raise what a commit would raise; the transaction stays open."""
+
+    def commit(self) -> None:
+        """Commit, durably."""
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one; never raises."""
+
+    def prepare(self, identifier: str) -> bool:
+        """Make the transaction durable yet undecided; False where that cannot be."""
+
+    def prepared(self) -> list[str]:
+        """Return the identifiers of transactions that were left undecided."""
+
+    def decide(self, identifier: str, *, commit: bool) -> None:
+        """Commit or roll back a prepared transaction."""
+
+    def lock(self, report: Report) -> None:
+        """Take the deployment lock; LockError after ``lock_wait`` seconds."""
+
+    def assert_locked(self) -> None:
+        """LockError if the deployment lock was lost meanwhile."""
+
+    def reset(self) -> None:
+        """Undo what a migration changed in the session: role, search_path, ..."""
+
+    def run(self, statements: Iterable[Statement], path: Path) -> None:
+        """Run a file's statements; StatementError names the line that failed."""
+
+    def alembic_connection(self) -> Connection:
+        """Return a SQLAlchemy connection that shares this session's transaction."""
+
+    def schema(self) -> Schema:
+        """Describe the live schema, bookkeeping tables left out."""
+
+    def close(self) -> None:
+        """Disconnect; an open transaction is rolled back, locks are freed."""
+
+
+class Driver(Protocol):
+    """What a driver module offers."""
+
+    SCRIPT_BEGIN: str
+    """What opens a transaction in a script, as a deployment would."""
+
+    SCRIPT_RESET: str
+    """What undoes a migration's session settings in a script."""
+
+    SCRIPT_COMMIT: str
+    """What ends a transaction in a script."""
+
+    def table(self, database: Database) -> Table:
+        """Say how bookkeeping tables are written."""
+
+    def connect(
+        self, database: Database, *, read_only: bool, report: Report
+    ) -> Session | None:
+        """Connect. With ``read_only``, None when there is no database yet."""
+
+    def split(self, text: str) -> Iterator[Statement]:
+        """Split a SQL text into statements."""
+
+
+def driver_of(database: Database) -> Driver:
+    """Return the driver module for ``database``."""
+    return cast("Driver", import_module(f"sqlpair.drivers.{database.driver}"))
+
+
+def quote(text: str) -> str:
+    """Return ``text`` as a SQL literal, for either engine.
+
+    PostgreSQL sessions here have standard_conforming_strings on.
+    """
+    return "'" + text.replace("'", "''") + "'"
