@@ -1,0 +1,158 @@
+"""A branch: one database's migrations in order, and what a person calls a place on it.
+
+A branch is a line. A place on it is a position: how many migrations, counted from
+base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlpair.errors import HistoryError, UsageError
+from sqlpair.ledger import State
+from sqlpair.migration import Migration, find
+from sqlpair.settings import Database, Settings
+
+DESTINATION = re.compile(r"(?:(?P<label>[^@]*)@)?(?P<place>\w*)(?P<relative>[+-]\d+)?")
+
+
+class Branch(NamedTuple):
+    """A database and its migrations, lowest number first."""
+
+    database: Database
+    migrations: tuple[Migration, ...]
+
+    @property
+    def name(self) -> str:
+        """The database's name, which is the branch label."""
+        return self.database.name
+
+    def position(self, revision: str) -> int | None:
+        """Return the position at which ``revision`` is the head, or None."""
+        for index, migration in enumerate(self.migrations, start=1):
+            if migration.revision == revision:
+                return index
+        return None
+
+    def at(self, number: int) -> int:
+        """Return the position with every migration numbered ``number`` or lower."""
+        return sum(migration.number <= number for migration in self.migrations)
+
+
+def branches(settings: Settings) -> tuple[Branch, ...]:
+    """Find every database's migrations; opens no database."""
+    return tuple(
+        Branch(database, find(database.sql, database.name))
+        for database in settings.databases
+    )
+
+
+def current(branch: Branch, state: State) -> int:
+    """Return the position a database is at.
+
+    HistoryError when its version table and ledger do not name one place on the
+    branch: another checkout's revision, two heads, or tables that disagree.
+    """
+    if len(state.revisions) > 1:
+        raise HistoryError(
+            f"{branch.name}: alembic_version has {len(state.revisions)} rows",
+            state.revisions,
+            "A branch has one head. Settle it with: alembic stamp --purge"
+            f" {branch.name}@<revision>",
+        )
+    head = state.revisions[0] if state.revisions else None
+    position = branch.position(head) if head else 0
+    if position is None:
+        last = branch.migrations[-1].stem if branch.migrations else "no migration"
+        raise HistoryError(
+            f"{branch.name}: the database is ahead of this checkout",
+            [f"alembic_version says {head}; the last file here is {last}"],
+            "Update the checkout, or run the command from the newer one.",
+        )
+    expected = [migration.number for migration in branch.migrations[:position]]
+    recorded = [row.number for row in state.applied]
+    late = [
+        migration
+        for migration in branch.migrations[:position]
+        if migration.number not in recorded
+    ]
+    if late and set(recorded) < set(expected):
+        raise HistoryError(
+            f"{branch.name} {late[0].stem}: numbered below what is applied already",
+            [f"alembic_version says {head}; schema_version has no {late[0].number:03}"],
+            "Give the file the next free number, or, if it did run, record it:"
+            f" alembic stamp {branch.name}@{head}",
+        )
+    if expected != recorded:
+        raise HistoryError(
+            f"{branch.name}: alembic_version and schema_version disagree",
+            [
+                f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
+                f"schema_version:  {_list(recorded)}",
+            ],
+            "Find out which is true, then: make force-version V=N, or alembic stamp"
+            f" {branch.name}@<revision>",
+        )
+    return position
+
+
+def resolve(
+    destination: str, branch: Branch, position: int, *, upgrade: bool
+) -> int | None:
+    """Return the position that ``destination`` means on ``branch``.
+
+    ``destination`` is what Alembic takes: head, heads, base, +N, -N, a revision or
+    the start of one, with an optional ``<database>@`` before and +N or -N after.
+    None when it speaks of another database, or, for a relative step, when this one
+    is already at the end it would move towards.
+    """
+    match = DESTINATION.fullmatch(destination)
+    if not match or not (match["place"] or match["relative"]):
+        raise UsageError(f"{destination!r} is no revision, head, base or relative step")
+    if match["label"] is not None and match["label"] != branch.name:
+        return None
+    count = len(branch.migrations)
+    relative = int(match["relative"] or 0)
+    place = match["place"]
+    if not place:
+        if position == (count if upgrade else 0):
+            return None
+        start: int | None = position
+    elif place in ("head", "heads"):
+        start = count
+    elif place == "base":
+        start = 0
+    else:
+        start = _revision(place, branch)
+        if start is None:
+            return None
+    assert start is not None
+    target = start + relative
+    if not 0 <= target <= count or (relative and (relative > 0) != upgrade):
+        raise HistoryError(
+            f"{branch.name}: {destination} leads off the branch",
+            [f"{position} of {count} migrations are applied"],
+            "Nothing was changed.",
+        )
+    return target
+
+
+def _revision(place: str, branch: Branch) -> int | None:
+    found = branch.position(place)
+    if found is not None:
+        return found
+    matches = [
+        index
+        for index, migration in enumerate(branch.migrations, start=1)
+        if migration.revision.startswith(place)
+    ]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _list(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "nothing is applied"
+    shown = ", ".join(f"{number:03}" for number in numbers[-5:])
+    return f"{len(numbers)} applied, up to {shown}"

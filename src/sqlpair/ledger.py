@@ -1,0 +1,266 @@
+"""The ledger: which migrations a database has applied, and from which bytes.
+
+Three tables, one room:
+
+- ``schema_version``, the ledger: a row means applied; downgrading deletes it.
+- ``alembic_version``, Alembic's own: the head of the branch.
+- ``schema_history``: what every step did, append-only. It also names the
+  transaction a step was part of, which settles a deployment that died between two
+  databases' commits.
+
+What changes them is built here as SQL text, so a deployment and an ``--sql`` script
+write the same. Nothing here commits: the rows live or die with their migration.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from sqlpair.drivers import Session, Table, quote
+from sqlpair.migration import Migration
+
+VERSION_TABLE = "alembic_version"
+LEDGER = "schema_version"
+HISTORY = "schema_history"
+TABLES = (VERSION_TABLE, LEDGER, HISTORY)
+
+# After the four documented columns; each may be left out by another program's INSERT.
+EXTRA_COLUMNS = (
+    ("checksum", "varchar(64)"),
+    ("deployment", "varchar(64)"),
+    ("applied_by", "varchar(255)"),
+    ("milliseconds", "integer"),
+    ("method", "varchar(16)"),
+)
+
+
+class Applied(NamedTuple):
+    """One ledger row. What another program left out is empty."""
+
+    number: int
+    stem: str
+    applied_at: str
+    checksum: str
+    deployment: str
+    applied_by: str
+    milliseconds: int | None
+    method: str
+
+
+class State(NamedTuple):
+    """What a database says of itself: the version table's rows and the ledger's."""
+
+    revisions: tuple[str, ...]
+    applied: tuple[Applied, ...]
+    has_ledger: bool
+
+
+EMPTY = State((), (), has_ledger=False)
+
+
+def unknown(migration: Migration) -> Applied:
+    """Return the row of a migration of which only the number matters."""
+    return Applied(migration.number, migration.stem, "", "", "", "", None, "")
+
+
+class Entry(NamedTuple):
+    """Who does something, and as part of what."""
+
+    deployment: str
+    transaction: str
+    method: str  # upgrade, downgrade, stamp, force
+    milliseconds: int | None = None
+
+
+@cache
+def who() -> str:
+    """Return user@host, as the ledger shows it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:255]
+
+
+def read(session: Session) -> State:
+    """Read the version table and the ledger. Creates nothing."""
+    prefix = session.table.prefix
+    revisions: tuple[str, ...] = ()
+    if session.columns(VERSION_TABLE):
+        found = session.rows(f"SELECT version_num FROM {prefix}{VERSION_TABLE}")
+        revisions = tuple(sorted(row["version_num"] for row in found))
+    columns = session.columns(LEDGER)
+    if not columns:
+        return State(revisions, (), has_ledger=False)
+    rows = session.rows(
+        f"SELECT *, CAST(applied_at AS varchar(23)) AS at FROM {prefix}{LEDGER}"
+        " ORDER BY version, id"
+    )
+    applied = {
+        row["version"]: Applied(
+            number=row["version"],
+            stem=row["migration_name"],
+            applied_at=row["at"] or "",
+            checksum=row.get("checksum") or "",
+            deployment=row.get("deployment") or "",
+            applied_by=row.get("applied_by") or "",
+            milliseconds=row.get("milliseconds"),
+            method=row.get("method") or "",
+        )
+        for row in rows
+    }
+    return State(revisions, tuple(applied.values()), has_ledger=True)
+
+
+def committed(session: Session, transaction: str) -> bool:
+    """Say whether steps of ``transaction`` are in the database's history."""
+    if not session.columns(HISTORY):
+        return False
+    return bool(
+        session.rows(
+            f"SELECT 1 FROM {session.table.prefix}{HISTORY}"
+            f" WHERE transaction_id = {quote(transaction)}"
+        )
+    )
+
+
+def tables(table: Table) -> str:
+    """Return the SQL that makes the three tables where they are missing."""
+    extra = "".join(f", {name} {kind}" for name, kind in EXTRA_COLUMNS)
+    create = f"CREATE TABLE IF NOT EXISTS {table.prefix}"
+    return (
+        f"{create}{VERSION_TABLE} (version_num varchar(32) NOT NULL,"
+        f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num));\n"
+        f"{create}{LEDGER} (id {table.key} PRIMARY KEY, version integer NOT NULL,"
+        " migration_name varchar(255) NOT NULL,"
+        f" applied_at {table.timestamp} DEFAULT ({table.now}){extra});\n"
+        f"{create}{HISTORY} (id {table.key} PRIMARY KEY,"
+        f" at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
+        " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
+        " action varchar(16) NOT NULL, version integer,"
+        " migration_name varchar(255) NOT NULL, applied_by varchar(255),"
+        " milliseconds integer, checksum varchar(64));\n"
+    )
+
+
+def ensure(session: Session) -> None:
+    """Make the tables, and give a documented four-column ledger the other columns."""
+    columns = session.columns(LEDGER)
+    session.execute(tables(session.table))
+    if columns:
+        for name, kind in EXTRA_COLUMNS:
+            if name not in columns:
+                session.execute(
+                    f"ALTER TABLE {session.table.prefix}{LEDGER} ADD COLUMN"
+                    f" {name} {kind};"
+                )
+
+
+def applied(table: Table, migration: Migration, checksum: str, entry: Entry) -> str:
+    """Return the SQL that records ``migration`` as applied."""
+    return _row(table, migration, checksum, entry) + "".join(
+        (
+            _head(table, migration.revision),
+            _event(table, migration, checksum, entry),
+        )
+    )
+
+
+def undone(
+    table: Table, migration: Migration, below: Migration | None, entry: Entry
+) -> str:
+    """Return the SQL that records ``migration`` as undone, ``below`` being the head."""
+    return (
+        f"DELETE FROM {table.prefix}{LEDGER} WHERE version = {migration.number};\n"
+        + _head(table, below.revision if below else None)
+        + _event(table, migration, "", entry)
+    )
+
+
+def stamped(
+    table: Table,
+    state: State,
+    kept: Sequence[tuple[Migration, str]],
+    entry: Entry,
+) -> str:
+    """Return the SQL that makes ledger and version table say ``kept``, no more.
+
+    ``kept`` holds each migration up to the new head with its file's checksum. Rows
+    that are right already stay as they are.
+    """
+    numbers = {migration.number for migration, _ in kept}
+    known = {row.number for row in state.applied}
+    sql = ""
+    for number in sorted(known - numbers):
+        sql += f"DELETE FROM {table.prefix}{LEDGER} WHERE version = {number};\n"
+    for migration, checksum in kept:
+        if migration.number not in known:
+            sql += _row(table, migration, checksum, entry)
+    head = kept[-1][0] if kept else None
+    sql += _head(table, head.revision if head else None)
+    return sql + _event(table, head, kept[-1][1] if kept else "", entry)
+
+
+def accepted(table: Table, checksums: Iterable[tuple[Migration, str]]) -> str:
+    """Return the SQL that records other bytes for applied migrations."""
+    return "".join(
+        f"UPDATE {table.prefix}{LEDGER} SET checksum = {quote(checksum)}"
+        f" WHERE version = {migration.number};\n"
+        for migration, checksum in checksums
+    )
+
+
+def _row(table: Table, migration: Migration, checksum: str, entry: Entry) -> str:
+    values = (
+        str(migration.number),
+        quote(migration.stem),
+        table.now,
+        quote(checksum),
+        quote(entry.deployment),
+        quote(who()),
+        _number(entry.milliseconds),
+        quote(entry.method),
+    )
+    return (
+        f"INSERT INTO {table.prefix}{LEDGER} (version, migration_name, applied_at,"
+        " checksum, deployment, applied_by, milliseconds, method)"
+        f" VALUES ({', '.join(values)});\n"
+    )
+
+
+def _head(table: Table, revision: str | None) -> str:
+    sql = f"DELETE FROM {table.prefix}{VERSION_TABLE};\n"
+    if revision:
+        sql += (
+            f"INSERT INTO {table.prefix}{VERSION_TABLE} (version_num)"
+            f" VALUES ({quote(revision)});\n"
+        )
+    return sql
+
+
+def _event(
+    table: Table, migration: Migration | None, checksum: str, entry: Entry
+) -> str:
+    values = (
+        quote(entry.deployment),
+        quote(entry.transaction),
+        quote(entry.method),
+        _number(migration.number if migration else None),
+        quote(migration.stem if migration else "base"),
+        quote(who()),
+        _number(entry.milliseconds),
+        quote(checksum),
+    )
+    return (
+        f"INSERT INTO {table.prefix}{HISTORY} (deployment, transaction_id, action,"
+        " version, migration_name, applied_by, milliseconds, checksum)"
+        f" VALUES ({', '.join(values)});\n"
+    )
+
+
+def _number(value: int | None) -> str:
+    return "NULL" if value is None else str(value)
