@@ -1,0 +1,5 @@
+"""``python -m sqlpair``."""
+
+from sqlpair.cli import main
+
+main()

@@ -1,0 +1,133 @@
+"""Revision modules: Alembic's files, one for each SQL pair, and nothing of their own.
+
+They are written from the project's ``script.py.mako`` and loaded only when their
+migration runs. A branch is what its SQL files say; a module that says otherwise is
+refused before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from sqlpair import revision
+from sqlpair.branch import Branch
+from sqlpair.errors import HistoryError
+from sqlpair.migration import Migration
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+    from sqlpair.deployment import Step
+
+
+def module_path(branch: Branch, item: Migration) -> Path:
+    """Return where the revision module of ``item`` stands."""
+    return branch.database.versions / f"{item.stem}.py"
+
+
+def missing(branch: Branch) -> tuple[Migration, ...]:
+    """Return the migrations that have no revision module yet.
+
+    HistoryError for a module whose SQL is not there.
+    """
+    folder = branch.database.versions
+    stems = {item.stem for item in branch.migrations}
+    modules = {path.stem for path in folder.glob("*.py")} if folder.is_dir() else set()
+    modules = {stem for stem in modules if not stem.startswith(("__", ".#"))}
+    orphans = sorted(modules - stems)
+    if orphans:
+        raise HistoryError(
+            f"{branch.name} {orphans[0]}: the revision has no SQL file",
+            [
+                f"{name}.py is there, sql/{branch.name}/{name}.sql is not"
+                for name in orphans
+            ],
+            "Restore the SQL file, or remove the module. Nothing has run.",
+        )
+    return tuple(item for item in branch.migrations if item.stem not in modules)
+
+
+def load(steps: Sequence[Step]) -> list[ModuleType]:
+    """Import the modules of ``steps`` and check that each says what its SQL file says.
+
+    HistoryError names the module that is missing or differs.
+    """
+    from alembic.util import load_python_file
+
+    for branch in {step.branch.name: step.branch for step in steps}.values():
+        without = missing(branch)
+        if without:
+            raise HistoryError(
+                f"{branch.name} {without[0].stem}: the SQL file has no revision module",
+                [f"{len(without)} of {len(branch.migrations)} have none"],
+                "Run: sqlpair revisions",
+            )
+    modules = []
+    for step in steps:
+        path = module_path(step.branch, step.migration)
+        try:
+            module = load_python_file(str(path.parent), path.name)
+        except (SyntaxError, ImportError, NameError) as error:
+            raise HistoryError(
+                f"{step}: the revision module cannot be loaded", [f"{path}: {error}"]
+            ) from error
+        _check(step, module, path)
+        modules.append(module)
+    return modules
+
+
+def _check(step: Step, module: ModuleType, path: Path) -> None:
+    items = step.branch.migrations
+    index = items.index(step.migration)
+    expected = {
+        "revision": step.migration.revision,
+        "down_revision": items[index - 1].revision if index else None,
+    }
+    wrong = [
+        f"{name} = {getattr(module, name, None)!r}, the SQL files say {value!r}"
+        for name, value in expected.items()
+        if getattr(module, name, None) != value
+    ]
+    if wrong:
+        raise HistoryError(
+            f"{step}: the revision module does not fit its place on the branch",
+            [str(path), *wrong],
+            "Number the SQL files in the order they are to run, one line for each"
+            " database, and correct the module. Nothing has run.",
+        )
+
+
+def run(
+    step: Step,
+    module: ModuleType,
+    context: MigrationContext,
+    execute: Callable[[], None],
+) -> None:
+    """Call the module's upgrade() or downgrade(); ``execute`` runs the SQL file.
+
+    ``context`` is what Alembic's ``op`` speaks to meanwhile. HistoryError when the
+    module does not hand over its own pair exactly once.
+    """
+    from alembic.operations import Operations
+
+    own = (step.migration.up.name, step.direction)
+    ran = 0
+
+    def runner(path: str, direction: str) -> None:
+        nonlocal ran
+        if (Path(path).name, direction) != own or ran:
+            raise HistoryError(
+                f"{step}: the revision module runs another SQL pair: {path}", remedy=say
+            )
+        ran += 1
+        execute()
+
+    name = f"sql/{step.branch.name}/{step.migration.up.name}"
+    say = f'Let it say: upgrade, downgrade = pair("{name}")'
+    with revision.running(runner), Operations.context(context):
+        getattr(module, step.direction)()
+    if not ran:
+        raise HistoryError(f"{step}: the revision module runs no SQL pair", remedy=say)

@@ -1,0 +1,152 @@
+"""Writing what a project is made of: revision modules and skeletons of SQL files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlpair import revisions, version
+from sqlpair.branch import Branch, branches
+from sqlpair.errors import UsageError
+from sqlpair.migration import Migration
+from sqlpair.settings import Settings, load
+
+if TYPE_CHECKING:
+    from alembic.operations.ops import MigrationScript
+
+UP = """\
+-- {sentence}.
+-- Why: …
+-- Locks: …
+-- Rollback loses: …
+"""
+DOWN = """\
+-- Undo {stem}.
+-- Loses: …
+"""
+
+
+def write_revisions(settings: Settings) -> tuple[Path, ...]:
+    """Write a revision module for each SQL pair that has none; return their paths."""
+    return tuple(
+        _write_revision(settings, branch, item)
+        for branch in branches(settings)
+        for item in revisions.missing(branch)
+    )
+
+
+def new(settings: Settings, database: str, message: str) -> Migration:
+    """Write the next migration of ``database``: its SQL files and revision module."""
+    branch = _branch(settings, database)
+    item = _next(settings, branch, message)
+    _write_sql(item)
+    branch = _branch(settings, database)
+    _write_revision(settings, branch, item)
+    return item
+
+
+def name(
+    settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
+) -> None:
+    """Number the revision that ``alembic revision`` makes, and write its SQL files."""
+    database, separator, _ = str(directive.head).partition("@")
+    if not separator:
+        names = " or ".join(f"{item.name}@head" for item in settings.databases)
+        raise UsageError(
+            "the new revision belongs to no database",
+            remedy=f"Say which one: --head {names}",
+        )
+    branch = _branch(settings, database)
+    item = _next(settings, branch, directive.message or "")
+    if not branch.migrations:  # nothing to build on: the branch begins here
+        directive.head = "base"
+        directive.branch_label = database
+        directive.version_path = str(branch.database.versions)
+    directive.rev_id = item.revision
+    directive.message = item.stem.replace("_", " ")
+    template_args["sql"] = _relative(settings, item)
+    _write_sql(item)
+
+
+def _branch(settings: Settings, database: str) -> Branch:
+    settings.database(database)
+    return next(b for b in branches(settings) if b.name == database)
+
+
+def _next(settings: Settings, branch: Branch, message: str) -> Migration:
+    slug = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
+    if not slug:
+        raise UsageError(
+            "the migration has no name", remedy="Say what it does: add email to users"
+        )
+    known = branches(settings)
+    number = version.latest(known) + 1 if any(b.migrations for b in known) else 1
+    stem = f"{number:03}_{slug}"
+    return Migration(branch.name, number, stem, branch.database.sql)
+
+
+def _write_sql(item: Migration) -> None:
+    sentence = item.name.replace("_", " ")
+    sentence = sentence[0].upper() + sentence[1:]
+    item.folder.mkdir(parents=True, exist_ok=True)
+    for path, text in ((item.up, UP), (item.down, DOWN)):
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text.format(sentence=sentence, stem=item.stem))
+
+
+def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:
+    from mako.template import Template
+
+    index = branch.migrations.index(item)
+    below = branch.migrations[index - 1].revision if index else None
+    values: Mapping[str, Any] = {
+        "message": item.stem.replace("_", " "),
+        "up_revision": item.revision,
+        "down_revision": below,
+        "branch_labels": None if index else (branch.name,),
+        "depends_on": None,
+        "sql": _relative(settings, item),
+    }
+    template = branch.database.versions.parent.parent / "script.py.mako"
+    path = revisions.module_path(branch, item)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(str(Template(filename=str(template)).render(**values)))  # noqa: S702
+    return path
+
+
+def _relative(settings: Settings, item: Migration) -> str:
+    return item.up.relative_to(settings.root).as_posix()
+
+
+def init(folder: Path) -> tuple[Path, ...]:
+    """Lay down an empty project in ``folder``; return the files written.
+
+    UsageError, with nothing written, when one of them is there already.
+    """
+    template = Path(__file__).parent / "template"
+    files = {
+        folder / source.relative_to(template): source
+        for source in sorted(template.rglob("*"))
+        if source.is_file() and source.suffix != ".pyc"
+    }
+    files = {
+        path.with_name(".gitignore") if path.name == "gitignore" else path: source
+        for path, source in files.items()
+    }
+    for path in files:
+        if path.exists():
+            raise UsageError(
+                f"{path} is there already",
+                remedy="Choose a folder that holds no Alembic project.",
+            )
+    for path, source in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.read_bytes())
+    settings = load(folder / "alembic.ini", {})
+    for database in settings.databases:
+        database.sql.mkdir(parents=True, exist_ok=True)
+        database.versions.mkdir(parents=True, exist_ok=True)
+    return tuple(files)
