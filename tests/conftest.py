@@ -1,0 +1,212 @@
+"""One PostgreSQL for the whole session, and miniature projects to run things in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from sqlpair import deployment, embedded, scaffold, settings
+from sqlpair.deployment import Outcome
+from sqlpair.targets import Destination
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nothing of the developer's own databases may reach a test.
+FOREIGN = ("DATABASE_URL", "TRADES_DB", "SQLITE_PATH", "APP_ENV", "SQLPAIR_DEBUG")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment() -> None:
+    for name in [*os.environ]:
+        if name in FOREIGN or name.startswith("PG"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server(clean_environment: None) -> Iterator[str]:
+    """The libpq string of a real server, in memory where the machine allows it."""
+    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="sqlpair-tests-", dir=parent))
+    try:
+        with embedded.server(folder / "postgres") as running:
+            with connected(running.dsn) as execute:
+                for name, value in FAST.items():
+                    execute(f"ALTER SYSTEM SET {name} = {value}")
+                execute("SELECT pg_reload_conf()")
+            yield running.dsn
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class connected:  # noqa: N801
+    """A PostgreSQL connection in autocommit, as a function that executes."""
+
+    def __init__(self, dsn: str):
+        self.raw = psycopg2.connect(dsn)
+        self.raw.autocommit = True
+
+    def __enter__(self) -> Callable[[str], list[tuple[Any, ...]]]:
+        return self.execute
+
+    def __exit__(self, *_: object) -> None:
+        self.raw.close()
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.raw.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="session")
+def _numbers() -> Iterator[int]:
+    return iter(count(1))
+
+
+@pytest.fixture
+def new_database(server: str, _numbers: Iterator[int]) -> Iterator[Callable[[], str]]:
+    """Make empty databases on the session's server; they go when the test ends."""
+    names = []
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with connected(server) as execute:
+            execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        names.append(name)
+        return " ".join([*_without(server, "dbname"), f"dbname={name}"])
+
+    yield make
+    with connected(server) as execute:
+        for name in names:
+            execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _without(dsn: str, key: str) -> list[str]:
+    return [word for word in dsn.split() if not word.startswith(f"{key}=")]
+
+
+@pytest.fixture
+def postgres(new_database: Callable[[], str]) -> str:
+    """The libpq string of an empty database."""
+    return new_database()
+
+
+class Project:
+    """A miniature project: databases ``postgres`` and ``sqlite``, no migrations."""
+
+    def __init__(self, root: Path, dsn: str):
+        self.root = root
+        self.dsn = dsn
+        self.file = root / "state" / "local.db"
+        self.environ = {**os.environ, "DATABASE_URL": dsn}
+        scaffold.init(root)
+
+    def add(
+        self, database: str, stem: str, up: str, down: str = "-- nothing\n"
+    ) -> None:
+        """Write a SQL pair and its revision module."""
+        folder = self.root / "sql" / database
+        (folder / f"{stem}.sql").write_text(up)
+        (folder / f"{stem}_rollback.sql").write_text(down)
+        scaffold.write_revisions(self.settings)
+
+    @property
+    def settings(self) -> settings.Settings:
+        return settings.load(self.root / "alembic.ini", self.environ)
+
+    def alembic(
+        self, *arguments: str, expect: int = 0, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Alembic as a person would, and check its exit code."""
+        return self.run("-m", "alembic", *arguments, expect=expect, **environ)
+
+    def sqlpair(
+        self, *arguments: str, expect: int = 0, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run sqlpair as a person would, and check its exit code."""
+        return self.run("-m", "sqlpair", *arguments, expect=expect, **environ)
+
+    def run(
+        self, *arguments: str, expect: int = 0, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == expect, (
+            f"exit {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}"
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    def upgrade(self, destination: str = "heads") -> Outcome:
+        """Upgrade in this process; raises SqlpairError."""
+        return self._deploy(destination, "upgrade")
+
+    def downgrade(self, destination: str) -> Outcome:
+        """Downgrade in this process; raises SqlpairError."""
+        return self._deploy(destination, "downgrade")
+
+    def _deploy(self, destination: str, command: str) -> Outcome:
+        report: Callable[[str], None] = lambda _line: None  # noqa: E731
+        target = Destination((destination,), command, report)
+        return deployment.deploy(self.settings, target, report)
+
+    def pg(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL on the PostgreSQL database, outside the engine."""
+        with connected(self.dsn) as execute:
+            return execute(sql)
+
+    def lite(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL on the SQLite database, outside the engine."""
+        connection = sqlite3.connect(self.file, isolation_level=None)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def tables(self, database: str) -> set[str]:
+        """Return the tables that are not the engine's own."""
+        if database == "sqlite":
+            rows = self.lite("SELECT name FROM sqlite_master WHERE type = 'table'")
+        else:
+            rows = self.pg(
+                "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')"
+                " AND relnamespace = 'public'::regnamespace"
+            )
+        own = {"alembic_version", "schema_version", "schema_history"}
+        return {row[0] for row in rows} - own - {"sqlite_sequence"}
+
+    def applied(self, database: str) -> list[str]:
+        """Return the stems in the ledger, lowest number first."""
+        query = self.lite if database == "sqlite" else self.pg
+        rows = query("SELECT migration_name FROM schema_version ORDER BY version")
+        return [row[0] for row in rows]
+
+    def heads(self, database: str) -> list[str]:
+        """Return what alembic_version says."""
+        query = self.lite if database == "sqlite" else self.pg
+        return [row[0] for row in query("SELECT version_num FROM alembic_version")]
+
+    @property
+    def log(self) -> str:
+        return (self.root / "logs" / "migration.log").read_text()
+
+
+@pytest.fixture
+def project(tmp_path: Path, postgres: str) -> Project:
+    """An empty project whose databases are real and empty."""
+    return Project(tmp_path / "project", postgres)
