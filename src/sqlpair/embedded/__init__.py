@@ -24,7 +24,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.embedded.cluster import PATIENCE, ask, clients, create_database, halt
+from sqlpair.embedded.cluster import (
+    PATIENCE,
+    Answer,
+    ask,
+    clients,
+    create_database,
+    halt,
+)
 from sqlpair.embedded.launch import launch, make_folder, private_file
 from sqlpair.embedded.programs import find_binaries
 from sqlpair.errors import ConnectError, LockError
@@ -71,7 +78,7 @@ def server(
             answer = ask(data)
             started = answer is None
             if answer is None:
-                answer = launch(data, find_binaries(binaries), report)
+                answer = _launch(data, find_binaries(binaries), report)
             # From here on its end is ours to see to, also if the next line fails.
             stack.enter_context(_use(data, report))
             if create:
@@ -135,6 +142,15 @@ def running(data: Path, *, database: str = "app") -> Server | None:
     if answer is None:
         return None
     return Server(answer.dsn(database), data, answer.binaries, started=False)
+
+
+def _launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
+    try:
+        return launch(data, binaries, report)
+    except OSError as error:  # a full disk, a folder that is not ours to write
+        raise ConnectError(
+            f"PostgreSQL could not be started in {data}", [str(error)]
+        ) from error
 
 
 @contextlib.contextmanager

@@ -30,9 +30,7 @@ from sqlpair.embedded.cluster import (
     SHORT,
     Answer,
     ask,
-    is_private,
     pid_file,
-    socket_folder,
 )
 from sqlpair.embedded.programs import (
     Account,
@@ -50,10 +48,10 @@ _REMNANT_PATIENCE = 20.0  # seconds that a killed server's children may take to 
 def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
     """Start a server on ``data``, which is made first if it is absent."""
     version = major_version(binaries)
-    account = account_for(data)
     absent = not data.exists() or not any(data.iterdir())
     if not absent:
         _check_version(data, version)
+    account = account_for(data)
     log = _fresh_log(data)
     for leftover in data.parent.glob(f"{data.name}.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -125,16 +123,17 @@ def _options(data: Path, account: Account) -> list[str]:
     socket_path = os.fsencode(data / f".s.PGSQL.{PORT}")
     # To libpq a comma separates hosts.
     if len(socket_path) > _SOCKET_LIMIT or b"," in socket_path:
-        settings["unix_socket_directories"] = str(_short_folder(data, account))
+        settings["unix_socket_directories"] = str(_short_folder(account))
     pairs = [("-c", f"{name}={value}") for name, value in settings.items()]
     return ["-D", str(data), *(word for pair in pairs for word in pair)]
 
 
-def _short_folder(data: Path, account: Account) -> Path:
-    """A private folder in /tmp: the one a killed server has left, or a new one."""
-    left = socket_folder(data, pid_file(data))
-    if left and str(left).startswith(SHORT) and is_private(left, account.uid):
-        return left
+def _short_folder(account: Account) -> Path:
+    """A new private folder in /tmp.
+
+    Always a new one: what the data folder names from its last run may by now be
+    the folder of another server, if the data was copied.
+    """
     folder = Path(tempfile.mkdtemp(prefix=Path(SHORT).name, dir=Path(SHORT).parent))
     os.chown(folder, account.uid, account.gid, follow_symlinks=False)
     return folder

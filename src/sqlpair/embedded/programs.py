@@ -5,7 +5,8 @@ imported), from a PostgreSQL on the machine, or from a folder that a setting nam
 
 PostgreSQL refuses to run as root. Root therefore lends it an existing account,
 and no folder's mode is changed for that: where a private parent (``/root``) bars
-the account's way, the program keeps the one capability that opens it.
+the account's way, the program keeps the one capability that opens it, which needs
+util-linux's ``setpriv``.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def account_for(data: Path) -> Account:
     """
     if os.geteuid() != 0:
         return _account(os.geteuid()) or Account(str(os.geteuid()), os.geteuid(), 0)
-    if data.exists():
+    if (data / "PG_VERSION").exists():
         owner = _account(data.stat().st_uid)
         if owner is None or owner.uid == 0:
             raise ConnectError(
@@ -144,6 +145,28 @@ class Runner(NamedTuple):
 
 def runner(account: Account, binaries: Path, folder: Path) -> Runner:
     """The way with the least rights in which ``account`` reaches its files."""
+    ways = _ways(account)
+    if len(ways) == 1:
+        return ways[0]
+    for way in ways:
+        # Only doing it tells.
+        enter = 'cd -- "$1" && exec "$2" --version'
+        words = ("/bin/sh", "-c", enter, "sh", folder, binaries / "postgres")
+        options = way.options | {"capture_output": True}
+        try:
+            if subprocess.run([*way.prefix, *words], **options).returncode == 0:
+                return way
+        except OSError:
+            continue
+    raise ConnectError(
+        "PostgreSQL, which refuses to run as root, cannot reach its files "
+        f"as {account.name}",
+        [f"programs: {binaries}", f"data: {folder}"],
+        "Move the project out of the private folder, or run this as its owner.",
+    )
+
+
+def _ways(account: Account) -> list[Runner]:
     # No variable of ours: the environment may hold passwords, and LC_ALL and PG*
     # would change what the programs do.
     kept = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -152,31 +175,17 @@ def runner(account: Account, binaries: Path, folder: Path) -> Runner:
     options: dict[str, Any] = {"cwd": "/", "env": env | {"LC_ALL": "C"}}
     options["stdin"] = subprocess.DEVNULL
     if os.geteuid() != 0:
-        return Runner((), options)
+        return [Runner((), options)]
     lent = {"user": account.uid, "group": account.gid, "extra_groups": []}
     ways = [Runner((), options | lent)]
     # The second capability is wider, but the first one is not root's in a
-    # container, nor does it run a program that only root may run.
+    # container, nor does it run a program that only root may run. With the secure
+    # bit, access(2), by which the programs look for each other, heeds it too.
     for capability in ("dac_read_search", "dac_override"):
         words = (
             *("setpriv", f"--reuid={account.uid}", f"--regid={account.gid}"),
-            *("--clear-groups", f"--inh-caps=+{capability}"),
-            f"--ambient-caps=+{capability}",
+            *("--clear-groups", "--securebits=+no_setuid_fixup"),
+            *(f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"),
         )
         ways.append(Runner(words, options))
-    for way in ways:
-        # Only doing it tells: access(2) looks at no capability.
-        enter = 'cd -- "$1" && exec "$2" --version'
-        words = ("/bin/sh", "-c", enter, "sh", str(folder), str(binaries / "postgres"))
-        with_output = {**way.options, "capture_output": True}
-        try:
-            if subprocess.run([*way.prefix, *words], **with_output).returncode == 0:
-                return way
-        except OSError:
-            continue
-    raise ConnectError(
-        f"PostgreSQL, which refuses to run as root, cannot reach its files "
-        f"as {account.name}",
-        [f"programs: {binaries}", f"data: {folder}"],
-        "Move the project out of the private folder, or run this as its owner.",
-    )
+    return ways
