@@ -19,7 +19,7 @@ _OUTSIDE = {
         "VACUUM": r"VACUUM\b",
         "CREATE DATABASE": r"CREATE DATABASE\b",
         "DROP DATABASE": r"DROP DATABASE\b",
-        "ALTER DATABASE … SET TABLESPACE": r"ALTER DATABASE .* SET TABLESPACE\b",
+        "ALTER DATABASE … SET TABLESPACE": r"ALTER DATABASE \S+ SET TABLESPACE\b",
         "CREATE TABLESPACE": r"CREATE TABLESPACE\b",
         "DROP TABLESPACE": r"DROP TABLESPACE\b",
         "ALTER SYSTEM": r"ALTER SYSTEM\b",
@@ -31,19 +31,17 @@ _OUTSIDE = {
         r"|REINDEX ?\([^)]*\bCONCURRENTLY\b(?! (?:FALSE|OFF|0|NO)\b)",
         "REINDEX of more than a table": r"REINDEX (?:\(.*?\) ?)?"
         r"(?:SCHEMA|DATABASE|SYSTEM)\b",
-        "DETACH PARTITION CONCURRENTLY": r"ALTER TABLE .* DETACH PARTITION "
-        r".* CONCURRENTLY\b",
+        "DETACH PARTITION CONCURRENTLY": r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?"
+        r"\S+ DETACH PARTITION \S+ CONCURRENTLY\b",
         "CREATE SUBSCRIPTION with a slot": r"CREATE SUBSCRIPTION\b"
         r"(?!.*\b(?:CONNECT|CREATE_SLOT) ?= ?(?:FALSE|OFF|0|NO)\b)",
     }.items()
 }
 _OUTSIDE_WORDS = {title.split()[0] for title in _OUTSIDE} | {"ALTER"}
 
-_QUOTED_OR_COMMENT = re.compile(
-    r"--[^\r\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"|(\$\w*\$).*?\1", re.DOTALL
-)
+_QUOTED_OR_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"", re.DOTALL)
 _FROM_CLIENT = re.compile(
-    r"COPY (?:[^(]*)(?:\([^()]*\))? ?FROM STD(?:IN|OUT)\b|COPY .* TO STD(?:OUT|IN)\b"
+    r"COPY [^(]*(?:\([^()]*\))? ?FROM STD(?:IN|OUT)\b|COPY .* TO STD(?:OUT|IN)\b"
 )
 
 

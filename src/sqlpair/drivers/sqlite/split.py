@@ -24,7 +24,7 @@ _WORD_END = rf"(?!{_LETTER})"
 _QUOTED = r"""'[^']*+'|"[^"]*+"|`[^`]*+`|\[[^\]]*+\]"""
 # Only LF ends a line comment. One with a lone CR in it is no comment here: an
 # editor shows its rest as a line of its own, and SQLite would swallow it.
-_COMMENT = r"--(?:[^\r\n]++|\r++(?=\n|\Z))*+(?:\n|\Z)|/\*.*?\*/"
+_COMMENT = r"--(?:[^\r\n]++|\r++(?=\n|\Z))*+(?:\n|\Z)|/\*(?:[^*]++|\*(?!/))*+\*/"
 _GAP = rf"(?:{_SPACE}|{_COMMENT})"
 _KEYWORD = rf"(?:explain|create|temp|temporary|trigger|end){_WORD_END}"
 _OTHER = rf"(?!{_LETTER}|{_SPACE}|[;'\"`\[]|--|/\*)."
@@ -67,7 +67,7 @@ _ROLES = {
     "VACUUM": Role.OUTSIDE,
 }
 # SQLite refuses to set these inside a transaction; to ask for them is harmless.
-_PRAGMAS_OUTSIDE = {"JOURNAL_MODE", "SYNCHRONOUS", "TEMP_STORE"}
+_PRAGMAS_OUTSIDE = {"JOURNAL_MODE", "SYNCHRONOUS"}
 
 
 def split(text: str) -> Iterator[Statement]:
