@@ -382,7 +382,7 @@ def test_an_existing_user_strategies_is_not_taken_for_ours(
 
     failure = migrated.psql("001_create_user_strategies.sql")
 
-    assert '"user_strategies" already exists' in failure.stderr
+    assert 'ERROR:  relation "user_strategies" already exists' in failure.stderr
     assert migrated.dump() == before
 
 
