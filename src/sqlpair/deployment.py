@@ -20,10 +20,10 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair import commit, ledger, revisions, sqlfile, version
+from sqlpair import commit, ledger, loss, revisions, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Session, Table, driver_of
-from sqlpair.errors import HistoryError
+from sqlpair.errors import DataLossError, HistoryError
 from sqlpair.journal import Journal
 from sqlpair.migration import Migration
 from sqlpair.settings import Settings
@@ -156,10 +156,17 @@ def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
     return (*reversed(downs), *ups)
 
 
-def deploy(settings: Settings, targets: Targets, report: Report) -> Outcome:
+def deploy(
+    settings: Settings,
+    targets: Targets,
+    report: Report,
+    *,
+    allow_data_loss: bool = False,
+) -> Outcome:
     """Move the databases to where ``targets`` says, all of them or none.
 
-    Raises SqlpairError; the message tells what had been committed by then.
+    Raises SqlpairError; the message tells what had been committed by then. A
+    downgrade that would lose rows or values is a DataLossError unless allowed.
     """
     known = branches(settings)
     version.refuse_unknown(settings, known)
@@ -169,6 +176,7 @@ def deploy(settings: Settings, targets: Targets, report: Report) -> Outcome:
             version.write(settings, reached(places))
             return Outcome("", (), places)
         with _Run(settings, known, report) as run:
+            run.allow_data_loss = allow_data_loss
             run.lock(places, targets)
             return run.migrate(targets)
 
@@ -224,6 +232,7 @@ class _Run:
         self.places: dict[str, Place] = {}
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
+        self.allow_data_loss = False
         self._resources = ExitStack()
 
     def __enter__(self) -> _Run:
@@ -262,6 +271,8 @@ class _Run:
             Ready(step, _read(step), module)
             for step, module in zip(steps, modules, strict=True)
         ]
+        if not self.allow_data_loss:
+            _refuse_unknown_loss(ready)
         for number, stage in enumerate(self._stages(ready), start=1):
             self._stage(number, stage)
         return self._finish()
@@ -321,11 +332,10 @@ class _Run:
         names = {ready.step.branch.name for ready in stage}
         involved = [s for name, s in self.sessions.items() if name in names]
         contexts = {name: self._context(self.sessions[name]) for name in names}
-        done = []
-        with commit.rolled_back(involved):
-            transactional = stage[0].file.transactional
-            if transactional:
-                self._begin(involved)
+        done: list[Done] = []
+
+        def run() -> None:
+            done.clear()
             for step, file, module in stage:
                 session = self.sessions[step.branch.name]
                 began = time.monotonic()
@@ -336,14 +346,23 @@ class _Run:
                     partial(session.run, sqlfile.statements(file), file.path),
                 )
                 milliseconds = round((time.monotonic() - began) * 1000)
-                if not transactional:
+                if not file.transactional:
                     self._begin(involved)
                 session.reset()
                 entry = ledger.Entry(self.id, transaction, step.direction, milliseconds)
                 session.execute(record(step, file.checksum, session.table, entry))
-                self.journal.step(step, milliseconds)
                 done.append(Done(step, milliseconds))
+
+        with commit.rolled_back(involved):
+            if stage[0].file.transactional:
+                self._begin(involved)
+            if stage[0].step.upgrade or self.allow_data_loss:
+                run()
+            else:
+                loss.guard(involved, run)
             commit.commit(involved, transaction)
+        for item in done:
+            self.journal.step(item.step, item.milliseconds)
         self.done += done
 
     @staticmethod
@@ -358,6 +377,16 @@ class _Run:
         from alembic.runtime.migration import MigrationContext
 
         return MigrationContext.configure(session.alembic_connection())
+
+
+def _refuse_unknown_loss(steps: Sequence[Ready]) -> None:
+    for step, file, _ in steps:
+        if not step.upgrade and not file.transactional:
+            raise DataLossError(
+                f"{step}: what its rollback loses cannot be known beforehand",
+                [f"{file.path.name} is -- no-transaction: no trial can be undone"],
+                loss.REMEDY,
+            )
 
 
 def record(step: Step, checksum: str, table: Table, entry: ledger.Entry) -> str:

@@ -93,7 +93,13 @@ def _change(
             purge=bool(options.get("purge")),
         )
     else:
-        outcome = deployment.deploy(settings, destination, report)
+        allowed = context.get_x_argument(as_dictionary=True).get("allow-data-loss", "")
+        outcome = deployment.deploy(
+            settings,
+            destination,
+            report,
+            allow_data_loss=allowed.lower() in ("true", "yes", "1"),
+        )
     for done in outcome.done:
         report(f"{done.step}  {done.step.direction}  {done.milliseconds} ms")
     report(outcome.summary)

@@ -7,7 +7,8 @@
     ├── HistoryError                files, revisions and databases disagree
     ├── ConnectError                a database cannot be reached or used
     ├── LockError                   somebody else holds what this run needs
-    └── StatementError              the database refused a statement
+    ├── StatementError              the database refused a statement
+    └── DataLossError               a downgrade would lose data nobody gave up
 
 Every message has the same shape: what happened, the evidence, the next move.
 No message carries a password.
@@ -78,6 +79,10 @@ class ConnectError(SqlpairError):
 
 class LockError(SqlpairError):
     """A lock was not had within its bound; the message names who holds it."""
+
+
+class DataLossError(SqlpairError):
+    """A downgrade would lose rows or values; the message counts them."""
 
 
 class StatementError(SqlpairError):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.loss import Inspector
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
@@ -87,6 +88,9 @@ class Session(Protocol):
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements; StatementError names the line that failed."""
+
+    def inspector(self) -> Inspector:
+        """Return what counts the rows that a downgrade would lose."""
 
     def alembic_connection(self) -> Connection:
         """Return a SQLAlchemy connection that shares this session's transaction."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
     from sqlalchemy.engine import Connection
 
+    from sqlpair.loss import Inspector
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
@@ -308,6 +309,11 @@ class PostgreSQLSession:
                     cursor.execute(statement.text)
                 except psycopg2.Error as error:
                     raise translate(self.database, path, statement, error) from error
+
+    def inspector(self) -> Inspector:
+        from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
+
+        return PostgreSQLInspector(self)
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:

@@ -24,6 +24,7 @@ from sqlpair.errors import ConnectError, LockError, SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.loss import Inspector
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
@@ -262,6 +263,11 @@ class SQLiteSession:
                     str(error),
                     retry=isinstance(error, sqlite3.Error) and _is_busy(error),
                 ) from error
+
+    def inspector(self) -> Inspector:
+        from sqlpair.drivers.sqlite.rows import SQLiteInspector
+
+        return SQLiteInspector(self.raw)
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:
