@@ -12,7 +12,7 @@ definitions is fully qualified.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sqlpair.drivers.postgresql import (
@@ -24,7 +24,7 @@ from sqlpair.drivers.postgresql import (
 from sqlpair.schema import Attribute, ObjectKey, Schema, SchemaObject, without
 
 Fetch = Callable[[str], list[tuple[Any, ...]]]
-Address = tuple[str, int, int]
+Address = tuple[Any, ...]  # catalog, oid, sub-id
 
 # What the server's writing depends on. An empty search_path qualifies every name, and
 # lets no function of the database's own stand in for one of pg_catalog's.
@@ -52,18 +52,20 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows, each time in one and the same
     transaction: the settings above hold for that transaction, and are put back.
     """
-    before = [fetch(f"SELECT current_setting('{name}')")[0][0] for name in _SETTINGS]
-    _configure(fetch, _SETTINGS)
+    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
+    (before,) = fetch(f"SELECT {reading}")
+    _configure(fetch, _SETTINGS.values())
     if fetch("SELECT current_setting('search_path')")[0][0] != "":
         raise RuntimeError("catalog() needs a fetch that stays in one transaction")
     schema = _read(fetch)
-    _configure(fetch, dict(zip(_SETTINGS, before, strict=True)))
+    _configure(fetch, before)
     return without(schema, own)
 
 
-def _configure(fetch: Fetch, settings: Mapping[str, str]) -> None:
-    quoted = {name: value.replace("'", "''") for name, value in settings.items()}
-    calls = (f"set_config('{name}', '{value}', true)" for name, value in quoted.items())
+def _configure(fetch: Fetch, values: Iterable[str]) -> None:
+    quoted = (value.replace("'", "''") for value in values)
+    settings = zip(_SETTINGS, quoted, strict=True)
+    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings)
     fetch(f"SELECT {', '.join(calls)}")
 
 
@@ -72,14 +74,11 @@ def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, dict[str, Attribute]] = {}
     for query in (*catalog_objects.QUERIES, *catalog_relations.QUERIES):
-        for *address, owner, owner_oid, owner_part, kind, name, position, told in fetch(
-            query
-        ):
-            at = (address[0], address[1], address[2])
+        for row in fetch(query):
+            at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
             if at[:2] in members:
                 continue
-            key = ObjectKey(kind, _name(kind, json.loads(name)))
-            found[at] = key, (owner, owner_oid, owner_part), position
+            found[at] = ObjectKey(kind, _name(kind, json.loads(name))), owner, position
             attributes[at] = _attributes(kind, json.loads(told))
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
@@ -118,7 +117,7 @@ def _index_columns(definition: str) -> dict[str, Attribute]:
         included, rest = deparse.bracket(rest)
         attributes["included columns"] = deparse.split(included)
     if rest.startswith(" NULLS NOT DISTINCT"):
-        attributes["nulls not distinct"] = True
+        attributes["nulls"] = "not distinct"
     return attributes
 
 

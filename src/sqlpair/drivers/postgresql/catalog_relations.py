@@ -6,8 +6,8 @@ its name's parts as a JSON array (schema first; null for an object outside schem
 its position, and its attributes as a JSON object in which null stands for "as usual".
 The attributes' names are the words of the sentences that ``sqlpair.schema`` makes.
 
-The queries suit every server from 14 on. NOT NULL is read from the column alone:
-from 18 on it is also a constraint, whose name nobody chose.
+The queries suit every server from 14 on. NOT NULL is a column's property: from 18 on
+it is also a constraint, but under a name that nobody chose.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
         'unlogged', c.relpersistence = 'u',
         'definition', CASE WHEN c.relkind IN ('v', 'm')
             THEN pg_catalog.pg_get_viewdef(c.oid) END,
+        'column defaults', CASE c.relkind WHEN 'v' THEN (SELECT json_agg(
+                a.attname || ' ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+                ORDER BY a.attname)
+            FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a
+            ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+            WHERE d.adrelid = c.oid) END,
         'row type', NULLIF(c.reloftype, 0)::regtype::text,
         'partition key', CASE c.relkind
             WHEN 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
@@ -35,11 +41,11 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
             THEN 'enabled, also for the owner'
             WHEN c.relrowsecurity THEN 'enabled'
             WHEN c.relforcerowsecurity THEN 'disabled (forced once enabled)' END,
-        'replica identity', CASE c.relreplident
+        'replica identity', CASE WHEN c.relkind IN ('r', 'p') THEN CASE c.relreplident
             WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing'
             WHEN 'i' THEN (SELECT 'index ' || x.indexrelid::regclass
                 FROM pg_catalog.pg_index x
-                WHERE x.indrelid = c.oid AND x.indisreplident) END,
+                WHERE x.indrelid = c.oid AND x.indisreplident) END END,
         'clustering index', (SELECT x.indexrelid::regclass::text
             FROM pg_catalog.pg_index x WHERE x.indrelid = c.oid AND x.indisclustered),
         'access method', (SELECT NULLIF(m.amname, 'heap')
@@ -60,21 +66,25 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
-# An identity column's sequence is told with the column: its name means nothing.
+# An identity column's sequence is told with the column: its name means nothing. A
+# partition has its parent's identity, and says so only from 17 on.
 COLUMNS = """
 SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
     json_build_array(n.nspname, c.relname, a.attname)::text, a.attnum,
     json_build_object(
         'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
         'nullable', NOT a.attnotnull,
+        'not null constraint', concat_ws(', ',
+            CASE WHEN NOT o.convalidated THEN 'not valid' END,
+            CASE WHEN o.connoinherit THEN 'no inherit' END),
         'default', CASE a.attgenerated
             WHEN '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
         'generation', CASE WHEN a.attgenerated <> '' THEN
             'always as ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
             || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END END,
-        'identity', CASE a.attidentity WHEN 'a' THEN 'always'
-            WHEN 'd' THEN 'by default' END,
-        'identity sequence', CASE WHEN a.attidentity <> '' THEN (
+        'identity', CASE WHEN NOT c.relispartition THEN CASE a.attidentity
+            WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END END,
+        'identity sequence', CASE WHEN NOT c.relispartition THEN (
             SELECT format('from %s by %s, %s to %s, cache %s%s', q.seqstart,
                 q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
                 CASE WHEN q.seqcycle THEN ', cycling' END)
@@ -98,6 +108,8 @@ JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_constraint o
+    ON o.contype = 'n' AND o.conrelid = c.oid AND o.conkey = ARRAY[a.attnum]
 WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """

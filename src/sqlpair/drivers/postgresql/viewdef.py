@@ -27,9 +27,10 @@ class _Token(NamedTuple):
 def unqualified(definition: str) -> str:
     """The definition without the only table's name before columns."""
     tokens = _outermost(definition)
-    table = _only_table(tokens)
+    start, end = _from_clause(tokens)
+    table = _only_table(tokens[start:end])
     kept, position = [], 0
-    for at in range(1, len(tokens) - 3):
+    for at in (*range(1, start), *range(end, len(tokens) - 3)):
         before, name, dot, column, after = (t.text for t in tokens[at - 1 : at + 4])
         if (name, dot) == (table, ".") and is_name(column):
             if before in _BEFORE_OTHER_NAMES or after == "(":
@@ -59,14 +60,18 @@ def _outermost(definition: str) -> list[_Token]:
     return tokens
 
 
-def _only_table(tokens: Sequence[_Token]) -> str | None:
-    """What the query calls its table, if it reads from one alone."""
+def _from_clause(tokens: Sequence[_Token]) -> tuple[int, int]:
+    """Where the query's FROM clause stands; empty when it has none."""
     outer = [at for at, token in enumerate(tokens) if token.depth == 0]
-    words = {tokens[at].text: at for at in reversed(outer)}
-    if "FROM" not in words or words.keys() & _SETS:
-        return None
-    end = min((words[word] for word in words.keys() & _AFTER_FROM), default=len(tokens))
-    clause = tokens[words["FROM"] + 1 : end]
+    first = {tokens[at].text: at for at in reversed(outer)}
+    if "FROM" not in first or first.keys() & _SETS:
+        return 1, 1
+    end = min((first[word] for word in first.keys() & _AFTER_FROM), default=None)
+    return first["FROM"] + 1, end or len(tokens) - 1
+
+
+def _only_table(clause: Sequence[_Token]) -> str | None:
+    """What the query calls its table, if it reads from one alone."""
     names: list[str] = []
     before = ""
     for token in clause:
