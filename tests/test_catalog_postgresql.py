@@ -17,7 +17,7 @@ from sqlpair import embedded
 from sqlpair.drivers.postgresql.catalog import catalog
 from sqlpair.schema import Schema, describe, difference
 
-EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
+EVERYTHING = (Path(__file__).parent / "everything_postgresql.sql").read_text()
 NewDatabase = Callable[[], str]
 
 

@@ -9,7 +9,7 @@ what SQLite or a virtual table keeps for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from sqlpair.drivers.sqlite.catalog_table import (
@@ -20,7 +20,15 @@ from sqlpair.drivers.sqlite.catalog_table import (
     described,
 )
 from sqlpair.drivers.sqlite.definition import index_definition, table_definition
-from sqlpair.drivers.sqlite.tokens import Token, fold, identifier, text, tokens
+from sqlpair.drivers.sqlite.tokens import (
+    Token,
+    arguments,
+    fold,
+    identifier,
+    name_of,
+    text,
+    tokens,
+)
 from sqlpair.schema import ObjectKey, Schema, without
 
 Rows = list[tuple[Any, ...]]
@@ -81,34 +89,36 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
 
 def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
     names = pragmas.names() | {fold(name) for _, name, _, _ in master}
-    shadows = set(_shadows(master))
     kinds = {fold(name): kind for kind, name, _, _ in master}
-    for kind, name, table, sql in master:
-        statement = tokens(sql, names)
+    statements = [tokens(sql, names) for _, _, _, sql in master]
+    shadows = {
+        fold(f"{row[1]}_{suffix}")
+        for row, statement in zip(master, statements, strict=True)
+        if statement[1] == Token("virtual")
+        for suffix in _SHADOWS.get(_module(statement), ())
+    }
+    for (kind, name, table, sql), statement in zip(master, statements, strict=True):
         if fold(table) in shadows:
             continue
         if kind == "table" and name in pragmas.columns:
-            definition = table_definition(statement)
-            yield from describe_table(name, definition, pragmas)
+            yield from describe_table(name, table_definition(statement), pragmas)
+        elif kind == "table":
+            # What the arguments mean, case included, only the module knows.
+            told = {"module": _module(statement), "arguments": arguments(sql)}
+            yield described("virtual table", [name], told)
         elif kind == "index":
             yield describe_index(name, table, index_definition(statement), pragmas)
-        elif kind == "trigger":
-            of = ObjectKey(kinds[fold(table)], identifier(table))
-            told = {"definition": text(statement, lines=True)}
-            yield described("trigger", [table, name], told, of)
         elif kind == "view":
             yield described("view", [name], {"definition": text(statement, lines=True)})
         else:
-            yield described("virtual table", [name], {"definition": text(statement)})
+            of = ObjectKey(kinds[fold(table)], identifier(table))
+            told = {"definition": text(statement, lines=True)}
+            yield described("trigger", [table, name], told, of)
 
 
-def _shadows(master: Rows) -> Iterator[str]:
-    for _, name, _, sql in master:
-        words = tokens(sql)
-        if words[1] == Token("virtual"):
-            module = words[words.index(Token("using")) + 1].text
-            for suffix in _SHADOWS.get(module, ()):
-                yield fold(f"{name}_{suffix}")
+def _module(statement: Sequence[Token]) -> str:
+    """``CREATE VIRTUAL TABLE name USING module``"""
+    return name_of(statement[statement.index(Token("using")) + 1])
 
 
 def _grouped(rows: Rows) -> dict[str, Rows]:

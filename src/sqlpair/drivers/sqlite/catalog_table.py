@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlpair.drivers.sqlite.definition import IndexDefinition, TableDefinition
@@ -33,10 +34,19 @@ class Pragmas:
     indexes: Mapping[str, Sequence[Row]]
     index_columns: Mapping[str, Sequence[Row]]
 
+    @cached_property
+    def tables(self) -> dict[str, str]:
+        """The tables' names by folded name."""
+        return {fold(table): table for table in self.columns}
+
+    def table(self, written: str) -> str:
+        """The table's own name, or what is written if there is none."""
+        return self.tables.get(fold(written)) or written
+
     def names(self) -> set[str]:
         """The folded names of all tables and columns."""
-        names = {fold(row[0]) for rows in self.columns.values() for row in rows}
-        return names | {fold(table) for table in self.columns}
+        columns = {fold(row[0]) for rows in self.columns.values() for row in rows}
+        return columns | self.tables.keys()
 
 
 def described(
@@ -145,14 +155,13 @@ def _keys(
 def _foreign_keys(
     table: str, definition: TableDefinition, pragmas: Pragmas, of: ObjectKey
 ) -> Iterator[Described]:
-    tables = {fold(name): name for name in pragmas.columns}
     keys: dict[int, list[Row]] = {}
     for row in pragmas.foreign_keys.get(table, ()):
         keys.setdefault(row[0], []).append(row)
     for rows in keys.values():
         _, _, written, _, to, on_update, on_delete = rows[0]
         columns = [row[3] for row in rows]
-        parent: str = tables.get(fold(written)) or written
+        parent = pragmas.table(written)
         known = pragmas.columns.get(parent, ())
         spelled = {fold(row[0]): row[0] for row in known}
         parents = (
@@ -183,7 +192,8 @@ def _indexed(rows: Sequence[Row], expressions: Sequence[str] = ()) -> list[str]:
     shown = []
     for at, (name, descending, collation) in enumerate(rows):
         column = expressions[at] if name is None else identifier(name)
-        if fold(collation) != "binary":
+        # An expression's own text says how it is collated.
+        if name is not None and fold(collation) != "binary":
             column += f" collate {fold(collation)}"
         shown.append(column + " desc" * descending)
     return shown

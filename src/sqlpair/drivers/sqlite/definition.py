@@ -50,16 +50,14 @@ def index_definition(statement: Sequence[Token]) -> IndexDefinition:
     start = statement.index(Token("("))
     end = closing(statement, start)
     return IndexDefinition(
-        [text(_bare(item)) for item in split(statement[start + 1 : end])],
+        [text(_unordered(item)) for item in split(statement[start + 1 : end])],
         text(statement[end + 2 :]) or None,
     )
 
 
-def _bare(item: list[Token]) -> list[Token]:
-    """The expression without its order and collation, which a pragma tells."""
-    while item and item[-1] in {Token("asc"), Token("desc")}:
-        item = item[:-1]
-    return item[:-2] if item[-2:-1] == [Token("collate")] else item
+def _unordered(item: list[Token]) -> list[Token]:
+    """The expression without its order, which a pragma tells."""
+    return item[:-1] if item[-1] in {Token("asc"), Token("desc")} else item
 
 
 def table_definition(statement: Sequence[Token]) -> TableDefinition:

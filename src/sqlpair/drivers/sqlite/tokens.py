@@ -29,6 +29,7 @@ _BEFORE_BRACKET = {
     "limit", "not", "on", "or", "over", "select", "then", "using", "when", "where",
 }  # fmt: skip
 _AFTER_AS = {"materialized", "not", "select", "values", "with"}
+_OPERATORS = set("=<>|&+-*/%,")
 _CLINGING = {")", ",", ".", ";"}
 _LINES = {
     "begin",
@@ -52,7 +53,7 @@ class Token(NamedTuple):
 
 def fold(name: str) -> str:
     """The name in the case in which SQLite compares names."""
-    return name.translate(_LOWER)
+    return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 def tokens(sql: str, names: Collection[str] = ()) -> list[Token]:
@@ -99,19 +100,26 @@ def name_of(token: Token) -> str:
 def text(sequence: Iterable[Token], *, lines: bool = False) -> str:
     """The tokens as a person would type them; ``lines`` breaks before clauses."""
     written, before, signed = "", "", False
-    for now, _ in sequence:
-        if lines and (now in _LINES or before == ";"):
+    for token in sequence:
+        now = token.text
+        if lines and ((now in _LINES and not token.quoted) or before == ";"):
             gap = "\n"
         elif now in _CLINGING or before in {"", "(", "."} or signed:
             gap = ""
-        elif now == "(" and before[-1] not in "=<>|+-*/%,":
+        elif now == "(" and before[-1] not in _OPERATORS:
             gap = " " if before in _BEFORE_BRACKET else ""
         else:
             gap = " "
-        signed = now in {"+", "-"} and before in {"", "(", ","}
+        signed = now in {"+", "-"} and before[-1:] in {"", "(", *_OPERATORS}
         written += gap + now
         before = now
     return written
+
+
+def arguments(sql: str) -> str:
+    """What stands in brackets after the first name, as it is typed."""
+    opened = (match.start() for match in _TOKEN.finditer(sql) if match[0] == "(")
+    return " ".join(sql[next(opened, len(sql)) :].split())
 
 
 def split(sequence: Sequence[Token]) -> list[list[Token]]:
