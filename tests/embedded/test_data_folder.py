@@ -192,9 +192,12 @@ def test_it_runs_from_programs_that_only_their_owner_may_run(tmp_path: Path) -> 
 
 
 def test_the_server_runs_as_the_owner_of_its_data_who_is_not_root(data: Path) -> None:
+    owner = os.geteuid() or 65534
+    subprocess.run(["chown", "-R", str(owner), data], check=True)
+
     with embedded.server(data) as server:
         # A process makes its socket in its own name.
-        assert socket_of(server).stat().st_uid == data.stat().st_uid != 0
+        assert socket_of(server).stat().st_uid == owner
 
 
 def test_what_root_makes_in_a_persons_project_is_that_persons(place: Path) -> None:
@@ -266,17 +269,27 @@ def test_a_folder_of_another_major_version_is_named_and_left_alone(
         pass
 
     assert "is of PostgreSQL 9, the programs are of 1" in str(failure.value)
-    assert "programs of PostgreSQL 9" in failure.value.remedy
+    assert "a folder of PostgreSQL 9" in failure.value.remedy
     assert sorted(data.rglob("*")) == before
 
 
-def test_a_full_or_locked_disk_is_said_without_a_traceback(place: Path) -> None:
+def test_a_state_folder_that_cannot_be_made_is_said(place: Path) -> None:
     (place / "state").touch()
 
     with pytest.raises(ConnectError) as failure, embedded.server(place / "state/data"):
         pass
 
     assert str(place / "state") in failure.value.evidence[0]
+
+
+def test_a_file_that_cannot_be_made_is_said(data: Path) -> None:
+    data.with_name("postgres.log").touch()
+    data.with_name("postgres.log.1").mkdir()
+
+    with pytest.raises(ConnectError) as failure, embedded.server(data):
+        pass
+
+    assert "postgres.log.1" in failure.value.evidence[0]
 
 
 def test_a_folder_of_other_things_is_left_alone(place: Path) -> None:

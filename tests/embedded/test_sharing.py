@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psycopg2
@@ -16,6 +17,7 @@ from sqlpair.errors import ConnectError, LockError
 
 USE_UNTIL_TOLD = """
 import sys
+import threading
 from pathlib import Path
 from sqlpair import embedded
 with embedded.server(Path(sys.argv[1])) as server:
@@ -211,6 +213,22 @@ def test_a_server_that_is_killed_in_use_recovers_at_the_next_start(data: Path) -
         with embedded.server(data) as second:
             assert second.started
             assert query(second.dsn, "SELECT number FROM kept") == [(7,)]
+
+
+def test_a_start_waits_for_what_a_killed_server_left_running(data: Path) -> None:
+    with embedded.server(data) as first:
+        # A child that is slow to notice, for which the data is still its own.
+        (row,) = query(
+            first.dsn,
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'",
+        )
+        slow = int(str(row[0]))
+        os.kill(slow, signal.SIGSTOP)
+        kill_server(data)
+        threading.Timer(0.5, os.kill, [slow, signal.SIGCONT]).start()
+
+        with embedded.server(data) as second:
+            assert query(second.dsn, "SELECT 1") == [(1,)]
 
 
 def test_a_reused_process_id_is_not_taken_for_the_server(data: Path) -> None:

@@ -183,8 +183,8 @@ def _check_version(data: Path, version: str) -> None:
         raise ConnectError(
             f"{data} is of PostgreSQL {found}, the programs are of {version}",
             ["one major version cannot read the data of another"],
-            f"Name a folder with the programs of PostgreSQL {found}, or move the "
-            "data\nfolder away, and a new one is made in its place.",
+            f"Set binaries, in alembic.ini, to a folder of PostgreSQL {found}, or move "
+            "the\ndata folder away, and a new one is made in its place.",
         )
 
 

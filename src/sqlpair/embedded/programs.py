@@ -33,7 +33,8 @@ def find_binaries(folder: Path | None = None) -> Path:
             raise SettingsError(
                 f"no complete PostgreSQL in {folder}",
                 [f"missing: {', '.join(missing)}"],
-                "Name the folder that holds postgres and initdb, often .../bin.",
+                "Set binaries, in alembic.ini, to the folder that holds postgres and "
+                "initdb.",
             )
         return folder.resolve()
     looked = list(dict.fromkeys(_places()))
@@ -162,7 +163,8 @@ def runner(account: Account, binaries: Path, folder: Path) -> Runner:
         "PostgreSQL, which refuses to run as root, cannot reach its files "
         f"as {account.name}",
         [f"programs: {binaries}", f"data: {folder}"],
-        "Move the project out of the private folder, or run this as its owner.",
+        "Move the project out of the private folder; or install setpriv, which is\n"
+        "in util-linux.",
     )
 
 
