@@ -138,19 +138,30 @@ class Project:
     def run(
         self, *arguments: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=self.environ | environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run Python, and check its exit code; there must be no traceback."""
+        done = self._process(*arguments, **environ)
         assert done.returncode == expect, (
             f"exit {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}"
         )
         assert "Traceback" not in done.stderr
         return done
+
+    def raw(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run alembic or sqlpair, however it ends."""
+        return self._process("-m", *command, **environ)
+
+    def _process(
+        self, *arguments: str, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def upgrade(self, destination: str = "heads") -> Outcome:
         """Upgrade in this process; raises SqlpairError."""

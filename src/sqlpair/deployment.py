@@ -11,6 +11,7 @@ migration`` each migration is one. A ``-- no-transaction`` file is always its ow
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +110,8 @@ Places = Mapping[str, Place]
 # Given where every database is, say where each one concerned is to go. Called once
 # before the locks are taken and once after.
 Targets = Callable[[Places], Mapping[str, int]]
+# The bookkeeping to write in one database; no SQL file runs.
+Writing = Callable[[Place, Table, ledger.Entry], str]
 
 
 def survey(
@@ -200,7 +203,33 @@ def stamp(
         places = survey(known, report, resources, locate=locate)
         with _Run(settings, known, report, locate=locate) as run:
             run.lock(places, targets)
-            return run.stamp(targets(run.places), method)
+            goals = targets(run.places)
+
+            def writing(place: Place, table: Table, entry: ledger.Entry) -> str:
+                kept = [
+                    (item, _checksum(item))
+                    for item in place.branch.migrations[: goals[place.branch.name]]
+                ]
+                return ledger.stamped(table, place.state, kept, entry)
+
+            return run.record(goals, writing, method)
+
+
+def record_only(
+    settings: Settings,
+    targets: Targets,
+    writing: Writing,
+    report: Report,
+    *,
+    method: str,
+) -> Outcome:
+    """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
+    known = branches(settings)
+    with ExitStack() as resources:
+        places = survey(known, report, resources)
+        with _Run(settings, known, report) as run:
+            run.lock(places, targets)
+            return run.record(targets(run.places), writing, method)
 
 
 def reached(places: Places) -> int:
@@ -209,6 +238,12 @@ def reached(places: Places) -> int:
         {name: [row.number for row in p.state.applied] for name, p in places.items()},
         [place.branch for place in places.values()],
     )
+
+
+def _identifier() -> str:
+    """Return a deployment's id; ids sort by time."""
+    now = datetime.now(UTC).isoformat("T", "milliseconds")
+    return f"{re.sub('[-:]', '', now[:23])}Z-{secrets.token_hex(3)}"
 
 
 class _Run:
@@ -226,8 +261,7 @@ class _Run:
         self.known = known
         self.report = report
         self.locate = locate
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.id = f"{now}-{secrets.token_hex(3)}"  # sorts by time
+        self.id = _identifier()
         self.journal = Journal(settings.log_file, self.id)
         self.places: dict[str, Place] = {}
         self.sessions: dict[str, Session] = {}
@@ -258,6 +292,8 @@ class _Run:
             self.sessions[branch.name] = session
         for session in self.sessions.values():
             session.lock(self.report)
+        # Named anew: a deployment that waited for another is the later one.
+        self.id = self.journal.deployment = _identifier()
         commit.settle(self.settings, self.sessions, self.report)
         self._survey()
 
@@ -277,24 +313,22 @@ class _Run:
             self._stage(number, stage)
         return self._finish()
 
-    def stamp(self, targets: Mapping[str, int], method: str) -> Outcome:
-        """Write what ``targets`` says, all databases in one stage."""
+    def record(
+        self, targets: Mapping[str, int], writing: Writing, method: str
+    ) -> Outcome:
+        """Write bookkeeping to the databases of ``targets``, all in one stage."""
         transaction = commit.transaction_id(self.id, 1)
         entry = ledger.Entry(self.id, transaction, method)
         involved = [self.sessions[name] for name in targets]
         with commit.rolled_back(involved):
             for name, position in targets.items():
-                session, place = self.sessions[name], self.places[name]
-                kept = [
-                    (item, _checksum(item))
-                    for item in place.branch.migrations[:position]
-                ]
+                session = self.sessions[name]
+                place = self.places[name]._replace(position=position)
                 session.begin()
                 ledger.ensure(session)
-                session.execute(ledger.stamped(session.table, place.state, kept, entry))
-                head = kept[-1][0].stem if kept else "base"
+                session.execute(writing(place, session.table, entry))
                 self.journal.line(
-                    "ran", database=name, migration=head, direction=method
+                    "ran", database=name, migration=place.head, direction=method
                 )
             commit.commit(involved, transaction)
         return self._finish()

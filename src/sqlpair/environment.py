@@ -8,6 +8,7 @@ branch alone as the revision map, so that each keeps its own meaning on each.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ def run(context: EnvironmentContext) -> None:
     except SqlpairError as error:
         if not from_terminal:
             raise CommandError(str(error)) from error
-        logger.error("%s", error)
+        debugging = bool(os.environ.get("SQLPAIR_DEBUG"))
+        logger.error("%s", error, exc_info=debugging)
         raise SystemExit(error.exit_code) from None
 
 

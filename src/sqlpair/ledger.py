@@ -205,11 +205,14 @@ def stamped(
     return sql + _event(table, head, kept[-1][1] if kept else "", entry)
 
 
-def accepted(table: Table, checksums: Iterable[tuple[Migration, str]]) -> str:
+def accepted(
+    table: Table, checksums: Iterable[tuple[Migration, str]], entry: Entry
+) -> str:
     """Return the SQL that records other bytes for applied migrations."""
     return "".join(
         f"UPDATE {table.prefix}{LEDGER} SET checksum = {quote(checksum)}"
         f" WHERE version = {migration.number};\n"
+        + _event(table, migration, checksum, entry)
         for migration, checksum in checksums
     )
 

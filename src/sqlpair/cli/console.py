@@ -1,0 +1,116 @@
+"""What every command prints with: results, progress, failures, questions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.settings import Settings, load
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # In a pipe or a log no line is to be broken or cut to fit a terminal.
+    width = None if stream.isatty() else 1000
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
+def settings(context: typer.Context) -> Settings:
+    """Read the settings of the project that the command line names."""
+    return load(context.obj)
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Print a line of the result."""
+    _console(stderr=False).print(Text(text, style=style))
+
+
+def progress(text: str) -> None:
+    """Print what is going on, for who waits."""
+    _console(stderr=True).print(Text(text, style="dim"))
+
+
+def warn(text: str) -> None:
+    """Print what a person ought to know before or beside the result."""
+    _console(stderr=True).print(Text(text, style="yellow"))
+
+
+def fail(error: SqlpairError) -> None:
+    """Print a failure; its traceback too when SQLPAIR_DEBUG is set."""
+    if os.environ.get("SQLPAIR_DEBUG"):
+        traceback.print_exception(error)
+    first, _, rest = str(error).partition("\n")
+    text = Text(first, style="bold red")
+    if rest:
+        text.append(f"\n{rest}", style="not bold default")
+    _console(stderr=True).print(text)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print rows in columns; a header that ends with a dot puts its column right."""
+    console = _console(stderr=False)
+    titled = any(title.strip(".") for title in header)
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titled)
+    for title in header:
+        grid.add_column(
+            title.removesuffix("."),
+            justify="right" if title.endswith(".") else "left",
+            header_style="dim",
+            overflow="fold",
+            no_wrap=not console.is_terminal,
+        )
+    for row in rows:
+        grid.add_row(*row)
+    with console.capture() as captured:
+        console.print(grid)
+    for line in captured.get().splitlines():
+        sys.stdout.write(f"  {line.rstrip()}\n")
+
+
+def dump(value: Any) -> None:
+    """Print a result for a program."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Ask, and leave with exit code 1 unless the answer is yes.
+
+    UsageError where nobody is there to answer.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this asks first, and there is no terminal to answer at",
+            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
+        )
+    if not typer.confirm(question, err=True):
+        warn("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a time as a person reads it."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -1,0 +1,63 @@
+"""Commands that write files of a project: new, revisions, init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sqlpair import scaffold
+from sqlpair.cli import console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    panel = "Write files"
+    app.command(rich_help_panel=panel)(new)
+    app.command(rich_help_panel=panel)(revisions)
+    app.command(rich_help_panel=panel)(init)
+
+
+def new(
+    context: typer.Context,
+    database: Annotated[str, typer.Argument(help="Which database it is for.")],
+    name: Annotated[str, typer.Argument(help="What it does, for example add_email.")],
+) -> None:
+    """Begin a migration: its SQL file, its rollback, its revision module.
+
+    It gets the next number over all databases. Fill in the two SQL files.
+    """
+    settings = console.settings(context)
+    item = scaffold.new(settings, database, name)
+    module = settings.database(database).versions / f"{item.stem}.py"
+    for path in (item.up, item.down, module):
+        console.say(str(path.relative_to(settings.root)))
+
+
+def revisions(context: typer.Context) -> None:
+    """Write a revision module for every SQL pair that has none.
+
+    Alembic needs one for each; they hold no SQL and no logic. Existing files stay.
+    """
+    settings = console.settings(context)
+    written = scaffold.write_revisions(settings)
+    for path in written:
+        console.say(str(path.relative_to(settings.root)))
+    if not written:
+        console.say("Nothing to do: every SQL pair has its revision module.", "green")
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to lay it down.")
+    ],
+) -> None:
+    """Lay down an empty project: alembic.ini, alembic/, sql/, .gitignore.
+
+    With one PostgreSQL and one SQLite database; add, drop or rename them in
+    alembic.ini. SQL pairs that are there already become migrations with sqlpair
+    revisions. Refuses to overwrite anything.
+    """
+    for path in scaffold.init(folder):
+        console.say(str(path))

@@ -1,0 +1,196 @@
+"""Commands that only look: version, status."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from sqlpair.cli import console
+from sqlpair.standing import Overview, Standing
+from sqlpair.standing import overview as read_overview
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    panel = "Look, and change nothing"
+    app.command(rich_help_panel=panel)(version)
+    app.command(rich_help_panel=panel)(status)
+
+
+def version(context: typer.Context, json: Json = False) -> None:
+    """Say each database's version, and whether everything agrees.
+
+    Version N means: every migration numbered N or lower is applied, in its own
+    database. The SQL files, the ledger (schema_version), the version table
+    (alembic_version) and SCHEMA_VERSION in .env are compared; where they disagree,
+    each disagreement is a sentence, and the exit code is 1.
+    """
+    found = read_overview(console.settings(context), console.progress)
+    problems = [*found.problems, *_pending(found)]
+    if json:
+        console.dump(_version_json(found, problems))
+    else:
+        console.table(
+            ("database", "version.", "head", "latest file"),
+            [
+                (item.name, str(item.version), item.head, _latest(item))
+                for item in found.databases
+            ],
+        )
+        console.say()
+        console.table(
+            ("", ""),
+            [
+                ("schema version", Text(str(found.version), "bold")),
+                ("latest file", f"{found.latest:03}"),
+                (found.env_file, _expected(found)),
+            ],
+        )
+        console.say()
+        _tell(problems, "Files, ledger, version table and .env agree.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def status(context: typer.Context, json: Json = False) -> None:
+    """List what is applied in each database, and what is pending.
+
+    When and by whom each migration was applied, how long it took, in which
+    deployment, and whether its file was edited since. Pending migrations are no
+    problem; anything that does not fit is, and makes the exit code 1.
+    """
+    found = read_overview(console.settings(context), console.progress)
+    if json:
+        console.dump(_status_json(found))
+    else:
+        for standing in found.databases:
+            _show(standing)
+        _tell(found.problems, "")
+        console.say(_closing(found), "bold")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _expected(found: Overview) -> str:
+    return "no SCHEMA_VERSION" if found.expected is None else str(found.expected)
+
+
+def _pending(found: Overview) -> list[str]:
+    return [
+        f"{item.name}: {console.count(len(item.pending), 'migration')} pending:"
+        f" {', '.join(migration.stem for migration in item.pending)}"
+        for item in found.databases
+        if item.pending
+    ]
+
+
+def _latest(standing: Standing) -> str:
+    stems = [row.stem for row in standing.applied]
+    stems += [item.stem for item in standing.pending]
+    return max(stems, default="none")
+
+
+def _show(standing: Standing) -> None:
+    console.say(standing.name, "bold")
+    if not standing.applied and not standing.pending:
+        console.say("  no migrations")
+    edited = {edit.migration.number for edit in standing.edited}
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            row.stem,
+            row.applied_at[:19],
+            console.duration(row.milliseconds),
+            row.method,
+            row.applied_by,
+            row.deployment,
+            Text("edited", "yellow") if row.number in edited else "",
+        )
+        for row in standing.applied
+    ]
+    rows += [
+        (item.stem, Text("pending", "yellow"), "", "", "", "", "")
+        for item in standing.pending
+    ]
+    if rows:
+        console.table(
+            ("migration", "applied (UTC)", "took.", "how", "by", "deployment", ""),
+            rows,
+        )
+    console.say()
+
+
+def _tell(problems: list[str] | tuple[str, ...], otherwise: str) -> None:
+    for problem in problems:
+        console.say(f"! {problem}", "yellow")
+    if not problems and otherwise:
+        console.say(otherwise, "green")
+
+
+def _closing(found: Overview) -> str:
+    pending = len(found.pending)
+    what = (
+        f"{console.count(pending, 'migration')} pending: make migrate"
+        if pending
+        else "nothing is pending"
+    )
+    return f"Schema version {found.version}; {what}."
+
+
+def _version_json(found: Overview, problems: list[str]) -> dict[str, Any]:
+    return {
+        "environment": found.environment,
+        "version": found.version,
+        "latest": found.latest,
+        "expected": found.expected,
+        "agree": not problems,
+        "problems": problems,
+        "databases": {
+            item.name: {
+                "version": item.version,
+                "head": item.head,
+                "revisions": list(item.revisions),
+                "pending": [migration.stem for migration in item.pending],
+            }
+            for item in found.databases
+        },
+    }
+
+
+def _status_json(found: Overview) -> dict[str, Any]:
+    databases = {}
+    for item in found.databases:
+        edited = {edit.migration.number for edit in item.edited}
+        databases[item.name] = {
+            "version": item.version,
+            "head": item.head,
+            "applied": [
+                {
+                    "version": row.number,
+                    "migration": row.stem,
+                    "applied_at": row.applied_at,
+                    "applied_by": row.applied_by,
+                    "milliseconds": row.milliseconds,
+                    "method": row.method,
+                    "deployment": row.deployment,
+                    "checksum": row.checksum,
+                    "edited": row.number in edited,
+                }
+                for row in item.applied
+            ],
+            "pending": [
+                {"version": migration.number, "migration": migration.stem}
+                for migration in item.pending
+            ],
+        }
+    return {
+        "environment": found.environment,
+        "version": found.version,
+        "latest": found.latest,
+        "expected": found.expected,
+        "problems": list(found.problems),
+        "databases": databases,
+    }
