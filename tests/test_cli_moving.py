@@ -184,6 +184,18 @@ def test_rollback_refuses_when_an_older_deployments_migration_lies_above(
     assert four.tables("sqlite") == {"t2", "t4"}
 
 
+def test_rollback_that_would_lose_rows_is_refused_unless_allowed(four: Project) -> None:
+    four.upgrade()
+    four.lite("INSERT INTO t4 VALUES (1)")
+
+    refused = four.sqlpair("rollback", expect=1)
+    assert "make rollback LOSS=1" in refused.stderr
+    assert four.tables("postgres") == {"t1", "t3"}
+
+    four.sqlpair("rollback", "--allow-data-loss")
+    assert four.tables("sqlite") == set()
+
+
 def test_rollback_that_fails_halfway_undoes_nothing(four: Project) -> None:
     four.upgrade()
     four.add("sqlite", "005_one_way", "SELECT 1;\n", "SELECT nope;\n")

@@ -40,9 +40,7 @@ def rollback(
     ledgers do not tell what was done last; DataLossError when rows or values would go.
     """
     targets = LastDeployment() if to is None else Down(to)
-    return deployment.deploy(
-        settings, targets, report, allow_data_loss=allow_data_loss
-    )
+    return deployment.deploy(settings, targets, report, allow_data_loss=allow_data_loss)
 
 
 class Down:
