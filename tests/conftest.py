@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import sqlite3
@@ -12,12 +14,15 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg2
 import pytest
 
 from sqlpair import deployment, embedded, scaffold, settings
 from sqlpair.deployment import Outcome
+from sqlpair.drivers import driver_of
+from sqlpair.schema import Schema
 from sqlpair.targets import Destination
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -100,15 +105,28 @@ def postgres(new_database: Callable[[], str]) -> str:
     return new_database()
 
 
-class Project:
-    """A miniature project: databases ``postgres`` and ``sqlite``, no migrations."""
+def _nobody(_line: str) -> None:
+    """Report to nobody."""
 
-    def __init__(self, root: Path, dsn: str):
+
+class Project:
+    """A miniature project: databases ``postgres`` and ``sqlite``, no migrations.
+
+    Or a copy of ``source``, a real one.
+    """
+
+    def __init__(self, root: Path, dsn: str, source: Path | None = None):
         self.root = root
         self.dsn = dsn
-        self.file = root / "state" / "local.db"
         self.environ = {**os.environ, "DATABASE_URL": dsn}
-        scaffold.init(root)
+        if source is None:
+            scaffold.init(root)
+        else:
+            root.mkdir()
+            shutil.copy(source / "alembic.ini", root)
+            for folder in ("alembic", "sql"):
+                shutil.copytree(source / folder, root / folder)
+        self.file = Path(self.settings.database("sqlite").address)
 
     def add(
         self, database: str, stem: str, up: str, down: str = "-- nothing\n"
@@ -132,14 +150,35 @@ class Project:
     def sqlpair(
         self, *arguments: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run sqlpair as a person would, and check its exit code."""
-        return self.run("-m", "sqlpair", *arguments, expect=expect, **environ)
+        """Run sqlpair in this process, which is quicker, and check its exit code."""
+        from sqlpair.cli import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.root),
+            mock.patch.dict(os.environ, self.environ | environ),
+            mock.patch.object(sys, "argv", ["sqlpair", *arguments]),
+            mock.patch.object(sys, "stdin", io.StringIO()),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as left,
+        ):
+            main()
+        done = subprocess.CompletedProcess(
+            arguments, int(left.value.code or 0), out.getvalue(), err.getvalue()
+        )
+        return self._checked(done, expect)
 
     def run(
         self, *arguments: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Run Python, and check its exit code; there must be no traceback."""
-        done = self._process(*arguments, **environ)
+        return self._checked(self._process(*arguments, **environ), expect)
+
+    @staticmethod
+    def _checked(
+        done: subprocess.CompletedProcess[str], expect: int
+    ) -> subprocess.CompletedProcess[str]:
         assert done.returncode == expect, (
             f"exit {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}"
         )
@@ -171,10 +210,21 @@ class Project:
         """Downgrade in this process; raises SqlpairError."""
         return self._deploy(destination, "downgrade")
 
+    def schema(self, database: str) -> Schema:
+        """Describe the live schema."""
+        target = self.settings.database(database)
+        session = driver_of(target).connect(target, read_only=True, report=_nobody)
+        if session is None:
+            return {}
+        try:
+            session.execute("BEGIN")
+            return session.schema()
+        finally:
+            session.close()
+
     def _deploy(self, destination: str, command: str) -> Outcome:
-        report: Callable[[str], None] = lambda _line: None  # noqa: E731
-        target = Destination((destination,), command, report)
-        return deployment.deploy(self.settings, target, report)
+        target = Destination((destination,), command, _nobody)
+        return deployment.deploy(self.settings, target, _nobody)
 
     def pg(self, sql: str) -> list[tuple[Any, ...]]:
         """Run SQL on the PostgreSQL database, outside the engine."""
@@ -192,6 +242,8 @@ class Project:
     def tables(self, database: str) -> set[str]:
         """Return the tables that are not the engine's own."""
         if database == "sqlite":
+            if not self.file.exists():
+                return set()
             rows = self.lite("SELECT name FROM sqlite_master WHERE type = 'table'")
         else:
             rows = self.pg(
@@ -221,3 +273,9 @@ class Project:
 def project(tmp_path: Path, postgres: str) -> Project:
     """An empty project whose databases are real and empty."""
     return Project(tmp_path / "project", postgres)
+
+
+@pytest.fixture
+def tradebaas(tmp_path: Path, postgres: str) -> Project:
+    """A copy of this repository's own project, on real and empty databases."""
+    return Project(tmp_path / "tradebaas", postgres, Path(__file__).parents[1])

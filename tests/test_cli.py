@@ -101,7 +101,7 @@ def test_init_refuses_a_folder_that_holds_a_project(project: Project) -> None:
 
 
 def test_psql_reaches_the_configured_database(project: Project) -> None:
-    done = project.sqlpair("psql", "-Atc", "SELECT current_database()")
+    done = project.run("-m", "sqlpair", "psql", "-Atc", "SELECT current_database()")
 
     assert f"dbname={done.stdout.strip()}" in project.dsn
 
@@ -115,7 +115,9 @@ def test_psql_hides_the_password_from_the_process_list(
     program.write_text('#!/bin/sh\necho "$@"\necho "given $PGPASSWORD"\n')
     program.chmod(0o755)
 
-    done = project.sqlpair(
+    done = project.run(
+        "-m",
+        "sqlpair",
         "psql",
         DATABASE_URL="postgresql://me:c@n%2Fary@localhost:1/app",
         PATH=f"{program.parent}:{os.environ['PATH']}",
@@ -128,8 +130,10 @@ def test_psql_hides_the_password_from_the_process_list(
 
 
 def test_psqls_exit_code_is_ours(project: Project) -> None:
-    project.sqlpair("psql", "-c", "SELECT nope", expect=1)
-    project.sqlpair("psql", "-v", "ON_ERROR_STOP=1", "-f", "/dev/null", expect=0)
+    project.run("-m", "sqlpair", "psql", "-c", "SELECT nope", expect=1)
+    project.run(
+        "-m", "sqlpair", "psql", "-v", "ON_ERROR_STOP=1", "-f", "/dev/null", expect=0
+    )
 
 
 def test_db_start_is_refused_where_a_server_is_configured(project: Project) -> None:
