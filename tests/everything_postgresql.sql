@@ -177,3 +177,35 @@ COMMENT ON INDEX idx_users_lower IS 'an index';
 COMMENT ON TRIGGER touched ON users IS 'a trigger';
 COMMENT ON FUNCTION doubled(integer) IS 'a function';
 COMMENT ON SCHEMA audit IS 'a schema';
+
+CREATE COLLATION plain (LOCALE = 'C');
+CREATE CAST (mood AS varchar) WITH INOUT AS ASSIGNMENT;
+CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq,
+    COMMUTATOR = ===, RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+CREATE OPERATOR audit.!! (RIGHTARG = integer, FUNCTION = int4um);
+CREATE OPERATOR CLASS int_by_three FOR TYPE integer USING hash AS
+    OPERATOR 1 ===, FUNCTION 1 hashint4(integer);
+CREATE INDEX idx_rooms_class ON rooms USING hash (number int_by_three);
+CREATE VIEW operated AS SELECT id FROM rooms WHERE number OPERATOR(public.===) 3 AND OPERATOR(audit.!!) id < 0;
+CREATE TEXT SEARCH DICTIONARY few (TEMPLATE = simple, accept = false);
+CREATE TEXT SEARCH CONFIGURATION wordy (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION wordy ALTER MAPPING FOR word WITH few, english_stem;
+CREATE PUBLICATION columns FOR TABLE users (id, name, "order") WHERE (id > 1), rooms
+    WITH (publish = 'insert');
+CREATE PUBLICATION schemas FOR TABLE rooms, TABLES IN SCHEMA "Odd.Name"
+    WITH (publish = 'insert');
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing OPTIONS (host 'x');
+CREATE FOREIGN TABLE far (id integer OPTIONS (name 'x') DEFAULT 3) SERVER elsewhere OPTIONS (kind 'y');
+CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TABLE second (id integer) USING heap2;
+
+ALTER TABLE rooms ADD CHECK (number BETWEEN 1 AND 5 AND id > 0),
+    ADD CHECK (number NOT BETWEEN 7 AND 9 OR id BETWEEN SYMMETRIC 3 AND 1 OR owner > 0),
+    ADD CHECK ((id, number) <> (1, 2) AND (id, number, owner) = (1, 2, 3) AND id > 1);
+CREATE VIEW ordered_set AS
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) AS middle FROM users WHERE id > 1;
+CREATE VIEW without_schema AS WITH few AS (SELECT id AS n FROM users) SELECT n FROM few;
+CREATE VIEW swapped AS SELECT id AS number, number AS id FROM rooms ORDER BY rooms.id, rooms.number;
+CREATE FUNCTION active(who users) RETURNS boolean
+    RETURN (who).status IN ('new', 'active');

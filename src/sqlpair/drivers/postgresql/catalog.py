@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlpair.drivers.postgresql import (
     catalog_objects,
+    catalog_rare,
     catalog_relations,
     deparse,
     viewdef,
@@ -43,7 +44,15 @@ _SETTINGS = {
 # Texts that are not the server's writing: what stands in them is nobody's to change.
 _VERBATIM = {"body", "comment", "labels", "settings", "library", "storage parameters"}
 
-_SIGNED = {"function", "procedure", "aggregate", "window function"}
+_SIGNED = {
+    "function", "procedure", "aggregate", "window function", "cast", "operator",
+    "operator class", "operator family",
+}  # fmt: skip
+_QUERIES = (
+    *catalog_objects.QUERIES,
+    *catalog_rare.QUERIES,
+    *catalog_relations.QUERIES,
+)
 
 
 def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
@@ -73,7 +82,7 @@ def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
     members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, dict[str, Attribute]] = {}
-    for query in (*catalog_objects.QUERIES, *catalog_relations.QUERIES):
+    for query in _QUERIES:
         for row in fetch(query):
             at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
             if at[:2] in members:

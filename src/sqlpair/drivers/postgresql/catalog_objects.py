@@ -99,8 +99,8 @@ SELECT 'pg_proc', p.oid, 0, NULL, NULL, NULL,
         'arguments', NULLIF(pg_catalog.pg_get_function_arguments(p.oid), ''),
         'result', pg_catalog.pg_get_function_result(p.oid),
         'language', l.lanname,
-        'body', CASE WHEN g.aggfnoid IS NULL THEN coalesce(
-            pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
+        'body', CASE WHEN g.aggfnoid IS NULL THEN p.prosrc END,
+        'SQL body', pg_catalog.pg_get_function_sqlbody(p.oid),
         'library', p.probin,
         'volatility', CASE p.provolatile WHEN 'i' THEN 'immutable'
             WHEN 's' THEN 'stable' ELSE 'volatile' END,

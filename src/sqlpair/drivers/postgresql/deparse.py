@@ -17,6 +17,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_LOGIC = ("AND", "OR")
 _CAST = re.compile(r'::((?:[^\W\d][\w$]*|"(?:[^"]|"")*"|[ .]|\([\d, ]+\))+)\[\]')
 
 
@@ -36,18 +37,20 @@ def canonical(text: str) -> str:
         text = "".join(_unquoted(token) for token in TOKEN.finditer(text))
     if "(ARRAY[" in text:
         text = _casts_inside(text)
+    if ") AND " in text or ") OR " in text:
+        text = _flat(text)
     return text
 
 
-def split(text: str) -> list[str]:
-    """The text's items, divided by the commas that stand in no bracket."""
+def split(text: str, divider: str = ",") -> list[str]:
+    """The text's items, divided by what stands in no bracket."""
     items, depth, start = [], 0, 0
     for token in TOKEN.finditer(text):
         if token[0] in "([":
             depth += 1
         elif token[0] in ")]":
             depth -= 1
-        elif token[0] == "," and depth == 0:
+        elif token[0] == divider and depth == 0:
             items.append(text[start : token.start()].strip())
             start = token.end()
     items.append(text[start:].strip())
@@ -94,6 +97,24 @@ def _casts_inside(text: str) -> str:
             pushed = _push(text[start + 1 : closed], cast[1])
             text = text[:start] + pushed + text[cast.end() :]
         start += 1
+    return text
+
+
+def _flat(text: str) -> str:
+    """``((a AND b) AND c)`` as ``(a AND b AND c)``.
+
+    BETWEEN and comparisons of rows give the first form, which the parser turns into
+    the second when it reads it.
+    """
+    start = 0
+    while (start := text.find("((", start)) >= 0:
+        closed = _closing(text, start + 1)
+        inside = text[start + 2 : closed]
+        following = (w for w in _LOGIC if text.startswith(f" {w} ", closed + 1))
+        if len(split(inside, next(following, ""))) > 1:
+            text = text[: start + 1] + inside + text[closed + 1 :]
+        else:
+            start += 1
     return text
 
 

@@ -30,8 +30,11 @@ def unqualified(definition: str) -> str:
     start, end = _from_clause(tokens)
     table = _only_table(tokens[start:end])
     kept, position = [], 0
-    for at in (*range(1, start), *range(end, len(tokens) - 3)):
-        before, name, dot, column, after = (t.text for t in tokens[at - 1 : at + 4])
+    for at in (*range(1, start), *range(end, len(tokens))):
+        words = [token.text for token in tokens[at - 1 : at + 4]]
+        if len(words) < 5:
+            break
+        before, name, dot, column, after = words
         if (name, dot) == (table, ".") and is_name(column):
             if before in _BEFORE_OTHER_NAMES or after == "(":
                 continue
@@ -62,12 +65,12 @@ def _outermost(definition: str) -> list[_Token]:
 
 def _from_clause(tokens: Sequence[_Token]) -> tuple[int, int]:
     """Where the query's FROM clause stands; empty when it has none."""
-    outer = [at for at, token in enumerate(tokens) if token.depth == 0]
-    first = {tokens[at].text: at for at in reversed(outer)}
-    if "FROM" not in first or first.keys() & _SETS:
+    outer = [(at, token.text) for at, token in enumerate(tokens) if token.depth == 0]
+    start = next((at + 1 for at, word in outer if word == "FROM"), None)
+    if start is None or any(word in _SETS for _, word in outer):
         return 1, 1
-    end = min((first[word] for word in first.keys() & _AFTER_FROM), default=None)
-    return first["FROM"] + 1, end or len(tokens) - 1
+    after = (at for at, word in outer if at > start and word in _AFTER_FROM)
+    return start, next(after, len(tokens) - 1)
 
 
 def _only_table(clause: Sequence[_Token]) -> str | None:
@@ -84,5 +87,7 @@ def _only_table(clause: Sequence[_Token]) -> str | None:
                 names.pop()
             names.append(token.text)
         before = token.text
+    if clause and not names:
+        return clause[0].text.lower()  # XMLTABLE, a keyword that is used as a name
     # The table's own name, then perhaps an alias.
     return names[:2][-1] if names else None
