@@ -584,6 +584,102 @@ CHANGES = {
         "DROP STATISTICS st",
         "statistics object st is missing",
     ),
+    "view column default": (
+        T + "CREATE VIEW v AS SELECT id, a FROM t",
+        "ALTER VIEW v ALTER a SET DEFAULT 'x'",
+        "view v has column defaults a 'x'::text, the migrations say none",
+    ),
+    "sequence type": (
+        "CREATE SEQUENCE s MAXVALUE 9",
+        "ALTER SEQUENCE s AS smallint; ALTER SEQUENCE s SET UNLOGGED",
+        "sequence s has type smallint, the migrations say bigint",
+        "sequence s is unlogged, the migrations say not unlogged",
+    ),
+    "function in C": (
+        "CREATE FUNCTION f(internal) RETURNS internal LANGUAGE c STRICT"
+        " AS '$libdir/plpgsql', 'plpgsql_call_handler'",
+        "CREATE OR REPLACE FUNCTION f(internal) RETURNS internal LANGUAGE c STRICT"
+        " AS '$libdir/citext', 'citext_eq'",
+        "function f(internal) has body citext_eq, "
+        "the migrations say plpgsql_call_handler",
+        "function f(internal) has library $libdir/citext, "
+        "the migrations say $libdir/plpgsql",
+    ),
+    "function's support function": (
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER FUNCTION f(int) SUPPORT generate_series_int4_support",
+        "function f(integer) has support function generate_series_int4_support, "
+        "the migrations say none",
+    ),
+    "event trigger missing": (
+        "CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql "
+        "AS 'BEGIN END'; "
+        "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION guard()",
+        "DROP EVENT TRIGGER e",
+        "event trigger e is missing",
+    ),
+    "event trigger definition": (
+        "CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql "
+        "AS 'BEGIN END'; "
+        "CREATE FUNCTION other() RETURNS event_trigger LANGUAGE plpgsql "
+        "AS 'BEGIN END'; "
+        "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION guard()",
+        "DROP EVENT TRIGGER e; CREATE EVENT TRIGGER e ON ddl_command_start "
+        "WHEN TAG IN ('DROP VIEW', 'DROP TABLE') EXECUTE FUNCTION other()",
+        "event trigger e has event ddl_command_start, "
+        "the migrations say ddl_command_end",
+        "event trigger e has function public.other(), "
+        "the migrations say public.guard()",
+        "event trigger e has tags DROP TABLE, DROP VIEW, the migrations say none",
+    ),
+    "rule disabled": (
+        T + "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
+        "ALTER TABLE t DISABLE RULE r",
+        "rule t.r has firing mode disabled, the migrations say enabled",
+    ),
+    "types missing": (
+        "CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (x int); "
+        "CREATE DOMAIN d AS int; CREATE TYPE span AS RANGE (SUBTYPE = float8)",
+        "DROP TYPE mood, pair, span; DROP DOMAIN d",
+        "domain d is missing",
+        "enum mood is missing",
+        "composite type pair is missing",
+        "range type span is missing",
+    ),
+    "range type's subtype": (
+        "CREATE TYPE span AS RANGE (SUBTYPE = float8)",
+        "DROP TYPE span; CREATE TYPE span AS RANGE (SUBTYPE = text, "
+        'COLLATION = "C", SUBTYPE_OPCLASS = text_pattern_ops, '
+        "MULTIRANGE_TYPE_NAME = spans)",
+        "range type span has multirange type public.spans, "
+        "the migrations say public.span_multirange",
+        "range type span has operator class text_pattern_ops, "
+        "the migrations say none",
+        "range type span has subtype text, the migrations say double precision",
+        'range type span has subtype collation "C", the migrations say none',
+    ),
+    "range type's canonical function": (
+        "CREATE TYPE span; CREATE FUNCTION canon(span) RETURNS span LANGUAGE internal "
+        "IMMUTABLE AS 'int4range_canonical'; CREATE TYPE span AS RANGE (SUBTYPE = int)",
+        "DROP TYPE span CASCADE; "
+        "CREATE TYPE span; CREATE FUNCTION canon(span) RETURNS span LANGUAGE internal "
+        "IMMUTABLE AS 'int4range_canonical'; "
+        "CREATE TYPE span AS RANGE (SUBTYPE = int, CANONICAL = canon)",
+        "range type span has canonical function public.canon, "
+        "the migrations say none",
+    ),
+    "statistics object's definition": (
+        T + "CREATE STATISTICS st ON id, a FROM t",
+        "DROP STATISTICS st; CREATE STATISTICS st (mcv) ON id, b FROM t",
+        "statistics object st has definition "
+        "CREATE STATISTICS public.st (mcv) ON id, b FROM public.t, "
+        "the migrations say CREATE STATISTICS public.st ON id, a FROM public.t",
+    ),
+    "collation missing": (
+        "CREATE COLLATION c (LOCALE = 'C')",
+        "DROP COLLATION c",
+        "collation c is missing",
+    ),
     "collation": (
         "CREATE COLLATION c (LOCALE = 'C')",
         "DROP COLLATION c; CREATE COLLATION c (LOCALE = 'POSIX')",
@@ -609,6 +705,47 @@ CHANGES = {
         "operator === (integer, integer) has function int4ne, "
         "the migrations say int4eq",
         "operator === (integer, integer) is hashable, the migrations say not hashable",
+    ),
+    "operator's properties": (
+        "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+        "DROP OPERATOR === (int, int); CREATE OPERATOR === (LEFTARG = int, "
+        "RIGHTARG = int, FUNCTION = int4eq, COMMUTATOR = ===, NEGATOR = !==, "
+        "RESTRICT = eqsel, JOIN = eqjoinsel, MERGES); CREATE OPERATOR !== "
+        "(LEFTARG = int, RIGHTARG = int, FUNCTION = int4ne, NEGATOR = ===)",
+        "operator !== (integer, integer) is there, the migrations do not make it",
+        "operator === (integer, integer) has commutator "
+        "public.===(integer,integer), the migrations say none",
+        "operator === (integer, integer) has join estimator eqjoinsel, "
+        "the migrations say none",
+        "operator === (integer, integer) is mergeable, "
+        "the migrations say not mergeable",
+        "operator === (integer, integer) has negator "
+        "public.!==(integer,integer), the migrations say none",
+        "operator === (integer, integer) has restriction estimator eqsel, "
+        "the migrations say none",
+    ),
+    "cast's method": (
+        "CREATE TYPE mood AS ENUM ('ok'); CREATE CAST (mood AS int) WITH INOUT; "
+        "CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP CAST (mood AS int); CREATE CAST (mood AS int) WITH FUNCTION f(mood)",
+        "cast public.mood to integer has function public.f(public.mood), "
+        "the migrations say none",
+        "cast public.mood to integer has method function, the migrations say text",
+    ),
+    "operator class's properties": (
+        "CREATE OPERATOR FAMILY f USING hash; "
+        "CREATE OPERATOR CLASS oc FOR TYPE int USING hash FAMILY f AS OPERATOR 1 =",
+        "DROP OPERATOR CLASS oc USING hash; CREATE OPERATOR FAMILY g USING hash; "
+        "CREATE TYPE mood AS ENUM ('ok'); CREATE OPERATOR CLASS oc DEFAULT "
+        "FOR TYPE mood USING hash FAMILY g AS FUNCTION 1 hashenum(anyenum)",
+        "operator family f using hash has no operators, "
+        "the migrations say 1 =(integer,integer)",
+        "operator family g using hash is there, the migrations do not make it",
+        "enum mood is there, the migrations do not make it",
+        "operator class oc using hash is default, the migrations say not default",
+        "operator class oc using hash has family g, the migrations say f",
+        "operator class oc using hash has type public.mood, "
+        "the migrations say integer",
     ),
     "operator class": (
         "",
@@ -645,6 +782,32 @@ CHANGES = {
         "the migrations say public.t",
         "schema s is there, the migrations do not make it",
     ),
+    "publication missing": (
+        "CREATE PUBLICATION p",
+        "DROP PUBLICATION p",
+        "publication p is missing",
+    ),
+    "publication by the root": (
+        "CREATE PUBLICATION p",
+        "ALTER PUBLICATION p SET (publish_via_partition_root)",
+        "publication p is published via the root, "
+        "the migrations say not published via the root",
+    ),
+    "text search missing": (
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple); "
+        "CREATE TEXT SEARCH CONFIGURATION c (PARSER = default)",
+        "DROP TEXT SEARCH DICTIONARY d; DROP TEXT SEARCH CONFIGURATION c",
+        "text search configuration c is missing",
+        "text search dictionary d is missing",
+    ),
+    "text search dictionary's template": (
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple)",
+        "DROP TEXT SEARCH DICTIONARY d; "
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = snowball, LANGUAGE = english)",
+        "text search dictionary d has options language = 'english', "
+        "the migrations say none",
+        "text search dictionary d has template snowball, the migrations say simple",
+    ),
     "publication of a schema": (
         "CREATE SCHEMA s; CREATE PUBLICATION p",
         "ALTER PUBLICATION p ADD TABLES IN SCHEMA s",
@@ -671,6 +834,26 @@ CHANGES = {
         "foreign table f has options name=x, the migrations say none",
         "column f.a has options also=y, the migrations say none",
     ),
+    "foreign server missing": (
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; "
+        "CREATE SERVER z FOREIGN DATA WRAPPER w; "
+        "CREATE FOREIGN TABLE f (a int) SERVER s",
+        "DROP FOREIGN TABLE f; DROP SERVER s; "
+        "CREATE FOREIGN TABLE f (a int) SERVER z",
+        "foreign table f has server z, the migrations say s",
+        "foreign server s is missing",
+    ),
+    "foreign server's type": (
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w",
+        "DROP SERVER s; CREATE SERVER s TYPE 'x' FOREIGN DATA WRAPPER w",
+        "foreign server s has type x, the migrations say none",
+    ),
+    "foreign-data wrapper": (
+        "CREATE FOREIGN DATA WRAPPER w",
+        "ALTER FOREIGN DATA WRAPPER w VALIDATOR postgresql_fdw_validator",
+        "foreign-data wrapper w has validator postgresql_fdw_validator, "
+        "the migrations say none",
+    ),
     "access method": (
         "",
         "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler",
@@ -680,6 +863,11 @@ CHANGES = {
         T + "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler",
         "ALTER TABLE t SET ACCESS METHOD heap2",
         "table t has access method heap2, the migrations say none",
+    ),
+    "language trusted": (
+        "CREATE LANGUAGE mine HANDLER plpgsql_call_handler",
+        "DROP LANGUAGE mine; CREATE TRUSTED LANGUAGE mine HANDLER plpgsql_call_handler",
+        "language mine is trusted, the migrations say not trusted",
     ),
     "language": (
         "",

@@ -24,6 +24,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
+# Not those that a range type makes for itself.
 CASTS = """
 SELECT 'pg_cast', c.oid, 0, NULL, NULL, NULL, 'cast',
     json_build_array(NULL, pg_catalog.format_type(c.castsource, NULL) || ' to '
@@ -36,7 +37,8 @@ SELECT 'pg_cast', c.oid, 0, NULL, NULL, NULL, 'cast',
             WHEN 'a' THEN 'assignment' ELSE 'implicit' END
     )::text
 FROM pg_catalog.pg_cast c
-WHERE c.oid >= 16384
+WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'i')
 """
 
 OPERATORS = """
