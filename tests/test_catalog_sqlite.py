@@ -255,6 +255,11 @@ TABLES = {
         "(a REFERENCES p)",
         "foreign key t(a) to p(id) is there, the migrations do not make it",
     ),
+    "foreign key to nowhere": (
+        "(a)",
+        "(a REFERENCES nowhere)",
+        "foreign key t(a) to nowhere is there, the migrations do not make it",
+    ),
     "foreign key to another column": (
         "(a REFERENCES p)",
         "(a REFERENCES p (other))",
@@ -366,6 +371,13 @@ SAME = {
         "CREATE TABLE p (id INTEGER PRIMARY KEY);"
         "CREATE TABLE t (a TEXT, b, c, d, PRIMARY KEY (a), CONSTRAINT u UNIQUE (b)"
         " CHECK (d > 0), FOREIGN KEY (c) REFERENCES p (id))",
+    ),
+    "deferred later": (
+        "CREATE TABLE t (a NOT NULL REFERENCES p MATCH FULL ON DELETE SET DEFAULT"
+        " DEFERRABLE INITIALLY DEFERRED, b REFERENCES p)",
+        "CREATE TABLE t (a REFERENCES p ON DELETE SET DEFAULT MATCH FULL"
+        " NOT NULL DEFERRABLE INITIALLY DEFERRED,"
+        " b REFERENCES p NOT DEFERRABLE INITIALLY DEFERRED)",
     ),
     "columns in another order": (
         "CREATE TABLE t (a TEXT, b TEXT)",

@@ -170,10 +170,8 @@ def _foreign_keys(
             if to is None
             else [identifier(spelled.get(fold(row[4])) or row[4]) for row in rows]
         )
-        name = (
-            f"{of.name}({', '.join(map(identifier, columns))})"
-            f" to {identifier(parent)}({', '.join(parents)})"
-        )
+        target = identifier(parent) + f"({', '.join(parents)})" * bool(parents)
+        name = f"{of.name}({', '.join(map(identifier, columns))}) to {target}"
         at = tuple(map(fold, columns)), fold(written)
         attributes: dict[str, Attribute] = {
             "update action": on_update.lower(),

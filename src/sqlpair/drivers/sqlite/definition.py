@@ -15,7 +15,7 @@ from sqlpair.drivers.sqlite.tokens import Token, closing, name_of, split, text
 _TABLE = {"constraint", "primary", "unique", "check", "foreign"}
 _COLUMN = {
     "constraint", "primary", "not", "null", "unique", "check", "default", "collate",
-    "references", "generated", "as",
+    "references", "deferrable", "generated", "as",
 }  # fmt: skip
 
 Columns = tuple[str, ...]
@@ -84,6 +84,7 @@ class _Reader:
         self.at = len(columns)
         self.name: str | None = None
         self.foreign: Columns = ()
+        self.reference: tuple[Columns, str] = (), ""
 
     def read(self) -> None:
         while self.at < len(self.item):
@@ -129,6 +130,8 @@ class _Reader:
             self.at += 1
             if action := self._conflict():
                 self.table.not_null_conflict[self.columns[0]] = action
+        else:
+            self.at += 1  # DEFERRABLE
 
     def _primary(self) -> None:
         self.at += 1  # KEY
@@ -152,23 +155,20 @@ class _Reader:
         self.foreign = self._names()
 
     def _references(self) -> None:
-        columns = self.columns or self.foreign
-        parent = name_of(self.item[self.at])
+        self.reference = (self.columns or self.foreign), name_of(self.item[self.at])
         self.at += 1
         if self._ahead("("):
             self._bracket()
-        # ON DELETE and the like are the pragma's to tell.
+        # What the pragma tells is passed over: ON DELETE CASCADE, ON UPDATE SET NULL.
         while self._ahead("on", "match"):
-            words = {"set": 4, "no": 4}
-            self.at += (
-                2 if self._ahead("match") else words.get(self.item[self.at + 2].text, 3)
-            )
-        if self._ahead("deferrable"):
-            self.at += 1
-            if self._ahead("initially"):
-                if self.item[self.at + 1] == Token("deferred"):
-                    self.table.deferred.add((columns, parent))
+            if self._ahead("match"):
                 self.at += 2
+            else:
+                self.at += 4 if self.item[self.at + 2].text in {"set", "no"} else 3
+
+    def _deferrable(self) -> None:
+        if self._ahead("initially") and self.item[self.at + 1] == Token("deferred"):
+            self.table.deferred.add(self.reference)
 
     def _ahead(self, *words: str) -> bool:
         return self.at < len(self.item) and self.item[self.at] in map(Token, words)
