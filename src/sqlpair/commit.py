@@ -17,7 +17,7 @@ that is left open: SQLite commits first, PostgreSQL next.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlpair import ledger
 from sqlpair.drivers import Report, Session, driver_of
@@ -63,6 +63,25 @@ def commit(sessions: Sequence[Session], transaction: str) -> None:
         raise
     for session in promised:
         session.decide(transaction, commit=True)
+
+
+def hold(
+    settings: Settings, report: Report, resources: ExitStack
+) -> dict[str, Session]:
+    """Connect to all databases, lock them in their order, and settle what is open.
+
+    The sessions close, and the locks are freed, with ``resources``.
+    """
+    sessions: dict[str, Session] = {}
+    for database in settings.databases:
+        session = driver_of(database).connect(database, read_only=False, report=report)
+        assert session is not None
+        resources.callback(session.close)
+        sessions[database.name] = session
+    for session in sessions.values():
+        session.lock(report)
+    settle(settings, sessions, report)
+    return sessions
 
 
 def settle(

@@ -8,7 +8,8 @@
     ├── ConnectError                a database cannot be reached or used
     ├── LockError                   somebody else holds what this run needs
     ├── StatementError              the database refused a statement
-    └── DataLossError               a downgrade would lose data nobody gave up
+    ├── DataLossError               a downgrade would lose data nobody gave up
+    └── BackupError                 a backup cannot be made, or not be restored
 
 Every message has the same shape: what happened, the evidence, the next move.
 No message carries a password.
@@ -104,3 +105,7 @@ class StatementError(SqlpairError):
         self.line = line
         self.retry = retry
         super().__init__(what, evidence, remedy)
+
+
+class BackupError(SqlpairError):
+    """A backup cannot be made, is not to be trusted, or cannot be restored."""

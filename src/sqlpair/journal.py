@@ -62,11 +62,15 @@ class Journal:
     def failed(self, error: BaseException) -> None:
         """Say how the run ended, and close."""
         self.line("failed", error=str(error) or type(error).__name__)
-        self._handler.close()
+        self.close()
 
     def finished(self, version: int) -> None:
         """Say how the run ended, and close."""
         self.line("committed", version=version)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._handler.close()
 
 

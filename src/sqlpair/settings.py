@@ -76,6 +76,18 @@ class Database(NamedTuple):
         return f"<Database {self.name} ({self.driver})>"
 
 
+class Backups(NamedTuple):
+    """Where backups go, whether each deployment begins with one, how many stay.
+
+    ``timeout`` is in seconds, for one backup of all databases or one restore.
+    """
+
+    folder: Path
+    first: bool
+    keep: int
+    timeout: float
+
+
 class Settings(NamedTuple):
     """Everything the engine needs to know about one project."""
 
@@ -87,6 +99,7 @@ class Settings(NamedTuple):
     databases: tuple[Database, ...]
     transaction: str
     log_file: Path
+    backups: Backups
 
     def __repr__(self) -> str:
         """Name the project without what its .env holds."""
@@ -141,6 +154,38 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         databases=databases,
         transaction=transaction,
         log_file=_folder(root, section.get("log_file", "logs/migration.log")),
+        backups=_backups(ini, root, environment, section, environ),
+    )
+
+
+def _backups(
+    ini: Path,
+    root: Path,
+    environment: str,
+    section: SectionProxy,
+    environ: Mapping[str, str],
+) -> Backups:
+    when = section.get("backup", "auto").strip()
+    if when not in ("auto", "always", "never"):
+        raise SettingsError(
+            f"{ini.name}: backup = {when}",
+            remedy="It is auto (outside development), always or never.",
+        )
+    first = when == "always" or (when == "auto" and environment != DEVELOPMENT)
+    once = environ.get("BACKUP", "").strip()
+    if once not in ("", "0", "1"):
+        raise SettingsError(f"BACKUP is {once!r}", remedy="It is 0 or 1.")
+    keep = section.get("backup_keep", "10").strip()
+    if not keep.isdecimal() or not 0 < int(keep) < 10_000:
+        raise SettingsError(
+            f"{ini.name}: backup_keep = {keep}",
+            remedy="It is how many backups stay, for example: backup_keep = 10",
+        )
+    return Backups(
+        folder=root / "state" / "backups",
+        first=once == "1" if once else first,
+        keep=int(keep),
+        timeout=_seconds(ini, section, "backup_timeout", 3600),
     )
 
 
@@ -232,8 +277,8 @@ class _Reader(NamedTuple):
             schema=section.get("schema", "public").strip(),
             sql=self.root / "sql" / name,
             versions=self.versions / name,
-            lock_timeout=self._seconds(section, "lock_timeout", 5),
-            lock_wait=self._seconds(section, "lock_wait", 300),
+            lock_timeout=_seconds(self.ini, section, "lock_timeout", 5),
+            lock_wait=_seconds(self.ini, section, "lock_wait", 300),
         )
 
     def _value(self, key: str) -> str:
@@ -269,18 +314,19 @@ class _Reader(NamedTuple):
         # Two names for one file would be two locks for one database.
         return Path(os.path.realpath(self.root / Path(path).expanduser()))
 
-    def _seconds(self, section: SectionProxy, key: str, default: float) -> float:
-        value = section.get(key, "").strip().removesuffix("s")
-        try:
-            seconds = float(value) if value else float(default)
-        except ValueError:
-            seconds = -1
-        if not 0 < seconds < 86_400:
-            raise SettingsError(
-                f"{self.ini.name} [{section.name}]: {key} = {value}",
-                remedy=f"It is a number of seconds, for example: {key} = {default}",
-            )
-        return seconds
+
+def _seconds(ini: Path, section: SectionProxy, key: str, default: float) -> float:
+    value = section.get(key, "").strip().removesuffix("s")
+    try:
+        seconds = float(value) if value else float(default)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < 86_400:
+        raise SettingsError(
+            f"{ini.name} [{section.name}]: {key} = {value}",
+            remedy=f"It is a number of seconds, for example: {key} = {default}",
+        )
+    return seconds
 
 
 def _refuse_shared_targets(databases: tuple[Database, ...]) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sqlpair.statement import Statement
 
 Report = Callable[[str], None]
+# Bytes done, and of how many where that is known.
+Progress = Callable[[int, int | None], None]
 
 
 class Table(NamedTuple):
@@ -102,6 +104,13 @@ class Session(Protocol):
         """Disconnect; an open transaction is rolled back, locks are freed."""
 
 
+class Dumped(NamedTuple):
+    """By what a dump was made: the server's version, and the program's."""
+
+    server: str
+    tool: str
+
+
 class Driver(Protocol):
     """What a driver module offers."""
 
@@ -114,6 +123,9 @@ class Driver(Protocol):
     SCRIPT_COMMIT: str
     """What ends a transaction in a script."""
 
+    DUMP_SUFFIX: str
+    """How the name of a dump ends."""
+
     def table(self, database: Database) -> Table:
         """Say how bookkeeping tables are written."""
 
@@ -124,6 +136,20 @@ class Driver(Protocol):
 
     def split(self, text: str) -> Iterator[Statement]:
         """Split a SQL text into statements."""
+
+    def dump(
+        self, session: Session, target: Path, deadline: float, progress: Progress
+    ) -> Dumped:
+        """Copy the database, as it is at one moment, into the empty file ``target``.
+
+        Holds nobody up. BackupError when it is not done by ``deadline``, on the
+        monotonic clock, or the database is damaged.
+        """
+
+    def check_dump(
+        self, database: Database, dump: Path, tool: str, deadline: float
+    ) -> None:
+        """BackupError unless ``dump``, made by ``tool``, reads as whole."""
 
 
 def driver_of(database: Database) -> Driver:

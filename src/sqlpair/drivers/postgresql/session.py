@@ -146,6 +146,11 @@ class PostgreSQLSession:
         self._settings = f"SET LOCAL lock_timeout = '{database.lock_timeout}s'; "
         self._settings += "SET LOCAL standard_conforming_strings = on; "
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What libpq was told, the password included."""
+        return (parse_dsn(self._dsn) if self._dsn else {}) | self._parameters
+
     # -- queries ---------------------------------------------------------------
 
     def rows(self, sql: str) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """SQLite: how it connects, locks, runs statements and describes itself."""
 
+from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
 from sqlpair.drivers.sqlite.session import connect, table
 from sqlpair.drivers.sqlite.split import split
 
@@ -8,4 +9,14 @@ SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;"
 SCRIPT_RESET = ""
 SCRIPT_COMMIT = "COMMIT;"
 
-__all__ = ["SCRIPT_BEGIN", "SCRIPT_COMMIT", "SCRIPT_RESET", "connect", "split", "table"]
+__all__ = [
+    "DUMP_SUFFIX",
+    "SCRIPT_BEGIN",
+    "SCRIPT_COMMIT",
+    "SCRIPT_RESET",
+    "check_dump",
+    "connect",
+    "dump",
+    "split",
+    "table",
+]

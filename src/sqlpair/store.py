@@ -1,0 +1,121 @@
+"""The folder of backups: who works in it, what is in it, and how long it stays.
+
+What bears the name of a backup is a whole one: it is made under a name that begins
+with a dot, and renamed when every byte is on the disk; it is removed the other way
+round. What a killed run left under such a name goes with the next backup.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlpair import manifest
+from sqlpair.drivers import Report
+from sqlpair.errors import BackupError, LockError
+from sqlpair.manifest import Manifest
+from sqlpair.settings import Settings
+
+PARTIAL = ".partial-"
+
+
+def new_id() -> str:
+    """Return an id that sorts by time and is also a backup's name."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[Path]:
+    """Hold the folder, which is made where it is missing; LockError if it is held.
+
+    Database locks do not do: several environments share the folder.
+    """
+    try:
+        _make(folder)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise unwritable(error) from None
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockError(
+                "another backup or restore is at work",
+                [f"it holds {folder}"],
+                "Run the command again when that one has ended.",
+            ) from None
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield folder
+    finally:
+        os.close(held)
+
+
+def _make(folder: Path) -> None:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        give(path)
+
+
+def give(path: Path) -> None:
+    """Give what root has made in a person's project to that person."""
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
+
+
+def unwritable(error: OSError) -> BackupError:
+    """Return the error for a folder or disk that takes no more."""
+    return BackupError(
+        "the backup cannot be written",
+        [f"{error.filename}: {error.strerror}" if error.filename else str(error)],
+        "Make room, or let this user write there. Nothing of it was kept.",
+    )
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a finished folder its name, durably."""
+    for path in (*partial.iterdir(), partial):
+        give(path)
+    sync(partial)
+    partial.rename(final)
+    sync(final.parent)
+
+
+def backups(settings: Settings) -> dict[Path, Manifest]:
+    """Return the whole backups of this environment by name and size, oldest first."""
+    folder = settings.backups.folder
+    found: dict[Path, Manifest] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        said = manifest.peek(path)
+        if said is not None and said.environment == settings.environment:
+            found[path] = said
+    return found
+
+
+def retain(settings: Settings, newest: Path, report: Report) -> None:
+    """Remove the oldest backups over ``backup_keep``; never ``newest``."""
+    others = [path for path in backups(settings) if path != newest]
+    for path in others[: max(0, len(others) + 1 - settings.backups.keep)]:
+        doomed = path.with_name(f"{PARTIAL}{path.name}")
+        try:
+            path.rename(doomed)
+            shutil.rmtree(doomed)
+        except OSError as error:
+            report(f"An old backup stays: {path.name}: {error.strerror}")

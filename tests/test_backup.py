@@ -1,0 +1,526 @@
+"""A backup is whole, consistent and private, or it is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from conftest import Project
+from sqlpair import backup, manifest, store
+from sqlpair.drivers.postgresql import client
+from sqlpair.errors import BackupError
+
+WRITER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+number = 0
+while True:
+    number += 1
+    connection.execute("INSERT INTO ticks VALUES (?)", [number])
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:
+    """One migration and some rows on each database; SQLite in WAL mode."""
+    project.add("postgres", "001_users", "CREATE TABLE users (id int PRIMARY KEY);\n")
+    project.add("sqlite", "002_trades", "CREATE TABLE trades (id int PRIMARY KEY);\n")
+    project.upgrade()
+    project.lite("PRAGMA journal_mode = WAL")
+    project.pg("INSERT INTO users SELECT generate_series(1, 100)")
+    project.lite("INSERT INTO trades VALUES (1), (2), (3)")
+    return project
+
+
+def make(project: Project) -> Path:
+    return backup.backup(project.settings, lambda _line: None)
+
+
+def left(project: Project) -> list[str]:
+    """Everything that is in the folder of backups."""
+    folder = project.settings.backups.folder
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def looks_whole(project: Project) -> list[str]:
+    return [name for name in left(project) if not name.startswith(".")]
+
+
+def set_option(project: Project, line: str, section: str = "alembic") -> None:
+    ini = project.root / "alembic.ini"
+    text = ini.read_text()
+    assert f"[{section}]\n" in text
+    ini.write_text(text.replace(f"[{section}]\n", f"[{section}]\n{line}\n"))
+
+
+@contextmanager
+def locked_table(project: Project) -> Iterator[None]:
+    """Hold users against everybody, so that pg_dump waits."""
+    raw = psycopg2.connect(project.dsn)
+    with closing(raw), raw.cursor() as cursor:
+        cursor.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@contextmanager
+def running(project: Project, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A backup in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN],
+        cwd=project.root,
+        env=project.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+RUN = """
+import sys
+from pathlib import Path
+from sqlpair import backup, settings
+from sqlpair.errors import SqlpairError
+try:
+    backup.backup(settings.load(Path("alembic.ini")), print)
+except SqlpairError as error:
+    sys.exit(str(error))
+"""
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def pg_dump_of(process: subprocess.Popen[str]) -> int:
+    """Wait until pg_dump is at work, and return its process id."""
+
+    def found() -> list[int]:
+        pids = []
+        for pid in children(process.pid):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if b"--dbname" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    pids.append(pid)
+        return pids
+
+    until(found)
+    return found()[0]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_backup_holds_both_databases_and_says_where_they_were(
+    filled: Project,
+) -> None:
+    folder = make(filled)
+
+    said = json.loads((folder / "manifest.json").read_text())
+    assert said["schema_version"] == 2
+    assert said["environment"] == "development"
+    assert [entry["revisions"] for entry in said["databases"]] == [
+        ["postgres_001"],
+        ["sqlite_002"],
+    ]
+    assert [entry["applied"] for entry in said["databases"]] == [[1], [2]]
+    assert said["databases"][0]["tool"].startswith("pg_dump (PostgreSQL)")
+    for entry in said["databases"]:
+        assert (folder / entry["file"]).stat().st_size == entry["size"] > 0
+    with closing(sqlite3.connect(folder / "sqlite.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM trades").fetchall() == [(3,)]
+    assert (
+        manifest.read(folder).databases
+        == store.backups(filled.settings)[folder].databases
+    )
+
+
+def test_backup_can_be_checked_without_this_program(filled: Project) -> None:
+    folder = make(filled)
+
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True
+    )
+
+    assert done.returncode == 0
+
+
+def test_backup_files_are_0600_in_0700_folders_whatever_the_umask(
+    filled: Project,
+) -> None:
+    before = os.umask(0)
+    try:
+        folder = make(filled)
+    finally:
+        os.umask(before)
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS",
+        "manifest.json",
+        "postgres.dump",
+        "sqlite.db",
+    ]
+    for path in folder.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+    for path in (folder, folder.parent):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_wal_database_is_backed_up_whole_while_a_writer_commits(
+    filled: Project,
+) -> None:
+    filled.lite("CREATE TABLE ticks (number INTEGER PRIMARY KEY)")
+    filled.lite("CREATE TABLE ballast (bytes BLOB)")
+    filled.lite(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        " WHERE i < 3000) INSERT INTO ballast SELECT randomblob(8000) FROM n"
+    )
+    committed = 0
+    during = []
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(filled.file)], stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        try:
+            while committed < 100:
+                committed = int(writer.stdout.readline())
+
+            def watch(name: str, _done: int, _total: int | None) -> None:
+                if name == "sqlite":
+                    during.append(filled.lite("SELECT max(number) FROM ticks")[0][0])
+
+            folder = backup.backup(filled.settings, lambda _line: None, watch)
+        finally:
+            writer.kill()
+
+    with closing(sqlite3.connect(folder / "sqlite.db")) as copy:
+        numbers = [row[0] for row in copy.execute("SELECT number FROM ticks")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= committed
+    assert during[-1] > during[0]  # it did go on committing
+    assert during[-1] > len(numbers)  # and the copy is of one moment before
+    assert list(folder.glob("sqlite.db-*")) == []
+
+
+def test_progress_tells_bytes_of_each_database(filled: Project) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+
+    folder = backup.backup(
+        filled.settings, lambda _line: None, lambda *step: seen.append(step)
+    )
+
+    last = {name: (done, total) for name, done, total in seen}
+    assert last["postgres"] == ((folder / "postgres.dump").stat().st_size, None)
+    size = (folder / "sqlite.db").stat().st_size
+    assert last["sqlite"] == (size, size)
+
+
+@pytest.mark.parametrize("found", ["missing", "older"])
+def test_pg_dump_missing_or_older_than_the_server_makes_no_backup(
+    filled: Project, tmp_path: Path, found: str
+) -> None:
+    binaries = tmp_path / "binaries"
+    binaries.mkdir()
+    if found == "older":
+        program = binaries / "pg_dump"
+        program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
+        program.chmod(0o755)
+    set_option(filled, f"binaries = {binaries}", "postgres")
+
+    with pytest.raises(BackupError, match="no pg_dump of PostgreSQL") as failure:
+        make(filled)
+
+    assert ("9.6.24" in str(failure.value)) == (found == "older")
+    assert "set binaries in the section [postgres]" in str(failure.value)
+    assert left(filled) == []
+    assert "outcome=failed" in filled.log
+
+
+ON_FULL_DISK = {
+    True: "mount -t tmpfs -o size=200k tmpfs state/backups",
+    False: "ulimit -f 400",
+}
+
+
+def backup_on_full_disk(project: Project) -> str:
+    """Run a backup where there is too little room; return what it said.
+
+    A small disk of its own where this user may mount one. Elsewhere the kernel is
+    told to refuse at that size.
+    """
+    (project.root / "state" / "backups").mkdir(mode=0o700)
+    namespace = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        namespace += ["--user", "--map-root-user"]
+    probe = "mount -t tmpfs tmpfs state/backups"
+    can = subprocess.run([*namespace, "sh", "-c", probe], cwd=project.root).returncode
+    script = f"""
+        {ON_FULL_DISK[can == 0]}
+        "$@" >output 2>&1
+        echo exit $?
+        ls -A state/backups"""
+    done = subprocess.run(
+        [
+            *(namespace if can == 0 else ()),
+            *("sh", "-c", script, "sh", sys.executable, "-c", RUN),
+        ],
+        cwd=project.root,
+        env=project.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["exit", "1"], done.stderr
+    return (project.root / "output").read_text()
+
+
+def test_full_disk_leaves_no_backup(filled: Project) -> None:
+    filled.pg(
+        "CREATE TABLE noise AS SELECT md5(random()::text || i) AS text"
+        " FROM generate_series(1, 20000) i"
+    )
+
+    said = backup_on_full_disk(filled)
+
+    assert "No space left on device" in said or "File too large" in said
+    assert "Nothing of it was kept" in said
+    assert "Traceback" not in said
+
+
+def test_full_disk_under_the_sqlite_copy_leaves_no_backup(filled: Project) -> None:
+    filled.lite("CREATE TABLE ballast (bytes BLOB)")
+    filled.lite("INSERT INTO ballast VALUES (randomblob(1000000))")
+
+    said = backup_on_full_disk(filled)
+
+    assert "database or disk is full" in said or "disk I/O error" in said
+    assert "Traceback" not in said
+
+
+def test_pg_dump_is_stopped_at_the_deadline(filled: Project) -> None:
+    set_option(filled, "backup_timeout = 0.5")
+
+    with locked_table(filled), pytest.raises(BackupError, match="did not end in time"):
+        make(filled)
+
+    assert left(filled) == []
+    until(
+        lambda: (
+            filled.pg(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            == [(0,)]
+        )
+    )
+
+
+def test_killed_backup_leaves_nothing_that_looks_like_one(filled: Project) -> None:
+    with locked_table(filled), running(filled) as process:
+        pg_dump = pg_dump_of(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert looks_whole(filled) == []
+    assert len(left(filled)) == 1
+    # It has a pipe to nobody now.
+    until(lambda: not Path(f"/proc/{pg_dump}").exists())
+
+    folder = make(filled)
+
+    assert left(filled) == [folder.name]
+
+
+def test_backup_killed_at_any_moment_is_whole_or_not_there(filled: Project) -> None:
+    filled.lite("CREATE TABLE ballast (bytes BLOB)")
+    filled.lite("INSERT INTO ballast VALUES (randomblob(4000000))")
+    for attempt in range(8):
+        with running(filled) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(attempt * 0.03)
+            process.kill()
+
+    for name in looks_whole(filled):
+        manifest.read(store_folder(filled) / name)
+    newest = make(filled)
+    assert [path.name for path in store_folder(filled).glob(".*")] == []
+    assert manifest.read(newest).schema_version == 2
+
+
+def store_folder(project: Project) -> Path:
+    return project.settings.backups.folder
+
+
+def test_interrupted_backup_leaves_nothing(filled: Project) -> None:
+    with locked_table(filled), running(filled) as process:
+        pg_dump_of(process)
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+    assert left(filled) == []
+
+
+def test_password_is_in_no_argument_message_or_log(filled: Project) -> None:
+    canary = "canary-@:/#%-8471"
+    words = dict(word.split("=", 1) for word in filled.dsn.split())
+    url = f"postgresql://{words['user']}:{canary}@/{words['dbname']}"
+    url += f"?host={words['host']}&port={words['port']}"
+    seen = []
+    with locked_table(filled), running(filled, DATABASE_URL=url) as process:
+        pg_dump = pg_dump_of(process)
+        seen = [
+            Path(f"/proc/{pid}/cmdline").read_text() for pid in (process.pid, pg_dump)
+        ]
+        environ = Path(f"/proc/{pg_dump}/environ").read_text()
+        os.kill(pg_dump, signal.SIGTERM)
+        output = "".join(process.communicate())
+    assert process.returncode == 1
+    assert f"PGPASSWORD={canary}" in environ
+    for text in (*seen, output, filled.log):
+        assert canary not in text
+
+
+def test_service_and_password_file_reach_pg_dump(
+    filled: Project, tmp_path: Path
+) -> None:
+    words = "\n".join(filled.dsn.split())
+    (tmp_path / "services").write_text(f"[trading]\n{words}\n")
+    filled.environ |= {"PGSERVICEFILE": str(tmp_path / "services")}
+    os.environ["PGSERVICEFILE"] = str(tmp_path / "services")
+    filled.environ["DATABASE_URL"] = "service=trading"
+    try:
+        folder = make(filled)
+    finally:
+        del os.environ["PGSERVICEFILE"]
+
+    assert manifest.read(folder).databases[0].revisions == ("postgres_001",)
+
+
+def test_damaged_sqlite_database_makes_no_backup(filled: Project) -> None:
+    filled.lite("PRAGMA journal_mode = DELETE")
+    filled.lite("CREATE TABLE damaged (number INTEGER PRIMARY KEY, bytes BLOB)")
+    filled.lite(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        " WHERE i < 100) INSERT INTO damaged SELECT i, randomblob(500) FROM n"
+    )
+    content = bytearray(filled.file.read_bytes())
+    content[-8192:] = bytes(8192)
+    filled.file.write_bytes(content)
+
+    with pytest.raises(BackupError, match="sqlite: the database is damaged"):
+        make(filled)
+
+    assert left(filled) == []
+
+
+def test_backup_of_a_database_that_is_not_there_creates_nothing(
+    project: Project,
+) -> None:
+    with pytest.raises(BackupError, match="sqlite: there is no database to back up"):
+        make(project)
+
+    assert not project.file.exists()
+    assert left(project) == []
+
+
+def test_oldest_backups_go_and_only_after_a_new_good_one(filled: Project) -> None:
+    set_option(filled, "backup_keep = 4")
+    folder = filled.settings.backups.folder
+    made = [make(filled).name for _ in range(4)]
+    assert set(left(filled)) == set(made)
+    (folder / "notes.txt").write_text("mine")
+    stranger = folder / "20200101T000000Z-aaaaaa"
+    stranger.mkdir()
+    (stranger / "manifest.json").write_text("{}")
+    half = folder / "20200102T000000Z-aaaaaa"
+    shutil.copytree(folder / made[0], half)
+    (half / "sqlite.db").unlink()
+    staging = folder / "20200103T000000Z-aaaaaa"
+    shutil.copytree(folder / made[0], staging)
+    rewrite(staging, environment="staging")
+    linked = folder / "20200104T000000Z-aaaaaa"
+    linked.symlink_to(folder / made[0])
+    others = {path.name for path in (stranger, half, staging, linked)} | {"notes.txt"}
+
+    ini = (filled.root / "alembic.ini").read_text()
+    set_option(filled, "backup_timeout = 0.3")
+    with locked_table(filled), pytest.raises(BackupError):
+        make(filled)
+    assert set(left(filled)) == {*made, *others}
+
+    (filled.root / "alembic.ini").write_text(ini)
+    newest = make(filled).name
+    assert set(left(filled)) == {*sorted(made)[1:], newest, *others}
+
+
+def rewrite(folder: Path, **values: str) -> None:
+    """Change a manifest as its author would."""
+    changed = manifest.read(folder)._replace(**values)  # type: ignore[arg-type]
+    (folder / "manifest.json").unlink()
+    (folder / "SHA256SUMS").unlink()
+    manifest.write(folder, changed)
+
+
+def test_the_backup_just_made_stays_though_the_clock_went_back(
+    filled: Project,
+) -> None:
+    set_option(filled, "backup_keep = 1")
+    later = make(filled)
+    later.rename(later.with_name("29990101T000000Z-aaaaaa"))
+
+    newest = make(filled)
+
+    assert left(filled) == [newest.name]
+
+
+@pytest.mark.parametrize(
+    ("said", "major"),
+    [
+        ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
+        ("9.6.24", 9),
+        ("pg_dump (PostgreSQL) 19beta1", 19),
+        ("20devel", 20),
+    ],
+)
+def test_major_version_is_read_from_what_programs_and_servers_say(
+    said: str, major: int
+) -> None:
+    assert client.major(said) == major
+
+
+def test_pg_dump_is_of_the_lowest_version_that_fits_the_server(
+    filled: Project,
+) -> None:
+    copy = manifest.read(make(filled)).databases[0]
+    database = filled.settings.databases[0]
+
+    chosen = client.major(copy.tool)
+    assert chosen >= client.major(copy.server)
+    if chosen > client.major(copy.server):  # then this machine has no nearer one
+        assert client.find("pg_dump", database, client.major(copy.server)).major == (
+            chosen
+        )
