@@ -91,5 +91,6 @@ def test_links_and_folders_are_not_followed(folder, tmp_path):
     (folder / "001_link.sql").unlink()
     (folder / "001_folder.sql").mkdir()
     assert "001_folder.sql" in find_error(folder)
+    (folder / "001_folder.sql").rmdir()
     (tmp_path / "link").symlink_to(folder)
     assert "link" in find_error(tmp_path / "link")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sqlpair import embedded
 from sqlpair.drivers.postgresql.split import split
+from sqlpair.embedded import find_binaries
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Role, Statement
 
+PROGRAMS = find_binaries()
 Psql: TypeAlias = Callable[[list[str]], list[list[str]]]
 
 # psql reads line by line, and so overlooks that E'a' goes on after a line feed; the
@@ -47,20 +48,14 @@ def scripts(pieces: list[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(one, min_size=10, max_size=40)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
-    with embedded.server(tmp_path_factory.mktemp("state") / "postgres") as server:
-        yield server
-
-
 @pytest.fixture
-def psql(server: embedded.Server, tmp_path: Path) -> Psql:
+def psql(postgres: str, tmp_path: Path) -> Psql:
     """What psql sends to the server for each of several files."""
 
     def run(scripts: list[str]) -> list[list[str]]:
         log = tmp_path / "log"
         log.unlink(missing_ok=True)
-        command = [server.binaries / "psql", "-XqL", log, "-d", server.dsn]
+        command = [PROGRAMS / "psql", "-XqL", log, "-d", postgres]
         for number, script in enumerate(scripts):
             path = tmp_path / f"{number}.sql"
             path.write_bytes(script.encode())
@@ -114,6 +109,23 @@ def held_against_psql(scripts: list[str], psql: Psql) -> None:
             assert statement.line == script.count("\n", 0, statement.offset) + 1
 
 
+def begins_with_words(script: str) -> bool:
+    """Whether each statement begins as SQL does.
+
+    psql looks for CREATE FUNCTION past quotes and signs too, where SQL has none.
+    """
+    end = 0
+    try:
+        for statement in split(script):
+            end = statement.offset + len(statement.text)
+            if not statement.words:
+                return False
+    except SqlFileError:
+        pass
+    rest = script[gap(script, end) :]
+    return re.match(r"(?i)(?!e')[a-z]|$", rest) is not None
+
+
 def squeeze(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
@@ -153,7 +165,7 @@ def test_cuts_are_those_of_psql(psql: Psql, scripts: list[str]) -> None:
 @PSQL
 @given(scripts(ROUTINE))
 def test_cuts_in_routines_are_those_of_psql(psql: Psql, scripts: list[str]) -> None:
-    held_against_psql(scripts, psql)
+    held_against_psql([*filter(begins_with_words, scripts)], psql)
 
 
 def only(text: str) -> Statement:
@@ -162,27 +174,24 @@ def only(text: str) -> Statement:
 
 
 def test_statements_one_by_one_make_what_psql_makes(
-    server: embedded.Server, tmp_path: Path
+    new_database: Callable[[], str], tmp_path: Path
 ) -> None:
+    by_psql, by_us = new_database(), new_database()
     script = tmp_path / "script.sql"
     script.write_text(TRICKY)
-    dumps = []
-    for name in ("by_psql", "by_us"):
-        execute(server.dsn, f"CREATE DATABASE {name}")
-        dsn = psycopg2.extensions.make_dsn(server.dsn, dbname=name)
-        if name == "by_psql":
-            command = [server.binaries / "psql", "-Xqd", dsn, "-v", "ON_ERROR_STOP=1"]
-            subprocess.run([*command, "-f", script], check=True, capture_output=True)
-        else:
-            execute(dsn, *(statement.text for statement in split(TRICKY)))
-        dump = [server.binaries / "pg_dump", "--inserts", "-d", dsn]
-        text = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
-        # \restrict carries a random key.
-        dumps.append([line for line in text.splitlines() if line[:1] != "\\"])
-        execute(server.dsn, f"DROP DATABASE {name}")
+    psql = [PROGRAMS / "psql", "-Xqd", by_psql, "-v", "ON_ERROR_STOP=1", "-f", script]
+    subprocess.run(psql, check=True, capture_output=True)
+    execute(by_us, *(statement.text for statement in split(TRICKY)))
 
-    assert dumps[0] == dumps[1]
-    assert sum(line.startswith("INSERT") for line in dumps[0]) == 7
+    assert dump(by_psql) == dump(by_us)
+    assert sum(line.startswith("INSERT") for line in dump(by_us)) == 7
+
+
+def dump(dsn: str) -> list[str]:
+    command = [PROGRAMS / "pg_dump", "--inserts", "-d", dsn]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # \restrict carries a random key.
+    return [line for line in text.splitlines() if line[:1] != "\\"]
 
 
 def execute(dsn: str, *statements: str) -> None:
@@ -224,10 +233,10 @@ INSERT INTO t (id, j) SELECT 8, a$b FROM (SELECT '$b$;' AS a$b) AS s /* the end 
 
 
 def test_a_string_goes_on_after_a_line_end_as_the_server_reads_it(
-    server: embedded.Server,
+    server: str,
 ) -> None:
     (statement,) = split("SELECT E'a' -- b\n  '\\';' || 'c'\n'\\'")
-    connection = psycopg2.connect(server.dsn)
+    connection = psycopg2.connect(server)
     with connection.cursor() as cursor:
         cursor.execute(statement.text)
         assert cursor.fetchall() == [("a';c\\",)]
@@ -291,6 +300,13 @@ def test_what_cannot_be_run_is_refused_with_its_line(
 )
 def test_what_only_looks_like_psql_passes(script: str) -> None:
     assert only(script)
+
+
+def test_an_end_in_parentheses_ends_no_body() -> None:
+    body = "BEGIN ATOMIC SELECT (SELECT 1 AS end); SELECT 2; END;"
+    first, second = split(f"CREATE FUNCTION f(a int) RETURNS int {body} SELECT 3;")
+    assert first.text.endswith(body)
+    assert second.text == "SELECT 3;"
 
 
 def test_a_function_may_be_named_begin() -> None:
@@ -360,7 +376,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize(("script", "title"), OUTSIDE)
 def test_the_server_refuses_in_a_transaction_what_is_marked_outside(
-    script: str, title: str, server: embedded.Server
+    script: str, title: str, server: str
 ) -> None:
     statement = only(script)
     assert (statement.role, statement.title) == (Role.OUTSIDE, title)
@@ -386,15 +402,15 @@ def test_the_server_refuses_in_a_transaction_what_is_marked_outside(
     ],
 )
 def test_the_server_takes_in_a_transaction_what_is_not(
-    script: str, server: embedded.Server
+    script: str, server: str
 ) -> None:
     assert only(script).role is Role.ORDINARY
     assert "transaction block" not in refusal(server, script)
 
 
-def refusal(server: embedded.Server, script: str) -> str:
+def refusal(server: str, script: str) -> str:
     """What the server says against a statement in a transaction."""
-    connection = psycopg2.connect(server.dsn)
+    connection = psycopg2.connect(server)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -227,6 +227,11 @@ def test_switching_foreign_keys_in_a_transaction_is_refused(
     assert "checked before it commits" in error.remedy
 
 
+def test_what_follows_the_outer_pair_is_blamed_on_its_commit(read: Read) -> None:
+    content = "BEGIN;\nCOMMIT;\nPRAGMA foreign_keys = ON;\nSELECT 1;"
+    assert "003_add.sql:2: COMMIT" in refusal(read, content, split_sqlite).what
+
+
 @pytest.mark.parametrize("mark", ["", "-- no-transaction\n"])
 @pytest.mark.parametrize("statement", ["ATTACH 'x' AS y", "VACUUM INTO 'x'"])
 def test_attach_is_refused_marked_or_not(read: Read, mark: str, statement: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from sqlpair.drivers.pattern import past, repeated
 from sqlpair.drivers.postgresql.role import needs_client, role
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Statement, fault
@@ -19,36 +20,37 @@ _FLAGS = re.ASCII | re.IGNORECASE | re.DOTALL
 
 _SPACE = r"[ \t\r\n\f\v]++"
 _LINE_COMMENT = r"--[^\r\n]*+"
-_FLAT_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
+_FLAT_COMMENT = r"/\*" + repeated(r"[^*/]++", r"\*(?!/)", r"/(?!\*)") + r"\*/"
 # PostgreSQL takes every character beyond ASCII for a letter, and $ for a part
-# of an identifier: a$b$ opens no quote. The sets say what is no letter, because
-# compiling a range up to U+10FFFF takes longer than a whole run with nothing to do.
-_FIRST = r"[^\x00-@\[-^`{-\x7F]"  # A-Z a-z _
-_LETTER = r"[^\x00-#%-/:-@\[-^`{-\x7F]"  # and 0-9 $
-_WORD = rf"(?!E'){_FIRST}{_LETTER}*+"
-_TAG = rf"\$(?:{_FIRST}[^\x00-/:-@\[-^`{{-\x7F]*+)?+\$"
-_PLAIN = r"[\x00-!#%&*-,.0-:<-@\[\]^`{-\x7F]"  # no letter, and none of '"$;()\/-
+# of an identifier: a$b$ opens no quote.
+_LETTER = r"[A-Za-z0-9_$\x80-\U0010FFFF]"
+_WORD = rf"(?!E')[A-Za-z_\x80-\U0010FFFF]{_LETTER}*+"
+_TAG = r"\$(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?+\$"
 # A backslash escapes in E'…' alone, and in the strings that continue it: a
 # string on a later line, with nothing but space between, belongs to it.
-_ESCAPED = r"'(?:[^'\\]++|\\.|'')*+'"
+_ESCAPED = "'" + repeated(r"[^'\\]++", r"\\.", "''") + "'"
 _CONTINUED = (
-    rf"(?:[ \t\f\v]++|{_LINE_COMMENT})*+[\r\n](?:{_SPACE}|{_LINE_COMMENT}[\r\n])*+"
+    repeated(r"[ \t\f\v]++", _LINE_COMMENT)
+    + r"[\r\n]"
+    + repeated(_SPACE, rf"{_LINE_COMMENT}[\r\n]")
 )
-_E_STRING = rf"E{_ESCAPED}(?:{_CONTINUED}{_ESCAPED})*+(?!{_CONTINUED}')"
+_E_STRING = rf"E{_ESCAPED}{repeated(_CONTINUED + _ESCAPED)}(?!{_CONTINUED}')"
+_BLOCK = rf"(?:begin|case|end)(?!{_LETTER})"
 
 
 def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
     """Match code in which nothing begins, ends or nests a statement."""
-    return re.compile(
-        rf"(?:{_PLAIN}++|{word}|'[^']*+'|\"[^\"]*+\""
-        rf"|{_E_STRING}|(?!{_TAG})\$|-(?!-)|/(?!\*))*+",
-        _FLAGS,
-    ).match
+    pattern = repeated(
+        r"[^A-Za-z_\x80-\U0010FFFF'\"$;()\\/-]++",
+        *(word, "'[^']*+'", '"[^"]*+"', _E_STRING),
+        *(rf"(?!{_TAG})\$", "-(?!-)", r"/(?!\*)"),
+    )
+    return re.compile(pattern, _FLAGS).match
 
 
 _run = _run_of(_WORD)
-_run_in_routine = _run_of(rf"(?!(?:begin|case|end)(?!{_LETTER})){_WORD}")
-_gap = re.compile(rf"(?:{_SPACE}|{_LINE_COMMENT}|{_FLAT_COMMENT})*+", _FLAGS).match
+_run_in_routine = _run_of(rf"(?!{_BLOCK}){_WORD}")
+_gap = re.compile(repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT), _FLAGS).match
 _word = re.compile(_WORD, _FLAGS).match
 _tag = re.compile(_TAG, _FLAGS).match
 _comment_edges = re.compile(r"/\*|\*/").finditer
@@ -82,7 +84,7 @@ def _end(text: str, start: int, words: tuple[str, ...]) -> int:
     open_at: list[int] = []  # parentheses
     body: list[int] = []  # BEGIN ATOMIC, and each CASE in it
     position = start
-    while (end := _past(run(text, position))) < len(text):
+    while (end := past(run(text, position))) < len(text):
         sign, position = text[end], end + 1
         if sign == "(":
             open_at.append(end)
@@ -140,7 +142,7 @@ def _nest(text: str, word: re.Match[str], body: list[int]) -> None:
 
 def _skip(text: str, position: int) -> int:
     """Past white space and comments."""
-    while text.startswith("/*", position := _past(_gap(text, position))):
+    while text.startswith("/*", position := past(_gap(text, position))):
         position = _past_nested_comment(text, position)
     return position
 
@@ -184,9 +186,3 @@ def _unclosed(text: str, open_at: list[int], body: list[int]) -> SqlFileError:
     if open_at:
         return fault(text, open_at[0], "a parenthesis that never closes", "Close it.")
     return fault(text, body[0], "BEGIN ATOMIC without END", "End the body with END;")
-
-
-def _past(match: re.Match[str] | None) -> int:
-    """The end of a match by an expression that matches even nothing."""
-    assert match is not None
-    return match.end()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sqlpair.drivers.pattern import past, repeated
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Role, Statement, fault
 
@@ -26,34 +27,39 @@ _WORD_END = rf"(?!{_LETTER})"
 _QUOTED = r"""'[^']*+'|"[^"]*+"|`[^`]*+`|\[[^\]]*+\]"""
 # Only LF ends a line comment. One with a lone CR in it is no comment here: an
 # editor shows its rest as a line of its own, and SQLite would swallow it.
-_COMMENT = r"--(?:[^\r\n]++|\r++(?=\n|\Z))*+(?:\n|\Z)|/\*(?:[^*]++|\*(?!/))*+\*/"
-_GAP = rf"(?:{_SPACE}|{_COMMENT})"
+_LINE_COMMENT = "--" + repeated(r"[^\r\n]++", r"\r++(?=\n|\Z)") + r"(?:\n|\Z)"
+_BLOCK_COMMENT = r"/\*" + repeated(r"[^*]++", r"\*(?!/)") + r"\*/"
+_COMMENT = rf"{_LINE_COMMENT}|{_BLOCK_COMMENT}"
+_GAP = repeated(_SPACE, _COMMENT)
 _KEYWORD = rf"(?:explain|create|temp|temporary|trigger|end){_WORD_END}"
 _OTHER = rf"(?!{_LETTER}|{_SPACE}|[;'\"`\[]|--|/\*)."
 
-_skip = re.compile(rf"{_GAP}*+", _FLAGS).match
-_skip_empty = re.compile(rf"(?:;|{_GAP})*+", _FLAGS).match
-_run = re.compile(rf"(?:[^;'\"`\[/-]++|{_QUOTED}|-(?!-)|/(?!\*))*+", _FLAGS).match
+_skip = re.compile(_GAP, _FLAGS).match
+_skip_empty = re.compile(repeated(";++", _SPACE, _COMMENT), _FLAGS).match
+_run = re.compile(
+    repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)"), _FLAGS
+).match
 _comment = re.compile(_COMMENT, _FLAGS).match
 _word = re.compile(rf"(?![0-9$]){_WORD}", _FLAGS).match
 # After EXPLAIN, SQLite looks for CREATE past anything but these keywords, so
 # that EXPLAIN QUERY PLAN CREATE is seen.
+_explain = rf"explain{_WORD_END}" + repeated(
+    _SPACE, _COMMENT, _QUOTED, _OTHER, rf"(?!{_KEYWORD}){_WORD}"
+)
 _trigger = re.compile(
-    rf"(?:explain{_WORD_END}"
-    rf"(?:{_GAP}|{_QUOTED}|{_OTHER}|(?!{_KEYWORD}){_WORD})*+)?+"
-    rf"create{_WORD_END}"
-    rf"(?:{_GAP}|temp(?:orary)?+{_WORD_END})*+"
-    rf"trigger{_WORD_END}",
+    rf"(?:{_explain})?create{_WORD_END}"
+    + repeated(_SPACE, _COMMENT, rf"(?:temp|temporary){_WORD_END}")
+    + rf"trigger{_WORD_END}",
     _FLAGS,
 ).match
-_trigger_end = re.compile(rf"end{_WORD_END}(?:{_GAP}*+;|(?={_GAP}*+\Z))", _FLAGS).match
+_trigger_end = re.compile(rf"end{_WORD_END}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS).match
 _pragma = re.compile(
-    rf"pragma{_GAP}*+(?:(?:{_WORD}|{_QUOTED}){_GAP}*+\.{_GAP}*+)?"
-    rf"({_WORD}|{_QUOTED}){_GAP}*+([=(])?",
+    rf"pragma{_GAP}(?:(?:{_WORD}|{_QUOTED}){_GAP}\.{_GAP})?"
+    rf"({_WORD}|{_QUOTED}){_GAP}([=(])?",
     _FLAGS,
 ).match
 _vacuum_into = re.compile(
-    rf"vacuum(?:{_GAP}*+(?:(?!into{_WORD_END}){_WORD}|{_QUOTED}))?+{_GAP}*+into{_WORD_END}",
+    rf"vacuum{_GAP}(?:(?!into{_WORD_END})(?:{_WORD}|{_QUOTED}){_GAP})?into{_WORD_END}",
     _FLAGS,
 ).match
 
@@ -75,7 +81,7 @@ _PRAGMAS_OUTSIDE = {"JOURNAL_MODE", "SYNCHRONOUS"}
 def split(text: str) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
-    while (start := _past(_skip_empty(text, position))) < len(text):
+    while (start := past(_skip_empty(text, position))) < len(text):
         if text[start] == ".":
             raise fault(
                 text,
@@ -95,15 +101,15 @@ def _end(text: str, start: int) -> int:
     """Where the statement that begins at ``start`` ends, its ``;`` included."""
     is_trigger = _trigger(text, start) is not None
     position = start
-    while (end := _past(_run(text, position))) < len(text):
+    while (end := past(_run(text, position))) < len(text):
         if text[end] == ";":
             if not is_trigger:
                 return end + 1
-            position = _past(_skip_empty(text, end))
+            position = past(_skip_empty(text, end))
             if close := _trigger_end(text, position):
                 return close.end()
         elif _comment(text, end):
-            position = _past(_skip(text, end))
+            position = past(_skip(text, end))
             if position == len(text):
                 break  # leaving the comments at the end of the file out
         else:
@@ -143,7 +149,7 @@ def _words(text: str, position: int) -> tuple[str, ...]:
     words: list[str] = []
     while len(words) < 4 and (word := _word(text, position)):
         words.append(word[0].upper())
-        position = _past(_skip(text, word.end()))
+        position = past(_skip(text, word.end()))
     return tuple(words)
 
 
@@ -161,9 +167,3 @@ def _role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
     if first in _ROLES:
         return _ROLES[first], first
     return Role.ORDINARY, ""
-
-
-def _past(match: re.Match[str] | None) -> int:
-    """The end of a match by an expression that matches even nothing."""
-    assert match is not None
-    return match.end()
