@@ -240,6 +240,16 @@ def test_attach_is_refused_marked_or_not(read: Read, mark: str, statement: str) 
     assert "reaches beyond" in error.what
 
 
+@BOTH
+def test_evidence_carries_nothing_that_a_terminal_or_a_log_obeys(
+    read: Read, split: Split
+) -> None:
+    error = refusal(read, "COMMIT /* \x1b[2J\r\u2028forged */;\n", split)
+    assert error.evidence == (r"1 | COMMIT /* \x1b[2J\r\u2028forged */;",)
+    error = refusal(read, "SELECT 1, '\x1b[2J", split)
+    assert error.evidence == (r"1 | SELECT 1, '\x1b[2J",)
+
+
 # --- Bytes ------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SqlFileError
-from sqlpair.statement import Role, Split, Statement
+from sqlpair.statement import Role, Split, Statement, excerpt
 
 _NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
@@ -45,7 +45,7 @@ _CONTROL = (
     "would break the transaction in which the migration runs",
     "Take it out; only one BEGIN and COMMIT, the file's first and last statement, "
     "may stay.\nOr put the line -- no-transaction above the first statement: the "
-    "file then runs as it would by hand, and what ran before a failure stays.",
+    "file then runs as it would by hand,\nand what ran before a failure stays.",
 )
 _REFUSALS = {
     Role.BEGIN: _CONTROL,
@@ -64,7 +64,7 @@ _REFUSALS = {
     ),
     Role.FORBIDDEN: (
         "reaches beyond the database this migration belongs to",
-        "Take it out.",
+        "Take it out; what concerns another database belongs in that one's folder.",
     ),
 }
 
@@ -221,7 +221,7 @@ def _refusal(statement: Statement) -> SqlFileError:
     problem, remedy = _REFUSALS[statement.role]
     return SqlFileError(
         f"{statement.title} {problem}",
-        [f"{statement.line} | {statement.text.partition(chr(10))[0][:100]}"],
+        [excerpt(statement.line, statement.text)],
         remedy,
         line=statement.line,
     )

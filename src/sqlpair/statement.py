@@ -46,9 +46,16 @@ Split: TypeAlias = Callable[[str], Iterator[Statement]]
 
 
 def fault(text: str, offset: int, what: str, remedy: str) -> SqlFileError:
-    """The error for what stands at ``offset``, with its line as evidence."""
+    """Make the error for what stands at ``offset``, with its line as evidence."""
     line = text.count("\n", 0, offset) + 1
     begin = text.rfind("\n", 0, offset) + 1
     # A line of a dump can be a megabyte: show the part around the offset.
-    shown = text[max(begin, offset - 40) : offset + 60].partition("\n")[0].strip()
-    return SqlFileError(what, [f"{line} | {shown}"], remedy, line=line)
+    shown = text[max(begin, offset - 40) : offset + 60]
+    return SqlFileError(what, [excerpt(line, shown)], remedy, line=line)
+
+
+def excerpt(line: int, text: str) -> str:
+    """Return the first line of ``text`` as evidence, with nothing a terminal obeys."""
+    shown = text[:100].partition("\n")[0].strip()
+    signs = (s if s.isprintable() else ascii(s)[1:-1] for s in shown)
+    return f"{line} | {''.join(signs)}"
