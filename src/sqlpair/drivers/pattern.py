@@ -15,6 +15,16 @@ def repeated(*alternatives: str) -> str:
     return rf"(?:{'|'.join(alternatives)}|)*+"
 
 
+def ascii_without(signs: str) -> str:
+    """Return the inside of a set: every ASCII character but these.
+
+    ``[^…]`` around it matches these and all beyond ASCII. A range up to U+10FFFF
+    would say so too, but takes Python longer to compile than a whole run lasts in
+    which there is nothing to do.
+    """
+    return "".join(re.escape(chr(n)) for n in range(128) if chr(n) not in signs)
+
+
 def past(match: re.Match[str] | None) -> int:
     """Return the end of a match by an expression that matches even nothing."""
     assert match is not None

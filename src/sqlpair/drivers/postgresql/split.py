@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from string import ascii_letters, digits
 
-from sqlpair.drivers.pattern import past, repeated
+from sqlpair.drivers.pattern import ascii_without, past, repeated
 from sqlpair.drivers.postgresql.role import needs_client, role
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Statement, fault
 
-_FLAGS = re.ASCII | re.IGNORECASE | re.DOTALL
+_FLAGS = re.ASCII | re.DOTALL  # case is ignored word by word, which compiles faster
 
+_SPECIAL = "'\"$;()\\/-"
 _SPACE = r"[ \t\r\n\f\v]++"
 _LINE_COMMENT = r"--[^\r\n]*+"
 _FLAT_COMMENT = r"/\*" + repeated(r"[^*/]++", r"\*(?!/)", r"/(?!\*)") + r"\*/"
 # PostgreSQL takes every character beyond ASCII for a letter, and $ for a part
 # of an identifier: a$b$ opens no quote.
-_LETTER = r"[A-Za-z0-9_$\x80-\U0010FFFF]"
-_WORD = rf"(?!E')[A-Za-z_\x80-\U0010FFFF]{_LETTER}*+"
-_TAG = r"\$(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?+\$"
+_FIRST = rf"[^{ascii_without(ascii_letters + '_')}]"
+_LETTER = rf"[^{ascii_without(ascii_letters + digits + '_$')}]"
+_WORD = rf"(?![eE]'){_FIRST}{_LETTER}*+"
+_TAG = rf"\$(?:{_FIRST}[^{ascii_without(ascii_letters + digits + '_')}]*+)?+\$"
+_PLAIN = rf"[{ascii_without(ascii_letters + '_' + _SPECIAL)}]++"
 # A backslash escapes in E'…' alone, and in the strings that continue it: a
 # string on a later line, with nothing but space between, belongs to it.
 _ESCAPED = "'" + repeated(r"[^'\\]++", r"\\.", "''") + "'"
@@ -34,15 +38,14 @@ _CONTINUED = (
     + r"[\r\n]"
     + repeated(_SPACE, rf"{_LINE_COMMENT}[\r\n]")
 )
-_E_STRING = rf"E{_ESCAPED}{repeated(_CONTINUED + _ESCAPED)}(?!{_CONTINUED}')"
-_BLOCK = rf"(?:begin|case|end)(?!{_LETTER})"
+_E_STRING = rf"[eE]{_ESCAPED}{repeated(_CONTINUED + _ESCAPED)}(?!{_CONTINUED}')"
+_BLOCK = rf"(?i:begin|case|end)(?!{_LETTER})"
 
 
 def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
     """Match code in which nothing begins, ends or nests a statement."""
     pattern = repeated(
-        r"[^A-Za-z_\x80-\U0010FFFF'\"$;()\\/-]++",
-        *(word, "'[^']*+'", '"[^"]*+"', _E_STRING),
+        *(_PLAIN, word, "'[^']*+'", '"[^"]*+"', _E_STRING),
         *(rf"(?!{_TAG})\$", "-(?!-)", r"/(?!\*)"),
     )
     return re.compile(pattern, _FLAGS).match

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from string import ascii_letters, digits
 
-from sqlpair.drivers.pattern import past, repeated
+from sqlpair.drivers.pattern import ascii_without, past, repeated
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Role, Statement, fault
 
-_FLAGS = re.ASCII | re.IGNORECASE | re.DOTALL
+_FLAGS = re.ASCII | re.DOTALL  # case is ignored word by word, which compiles faster
 
 _SPACE = r"[ \t\r\n\f]++"
-# A-Z a-z 0-9 _ $ and, for SQLite, every character beyond ASCII. The set says what
-# is no letter, because compiling a range up to U+10FFFF takes longer than a whole
-# run with nothing to do.
-_LETTER = r"[^\x00-#%-/:-@\[-^`{-\x7F]"
+# SQLite takes every character beyond ASCII for a letter.
+_LETTER = rf"[^{ascii_without(ascii_letters + digits + '_$')}]"
 _WORD = rf"{_LETTER}++"
-_WORD_END = rf"(?!{_LETTER})"
 _QUOTED = r"""'[^']*+'|"[^"]*+"|`[^`]*+`|\[[^\]]*+\]"""
 # Only LF ends a line comment. One with a lone CR in it is no comment here: an
 # editor shows its rest as a line of its own, and SQLite would swallow it.
@@ -31,8 +29,19 @@ _LINE_COMMENT = "--" + repeated(r"[^\r\n]++", r"\r++(?=\n|\Z)") + r"(?:\n|\Z)"
 _BLOCK_COMMENT = r"/\*" + repeated(r"[^*]++", r"\*(?!/)") + r"\*/"
 _COMMENT = rf"{_LINE_COMMENT}|{_BLOCK_COMMENT}"
 _GAP = repeated(_SPACE, _COMMENT)
-_KEYWORD = rf"(?:explain|create|temp|temporary|trigger|end){_WORD_END}"
 _OTHER = rf"(?!{_LETTER}|{_SPACE}|[;'\"`\[]|--|/\*)."
+
+
+def _any(*keywords: str) -> str:
+    return rf"(?i:{'|'.join(keywords)})(?!{_LETTER})"
+
+
+# After EXPLAIN, SQLite looks for CREATE past anything but these keywords, so
+# that EXPLAIN QUERY PLAN CREATE is seen.
+_KEYWORD = _any("explain", "create", "temp", "temporary", "trigger", "end")
+_EXPLAIN = _any("explain") + repeated(
+    _SPACE, _COMMENT, _QUOTED, _OTHER, rf"(?!{_KEYWORD}){_WORD}"
+)
 
 _skip = re.compile(_GAP, _FLAGS).match
 _skip_empty = re.compile(repeated(";++", _SPACE, _COMMENT), _FLAGS).match
@@ -41,25 +50,21 @@ _run = re.compile(
 ).match
 _comment = re.compile(_COMMENT, _FLAGS).match
 _word = re.compile(rf"(?![0-9$]){_WORD}", _FLAGS).match
-# After EXPLAIN, SQLite looks for CREATE past anything but these keywords, so
-# that EXPLAIN QUERY PLAN CREATE is seen.
-_explain = rf"explain{_WORD_END}" + repeated(
-    _SPACE, _COMMENT, _QUOTED, _OTHER, rf"(?!{_KEYWORD}){_WORD}"
-)
 _trigger = re.compile(
-    rf"(?:{_explain})?create{_WORD_END}"
-    + repeated(_SPACE, _COMMENT, rf"(?:temp|temporary){_WORD_END}")
-    + rf"trigger{_WORD_END}",
+    rf"(?:{_EXPLAIN})?{_any('create')}"
+    + repeated(_SPACE, _COMMENT, _any("temp", "temporary"))
+    + _any("trigger"),
     _FLAGS,
 ).match
-_trigger_end = re.compile(rf"end{_WORD_END}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS).match
+_trigger_end = re.compile(rf"{_any('end')}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS).match
 _pragma = re.compile(
-    rf"pragma{_GAP}(?:(?:{_WORD}|{_QUOTED}){_GAP}\.{_GAP})?"
+    rf"{_any('pragma')}{_GAP}(?:(?:{_WORD}|{_QUOTED}){_GAP}\.{_GAP})?"
     rf"({_WORD}|{_QUOTED}){_GAP}([=(])?",
     _FLAGS,
 ).match
 _vacuum_into = re.compile(
-    rf"vacuum{_GAP}(?:(?!into{_WORD_END})(?:{_WORD}|{_QUOTED}){_GAP})?into{_WORD_END}",
+    rf"{_any('vacuum')}{_GAP}"
+    rf"(?:(?!{_any('into')})(?:{_WORD}|{_QUOTED}){_GAP})?{_any('into')}",
     _FLAGS,
 ).match
 
