@@ -302,6 +302,25 @@ def test_what_only_looks_like_psql_passes(script: str) -> None:
     assert only(script)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "select 'a;''b;', \"c;\"\"d;\", U&'\\0441;', U&\"d;\", B'1;', X'f;', N'n;';",
+        "select e'\\';', E'a''\\\\', E'\\\\' ';';",
+        "select '\\';",
+        "select $$;'$$, $a$;$b$;$$;$a$, $é1$;$é1$;",
+        "select a$x$, $1, $2;",
+        "select a$b$, é$é$, _1$1$;",
+        "select 1 /* ; /* ; */ ' ; */ - - 2 -- ;\n;",
+        "select a+-/**/b, a/-b, c->>'d;', e::text, f[1:2];",
+        "create rule r as on insert to t do also (select 1; select (2); select 3);",
+    ],
+)
+def test_no_semicolon_inside_anything_cuts(script: str) -> None:
+    first, second = split(f"{script}\nselect 2")
+    assert (first.text, second.text) == (script, "select 2")
+
+
 def test_an_end_in_parentheses_ends_no_body() -> None:
     body = "BEGIN ATOMIC SELECT (SELECT 1 AS end); SELECT 2; END;"
     first, second = split(f"CREATE FUNCTION f(a int) RETURNS int {body} SELECT 3;")

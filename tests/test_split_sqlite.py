@@ -66,6 +66,7 @@ def pieces_of_sqlite(text: str) -> Iterator[tuple[int, int]]:
 
 @given(SCRIPTS)
 @example("explain query plan create temp trigger t begin ; ; end /* */ ; end;")
+@example("explain 'a' (b) create trigger t begin ; select 1; end; x")
 @example("explain temp create trigger t begin ; select 1; end; x")
 @example("create trigger t begin select 1; end; select 2; end; x")
 @example("create temp /* ; */ temporary trigger x begin;end;;")
