@@ -27,7 +27,14 @@ from sqlpair.targets import Destination
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # Nothing of the developer's own databases may reach a test.
-FOREIGN = ("DATABASE_URL", "TRADES_DB", "SQLITE_PATH", "APP_ENV", "SQLPAIR_DEBUG")
+FOREIGN = (
+    "DATABASE_URL",
+    "SCRATCH_URL",
+    "TRADES_DB",
+    "SQLITE_PATH",
+    "APP_ENV",
+    "SQLPAIR_DEBUG",
+)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -118,7 +125,7 @@ class Project:
     def __init__(self, root: Path, dsn: str, source: Path | None = None):
         self.root = root
         self.dsn = dsn
-        self.environ = {**os.environ, "DATABASE_URL": dsn}
+        self.environ = {**os.environ, "DATABASE_URL": dsn, "SCRATCH_URL": dsn}
         if source is None:
             scaffold.init(root)
         else:

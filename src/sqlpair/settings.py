@@ -55,7 +55,8 @@ class Database(NamedTuple):
 
     ``address`` is a libpq URL or an absolute file path; it may hold a password, so
     it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
-    start when no address is configured. Times are in seconds.
+    start when no address is configured. ``scratch`` is the libpq URL of a server where
+    databases may be made and dropped, if one is named. Times are in seconds.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Database(NamedTuple):
     versions: Path
     lock_timeout: float
     lock_wait: float
+    scratch: str = ""
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -279,6 +281,7 @@ class _Reader(NamedTuple):
             versions=self.versions / name,
             lock_timeout=_seconds(self.ini, section, "lock_timeout", 5),
             lock_wait=_seconds(self.ini, section, "lock_wait", 300),
+            scratch=self._value(section.get("scratch", "").strip()),
         )
 
     def _value(self, key: str) -> str:

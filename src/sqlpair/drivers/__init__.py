@@ -10,7 +10,8 @@ A driver module offers ``connect(database, read_only=…) -> Session`` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -55,6 +56,18 @@ class Session(Protocol):
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A transaction that writes nothing and sees one state of the database."""
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        """Return the rows of one query as they come, within a snapshot."""
+
+    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
+        """Return the rows of a file's statement as they come, within a snapshot.
+
+        StatementError names the line that failed.
+        """
+
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
 
@@ -98,7 +111,7 @@ class Session(Protocol):
         """Return a SQLAlchemy connection that shares this session's transaction."""
 
     def schema(self) -> Schema:
-        """Describe the live schema, bookkeeping tables left out."""
+        """Describe the live schema, bookkeeping tables left out, within a snapshot."""
 
     def close(self) -> None:
         """Disconnect; an open transaction is rolled back, locks are freed."""
@@ -150,6 +163,14 @@ class Driver(Protocol):
         self, database: Database, dump: Path, tool: str, deadline: float
     ) -> None:
         """BackupError unless ``dump``, made by ``tool``, reads as whole."""
+
+    def scratch(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> AbstractContextManager[Session]:
+        """Make an empty database in which ``files`` can run; it goes with the block.
+
+        It is of the kind of ``database``, and nothing that runs in it reaches that.
+        """
 
 
 def driver_of(database: Database) -> Driver:

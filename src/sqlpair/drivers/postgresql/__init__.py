@@ -1,6 +1,7 @@
 """PostgreSQL: how it connects, locks, runs statements and describes itself."""
 
 from sqlpair.drivers.postgresql.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.postgresql.scratch import scratch
 from sqlpair.drivers.postgresql.session import connect, table
 from sqlpair.drivers.postgresql.split import split
 
@@ -16,6 +17,7 @@ __all__ = [
     "check_dump",
     "connect",
     "dump",
+    "scratch",
     "split",
     "table",
 ]

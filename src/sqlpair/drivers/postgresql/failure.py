@@ -41,10 +41,15 @@ def translate(
     path: Path,
     statement: Statement,
     error: psycopg2.Error,
+    *,
+    before: int = 0,
 ) -> StatementError:
-    """Return ``error``, raised by ``statement`` of ``path``, for a person."""
+    """Return ``error``, raised by ``statement`` of ``path``, for a person.
+
+    ``before`` is how many characters were sent before the statement's own.
+    """
     diag = error.diag
-    position = int(diag.statement_position) if diag.statement_position else None
+    position = int(diag.statement_position) - before if diag.statement_position else 0
     evidence = [
         f"{word}: {text}"
         for word, text in (
@@ -61,7 +66,7 @@ def translate(
         path,
         statement,
         message,
-        position=position,
+        position=position if position > 0 else None,
         evidence=evidence,
         remedy=REMEDIES.get(error.pgcode or "", ""),
         retry=error.pgcode in RETRY,

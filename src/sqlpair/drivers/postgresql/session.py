@@ -36,6 +36,11 @@ LOCK_SPACE = 0x73716C70
 WORK_SPACE = 0x73716C77
 POLL_SECONDS = (0.05, 0.3)
 
+DECLARE = "DECLARE sqlpair_rows NO SCROLL CURSOR FOR "
+ROWS_AT_ONCE = 2000
+# What a cursor can be declared for; a query in brackets has no word at all.
+QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
+
 
 def connect(
     database: Database, *, read_only: bool, report: Report
@@ -156,8 +161,7 @@ class PostgreSQLSession:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with self._guarded() as cursor:
             cursor.execute(sql)
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return list(_dicts(cursor))
 
     def execute(self, sql: str) -> None:
         with self._guarded() as cursor:
@@ -174,6 +178,35 @@ class PostgreSQLSession:
                 f"{self.database.name}: PostgreSQL failed",
                 str(error).strip().splitlines(),
                 REMEDIES.get(error.pgcode or "", ""),
+            ) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self.execute(
+            f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {self._settings}"
+        )
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        with self._guarded() as cursor:
+            yield from _streamed(cursor, sql)
+
+    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
+        try:
+            with self.raw.cursor() as cursor:
+                if not statement.words or statement.words[0] in QUERIES:
+                    yield from _streamed(cursor, statement.text)
+                else:  # EXPLAIN, SHOW, DO
+                    cursor.execute(statement.text)
+                    yield from _dicts(cursor)
+        except psycopg2.Error as error:
+            sent = (error.cursor.query or b"") if error.cursor else b""
+            before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
+            raise translate(
+                self.database, path, statement, error, before=before
             ) from error
 
     def columns(self, table: str) -> list[str]:
@@ -360,6 +393,25 @@ class PostgreSQLSession:
     def close(self) -> None:
         with suppress(psycopg2.Error):
             self._resources.close()
+
+
+def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
+    # Not a cursor of psycopg2's: that one wants a transaction of psycopg2's.
+    cursor.execute(DECLARE + sql)
+    while True:
+        cursor.execute(f"FETCH {ROWS_AT_ONCE} FROM sqlpair_rows")
+        if not cursor.rowcount:
+            break
+        yield from _dicts(cursor)
+    cursor.execute("CLOSE sqlpair_rows")
+
+
+def _dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
+    if cursor.description is None:
+        return
+    names = [column.name for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
 
 
 def table(database: Database) -> Table:

@@ -1,6 +1,7 @@
 """SQLite: how it connects, locks, runs statements and describes itself."""
 
 from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
 from sqlpair.drivers.sqlite.split import split
 
@@ -17,6 +18,7 @@ __all__ = [
     "check_dump",
     "connect",
     "dump",
+    "scratch",
     "split",
     "table",
 ]

@@ -10,8 +10,8 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
@@ -19,7 +19,7 @@ from urllib.parse import quote as url_quote
 from sqlpair.drivers import Report, Table, quote
 from sqlpair.drivers.failure import statement_error
 from sqlpair.drivers.sqlite.split import split
-from sqlpair.errors import ConnectError, LockError, SqlpairError
+from sqlpair.errors import ConnectError, LockError, SqlpairError, StatementError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -124,9 +124,7 @@ class SQLiteSession:
     # -- queries ---------------------------------------------------------------
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        cursor = self._guarded(sql)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return list(_dicts(self._guarded(sql)))
 
     def execute(self, sql: str) -> None:
         # executescript() would commit first.
@@ -148,6 +146,26 @@ class SQLiteSession:
                 " lock_timeout.",
             )
         return ConnectError(f"{self.database.name}: SQLite failed", [str(error)])
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._guarded("BEGIN")
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        try:
+            yield from _dicts(self.raw.execute(sql))
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
+        try:
+            yield from _dicts(self.raw.execute(statement.text))
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise self._refused(statement, path, error) from error
 
     def columns(self, table: str) -> list[str]:
         found = self.rows(f"SELECT name FROM pragma_table_info({quote(table)})")
@@ -256,13 +274,18 @@ class SQLiteSession:
             try:
                 self.raw.execute(statement.text).close()
             except (sqlite3.Error, sqlite3.Warning) as error:
-                raise statement_error(
-                    self.database,
-                    path,
-                    statement,
-                    str(error),
-                    retry=isinstance(error, sqlite3.Error) and _is_busy(error),
-                ) from error
+                raise self._refused(statement, path, error) from error
+
+    def _refused(
+        self, statement: Statement, path: Path, error: sqlite3.Error | sqlite3.Warning
+    ) -> StatementError:
+        return statement_error(
+            self.database,
+            path,
+            statement,
+            str(error),
+            retry=isinstance(error, sqlite3.Error) and _is_busy(error),
+        )
 
     def inspector(self) -> Inspector:
         from sqlpair.drivers.sqlite.rows import SQLiteInspector
@@ -299,6 +322,12 @@ class SQLiteSession:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
+    names = [column[0] for column in cursor.description or ()]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
 
 
 def table(database: Database) -> Table:  # noqa: ARG001

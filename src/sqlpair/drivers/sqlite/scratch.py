@@ -1,0 +1,29 @@
+"""An empty SQLite database in a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlpair import temporary
+from sqlpair.drivers import Report
+from sqlpair.drivers.sqlite.session import SQLiteSession, connect
+from sqlpair.settings import Database
+
+
+@contextmanager
+def scratch(
+    database: Database,
+    files: Sequence[Path],  # noqa: ARG001
+    report: Report,
+) -> Iterator[SQLiteSession]:
+    """See ``sqlpair.drivers.Driver``."""
+    with temporary.folder() as folder:
+        here = database._replace(address=str(folder / "scratch.db"))
+        session = connect(here, read_only=False, report=report)
+        assert session is not None
+        with closing(session):
+            # Nobody needs it after a crash.
+            session.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;")
+            yield session

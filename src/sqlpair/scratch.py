@@ -1,0 +1,74 @@
+"""The schema that a database's SQL files make, built where nothing is lost.
+
+The files run as in a deployment, through their revision modules, each migration in a
+transaction of its own: so whatever any deployment accepted, this accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlpair import ledger, revisions, sqlfile
+from sqlpair.branch import Branch
+from sqlpair.deployment import Step
+from sqlpair.drivers import Report, Session, driver_of
+from sqlpair.migration import Migration
+
+if TYPE_CHECKING:
+    from sqlpair.schema import Schema
+
+
+class Scratch:
+    """A scratch database, and how far its files have run."""
+
+    def __init__(self, branch: Branch, session: Session):
+        self.branch = branch
+        self.session = session
+        self.position = 0
+
+    def schema(self, position: int) -> Schema:
+        """Run the files up to ``position`` and describe what is there then.
+
+        Only ever forwards. SqlFileError, HistoryError or StatementError when they do
+        not run.
+        """
+        assert position >= self.position
+        self._build(self.branch.migrations[self.position : position])
+        self.position = position
+        with self.session.snapshot():
+            return self.session.schema()
+
+    def _build(self, migrations: Sequence[Migration]) -> None:
+        from alembic.runtime.migration import MigrationContext
+
+        session = self.session
+        split = driver_of(self.branch.database).split
+        steps = [Step(self.branch, item, upgrade=True) for item in migrations]
+        modules = revisions.load(steps)
+        context = MigrationContext.configure(session.alembic_connection())
+        for step, module in zip(steps, modules, strict=True):
+            file = sqlfile.read(step.migration.up, split)
+            execute = partial(session.run, sqlfile.statements(file), file.path)
+            if file.transactional:
+                session.begin()
+            revisions.run(step, module, context, execute)
+            if not file.transactional:
+                session.begin()
+            session.reset()
+            session.commit()
+
+
+@contextmanager
+def opened(branch: Branch, report: Report) -> Iterator[Scratch]:
+    """A scratch database for the files of ``branch``; it goes with the block."""
+    files = [item.up for item in branch.migrations]
+    driver = driver_of(branch.database)
+    with driver.scratch(branch.database, files, report) as session:
+        session.begin()
+        # A file may speak of these tables, or of all that are there.
+        ledger.ensure(session)
+        session.commit()
+        yield Scratch(branch, session)

@@ -1,0 +1,284 @@
+"""The schema that the files make, built in a database that goes again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from conftest import Project, connected
+from sqlpair import branch, embedded, scratch, temporary
+from sqlpair.errors import ConnectError, SqlpairError, StatementError
+from sqlpair.schema import Schema, difference
+
+BOTH = ("postgres", "sqlite")
+
+
+def nothing(_line: str) -> None:
+    pass
+
+
+def live(project: Project, database: str) -> Schema:
+    found = branch_of(project, database).database
+    from sqlpair.drivers import driver_of
+
+    session = driver_of(found).connect(found, read_only=True, report=nothing)
+    assert session is not None
+    with session.snapshot():
+        schema = session.schema()
+    session.close()
+    return schema
+
+
+def branch_of(project: Project, database: str, **changes: object) -> branch.Branch:
+    known = branch.branches(project.settings)
+    found = next(b for b in known if b.name == database)
+    return found._replace(database=found.database._replace(**changes))  # type: ignore[arg-type]
+
+
+def build(project: Project, database: str, **changes: object) -> Schema:
+    found = branch_of(project, database, **changes)
+    with scratch.opened(found, nothing) as opened:
+        return opened.schema(len(found.migrations))
+
+
+@pytest.fixture
+def three(project: Project) -> Project:
+    """Three migrations on each database, one of them outside a transaction."""
+    for database in BOTH:
+        project.add(database, "001_t", "CREATE TABLE t (id integer, note text);\n")
+        project.add(database, "002_u", "ALTER TABLE t ADD COLUMN u text;\n")
+    project.add(
+        "postgres",
+        "003_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY t_u ON t (u);\n",
+    )
+    project.add(
+        "sqlite", "003_view", "-- no-transaction\nCREATE VIEW v AS SELECT u FROM t;\n"
+    )
+    return project
+
+
+@pytest.mark.parametrize("database", BOTH)
+def test_what_the_files_build_is_what_a_deployment_made(
+    three: Project, database: str
+) -> None:
+    three.upgrade()
+
+    assert difference(build(three, database), live(three, database)) == ()
+
+
+@pytest.mark.parametrize("database", BOTH)
+def test_the_schema_can_be_asked_for_version_after_version(
+    three: Project, database: str
+) -> None:
+    found = branch_of(three, database)
+
+    with scratch.opened(found, nothing) as opened:
+        schemas = [opened.schema(position) for position in range(4)]
+
+    tables = [{k.name for k in schema if k.kind == "table"} for schema in schemas]
+    assert tables == [set(), {"t"}, {"t"}, {"t"}]
+    columns = [sum(k.kind == "column" for k in schema) for schema in schemas]
+    assert columns == [0, 2, 3, 3]
+
+
+@pytest.mark.parametrize("database", BOTH)
+def test_building_leaves_nothing_behind(
+    three: Project, database: str, server: str
+) -> None:
+    folders = set(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*"))
+
+    build(three, database)
+    three.add(database, "004_broken", "CREATE TABLE w (id int);\nSELECT nope;\n")
+    with pytest.raises(StatementError, match=r"004_broken\.sql:2"):
+        build(three, database)
+
+    assert scratch_databases(server) == []
+    assert three.tables("postgres") == set()
+    assert not three.file.exists()
+    assert set(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*")) <= folders
+
+
+def scratch_databases(server: str) -> list[str]:
+    with connected(server) as execute:
+        rows = execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'sqlpair_scratch_%'"
+        )
+    return [row[0] for row in rows]
+
+
+def test_what_a_killed_process_left_on_the_server_is_dropped(
+    three: Project, server: str
+) -> None:
+    old, young = (
+        f"sqlpair_scratch_{time.time() - age:.0f}_00000000" for age in (9000, 5)
+    )
+    used = f"sqlpair_scratch_{time.time() - 9000:.0f}_11111111"
+    with connected(server) as execute:
+        for name in (old, young, used):
+            execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        words = [word for word in server.split() if not word.startswith("dbname=")]
+        holder = psycopg2.connect(" ".join([*words, f"dbname={used}"]))
+        try:
+            build(three, "postgres")
+            assert sorted(scratch_databases(server)) == sorted([young, used])
+        finally:
+            holder.close()
+            for name in (old, young, used):
+                execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def poll(process: int) -> None:
+    """Raise ProcessLookupError once it has ended: a moment after its last file."""
+    for _ in range(200):
+        os.kill(process, 0)
+        time.sleep(0.05)
+
+
+def test_what_a_killed_process_left_in_the_temporary_folder_is_removed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(temporary, "_YOUNG", 0.0)
+    code = (
+        "import os, signal; from sqlpair import embedded, temporary\n"
+        "with temporary.folder() as folder:\n"
+        "    with embedded.server(folder / 'postgres') as server:\n"
+        "        print(server.dsn, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environ = os.environ | {"TMPDIR": str(place)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, check=False)
+    (left,) = place.glob(f"{temporary.PREFIX}*")
+    assert done.returncode == -9
+    assert embedded.running(left / "postgres")
+    process = int((left / "postgres" / "postmaster.pid").read_text().split()[0])
+
+    with temporary.folder(lambda folder: embedded.stop(folder / "postgres")) as mine:
+        assert set(place.glob(f"{temporary.PREFIX}*")) == {mine}
+        with pytest.raises(ProcessLookupError):
+            poll(process)
+        # It is in use: nobody else removes it.
+        with temporary.folder() as another:
+            assert mine.is_dir()
+            assert another.is_dir()
+
+    assert list(place.iterdir()) == []
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    yield folder
+    for noted in folder.rglob("postmaster.pid"):
+        os.kill(int(noted.read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_without_a_named_server_a_temporary_one_is_started_with_the_live_roles(
+    three: Project, server: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    three.add(
+        "postgres",
+        "004_policy",
+        "CREATE ROLE scratch_made;\nCREATE POLICY p ON t TO scratch_there;\n"
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''9MB''',"
+        " current_database()); END $$;\nGRANT scratch_made TO scratch_there;\n",
+    )
+    with connected(server) as execute:
+        execute("CREATE ROLE scratch_there")
+        try:
+            three.upgrade()
+            schema = build(three, "postgres", scratch="")
+            assert difference(schema, live(three, "postgres")) == ()
+        finally:
+            three.pg("DROP TABLE t")
+            execute("DROP ROLE scratch_made, scratch_there")
+    assert list(place.iterdir()) == []
+
+
+def test_files_that_touch_roles_do_not_run_on_the_embedded_server(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    project = Project(tmp_path / "project", "")
+    del project.environ["DATABASE_URL"], project.environ["SCRATCH_URL"]
+    project.add("postgres", "001_t", "CREATE TABLE t (id int);\n")
+    data = place / "postgres"
+    with embedded.server(data) as running:
+        here = {"embedded": data}
+        build(project, "postgres", **here)
+        with connected(running.dsn) as execute:
+            before = execute("SELECT count(*) FROM pg_roles")
+            project.add("postgres", "002_role", "CREATE ROLE somebody;\n")
+            build(project, "postgres", **here)
+            assert execute("SELECT count(*) FROM pg_roles") == before
+            rows = execute("SELECT datname FROM pg_database ORDER BY 1")
+    assert [row[0] for row in rows] == ["app", "postgres", "template0", "template1"]
+
+
+def test_the_search_path_of_the_live_database_holds(three: Project) -> None:
+    three.pg("CREATE SCHEMA app")
+    (name,) = three.pg("SELECT current_database()")[0]
+    three.pg(f"ALTER DATABASE {name} SET search_path = app, public")
+    three.add("postgres", "004_schema", "CREATE SCHEMA more; CREATE TABLE more.m ();\n")
+    three.upgrade()
+
+    schema = build(three, "postgres")
+
+    assert "app.t" in {key.name for key in schema}
+    assert difference(schema, live(three, "postgres")) == ()
+
+
+def test_a_scratch_server_that_refuses_is_told_as_such(three: Project) -> None:
+    with pytest.raises(ConnectError) as failure:
+        build(three, "postgres", scratch="postgresql://localhost:1/nowhere")
+
+    assert "the variable that scratch names" in failure.value.remedy
+
+
+def test_a_role_that_may_not_make_databases_is_told_as_such(
+    three: Project, server: str
+) -> None:
+    with connected(server) as execute:
+        execute("CREATE ROLE scratch_poor LOGIN")
+        try:
+            with pytest.raises(ConnectError) as failure:
+                build(three, "postgres", scratch=f"{three.dsn} user=scratch_poor")
+        finally:
+            execute("DROP ROLE scratch_poor")
+
+    assert failure.value.what == "postgres: the scratch database cannot be made"
+    assert "permission denied to create database" in failure.value.evidence[0]
+    assert "CREATEDB" in failure.value.remedy
+
+
+def test_no_server_at_all_is_said_with_both_ways_out(
+    three: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(SqlpairError) as failure:
+        build(three, "postgres", scratch="", binaries=tmp_path)
+
+    assert "scratch = VARIABLE in [postgres]" in failure.value.remedy
+
+
+def test_a_revision_module_that_does_more_than_its_pair_counts(three: Project) -> None:
+    module = three.root / "alembic" / "versions" / "postgres" / "001_t.py"
+    module.write_text(
+        module.read_text()
+        + "\n_upgrade = upgrade\n\n\ndef upgrade():\n    from alembic import op\n\n"
+        "    _upgrade()\n    op.execute('CREATE TABLE extra (id int)')\n"
+    )
+
+    assert "extra" in {key.name for key in build(three, "postgres")}
