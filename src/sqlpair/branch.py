@@ -1,4 +1,4 @@
-"""A branch: one database's migrations in order, and what a person calls a place on it.
+"""A branch: one database's migrations in order, and where on it the database is.
 
 A branch is a line. A place on it is a position: how many migrations, counted from
 base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
@@ -6,16 +6,13 @@ base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlpair.errors import HistoryError, UsageError
+from sqlpair.errors import HistoryError
 from sqlpair.ledger import State
 from sqlpair.migration import Migration, find
 from sqlpair.settings import Database, Settings
-
-DESTINATION = re.compile(r"(?:(?P<label>[^@]*)@)?(?P<place>\w*)(?P<relative>[+-]\d+)?")
 
 
 class Branch(NamedTuple):
@@ -49,6 +46,19 @@ def branches(settings: Settings) -> tuple[Branch, ...]:
     )
 
 
+def known_position(branch: Branch, head: str) -> int:
+    """Return the position of the revision ``head``; HistoryError if it is unknown."""
+    position = branch.position(head)
+    if position is None:
+        last = branch.migrations[-1].stem if branch.migrations else "no migration"
+        raise HistoryError(
+            f"{branch.name}: the database is ahead of this checkout",
+            [f"alembic_version says {head}; the last file here is {last}"],
+            "Update the checkout, or run the command from the newer one.",
+        )
+    return position
+
+
 def current(branch: Branch, state: State) -> int:
     """Return the position a database is at.
 
@@ -63,14 +73,7 @@ def current(branch: Branch, state: State) -> int:
             f" {branch.name}@<revision>",
         )
     head = state.revisions[0] if state.revisions else None
-    position = branch.position(head) if head else 0
-    if position is None:
-        last = branch.migrations[-1].stem if branch.migrations else "no migration"
-        raise HistoryError(
-            f"{branch.name}: the database is ahead of this checkout",
-            [f"alembic_version says {head}; the last file here is {last}"],
-            "Update the checkout, or run the command from the newer one.",
-        )
+    position = known_position(branch, head) if head else 0
     expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
     late = [
@@ -96,59 +99,6 @@ def current(branch: Branch, state: State) -> int:
             f" {branch.name}@<revision>",
         )
     return position
-
-
-def resolve(
-    destination: str, branch: Branch, position: int, *, upgrade: bool
-) -> int | None:
-    """Return the position that ``destination`` means on ``branch``.
-
-    ``destination`` is what Alembic takes: head, heads, base, +N, -N, a revision or
-    the start of one, with an optional ``<database>@`` before and +N or -N after.
-    None when it speaks of another database, or, for a relative step, when this one
-    is already at the end it would move towards.
-    """
-    match = DESTINATION.fullmatch(destination)
-    if not match or not (match["place"] or match["relative"]):
-        raise UsageError(f"{destination!r} is no revision, head, base or relative step")
-    if match["label"] is not None and match["label"] != branch.name:
-        return None
-    count = len(branch.migrations)
-    relative = int(match["relative"] or 0)
-    place = match["place"]
-    if not place:
-        if position == (count if upgrade else 0):
-            return None
-        start: int | None = position
-    elif place in ("head", "heads"):
-        start = count
-    elif place == "base":
-        start = 0
-    else:
-        start = _revision(place, branch)
-        if start is None:
-            return None
-    assert start is not None
-    target = start + relative
-    if not 0 <= target <= count or (relative and (relative > 0) != upgrade):
-        raise HistoryError(
-            f"{branch.name}: {destination} leads off the branch",
-            [f"{position} of {count} migrations are applied"],
-            "Nothing was changed.",
-        )
-    return target
-
-
-def _revision(place: str, branch: Branch) -> int | None:
-    found = branch.position(place)
-    if found is not None:
-        return found
-    matches = [
-        index
-        for index, migration in enumerate(branch.migrations, start=1)
-        if migration.revision.startswith(place)
-    ]
-    return matches[0] if len(matches) == 1 else None
 
 
 def _list(numbers: Sequence[int]) -> str:

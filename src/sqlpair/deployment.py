@@ -210,7 +210,7 @@ def stamp(
                     (item, _checksum(item))
                     for item in place.branch.migrations[: goals[place.branch.name]]
                 ]
-                return ledger.stamped(table, place.state, kept, entry)
+                return ledger.stamped(table, kept, entry)
 
             return run.record(goals, writing, method)
 
@@ -318,7 +318,7 @@ class _Run:
     ) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""
         transaction = commit.transaction_id(self.id, 1)
-        entry = ledger.Entry(self.id, transaction, method)
+        entry = ledger.Entry(self.id, transaction, method, who=ledger.who())
         involved = [self.sessions[name] for name in targets]
         with commit.rolled_back(involved):
             for name, position in targets.items():
@@ -383,7 +383,9 @@ class _Run:
                 if not file.transactional:
                     self._begin(involved)
                 session.reset()
-                entry = ledger.Entry(self.id, transaction, step.direction, milliseconds)
+                entry = ledger.Entry(
+                    self.id, transaction, step.direction, milliseconds, ledger.who()
+                )
                 session.execute(record(step, file.checksum, session.table, entry))
                 done.append(Done(step, milliseconds))
 

@@ -1,31 +1,31 @@
 """What ``alembic/env.py`` calls: tell which Alembic command it is, and serve it.
 
-Alembic's upgrade, downgrade and stamp become deployments. Its reading commands
-(current, history -i, check) are given one database at a time, with that database's
-branch alone as the revision map, so that each keeps its own meaning on each.
+Alembic's upgrade, downgrade and stamp become deployments. Its reading commands are
+Alembic's own functions, given what the databases say: ``current`` and ``check`` one
+database at a time, with that database's branch alone as the revision map, so that
+each keeps its own meaning on each; the others all heads at once.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alembic.util import to_tuple
+from alembic.util import CommandError, to_tuple
 
-from sqlpair import deployment, offline, scaffold
+from sqlpair import deployment, ledger, offline, scaffold
+from sqlpair.branch import Branch, branches, known_position
 from sqlpair.drivers import driver_of
 from sqlpair.errors import SqlpairError, UsageError
-from sqlpair.ledger import VERSION_TABLE
 from sqlpair.settings import Settings, load
 from sqlpair.targets import Destination
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
-
-# How Alembic's commands call the function they hand to the environment.
-COMMANDS = {"upgrade": "upgrade", "downgrade": "downgrade", "do_stamp": "stamp"}
 
 logger = logging.getLogger("sqlpair")
 
@@ -36,8 +36,6 @@ def run(context: EnvironmentContext) -> None:
     From the command line a failure is printed to stderr and exits with its code;
     a program that called ``alembic.command`` gets a ``CommandError``.
     """
-    from alembic.util import CommandError
-
     from_terminal = context.config.cmd_opts is not None
     if from_terminal and not logger.handlers:
         logger.addHandler(logging.StreamHandler())
@@ -53,37 +51,46 @@ def run(context: EnvironmentContext) -> None:
 
 
 def _serve(context: EnvironmentContext) -> None:
-    name = context.config.config_file_name
-    if name is None:
-        raise UsageError("sqlpair needs an alembic.ini", remedy="Name it with -c.")
-    settings = load(Path(name))
+    config = context.config
+    if config.config_file_name is None or config.config_ini_section != "alembic":
+        raise UsageError(
+            "sqlpair reads the section [alembic] of an alembic.ini, and nothing else",
+            remedy="Name the file with -c, and no section with -n.",
+        )
+    if "connection" in config.attributes:
+        raise UsageError(
+            "sqlpair opens its own connections, to the databases its settings name",
+            remedy="Leave out attributes['connection'], and set their variables.",
+        )
+    settings = load(Path(config.config_file_name))
     # Configured without a connection, only to read what the command asked for.
     context.configure(dialect_name="sqlite")
     options = context.get_context().opts
-    creating = options.get("revision_context")
-    if creating is not None and not creating.command_args["autogenerate"]:
-        _create(context, settings, options)
-    elif creating is not None and options["fn"].__qualname__.startswith("revision"):
-        raise UsageError(
-            "there are no models to generate a migration from",
-            remedy="Write it as SQL: alembic revision -m MESSAGE --head DATABASE@head",
-        )
-    elif "destination_rev" not in options:
-        _read(context, settings)
+    command = options["fn"].__qualname__.partition(".")[0]
+    if command in ("upgrade", "downgrade", "stamp"):
+        _change(context, settings, command)
+    elif command in ("current", "check"):
+        _read_each(context, settings)
+    elif command == "revision":
+        _create(context, settings)
+    elif command == "merge":
+        raise UsageError("the branches of different databases do not merge")
+    elif command == "ensure_version":
+        raise UsageError("the version tables are made with the first migration")
     else:
-        _change(context, settings, options)
+        _read_all(context, settings)
 
 
-def _change(
-    context: EnvironmentContext, settings: Settings, options: dict[str, Any]
-) -> None:
-    command = COMMANDS[options["fn"].__name__]
+def _change(context: EnvironmentContext, settings: Settings, command: str) -> None:
+    migration_context = context.get_context()
+    options = migration_context.opts
     report = logger.info
     destination = Destination(to_tuple(options["destination_rev"]), command, report)
     if context.is_offline_mode():
-        start = options.get("starting_rev")
+        output = migration_context.output_buffer
+        assert output is not None
         offline.write(
-            settings, destination, start, context.config.output_buffer, report
+            settings, destination, options.get("starting_rev"), output, report
         )
         return
     if command == "stamp":
@@ -100,56 +107,96 @@ def _change(
             settings,
             destination,
             report,
-            allow_data_loss=allowed.lower() in ("true", "yes", "1"),
+            allow_data_loss=str(allowed).lower() in ("true", "yes", "1"),
         )
     for done in outcome.done:
         report(f"{done.step}  {done.step.direction}  {done.milliseconds} ms")
     report(outcome.summary)
 
 
-def _read(context: EnvironmentContext, settings: Settings) -> None:
-    """Run Alembic's own function once for each database, on its branch alone."""
+def _read_all(context: EnvironmentContext, settings: Settings) -> None:
+    """Run Alembic's own function once, with the heads of all databases."""
+    migration_context = context.get_context()
+    # As revision_environment is set, env.py also runs for a history of the files
+    # alone, which has to work without any database.
+    asked = context.config.cmd_opts
+    marked = getattr(asked, "indicate_current", True)
+    bounds = getattr(asked, "rev_range", None) or ""
+    heads = _heads(settings) if marked or "current" in bounds else ()
+    migration_context.opts["fn"](heads, migration_context)
+
+
+def _heads(settings: Settings) -> tuple[str, ...]:
+    heads: tuple[str, ...] = ()
+    for database in settings.databases:
+        session = driver_of(database).connect(
+            database, read_only=True, report=logger.info
+        )
+        if session is not None:
+            try:
+                heads += ledger.read(session).revisions
+            finally:
+                session.close()
+    return heads
+
+
+def _read_each(context: EnvironmentContext, settings: Settings) -> None:
+    """Run Alembic's own function for each database, on its branch alone."""
+    failures: list[CommandError] = []
+    for branch in branches(settings):
+        with _alone(context, branch):
+            migration_context = context.get_context()
+            heads = migration_context.get_current_heads()
+            for head in heads:
+                known_position(branch, head)
+            try:
+                migration_context.opts["fn"](heads, migration_context)
+            except CommandError as error:
+                error.args = (f"{branch.name}: {error}",)
+                failures.append(error)
+    if failures:
+        failures[0].args = ("\n".join(str(error) for error in failures),)
+        raise failures[0]
+
+
+@contextmanager
+def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
+    """Let Alembic see one database and its branch; reads, and creates nothing."""
     from alembic.script import ScriptDirectory
     from sqlalchemy import MetaData, create_engine
 
-    script = context.script
+    database, script = branch.database, context.script
+    session = driver_of(database).connect(database, read_only=True, report=logger.info)
+    if session is None:  # an empty one answers the same
+        logger.info("%s: there is no database yet", branch.name)
+        connection, prefix = create_engine("sqlite://").connect(), ""
+    else:
+        connection, prefix = session.alembic_connection(), session.table.prefix
     whole = script.revision_map
     try:
-        for database in settings.databases:
-            session = driver_of(database).connect(
-                database, read_only=True, report=logger.info
-            )
-            if session is None:  # no database yet: an empty one answers the same
-                connection = create_engine("sqlite://").connect()
-            else:
-                connection = session.alembic_connection()
-            try:
-                script.revision_map = ScriptDirectory(
-                    script.dir, version_locations=[database.versions]
-                ).revision_map
-                has_schema = session is not None and bool(session.table.prefix)
-                context.configure(
-                    connection=connection,
-                    target_metadata=MetaData(),
-                    include_object=lambda *_: False,
-                    version_table=VERSION_TABLE,
-                    version_table_schema=database.schema if has_schema else None,
-                )
-                options = context.get_context().opts
-                migration_context = context.get_context()
-                options["fn"](migration_context.get_current_heads(), migration_context)
-            finally:
-                connection.close()
-                if session is not None:
-                    session.close()
+        script.revision_map = ScriptDirectory(
+            script.dir, version_locations=[database.versions]
+        ).revision_map
+        context.configure(
+            connection=connection,
+            target_metadata=MetaData(),
+            include_name=lambda *_: False,
+            version_table=ledger.VERSION_TABLE,
+            version_table_schema=database.schema if prefix else None,
+        )
+        yield
     finally:
         script.revision_map = whole
+        connection.close()
+        if session is not None:
+            session.close()
 
 
-def _create(
-    context: EnvironmentContext, settings: Settings, options: dict[str, Any]
-) -> None:
+def _create(context: EnvironmentContext, settings: Settings) -> None:
     """Let ``alembic revision`` number the revision and write its SQL files."""
+    options = context.get_context().opts
+    arguments = options["revision_context"].command_args
+    scaffold.refuse_options(arguments)
 
     def name_it(_context: object, _revision: object, directives: list[Any]) -> None:
         scaffold.name(settings, directives[0], options["template_args"])

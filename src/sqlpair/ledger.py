@@ -62,20 +62,6 @@ class State(NamedTuple):
 EMPTY = State((), (), has_ledger=False)
 
 
-def unknown(migration: Migration) -> Applied:
-    """Return the row of a migration of which only the number matters."""
-    return Applied(migration.number, migration.stem, "", "", "", "", None, "")
-
-
-class Entry(NamedTuple):
-    """Who does something, and as part of what."""
-
-    deployment: str
-    transaction: str
-    method: str  # upgrade, downgrade, stamp, force
-    milliseconds: int | None = None
-
-
 @cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
@@ -84,6 +70,16 @@ def who() -> str:
     except (KeyError, OSError):
         user = "unknown"
     return f"{user}@{socket.gethostname()}"[:255]
+
+
+class Entry(NamedTuple):
+    """Who does something, and as part of what; a script cannot know by whom."""
+
+    deployment: str
+    transaction: str
+    method: str  # upgrade, downgrade, stamp, force
+    milliseconds: int | None = None
+    who: str | None = None
 
 
 def read(session: Session) -> State:
@@ -130,20 +126,27 @@ def committed(session: Session, transaction: str) -> bool:
 
 def tables(table: Table) -> str:
     """Return the SQL that makes the three tables where they are missing."""
-    extra = "".join(f", {name} {kind}" for name, kind in EXTRA_COLUMNS)
     create = f"CREATE TABLE IF NOT EXISTS {table.prefix}"
     return (
         f"{create}{VERSION_TABLE} (version_num varchar(32) NOT NULL,"
         f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num));\n"
-        f"{create}{LEDGER} (id {table.key} PRIMARY KEY, version integer NOT NULL,"
-        " migration_name varchar(255) NOT NULL,"
-        f" applied_at {table.timestamp} DEFAULT ({table.now}){extra});\n"
+        f"{create}{LEDGER} {columns(table)};\n"
         f"{create}{HISTORY} (id {table.key} PRIMARY KEY,"
         f" at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
         " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
         " action varchar(16) NOT NULL, version integer,"
         " migration_name varchar(255) NOT NULL, applied_by varchar(255),"
         " milliseconds integer, checksum varchar(64));\n"
+    )
+
+
+def columns(table: Table) -> str:
+    """Return the ledger's columns, as CREATE TABLE wants them."""
+    extra = "".join(f", {name} {kind}" for name, kind in EXTRA_COLUMNS)
+    return (
+        f"(id {table.key} PRIMARY KEY, version integer NOT NULL,"
+        " migration_name varchar(255) NOT NULL,"
+        f" applied_at {table.timestamp} DEFAULT ({table.now}){extra})"
     )
 
 
@@ -181,28 +184,26 @@ def undone(
     )
 
 
-def stamped(
-    table: Table,
-    state: State,
-    kept: Sequence[tuple[Migration, str]],
-    entry: Entry,
-) -> str:
+def stamped(table: Table, kept: Sequence[tuple[Migration, str]], entry: Entry) -> str:
     """Return the SQL that makes ledger and version table say ``kept``, no more.
 
     ``kept`` holds each migration up to the new head with its file's checksum. Rows
-    that are right already stay as they are.
+    that are there already stay as they are.
     """
-    numbers = {migration.number for migration, _ in kept}
-    known = {row.number for row in state.applied}
-    sql = ""
-    for number in sorted(known - numbers):
-        sql += f"DELETE FROM {table.prefix}{LEDGER} WHERE version = {number};\n"
-    for migration, checksum in kept:
-        if migration.number not in known:
-            sql += _row(table, migration, checksum, entry)
-    head = kept[-1][0] if kept else None
-    sql += _head(table, head.revision if head else None)
-    return sql + _event(table, head, kept[-1][1] if kept else "", entry)
+    ledger = f"{table.prefix}{LEDGER}"
+    numbers = ", ".join(str(migration.number) for migration, _ in kept)
+    others = f" WHERE version NOT IN ({numbers})" if kept else ""
+    rows = "".join(
+        _row(table, migration, checksum, entry, unless_there=True)
+        for migration, checksum in kept
+    )
+    head, checksum = kept[-1] if kept else (None, "")
+    return (
+        f"DELETE FROM {ledger}{others};\n"
+        + rows
+        + _head(table, head.revision if head else None)
+        + _event(table, head, checksum, entry)
+    )
 
 
 def accepted(
@@ -217,21 +218,31 @@ def accepted(
     )
 
 
-def _row(table: Table, migration: Migration, checksum: str, entry: Entry) -> str:
+def _row(
+    table: Table,
+    migration: Migration,
+    checksum: str,
+    entry: Entry,
+    *,
+    unless_there: bool = False,
+) -> str:
+    ledger = f"{table.prefix}{LEDGER}"
     values = (
         str(migration.number),
         quote(migration.stem),
         table.now,
         quote(checksum),
         quote(entry.deployment),
-        quote(who()),
-        _number(entry.milliseconds),
+        _literal(entry.who),
+        _literal(entry.milliseconds),
         quote(entry.method),
     )
+    there = f"SELECT 1 FROM {ledger} WHERE version = {migration.number}"
+    condition = f" WHERE NOT EXISTS ({there})" if unless_there else ""
     return (
-        f"INSERT INTO {table.prefix}{LEDGER} (version, migration_name, applied_at,"
+        f"INSERT INTO {ledger} (version, migration_name, applied_at,"
         " checksum, deployment, applied_by, milliseconds, method)"
-        f" VALUES ({', '.join(values)});\n"
+        f" SELECT {', '.join(values)}{condition};\n"
     )
 
 
@@ -252,10 +263,10 @@ def _event(
         quote(entry.deployment),
         quote(entry.transaction),
         quote(entry.method),
-        _number(migration.number if migration else None),
+        _literal(migration.number if migration else None),
         quote(migration.stem if migration else "base"),
-        quote(who()),
-        _number(entry.milliseconds),
+        _literal(entry.who),
+        _literal(entry.milliseconds),
         quote(checksum),
     )
     return (
@@ -265,5 +276,7 @@ def _event(
     )
 
 
-def _number(value: int | None) -> str:
-    return "NULL" if value is None else str(value)
+def _literal(value: int | str | None) -> str:
+    if value is None:
+        return "NULL"
+    return quote(value) if isinstance(value, str) else str(value)

@@ -2,6 +2,7 @@
 
 One script for each database, ledger included. A single one goes to Alembic's output;
 several go to ``<database>.sql`` in the working folder, as each needs its own client.
+No database is opened, so a script begins by checking where the database is.
 """
 
 from __future__ import annotations
@@ -12,34 +13,29 @@ from pathlib import Path
 from typing import IO
 
 from sqlpair import ledger, revisions, sqlfile
-from sqlpair.branch import Branch, branches, resolve
-from sqlpair.deployment import Place, Step, plan, record
-from sqlpair.drivers import Report, driver_of
-from sqlpair.errors import HistoryError, UsageError
+from sqlpair.branch import branches
+from sqlpair.deployment import Place, Places, Step, plan, record
+from sqlpair.drivers import Report, Table, driver_of, quote
+from sqlpair.errors import SettingsError, UsageError
+from sqlpair.migration import Migration
 from sqlpair.settings import Settings
-from sqlpair.targets import Destination
+from sqlpair.targets import Destination, parse, positions
 
-WHO = "offline"
+DEPLOYMENT = "offline"
 
 
 def write(
     settings: Settings,
     destination: Destination,
     start: str | None,
-    output: IO[str] | None,
+    output: IO[str],
     report: Report,
 ) -> None:
-    """Write the scripts from ``start`` (base where None) to ``destination``."""
-    places = {
-        branch.name: Place(branch, ledger.EMPTY, position)
-        for branch in branches(settings)
-        if (position := _start(branch, start)) is not None
-    }
-    if not places:
-        raise HistoryError(
-            f"no revision is called {start!r}",
-            remedy="Revisions are listed by: alembic history",
-        )
+    """Write the scripts from ``start`` (base where None) to ``destination``.
+
+    A start that names a database or a revision leaves the other databases out.
+    """
+    places = _places(settings, destination, start)
     targets = destination(places)
     if destination.command == "stamp":
         scripts = {
@@ -48,27 +44,55 @@ def write(
     else:
         steps = plan(places, targets)
         scripts = {
-            name: _script([step for step in steps if step.branch.name == name])
+            name: _script(places[name], mine)
             for name in targets
-            if any(step.branch.name == name for step in steps)
+            if (mine := [step for step in steps if step.branch.name == name])
         }
-    if len(scripts) == 1 and output is not None:
+    if not scripts:
+        report("Nothing to do: the range holds no migration")
+    elif len(scripts) == 1:
         output.write(next(iter(scripts.values())))
-        return
+    else:
+        _write_files(scripts, report)
+
+
+def _places(settings: Settings, destination: Destination, start: str | None) -> Places:
+    known = branches(settings)
+    if start is None:
+        return {branch.name: Place(branch, ledger.EMPTY, 0) for branch in known}
+    address = parse(start)
+    if not address.place:
+        raise UsageError(
+            f"the range starts at {start}, which depends on a database",
+            remedy="With --sql a range starts at base or a revision: base:head",
+        )
+    starts = positions(address, known)
+    for end in destination.addresses:
+        if end.database and settings.database(end.database).name not in starts:
+            raise UsageError(
+                f"{start}:{end.text} starts in {' and '.join(starts)}, and ends in"
+                f" {end.database}",
+                remedy="Let a range be of one database.",
+            )
+    return {
+        branch.name: Place(branch, ledger.EMPTY, starts[branch.name])
+        for branch in known
+        if branch.name in starts
+    }
+
+
+def _write_files(scripts: dict[str, str], report: Report) -> None:
     for name, script in scripts.items():
         path = Path(f"{name}.sql")
-        path.write_text(script, encoding="utf-8")
+        try:
+            path.write_text(script, encoding="utf-8", newline="")
+        except OSError as error:
+            raise SettingsError(
+                f"{name}: the script cannot be written",
+                [f"{path.absolute()}: {error.strerror}"],
+                "Run the command in a folder that this user may write to.",
+            ) from None
         report(f"{name}: wrote {path}")
-
-
-def _start(branch: Branch, start: str | None) -> int | None:
-    if start is None:
-        return 0
-    if start.startswith(("+", "-")):
-        raise UsageError(
-            "with --sql, a range starts at a revision, not a relative step"
-        )
-    return resolve(start, branch, 0, upgrade=True)
 
 
 def _stamp(place: Place, position: int) -> str:
@@ -78,48 +102,100 @@ def _stamp(place: Place, position: int) -> str:
         (item, sqlfile.checksum(item.up.read_bytes()))
         for item in place.branch.migrations[:position]
     ]
-    before = place.branch.migrations[: place.position]
-    state = ledger.State(
-        (), tuple(ledger.unknown(item) for item in before), has_ledger=True
-    )
-    entry = ledger.Entry(WHO, WHO, "stamp")
-    return "\n".join(
+    return "".join(
         [
+            driver.SCRIPT_HEADER,
             driver.SCRIPT_BEGIN,
-            ledger.tables(table),
-            ledger.stamped(table, state, kept, entry),
+            _tables(table),
+            ledger.stamped(table, kept, _entry("stamp")),
             driver.SCRIPT_COMMIT,
         ]
     )
 
 
-def _script(steps: Sequence[Step]) -> str:
+def _script(place: Place, steps: Sequence[Step]) -> str:
     from alembic.runtime.migration import MigrationContext
 
-    database = steps[0].branch.database
+    database = place.branch.database
     driver = driver_of(database)
     table = driver.table(database)
     modules = revisions.load(steps)
     buffer = io.StringIO()
     context = MigrationContext.configure(
-        dialect_name=database.driver, opts={"as_sql": True, "output_buffer": buffer}
+        dialect_name=database.driver,
+        # Or what a module says with Alembic's op would have its % doubled.
+        dialect_opts={"paramstyle": "named"},
+        opts={"as_sql": True, "output_buffer": buffer},
     )
-    buffer.write(f"{driver.SCRIPT_BEGIN}\n{ledger.tables(table)}")
+    buffer.write(driver.SCRIPT_HEADER + driver.SCRIPT_BEGIN)
+    buffer.write(_tables(table))
+    buffer.write(_guard(table, place.branch.migrations[: place.position]))
     for step, module in zip(steps, modules, strict=True):
         path = step.migration.up if step.upgrade else step.migration.down
         file = sqlfile.read(path, driver.split)
         buffer.write(f"\n-- {step}: {step.direction}\n")
         if not file.transactional:
-            buffer.write(f"{driver.SCRIPT_COMMIT}\n")
+            buffer.write(driver.SCRIPT_COMMIT)
 
         def body(text: str = sqlfile.body(file)) -> None:
             buffer.write(text if text.endswith("\n") else f"{text}\n")
 
         revisions.run(step, module, context, body)
         if not file.transactional:
-            buffer.write(f"{driver.SCRIPT_BEGIN}\n")
+            buffer.write(driver.SCRIPT_BEGIN)
         buffer.write(driver.SCRIPT_RESET)
-        entry = ledger.Entry(WHO, WHO, step.direction)
-        buffer.write(record(step, file.checksum, table, entry))
-    buffer.write(f"{driver.SCRIPT_COMMIT}\n")
+        buffer.write(record(step, file.checksum, table, _entry(step.direction)))
+    buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()
+
+
+def _entry(method: str) -> ledger.Entry:
+    return ledger.Entry(DEPLOYMENT, DEPLOYMENT, method)
+
+
+def _tables(table: Table) -> str:
+    """Return ``tables``, and what completes a ledger of the documented columns.
+
+    A script cannot look first what there is.
+    """
+    own_table = f"{table.prefix}{ledger.LEDGER}"
+    names = [name for name, _ in ledger.EXTRA_COLUMNS]
+    if table.add_column:
+        widen = "".join(
+            f"ALTER TABLE {own_table} {table.add_column} {name} {kind};\n"
+            for name, kind in ledger.EXTRA_COLUMNS
+        )
+    else:
+        # A name that the ledger lacks is looked up one level further out, where it
+        # is NULL: so each row keeps what it has.
+        own = "".join(
+            f", (SELECT {name} FROM {own_table} AS own WHERE own.rowid = old.place)"
+            for name in names
+        )
+        nulls = "".join(f", NULL AS {name}" for name in names)
+        widen = (
+            "-- Its rows stay; a ledger of other programs gets the columns it lacks.\n"
+            "CREATE TEMP TABLE kept_ledger AS SELECT id, version, migration_name,"
+            f" applied_at{own} FROM (SELECT rowid AS place, id, version,"
+            f" migration_name, applied_at{nulls} FROM {own_table}) AS old"
+            " ORDER BY place;\n"
+            f"DROP TABLE {own_table};\n"
+            f"CREATE TABLE {own_table} {ledger.columns(table)};\n"
+            f"INSERT INTO {own_table} SELECT * FROM temp.kept_ledger;\n"
+            "DROP TABLE temp.kept_ledger;\n"
+        )
+    return ledger.tables(table) + widen
+
+
+def _guard(table: Table, below: Sequence[Migration]) -> str:
+    """Return the SQL that fails unless just ``below`` is applied."""
+    version_table = f"{table.prefix}{ledger.VERSION_TABLE}"
+    head = below[-1].revision if below else ""
+    found = f"EXISTS (SELECT 1 FROM {version_table}"
+    wrong = f"NOT {found} WHERE version_num = {quote(head)})" if below else f"{found})"
+    return (
+        f"-- Fails unless the database is at {head or 'base'}, where this begins.\n"
+        f"INSERT INTO {version_table} (version_num) SELECT NULL WHERE {wrong}"
+        f" OR (SELECT count(DISTINCT version) FROM {table.prefix}{ledger.LEDGER})"
+        f" <> {len(below)};\n"
+    )

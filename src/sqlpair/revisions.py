@@ -50,6 +50,17 @@ def missing(branch: Branch) -> tuple[Migration, ...]:
     return tuple(item for item in branch.migrations if item.stem not in modules)
 
 
+def require(branch: Branch) -> None:
+    """Raise HistoryError unless every migration has its revision module."""
+    without = missing(branch)
+    if without:
+        raise HistoryError(
+            f"{branch.name} {without[0].stem}: the SQL file has no revision module",
+            [f"{len(without)} of {len(branch.migrations)} have none"],
+            "Run: sqlpair revisions",
+        )
+
+
 def load(steps: Sequence[Step]) -> list[ModuleType]:
     """Import the modules of ``steps`` and check that each says what its SQL file says.
 
@@ -58,13 +69,7 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
     from alembic.util import load_python_file
 
     for branch in {step.branch.name: step.branch for step in steps}.values():
-        without = missing(branch)
-        if without:
-            raise HistoryError(
-                f"{branch.name} {without[0].stem}: the SQL file has no revision module",
-                [f"{len(without)} of {len(branch.migrations)} have none"],
-                "Run: sqlpair revisions",
-            )
+        require(branch)
     modules = []
     for step in steps:
         path = module_path(step.branch, step.migration)

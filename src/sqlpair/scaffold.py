@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair import revisions, version
+from sqlpair import revisions
 from sqlpair.branch import Branch, branches
 from sqlpair.errors import UsageError
 from sqlpair.migration import Migration
 from sqlpair.settings import Settings, load
+from sqlpair.targets import parse, positions
 
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
@@ -22,6 +24,8 @@ UP = """\
 -- Locks: …
 -- Rollback loses: …
 """
+NOT_FOR_US = ("sql", "splice", "branch_label", "version_path", "rev_id", "depends_on")
+LONGEST_NAME = 100
 DOWN = """\
 -- Undo {stem}.
 -- Loses: …
@@ -42,32 +46,8 @@ def new(settings: Settings, database: str, message: str) -> Migration:
     branch = _branch(settings, database)
     item = _next(settings, branch, message)
     _write_sql(item)
-    branch = _branch(settings, database)
-    _write_revision(settings, branch, item)
+    _write_revision(settings, _branch(settings, database), item)
     return item
-
-
-def name(
-    settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
-) -> None:
-    """Number the revision that ``alembic revision`` makes, and write its SQL files."""
-    database, separator, _ = str(directive.head).partition("@")
-    if not separator:
-        names = " or ".join(f"{item.name}@head" for item in settings.databases)
-        raise UsageError(
-            "the new revision belongs to no database",
-            remedy=f"Say which one: --head {names}",
-        )
-    branch = _branch(settings, database)
-    item = _next(settings, branch, directive.message or "")
-    if not branch.migrations:  # nothing to build on: the branch begins here
-        directive.head = "base"
-        directive.branch_label = database
-        directive.version_path = str(branch.database.versions)
-    directive.rev_id = item.revision
-    directive.message = item.stem.replace("_", " ")
-    template_args["sql"] = _relative(settings, item)
-    _write_sql(item)
 
 
 def _branch(settings: Settings, database: str) -> Branch:
@@ -75,15 +55,71 @@ def _branch(settings: Settings, database: str) -> Branch:
     return next(b for b in branches(settings) if b.name == database)
 
 
-def _next(settings: Settings, branch: Branch, message: str) -> Migration:
-    slug = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
-    if not slug:
+def refuse_options(arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError for what ``alembic revision`` cannot do here."""
+    if arguments["autogenerate"]:
         raise UsageError(
-            "the migration has no name", remedy="Say what it does: add email to users"
+            "there are no models to generate a migration from",
+            remedy="Write it as SQL: alembic revision -m MESSAGE --head DATABASE@head",
         )
-    known = branches(settings)
-    number = version.latest(known) + 1 if any(b.migrations for b in known) else 1
-    stem = f"{number:03}_{slug}"
+    given = [name for name in NOT_FOR_US if arguments[name]]
+    if given:
+        raise UsageError(
+            f"alembic revision takes no --{given[0].replace('_', '-')} here",
+            remedy="A migration is numbered, and follows the last one of its database.",
+        )
+
+
+def name(
+    settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
+) -> None:
+    """Number the revision that ``alembic revision`` makes, and write its SQL files."""
+    branch = _branch_below(settings, str(directive.head))
+    item = _next(settings, branch, directive.message or "")
+    if not branch.migrations:  # nothing to build on: the branch begins here
+        directive.head = "base"
+        directive.branch_label = branch.name
+        directive.version_path = str(branch.database.versions)
+    directive.rev_id = item.revision
+    directive.message = item.stem.replace("_", " ")
+    template_args["sql"] = _relative(settings, item)
+    _write_sql(item)
+
+
+def _branch_below(settings: Settings, head: str) -> Branch:
+    """Return the branch that ``head`` is the end of, be it empty."""
+    known = {branch.name: branch for branch in branches(settings)}
+    ends = positions(parse(head), known.values())
+    if len(ends) > 1:
+        raise UsageError(
+            "the new migration belongs to no database",
+            remedy=f"Say which one: --head {' or '.join(f'{n}@head' for n in ends)}",
+        )
+    ((name, position),) = ends.items()
+    if position < len(known[name].migrations):
+        raise UsageError(
+            f"{head} is not the last revision of {name}",
+            remedy=f"Write: --head {name}@head",
+        )
+    return known[name]
+
+
+def _next(settings: Settings, branch: Branch, message: str) -> Migration:
+    revisions.require(branch)
+    # é becomes e; what has no ASCII in it at all becomes nothing.
+    ascii_only = unicodedata.normalize("NFKD", message).encode("ascii", "ignore")
+    slug = re.sub(r"[^a-z0-9]+", "_", ascii_only.decode().lower())
+    slug = slug[:LONGEST_NAME].strip("_")
+    if not slug or re.search("(^|_)(rollback|verify)$", slug):
+        raise UsageError(
+            f"{message!r} is no name for a migration",
+            ["its file's name would end in _rollback or _verify"] if slug else [],
+            "Say what it does: add email to users",
+        )
+    numbers = [item for other in branches(settings) for item in other.migrations]
+    number = max((item.number for item in numbers), default=0) + 1
+    digits = max((item.stem.index("_") for item in numbers), default=3)
+    stem = f"{number:0{digits}}_{slug}"
     return Migration(branch.name, number, stem, branch.database.sql)
 
 

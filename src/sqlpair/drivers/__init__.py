@@ -33,13 +33,16 @@ class Table(NamedTuple):
     """How an engine's bookkeeping tables are written in SQL.
 
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
-    the present moment in UTC, ``prefix`` what qualifies a table's name.
+    the present moment in UTC, ``prefix`` what qualifies a table's name, and
+    ``add_column`` what adds a column that may be there already (nothing where the
+    engine cannot).
     """
 
     key: str
     timestamp: str
     now: str
     prefix: str
+    add_column: str
 
 
 class Session(Protocol):
@@ -126,6 +129,9 @@ class Dumped(NamedTuple):
 
 class Driver(Protocol):
     """What a driver module offers."""
+
+    SCRIPT_HEADER: str
+    """What opens a script: how to run it, and the session it needs."""
 
     SCRIPT_BEGIN: str
     """What opens a transaction in a script, as a deployment would."""

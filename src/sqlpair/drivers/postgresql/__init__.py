@@ -5,14 +5,18 @@ from sqlpair.drivers.postgresql.scratch import scratch
 from sqlpair.drivers.postgresql.session import connect, table
 from sqlpair.drivers.postgresql.split import split
 
-SCRIPT_BEGIN = "BEGIN;\nSET LOCAL standard_conforming_strings = on;"
-SCRIPT_RESET = "RESET ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-SCRIPT_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE;\nCOMMIT;"
+# The script is UTF-8, whatever the database is.
+_SETTINGS = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n"
+SCRIPT_HEADER = f"-- Run it with: psql -v ON_ERROR_STOP=1 -f FILE\n{_SETTINGS}"
+SCRIPT_BEGIN = "BEGIN;\n"
+SCRIPT_RESET = f"RESET ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n{_SETTINGS}"
+SCRIPT_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE;\nCOMMIT;\n"
 
 __all__ = [
     "DUMP_SUFFIX",
     "SCRIPT_BEGIN",
     "SCRIPT_COMMIT",
+    "SCRIPT_HEADER",
     "SCRIPT_RESET",
     "check_dump",
     "connect",

@@ -421,6 +421,7 @@ def table(database: Database) -> Table:
         timestamp="timestamp",
         now="timezone('utc', clock_timestamp())",
         prefix=f"{identifier(database.schema)}.",
+        add_column="ADD COLUMN IF NOT EXISTS",
     )
 
 

@@ -5,15 +5,17 @@ from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
 from sqlpair.drivers.sqlite.split import split
 
+SCRIPT_HEADER = "-- Run it with: sqlite3 -bail DATABASE < FILE\n"
 # Outside the transaction, where alone it has an effect.
-SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;"
+SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n"
 SCRIPT_RESET = ""
-SCRIPT_COMMIT = "COMMIT;"
+SCRIPT_COMMIT = "COMMIT;\n"
 
 __all__ = [
     "DUMP_SUFFIX",
     "SCRIPT_BEGIN",
     "SCRIPT_COMMIT",
+    "SCRIPT_HEADER",
     "SCRIPT_RESET",
     "check_dump",
     "connect",

@@ -337,6 +337,7 @@ def table(database: Database) -> Table:  # noqa: ARG001
         timestamp="TIMESTAMP",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
         prefix="",
+        add_column="",
     )
 
 
