@@ -232,6 +232,12 @@ INSERT INTO t (id, j) SELECT 8, a$b FROM (SELECT '$b$;' AS a$b) AS s /* the end 
 """
 
 
+def test_letters_behind_a_number_open_no_string_of_their_own() -> None:
+    first, second = split("SELECT 1e'\\'; SELECT 2")
+
+    assert (first.text, second.text) == ("SELECT 1e'\\';", "SELECT 2")
+
+
 def test_a_string_goes_on_after_a_line_end_as_the_server_reads_it(
     server: str,
 ) -> None:

@@ -29,7 +29,9 @@ _FIRST = rf"[^{ascii_without(ascii_letters + '_')}]"
 _LETTER = rf"[^{ascii_without(ascii_letters + digits + '_$')}]"
 _WORD = rf"(?![eE]'){_FIRST}{_LETTER}*+"
 _TAG = rf"\$(?:{_FIRST}[^{ascii_without(ascii_letters + digits + '_')}]*+)?+\$"
-_PLAIN = rf"[{ascii_without(ascii_letters + '_' + _SPECIAL)}]++"
+# Letters right behind a number are a part of it: 1e'\' opens no E'…'.
+_NUMBER = rf"[0-9]++(?:{_FIRST}{_LETTER}*+)?+"
+_PLAIN = rf"[{ascii_without(ascii_letters + digits + '_' + _SPECIAL)}]++"
 # A backslash escapes in E'…' alone, and in the strings that continue it: a
 # string on a later line, with nothing but space between, belongs to it.
 _ESCAPED = "'" + repeated(r"[^'\\]++", r"\\.", "''") + "'"
@@ -45,7 +47,7 @@ _BLOCK = rf"(?i:begin|case|end)(?!{_LETTER})"
 def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
     """Match code in which nothing begins, ends or nests a statement."""
     pattern = repeated(
-        *(_PLAIN, word, "'[^']*+'", '"[^"]*+"', _E_STRING),
+        *(_PLAIN, _NUMBER, word, "'[^']*+'", '"[^"]*+"', _E_STRING),
         *(rf"(?!{_TAG})\$", "-(?!-)", r"/(?!\*)"),
     )
     return re.compile(pattern, _FLAGS).match
