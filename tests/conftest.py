@@ -26,6 +26,8 @@ from sqlpair.schema import Schema
 from sqlpair.targets import Destination
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# The folder of another PostgreSQL's programs, to run the tests on that version.
+PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
 # Nothing of the developer's own databases may reach a test.
 FOREIGN = (
     "DATABASE_URL",
@@ -50,7 +52,7 @@ def server(clean_environment: None) -> Iterator[str]:
     parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="sqlpair-tests-", dir=parent))
     try:
-        with embedded.server(folder / "postgres") as running:
+        with embedded.server(folder / "postgres", binaries=PROGRAMS) as running:
             with connected(running.dsn) as execute:
                 for name, value in FAST.items():
                     execute(f"ALTER SYSTEM SET {name} = {value}")

@@ -17,7 +17,7 @@ from sqlpair.settings import Database
 Name = Annotated[
     str | None,
     typer.Option(
-        "--database", "-d", metavar="NAME", help="Which one; else the first PostgreSQL."
+        "--database", metavar="NAME", help="Which one; else the first PostgreSQL."
     ),
 ]
 

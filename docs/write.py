@@ -1,0 +1,120 @@
+"""Write what of the documents is generated: docs/commands.md, and the README's output.
+
+In the README, what stands between ``<!-- $ command -->`` and ``<!-- end -->`` is what
+the command prints, run in a fresh copy of this project, one after the other. A test
+compares both with what is there, times and ids aside. Run: make docs
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import typer.main
+
+from sqlpair.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+BLOCK = re.compile(r"(<!-- \$ (?P<command>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Write both files."""
+    COMMANDS.write_text(commands())
+    with tempfile.TemporaryDirectory() as folder:
+        project = fresh_copy(Path(folder) / "project")
+        README.write_text(readme(README.read_text(), project, os.environ))
+
+
+def fresh_copy(root: Path) -> Path:
+    """Copy the project to ``root``, with the programs of this Python as its .venv."""
+    root.mkdir()
+    for name in ("Makefile", "alembic.ini", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    for name in ("alembic", "sql"):
+        shutil.copytree(ROOT / name, root / name)
+    (root / ".venv").mkdir()
+    (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (root / ".venv" / ".installed").touch()
+    return root
+
+
+def readme(text: str, project: Path, environ: Mapping[str, str]) -> str:
+    """Return ``text`` with what its commands print, run in ``project``."""
+
+    def block(match: re.Match[str]) -> str:
+        command = match["command"]
+        printed = run(command, project, environ)
+        return f"{match[1]}```text\n$ {command}\n{printed}```\n{match[3]}"
+
+    return BLOCK.sub(block, text)
+
+
+def run(command: str, project: Path, environ: Mapping[str, str]) -> str:
+    """Return what ``command`` prints to stdout."""
+    programs = f"{project / '.venv' / 'bin'}:{environ['PATH']}"
+    done = subprocess.run(  # noqa: S602 - the commands are the README's own
+        command,
+        shell=True,
+        cwd=project,
+        env={**environ, "PATH": programs, "LOGNAME": "you"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def commands() -> str:
+    """Return docs/commands.md: each command's own help."""
+    return "\n".join(
+        [
+            "# Commands",
+            "",
+            "Written by `make docs` from what `sqlpair COMMAND --help` says.",
+            "",
+            "Results go to stdout; progress and failures to stderr. Exit codes:",
+            "0 clean, 1 failed or problems found, 2 misuse, 130 interrupted,",
+            "143 terminated.",
+            "With `SQLPAIR_DEBUG=1` a failure also shows its traceback.",
+            *_sections(),
+            "",
+        ]
+    )
+
+
+def _sections() -> Iterator[str]:
+    group = typer.main.get_group(app)
+    for name, command in group.commands.items():
+        usage = [name]
+        options = []
+        for parameter in command.params:
+            metavar = parameter.metavar or str(parameter.name).upper()
+            told = getattr(parameter, "help", "")
+            if parameter.param_type_name == "argument":
+                usage.append(metavar)
+                options.append(f"- `{metavar}`: {told}")
+            else:
+                value = "" if getattr(parameter, "is_flag", False) else f" {metavar}"
+                options.append(f"- `{', '.join(parameter.opts)}{value}`: {told}")
+        if any(line.startswith("- `-") for line in options):
+            usage.insert(1, "[OPTIONS]")
+        yield f"\n## sqlpair {' '.join(usage)}\n"
+        yield str(command.help)
+        if options:
+            yield ""
+            yield from options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the documents say is what the programs do."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from conftest import Project
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def write() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("write", ROOT / "docs" / "write.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def timeless(text: str) -> list[str]:
+    """Return the lines without what differs from run to run, and without padding."""
+    for pattern, name in (
+        (r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}", "ID"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
+        (r"\d+(\.\d)? (ms|s)\b", "DURATION"),
+        (r"\S+@\S+(?= +ID)", "USER"),
+    ):
+        text = re.sub(pattern, name, text)
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_readme_shows_what_the_commands_print(
+    write: ModuleType, tmp_path: Path, postgres: str
+) -> None:
+    project = write.fresh_copy(tmp_path / "project")
+    environ = Project(tmp_path / "other", postgres).environ
+
+    now = write.readme(README, project, environ)
+
+    assert timeless(README) == timeless(now), "run: make docs"
+    assert README.count("<!-- end -->") > 3
+
+
+def test_help_in_the_documents_is_current(write: ModuleType) -> None:
+    assert write.COMMANDS.read_text() == write.commands(), "run: make docs"
+
+
+def test_every_make_target_in_the_readme_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
+
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+
+    assert named <= targets
+    assert len(named) > 10
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    *_, last = (ROOT / ".ci" / "run").read_text().splitlines()
+
+    assert last == "make test"
+    assert f"\n{last} " in README
