@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,16 @@ def find(folder: Path, database: str) -> tuple[Migration, ...]:
     Whether a rollback is there is for ``sqlfile.read`` to say, since only a
     downgrade needs it.
     """
-    stems: dict[int, str] = {}
+    found = listing(folder, database)
+    for one, other in pairwise(found):
+        if one.number == other.number:
+            raise _same_number(database, one.number, one.stem, other.stem)
+    return found
+
+
+def listing(folder: Path, database: str) -> tuple[Migration, ...]:
+    """As ``find``, but two migrations may have one number: lint and renumber ask."""
+    migrations = []
     companions: list[tuple[str, str]] = []
     for name in _sql_files(folder, database):
         match = _FILE_NAME.fullmatch(name)
@@ -73,12 +83,10 @@ def find(folder: Path, database: str) -> tuple[Migration, ...]:
         number, stem = int(match["number"]), match["stem"]
         if match["suffix"]:
             companions.append((stem, name))
-        elif number in stems:
-            raise _same_number(database, number, stems[number], stem)
         else:
-            stems[number] = stem
-    _refuse_orphans(database, stems.values(), companions)
-    return tuple(Migration(database, n, stems[n], folder) for n in sorted(stems))
+            migrations.append(Migration(database, number, stem, folder))
+    _refuse_orphans(database, (item.stem for item in migrations), companions)
+    return tuple(sorted(migrations))
 
 
 def _sql_files(folder: Path, database: str) -> list[str]:

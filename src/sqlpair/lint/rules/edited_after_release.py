@@ -1,0 +1,26 @@
+"""A migration that is released is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Ask git whether a file differs from the one on the main branch."""
+    if subject.released is None:
+        return
+    for path in (subject.migration.up, subject.migration.down):
+        if subject.relative(path) in subject.released.changed:
+            there = path.exists()
+            where = subject.down if path == subject.migration.down else subject.up
+            yield Problem(
+                where or subject.up,
+                1,
+                f"{path.name} is on {subject.released.branch} and"
+                f" {'differs from it here' if there else 'is gone here'}: where it has"
+                " run, the change never will",
+                f"git checkout {subject.released.commit[:12]} --"
+                f" {subject.relative(path)}  -- and the change in a new migration",
+            )

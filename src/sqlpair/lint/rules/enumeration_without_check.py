@@ -1,0 +1,30 @@
+"""A text column holds one of a few values, and nothing says which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.types import is_text
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at new text columns with the configured names."""
+    for table, column in subject.new_columns():
+        final = subject.final.tables.get(table.name, table)
+        keys = {name for key in final.foreign_keys for name in key.columns}
+        if (
+            column.name not in subject.configuration.enumerated
+            or not is_text(column.kind)
+            or table.is_checked(column.name)
+            or final.is_checked(column.name)
+            or column.name in keys
+        ):
+            continue
+        yield Problem(
+            subject.up,
+            column.line,
+            f"{table.name}.{column.name} takes any text: a misspelt value is stored,"
+            " and no query finds it",
+            f"{column.name} {column.declared} CHECK ({column.name} IN ('…', '…'))",
+        )

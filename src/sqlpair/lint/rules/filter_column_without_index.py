@@ -1,0 +1,28 @@
+"""A column that is filtered or sorted by has no index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.history import lacking_index
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at columns with the configured names; a later index will do."""
+    for table in subject.after.tables.values():
+        before = subject.before.tables.get(table.name)
+        for column in table.columns.values():
+            if column.name not in subject.configuration.filtered:
+                continue
+            new = 0 if before and column.name in before.columns else column.line
+            line = lacking_index(subject, table, (column.name,), new)
+            if line:
+                yield Problem(
+                    subject.up,
+                    line,
+                    f"{table.name}.{column.name} is filtered or sorted by and has no"
+                    f" index: each such query reads all of {table.name}",
+                    f"CREATE INDEX idx_{table.name}_{column.name}"
+                    f" ON {table.name} ({column.name});",
+                )

@@ -1,0 +1,28 @@
+"""A foreign key has no index that leads with its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.history import lacking_index
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at new keys, and at keys whose index goes; a later index will do."""
+    for table in subject.after.tables.values():
+        before = subject.before.tables.get(table.name)
+        old = {key.columns for key in before.foreign_keys} if before else set()
+        for key in table.foreign_keys:
+            new = 0 if key.columns in old else key.line
+            line = lacking_index(subject, table, key.columns, new)
+            if line:
+                columns = ", ".join(key.columns)
+                yield Problem(
+                    subject.up,
+                    line,
+                    f"{table.name} ({columns}) refers to {key.table} without an index:"
+                    f" each DELETE in {key.table} reads all of {table.name}",
+                    f"CREATE INDEX idx_{table.name}_{key.columns[0]}"
+                    f" ON {table.name} ({columns});",
+                )

@@ -1,0 +1,25 @@
+"""A foreign key does not say what happens when the row it refers to goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at new foreign keys."""
+    for table in subject.after.tables.values():
+        before = subject.before.tables.get(table.name)
+        old = {(k.columns, k.table) for k in before.foreign_keys} if before else set()
+        for key in table.foreign_keys:
+            if not key.on_delete and (key.columns, key.table) not in old:
+                yield Problem(
+                    subject.up,
+                    key.line,
+                    f"{table.name} ({', '.join(key.columns)}) refers to {key.table}"
+                    " without ON DELETE: deleting a row there fails, and nobody"
+                    " decided that it should",
+                    f"REFERENCES {key.table} (…) ON DELETE CASCADE"
+                    "  -- or RESTRICT, or SET NULL",
+                )

@@ -1,0 +1,35 @@
+"""A column ends in _id and refers to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at new columns; a key added by a later migration will do."""
+    for table, column in subject.new_columns():
+        final = subject.final.tables.get(table.name, table)
+        keys = {
+            name for t in (table, final) for k in t.foreign_keys for name in k.columns
+        }
+        place = f"{subject.database.name}.{table.name}.{column.name}"
+        if (
+            not column.name.endswith("_id")
+            or column.name in keys
+            or table.primary_key == (column.name,)
+            or place in subject.configuration.references
+            or (final.columns and column.name not in final.columns)
+        ):
+            continue
+        target = column.name.removesuffix("_id") + "s"
+        yield Problem(
+            subject.up,
+            column.line,
+            f"{table.name}.{column.name} looks like a reference and is none: nothing"
+            " keeps its values from pointing nowhere",
+            f"{column.name} {column.declared} REFERENCES {target} (id)"
+            " ON DELETE CASCADE  -- a row of another database: name it in"
+            " pyproject.toml [tool.sqlpair.references]",
+        )

@@ -1,0 +1,43 @@
+"""A column's type becomes narrower than what is stored in it, or read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.types import narrower
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Compare types before and after, whether altered or rebuilt."""
+    for event in subject.after.events:
+        if (
+            event.what == "type"
+            and event.column_origin
+            and narrower(event.before, event.after)
+        ):
+            kinds = (event.before, event.after)
+            yield _problem(subject, event.line, event.table, event.name, kinds)
+    for table in subject.after.tables.values():
+        before = subject.before.tables.get(table.name)
+        if table.origin is not None or before is None:
+            continue
+        for column in table.columns.values():
+            old = before.columns.get(column.name)
+            if old and narrower(old.kind, column.kind):
+                kinds = (old.kind, column.kind)
+                yield _problem(subject, column.line, table.name, column.name, kinds)
+
+
+def _problem(
+    subject: Subject, line: int, table: str, column: str, kinds: tuple[str, str]
+) -> Problem:
+    before, after = kinds
+    return Problem(
+        subject.up,
+        line,
+        f"{table}.{column} goes from {before} to {after}, which is narrower: values"
+        " that are stored, or that the previous release writes, do not fit",
+        f"ALTER TABLE {table} ADD COLUMN {column}_new {after};"
+        f"  -- fill it, move readers and writers, drop {column} in a later migration",
+    )

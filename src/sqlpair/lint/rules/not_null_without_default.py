@@ -1,0 +1,22 @@
+"""A column is added NOT NULL without a default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look for required columns, new in tables that were there before."""
+    for table, column in subject.new_columns():
+        if table.origin is None or not column.not_null or column.has_default:
+            continue
+        yield Problem(
+            subject.up,
+            column.line,
+            f"{table.name}.{column.name} is NOT NULL without a default: it fails where"
+            " the table has rows, and the previous release's INSERTs leave it out",
+            f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.declared};"
+            "  -- NOT NULL in a later migration, once every row has a value",
+        )

@@ -1,0 +1,34 @@
+"""A number is skipped, or a new migration has one below a released migration's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at the number before, over all databases, and at what is released."""
+    own = subject.migration
+    below = [item.number for item in subject.everything if item.number < own.number]
+    if below and max(below) < own.number - 1:
+        yield Problem(
+            subject.up,
+            1,
+            f"{own.number:03} follows {max(below):03}: a number is skipped,"
+            " and who misses it cannot know whether a file is missing",
+            f"sqlpair renumber {own.database} {own.stem}",
+        )
+    later = [
+        item
+        for item in subject.everything
+        if item.number > own.number and subject.is_released(item)
+    ]
+    if later and not subject.is_released(own):
+        yield Problem(
+            subject.up,
+            1,
+            f"{own.number:03} is new and below {later[-1].database} {later[-1].stem},"
+            " which is released: where that ran, this one never will",
+            f"sqlpair renumber {own.database} {own.stem}",
+        )

@@ -1,0 +1,34 @@
+"""Two migrations have one number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+from sqlpair.migration import Migration
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look for another migration of the number; 000, the baseline, is each one's."""
+    own = subject.migration
+    others = [
+        item
+        for item in subject.everything
+        if item.number == own.number
+        and item != own
+        and (own.number or item.database == own.database)
+    ]
+    # Said once, of the one that is not released or comes later in the alphabet.
+    if others and own == max([own, *others], key=lambda item: _rank(subject, item)):
+        names = ", ".join(f"{item.database} {item.stem}" for item in others)
+        yield Problem(
+            subject.up,
+            1,
+            f"the number {own.number:03} is taken twice, also by {names}: which of them"
+            " runs first is not said, and a version names two states",
+            f"sqlpair renumber {own.database} {own.stem}",
+        )
+
+
+def _rank(subject: Subject, item: Migration) -> tuple[bool, Migration]:
+    return (not subject.is_released(item), item)

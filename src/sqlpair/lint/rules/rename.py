@@ -1,0 +1,35 @@
+"""A table or column that the previous release uses is renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.model import Event
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look for renames of what was there before the file, rebuilds left out."""
+    for event in subject.after.events:
+        if event.what == "rename table" and _is_gone(subject, event):
+            yield Problem(
+                subject.up,
+                event.line,
+                f"{event.table} is renamed: the previous release, still running, asks"
+                f" for {event.table} and fails",
+                f"CREATE VIEW {event.after} AS SELECT * FROM {event.table};"
+                "  -- rename once nothing says the old name",
+            )
+        elif event.what == "rename column" and event.column_origin and event.origin:
+            yield Problem(
+                subject.up,
+                event.line,
+                f"{event.table}.{event.name} is renamed: the previous release, still"
+                " running, asks for the old name and fails",
+                f"ALTER TABLE {event.table} ADD COLUMN {event.after} …;"
+                f"  -- copy {event.name} into it; drop that in a later migration",
+            )
+
+
+def _is_gone(subject: Subject, event: Event) -> bool:
+    return event.origin == event.table and event.table not in subject.after.tables

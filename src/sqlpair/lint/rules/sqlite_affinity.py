@@ -1,0 +1,26 @@
+"""In SQLite, a type's name means another affinity than it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.types import affinity, looks_like_text
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at the declared types of new columns."""
+    if subject.database.driver != "sqlite":
+        return
+    for table, column in subject.new_columns():
+        means = affinity(column.declared)
+        if means == "TEXT" or not looks_like_text(column.declared):
+            continue
+        yield Problem(
+            subject.up,
+            column.line,
+            f"{table.name}.{column.name} is declared {column.declared}, which to SQLite"
+            f" means {means} and not TEXT: a text of digits becomes a number, and"
+            " leading zeros are lost",
+            f"{column.name} TEXT",
+        )

@@ -1,0 +1,22 @@
+"""A table has no primary key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Look at new tables; a key added by a later migration will do."""
+    for table in subject.after.tables.values():
+        final = subject.final.tables.get(table.name, table)
+        if table.origin or table.partition or table.primary_key or final.primary_key:
+            continue
+        yield Problem(
+            subject.up,
+            table.line,
+            f"{table.name} has no primary key: no row of it can be named, updated or"
+            " replicated by itself",
+            f"CREATE TABLE {table.name} (id … PRIMARY KEY, …);",
+        )

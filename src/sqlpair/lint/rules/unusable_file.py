@@ -1,0 +1,15 @@
+"""The engine refuses a file before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.lint.subject import Problem, Subject
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Repeat what the engine says; no other rule can read such a file."""
+    for script in subject.scripts:
+        if script.refused:
+            what = script.refused.partition(": ")[2] or script.refused
+            yield Problem(script, script.refused_line, what, script.remedy)

@@ -1,0 +1,150 @@
+"""A run of the lint: replay every database's history, ask every rule, silence."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlpair import released
+from sqlpair.errors import UsageError
+from sqlpair.lint import Finding, configuration, script, silence, squawk
+from sqlpair.lint.configuration import Configuration
+from sqlpair.lint.model import Model
+from sqlpair.lint.replay import apply
+from sqlpair.lint.rules import all_rules
+from sqlpair.lint.script import Script
+from sqlpair.lint.subject import Subject
+from sqlpair.migration import Migration, listing
+from sqlpair.settings import Database, Settings
+
+# Two more that no module holds: they are about the silences themselves.
+_OF_SILENCES = frozenset({"silence-without-reason", "silence-unused"})
+
+
+def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
+    """Return the findings, in the order of files and lines."""
+    config = configuration.read(settings.root)
+    everything = tuple(
+        sorted(
+            (
+                item
+                for database in settings.databases
+                for item in listing(database.sql, database.name)
+            ),
+            key=lambda item: (item.number, item.database, item.stem),
+        )
+    )
+    wanted = _wanted(files, everything, config)
+    on_main = released.read(settings.root, config.main_branch)
+    found: list[Finding] = []
+    for database in settings.databases:
+        subjects = _subjects(settings.root, database, config, everything, on_main)
+        chosen = [item for item in subjects if item.migration in wanted]
+        found += _findings(settings.root, database, chosen)
+    return tuple(sorted(found, key=lambda item: (item.path, item.line, item.rule)))
+
+
+def _wanted(
+    files: Sequence[Path], everything: Sequence[Migration], config: Configuration
+) -> set[Migration]:
+    """Return the migrations that were asked for."""
+    if not files:
+        return {item for item in everything if item.number >= config.since}
+    owners = {
+        path: item for item in everything for path in (item.up, item.down, item.verify)
+    }
+    wanted = set()
+    for file in files:
+        path = file.absolute()
+        if path not in owners:
+            raise UsageError(
+                f"{file} belongs to no migration",
+                remedy="Name files in sql/<database>/, or none: then all are checked.",
+            )
+        wanted.add(owners[path])
+    return wanted
+
+
+def _subjects(
+    root: Path,
+    database: Database,
+    config: Configuration,
+    everything: tuple[Migration, ...],
+    on_main: released.Released | None,
+) -> list[Subject]:
+    """Replay the history of a database into one subject for each migration."""
+    model = Model()
+    subjects = []
+    for item in everything:
+        if item.database != database.name:
+            continue
+        up = script.read(item.up, database)
+        down = script.read(item.down, database) if item.down.exists() else None
+        model.begin()
+        before = copy.deepcopy(model)
+        unread = [
+            (up, parsed, reason)
+            for parsed in up.statements
+            if (reason := apply(model, parsed))
+        ]
+        unread += (
+            [(down, p, p.unread) for p in down.statements if p.unread] if down else []
+        )
+        subjects.append(
+            Subject(
+                root=root,
+                migration=item,
+                database=database,
+                up=up,
+                down=down,
+                before=before,
+                after=copy.deepcopy(model),
+                final=model,
+                unread=tuple(unread),
+                configuration=config,
+                everything=everything,
+                released=on_main,
+            )
+        )
+    return subjects
+
+
+def _findings(
+    root: Path, database: Database, subjects: Sequence[Subject]
+) -> Iterator[Finding]:
+    rules = all_rules()
+    raw: list[tuple[str, Script, int, str, str]] = [
+        (name, *problem)
+        for subject in subjects
+        for name, check in rules.items()
+        for problem in check(subject)
+    ]
+    if database.driver == "postgresql":
+        raw += _squawked(subjects, raw)
+    scripts = [item for subject in subjects for item in subject.scripts]
+    silences = {item.path: silence.find(item) for item in scripts}
+    seen = set()
+    for rule, where, line, message, instead in raw:
+        seen.add(rule)
+        if not silence.covers(silences[where.path], rule, line):
+            path = where.path.relative_to(root).as_posix()
+            yield Finding(rule, database.name, path, line, message, instead)
+    known = frozenset(rules) | seen
+    for file, own in silences.items():
+        path = file.relative_to(root).as_posix()
+        for rule, item, message, instead in silence.faults(own, known):
+            yield Finding(rule, database.name, path, item.line, message, instead)
+
+
+def _squawked(
+    subjects: Sequence[Subject], said: Sequence[tuple[str, Script, int, str, str]]
+) -> Iterator[tuple[str, Script, int, str, str]]:
+    """Yield what squawk finds and no rule of ours has said already."""
+    lines = {(where.path, rule, line) for rule, where, line, _, _ in said}
+    config = subjects[0].configuration if subjects else Configuration()
+    scripts = [subject.up for subject in subjects if not subject.up.refused]
+    for finding in squawk.findings(scripts, config):
+        rule, where, line, _, _ = finding
+        if (where.path, squawk.TWINS.get(rule), line) not in lines:
+            yield finding

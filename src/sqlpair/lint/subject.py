@@ -1,0 +1,73 @@
+"""What a rule is given, and what it answers: one migration in its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from sqlpair.lint.configuration import Configuration
+from sqlpair.lint.model import Column, Model, Table
+from sqlpair.lint.script import Parsed, Script
+from sqlpair.migration import Migration
+from sqlpair.released import Released
+from sqlpair.settings import Database
+
+
+class Problem(NamedTuple):
+    """What goes wrong on a line, and what to write instead."""
+
+    script: Script
+    line: int
+    message: str
+    instead: str
+
+
+class Subject(NamedTuple):
+    """One migration: its files, and the schema before, after and at the end of all.
+
+    ``everything`` are the migrations of all databases, by number.
+    """
+
+    root: Path
+    migration: Migration
+    database: Database
+    up: Script
+    down: Script | None
+    before: Model
+    after: Model
+    final: Model
+    unread: tuple[tuple[Script, Parsed, str], ...]
+    configuration: Configuration
+    everything: tuple[Migration, ...]
+    released: Released | None
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """The files that move the schema, up first."""
+        return (self.up, self.down) if self.down else (self.up,)
+
+    def relative(self, path: Path) -> str:
+        """Return a path as git has it, from the project's folder."""
+        return path.relative_to(self.root).as_posix()
+
+    def is_released(self, item: Migration) -> bool:
+        """Say whether a migration is on the main branch."""
+        return bool(self.released and self.relative(item.up) in self.released.files)
+
+    def new_columns(self) -> Iterator[tuple[Table, Column]]:
+        """The columns that are there after the migration and were not before."""
+        for table in self.after.tables.values():
+            before = self.before.tables.get(table.name)
+            for column in table.columns.values():
+                if column.origin is None and not (
+                    before and column.name in before.columns
+                ):
+                    yield table, column
+
+
+class Rule(Protocol):
+    """A rule: ``check`` in a module of ``rules/``, whose name is the rule's."""
+
+    def __call__(self, subject: Subject) -> Iterator[Problem]:
+        """Yield a problem for each place that breaks the rule."""

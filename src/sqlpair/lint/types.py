@@ -1,0 +1,96 @@
+"""Types: which is narrower than which, and what SQLite makes of a type's name."""
+
+from __future__ import annotations
+
+import re
+
+_TYPE = re.compile(r"([a-z ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(\[\])*")
+# Each holds every value of those before it.
+_LADDERS = (
+    ("smallint", "int", "bigint", "decimal"),
+    ("real", "double precision"),
+    ("date", "timestamp"),
+    ("date", "timestamptz"),
+)
+_SYNONYMS = {
+    "integer": "int",
+    "int4": "int",
+    "int8": "bigint",
+    "int2": "smallint",
+    "smallserial": "smallint",
+    "serial": "int",
+    "bigserial": "bigint",
+    "numeric": "decimal",
+    "float": "double precision",
+    "double": "double precision",
+    "bpchar": "char",
+}
+_TEXTS = ("char", "varchar", "text")
+
+
+def narrower(before: str, after: str) -> bool:
+    """Say whether ``after`` cannot hold every value of ``before``.
+
+    No, where either is not known: another rule speaks of the change itself.
+    """
+    old, new = _read(before), _read(after)
+    if old is None or new is None or old == new:
+        return False
+    (name, *size), (other, *room) = old, new
+    if other in _TEXTS:
+        if name not in _TEXTS:
+            return False
+        return room[0] is not None and (size[0] is None or size[0] > room[0])
+    if name in _TEXTS:
+        return True  # not every text reads as a number, a date or a uuid
+    if name == other == "decimal":
+        return _decimal_shrinks(size, room)
+    for ladder in _LADDERS:
+        if name in ladder and other in ladder:
+            return ladder.index(other) < ladder.index(name)
+    return name in ("decimal", "real", "double precision") and other in _LADDERS[0]
+
+
+def _read(kind: str) -> tuple[str, int | None, int | None] | None:
+    match = _TYPE.fullmatch(kind.lower().strip())
+    if not match or match[4]:
+        return None
+    numbers = [int(match[i]) if match[i] else None for i in (2, 3)]
+    return _SYNONYMS.get(match[1], match[1]), numbers[0], numbers[1]
+
+
+def _decimal_shrinks(size: list[int | None], room: list[int | None]) -> bool:
+    if room[0] is None:
+        return False
+    if size[0] is None:
+        return True
+    scale, other = size[1] or 0, room[1] or 0
+    return other < scale or room[0] - other < size[0] - scale
+
+
+def is_text(kind: str) -> bool:
+    """Say whether a type holds any text."""
+    found = _read(kind)
+    return found is not None and found[0] in _TEXTS
+
+
+def affinity(declared: str) -> str:
+    """Return the affinity of a declared type: https://sqlite.org/datatype3.html."""
+    name = declared.upper()
+    if "INT" in name:
+        return "INTEGER"
+    if any(word in name for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if not name or "BLOB" in name:
+        return "BLOB"
+    if any(word in name for word in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+_LIKE_TEXT = ("UUID", "STRING", "DATE", "TIME", "JSON", "ENUM", "XML", "INET")
+
+
+def looks_like_text(declared: str) -> bool:
+    """Say whether a person would expect a type to keep a text as it is."""
+    return any(word in declared.upper() for word in _LIKE_TEXT)
