@@ -42,6 +42,9 @@ new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email
 revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 	@$(BIN)/sqlpair revisions
 
+lint-sql: $(DEV)  ## Check the SQL files of every migration
+	@$(BIN)/sqlpair lint $(FILES)
+
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL
 	@$(BIN)/sqlpair psql
@@ -106,4 +109,4 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status force-version repair new revisions psql \
-  db-start db-stop test test-migrations test-multi-user lint format docs clean
+  db-start db-stop test test-migrations test-multi-user lint lint-sql format docs clean

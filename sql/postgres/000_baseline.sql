@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS users (
     email         varchar(255) NOT NULL UNIQUE,
     password_hash varchar(255) NOT NULL,
     full_name     varchar(255),
+    -- lint: allow filter-column-without-index: users are few, nobody sorts by it
     created_at    timestamptz DEFAULT now(),
     last_login    timestamptz,
     is_active     boolean DEFAULT true
@@ -19,11 +20,14 @@ CREATE TABLE IF NOT EXISTS user_credentials (
     id                   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     user_id              uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     broker               varchar(50) NOT NULL,
+    -- lint: allow enumeration-without-check: rows from before may hold others
+    -- lint: allow filter-column-without-index: read with user_id, which leads one
     environment          varchar(20) NOT NULL,
     api_key_encrypted    text NOT NULL,
     api_secret_encrypted text NOT NULL,
     encryption_iv        text NOT NULL,
     encryption_salt      text NOT NULL,
+    -- lint: allow filter-column-without-index: a user has a handful of these
     created_at           timestamptz DEFAULT now(),
     last_used            timestamptz,
     is_active            boolean DEFAULT true,

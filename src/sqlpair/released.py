@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,9 +45,7 @@ def read(root: Path, branch: str = "") -> Released | None:
             changed = _names(
                 git, root, "diff", "--name-only", "--no-renames", "--relative", commit
             )
-            return Released(
-                name, commit, frozenset(files), frozenset(changed) & frozenset(files)
-            )
+            return Released(name, commit, files, changed & files)
     if branch:
         raise SettingsError(
             f"git knows no branch {branch!r} that this checkout comes from",
@@ -58,9 +55,9 @@ def read(root: Path, branch: str = "") -> Released | None:
     return None
 
 
-def _names(git: str, root: Path, command: str, *arguments: str) -> Iterator[str]:
-    answer = _git(git, root, command, "-z", *arguments)
-    return (name for name in (answer or "").split("\0") if name)
+def _names(git: str, root: Path, command: str, *arguments: str) -> frozenset[str]:
+    answer = _git(git, root, command, "-z", *arguments) or ""
+    return frozenset(name for name in answer.split("\0") if name)
 
 
 def _git(git: str, root: Path, *arguments: str) -> str | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Column:
-    """A column; ``kind`` is its type as the parser writes it, ``declared`` as the
-    file has it.
+    """A column, as it was defined.
+
+    ``kind`` is its type as the parser writes it, ``declared`` as the file has it.
     """
 
     name: str

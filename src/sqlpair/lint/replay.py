@@ -361,8 +361,6 @@ def _alter_column(model: Model, table: Table, action: exp.Expr, parsed: Parsed) 
         model.events.append(event)
     if column and kind:
         column.kind = event.after
-    if column and allow_null is not None:
-        column.not_null = not allow_null
     if column and action.args.get("default"):
         column.has_default = True
 

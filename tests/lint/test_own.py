@@ -1,0 +1,14 @@
+"""This project's own SQL, and the command line that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlpair.lint import lint
+from sqlpair.settings import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_this_projects_own_migrations_have_no_findings() -> None:
+    assert lint(load(ROOT / "alembic.ini", {})) == ()
