@@ -1,4 +1,4 @@
-"""This project's own SQL, and the command line that reads it."""
+"""The SQL of this project itself."""
 
 from __future__ import annotations
 
