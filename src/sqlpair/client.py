@@ -18,7 +18,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from sqlpair import embedded
 from sqlpair.drivers import Report
-from sqlpair.drivers.postgresql.session import parse_address
+from sqlpair.drivers.postgresql.connection import parse_address
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.settings import Database, Settings
 

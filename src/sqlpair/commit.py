@@ -9,26 +9,33 @@ PREPARE TRANSACTION. So each database that can promises first, then those that c
 - after SQLite's commit leaves promises to keep.
 
 Which of the two it was is written in ``schema_history``, in the transaction itself;
-``settle`` reads it and finishes, before anything else a later run does. Where
-PostgreSQL allows no prepared transactions, the window between the two commits is all
-that is left open: SQLite commits first, PostgreSQL next.
+``settle`` reads it and finishes, before anything else a later run does.
+
+Where PostgreSQL allows no prepared transactions, the window between the commits is
+what is left open. There PostgreSQL commits first: its commit can be lost on the way,
+and then SQLite waits until it is known what became of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from sqlpair import ledger
 from sqlpair.drivers import Report, Session, driver_of
-from sqlpair.settings import Settings
+from sqlpair.errors import CommitError, SqlpairError
+from sqlpair.settings import Database, Settings
+from sqlpair.signals import shielded
 
-PREFIX = "sqlpair:"
+COMMITTED = "committed"
+ROLLED_BACK = "rolled back"
+OPEN = "left open; the next command that changes something ends it"
+UNKNOWN = "not known to be committed: it could not be asked"
 
 
 def transaction_id(deployment: str, stage: int) -> str:
-    """Name a stage's transaction; at most 200 bytes, as PostgreSQL wants it."""
-    return f"{PREFIX}{deployment}/{stage}"
+    """Name a stage's transaction. Names sort by time, as deployments do."""
+    return f"{deployment}/{stage}"
 
 
 @contextmanager
@@ -42,90 +49,153 @@ def rolled_back(sessions: Sequence[Session]) -> Iterator[None]:
         raise
 
 
-def commit(sessions: Sequence[Session], transaction: str) -> None:
+def commit(
+    sessions: Sequence[Session], transaction: str, *, promise: bool = True
+) -> None:
     """Commit every session's transaction, or none.
 
-    What a commit would refuse is asked first, of every session.
+    What a commit would refuse is asked first, of every session. With ``promise``,
+    UnpreparableError when a server will not promise this one; nothing is committed
+    then. CommitError when it is not the same everywhere, or not known to be.
     """
     for session in sessions:
         session.check()
-    promised: list[Session] = []
-    try:
-        if len(sessions) > 1:
-            promised.extend(s for s in sessions if s.prepare(transaction))
-        # SQLite first: it cannot promise, so its commit is what decides.
+    with shielded():
+        promised = []
+        if promise and len(sessions) > 1:
+            promised = _promise(sessions, transaction)
         rest = [session for session in sessions if session not in promised]
-        for session in sorted(rest, key=lambda s: s.can_prepare):
+        rest.sort(key=lambda session: not session.can_prepare)
+        _commit(rest, promised, transaction)
+
+
+def _promise(sessions: Sequence[Session], transaction: str) -> list[Session]:
+    promised: list[Session] = []
+    for session in sessions:
+        try:
+            if session.prepare(transaction):
+                promised.append(session)
+        except BaseException as error:
+            for each in [*promised, session]:
+                if not _end(each, transaction, commit=False):
+                    _tell(error, f"{each.database.name}: {OPEN}")
+            raise
+    return promised
+
+
+def _commit(
+    rest: Sequence[Session], promised: Sequence[Session], transaction: str
+) -> None:
+    """Commit ``rest``, whose commits decide, then end the promises accordingly."""
+    outcomes: dict[str, str] = {}
+    first: BaseException | None = None
+    for session in rest:
+        name = session.database.name
+        if first is not None and COMMITTED not in outcomes.values():
+            outcomes[name] = ROLLED_BACK
+            continue
+        try:
             session.commit()
-    except BaseException:
-        for session in promised:
-            session.decide(transaction, commit=False)
-        raise
+            outcomes[name] = COMMITTED
+        except BaseException as error:  # noqa: BLE001 - an interrupt, too
+            first = first or error
+            outcomes[name] = _read_back(session, transaction)
+    if COMMITTED in outcomes.values() or not rest:
+        decision = COMMITTED
+    else:
+        decision = UNKNOWN if UNKNOWN in outcomes.values() else ROLLED_BACK
     for session in promised:
-        session.decide(transaction, commit=True)
+        ended = decision != UNKNOWN and _end(
+            session, transaction, commit=decision == COMMITTED
+        )
+        outcomes[session.database.name] = decision if ended else OPEN
+    everywhere = set(outcomes.values())
+    if first is None and everywhere == {COMMITTED}:
+        return
+    if first is not None and everywhere == {ROLLED_BACK}:
+        raise first
+    known = first if isinstance(first, SqlpairError) else None
+    raise CommitError(
+        known.what if known else "the commit was interrupted",
+        [
+            *(known.evidence if known else ()),
+            *(f"{name}: {outcome}" for name, outcome in outcomes.items()),
+        ],
+        "Run the command again: it finishes what is not finished.",
+    ) from first
 
 
-def hold(
-    settings: Settings, report: Report, resources: ExitStack
+def _read_back(session: Session, transaction: str) -> str:
+    try:
+        session.reconnect()
+        landed = ledger.committed(session, transaction)
+    except SqlpairError:
+        return UNKNOWN
+    return COMMITTED if landed else ROLLED_BACK
+
+
+def _end(session: Session, transaction: str, *, commit: bool) -> bool:
+    """Keep or take back a promise; False when it is left for ``settle``."""
+    try:
+        session.reconnect()
+        if transaction in session.prepared():
+            session.decide(transaction, commit=commit)
+    except SqlpairError:
+        return False
+    return True
+
+
+def _tell(error: BaseException, *evidence: str) -> None:
+    if isinstance(error, SqlpairError):
+        error.add(*evidence)
+
+
+def lock(
+    databases: Iterable[Database], report: Report, resources: ExitStack
 ) -> dict[str, Session]:
-    """Connect to all databases, lock them in their order, and settle what is open.
+    """Connect to ``databases`` and lock them, in the order given: always the same.
 
     The sessions close, and the locks are freed, with ``resources``.
     """
     sessions: dict[str, Session] = {}
-    for database in settings.databases:
+    for database in databases:
         session = driver_of(database).connect(database, read_only=False, report=report)
         assert session is not None
         resources.callback(session.close)
         sessions[database.name] = session
     for session in sessions.values():
         session.lock(report)
-    settle(settings, sessions, report)
     return sessions
 
 
-def settle(
-    settings: Settings, sessions: Mapping[str, Session], report: Report
-) -> tuple[str, ...]:
-    """Keep or take back the promises of runs that died. Call it under the locks.
+def hold(
+    settings: Settings, report: Report, resources: ExitStack
+) -> dict[str, Session]:
+    """Lock all databases, and settle what is open."""
+    sessions = lock(settings.databases, report, resources)
+    settle(sessions, report)
+    return sessions
 
-    Returns one sentence for each transaction settled.
+
+def settle(sessions: Mapping[str, Session], report: Report) -> tuple[str, ...]:
+    """Keep or take back the promises of runs that died.
+
+    ``sessions`` are those of all databases, each with its deployment lock. Returns a
+    sentence for each transaction settled.
     """
     settled = []
     for name, session in sessions.items():
         for transaction in session.prepared():
-            if not transaction.startswith(PREFIX):
-                continue
-            landed = _landed(settings, sessions, transaction, name, report)
+            landed = any(
+                ledger.committed(other, transaction)
+                for other in sessions.values()
+                if other is not session
+            )
             session.decide(transaction, commit=landed)
-            verb = "committed" if landed else "rolled back"
-            sentence = f"{name}: {verb} what an interrupted deployment left open"
-            settled.append(f"{sentence} ({transaction.removeprefix(PREFIX)})")
+            deployment = transaction.partition("/")[0]
+            settled.append(
+                f"{name}: deployment {deployment} was interrupted; its part here is"
+                f" {COMMITTED if landed else ROLLED_BACK} now"
+            )
             report(settled[-1])
     return tuple(settled)
-
-
-def _landed(
-    settings: Settings,
-    sessions: Mapping[str, Session],
-    transaction: str,
-    name: str,
-    report: Report,
-) -> bool:
-    """Say whether any other database has committed ``transaction``."""
-    for database in settings.databases:
-        if database.name == name:
-            continue
-        session = sessions.get(database.name)
-        if session is not None:
-            if ledger.committed(session, transaction):
-                return True
-            continue
-        other = driver_of(database).connect(database, read_only=True, report=report)
-        if other is not None:
-            try:
-                if ledger.committed(other, transaction):
-                    return True
-            finally:
-                other.close()
-    return False

@@ -169,9 +169,9 @@ def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
     session = driver_of(database).connect(database, read_only=True, report=logger.info)
     if session is None:  # an empty one answers the same
         logger.info("%s: there is no database yet", branch.name)
-        connection, prefix = create_engine("sqlite://").connect(), ""
+        connection, schema = create_engine("sqlite://").connect(), "main"
     else:
-        connection, prefix = session.alembic_connection(), session.table.prefix
+        connection, schema = session.alembic_connection(), session.table.schema
     whole = script.revision_map
     try:
         script.revision_map = ScriptDirectory(
@@ -182,7 +182,7 @@ def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
             target_metadata=MetaData(),
             include_name=lambda *_: False,
             version_table=ledger.VERSION_TABLE,
-            version_table_schema=database.schema if prefix else None,
+            version_table_schema=schema,
         )
         yield
     finally:

@@ -7,9 +7,12 @@
     ├── HistoryError                files, revisions and databases disagree
     ├── ConnectError                a database cannot be reached or used
     ├── LockError                   somebody else holds what this run needs
+    ├── CommitError                 not every database committed, or none can be asked
     ├── StatementError              the database refused a statement
     ├── DataLossError               a downgrade would lose data nobody gave up
     └── BackupError                 a backup cannot be made, or not be restored
+
+    Interrupted                     SIGINT or SIGTERM came (exit code 128 + its number)
 
 Every message has the same shape: what happened, the evidence, the next move.
 No message carries a password.
@@ -23,23 +26,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class SqlpairError(Exception):
+class _Message(BaseException):
+    """What a person is told: ``what``, the ``evidence`` for it, the ``remedy``."""
+
+    def __init__(self, what: str, evidence: Sequence[str] = (), remedy: str = ""):
+        super().__init__(what)
+        self.what = what
+        self.evidence = tuple(evidence)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Say it over several lines."""
+        lines = [*self.evidence, *self.remedy.splitlines()]
+        return "\n".join([self.what, *(f"  {line}" for line in lines)])
+
+    def add(self, *evidence: str) -> None:
+        """Tell what became known only after the error was raised."""
+        self.evidence += evidence
+
+
+class SqlpairError(_Message, Exception):
     """A failure a person can act on.
 
     ``what`` is one sentence and names the database and file where there is
     one; ``evidence`` are the lines that show it; ``remedy`` is the next move.
+    ``retry`` says that the same transaction may well go through a moment later: a
+    lock was not had in time, or a deadlock was broken.
     """
 
     exit_code = 1
+    retry = False
 
-    def __init__(self, what: str, evidence: Sequence[str] = (), remedy: str = ""):
-        self.what = what
-        self.evidence = tuple(evidence)
-        self.remedy = remedy
-        lines = [what, *(f"  {line}" for line in self.evidence)]
-        if remedy:
-            lines += [f"  {line}" for line in remedy.splitlines()]
-        super().__init__("\n".join(lines))
+
+class Interrupted(_Message):
+    """The user, or whoever stops this machine, wants the run to end.
+
+    No Exception, so that nobody takes it for a failure to go on after.
+    """
+
+    def __init__(self, what: str, number: int):
+        self.exit_code = 128 + number
+        super().__init__(what)
 
 
 class UsageError(SqlpairError):
@@ -81,6 +108,24 @@ class ConnectError(SqlpairError):
 class LockError(SqlpairError):
     """A lock was not had within its bound; the message names who holds it."""
 
+    def __init__(
+        self,
+        what: str,
+        evidence: Sequence[str] = (),
+        remedy: str = "",
+        *,
+        retry: bool = False,
+    ):
+        self.retry = retry
+        super().__init__(what, evidence, remedy)
+
+
+class CommitError(SqlpairError):
+    """A commit failed, and not every database was rolled back.
+
+    The message tells what each one has done.
+    """
+
 
 class DataLossError(SqlpairError):
     """A downgrade would lose rows or values; the message counts them."""
@@ -89,8 +134,7 @@ class DataLossError(SqlpairError):
 class StatementError(SqlpairError):
     """The database refused a statement of a SQL file.
 
-    ``line`` counts from 1. ``retry`` says that the same transaction may well go
-    through a moment later: a lock was not had in time, or a deadlock was broken.
+    ``line`` counts from 1.
     """
 
     def __init__(

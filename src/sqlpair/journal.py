@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlpair.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sqlpair.deployment import Step
+    from sqlpair.plan import Step
 
 MAXIMUM_BYTES = 1_000_000
 OLD_FILES = 5

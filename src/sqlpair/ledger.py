@@ -5,8 +5,8 @@ Three tables, one room:
 - ``schema_version``, the ledger: a row means applied; downgrading deletes it.
 - ``alembic_version``, Alembic's own: the head of the branch.
 - ``schema_history``: what every step did, append-only. It also names the
-  transaction a step was part of, which settles a deployment that died between two
-  databases' commits.
+  transaction a step was part of, and where that took each of its databases, which
+  settles a deployment that died between two databases' commits.
 
 What changes them is built here as SQL text, so a deployment and an ``--sql`` script
 write the same. Nothing here commits: the rows live or die with their migration.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -36,6 +36,8 @@ EXTRA_COLUMNS = (
     ("milliseconds", "integer"),
     ("method", "varchar(16)"),
 )
+# Of the history; added where it was made before they were.
+HISTORY_COLUMNS = (("databases", "text"),)
 
 
 class Applied(NamedTuple):
@@ -51,12 +53,29 @@ class Applied(NamedTuple):
     method: str
 
 
+class Transaction(NamedTuple):
+    """One transaction over several databases: its name, and where it took each.
+
+    ``databases`` maps a name to the number of its head, ``None`` for base.
+    """
+
+    name: str
+    databases: dict[str, int | None]
+
+
+NONE = Transaction("", {})
+
+
 class State(NamedTuple):
-    """What a database says of itself: the version table's rows and the ledger's."""
+    """What a database says of itself: the version table's rows and the ledger's.
+
+    ``last`` is the last transaction in its history.
+    """
 
     revisions: tuple[str, ...]
     applied: tuple[Applied, ...]
     has_ledger: bool
+    last: Transaction = NONE
 
 
 EMPTY = State((), (), has_ledger=False)
@@ -80,10 +99,11 @@ class Entry(NamedTuple):
     method: str  # upgrade, downgrade, stamp, force
     milliseconds: int | None = None
     who: str | None = None
+    databases: str = ""
 
 
 def read(session: Session) -> State:
-    """Read the version table and the ledger. Creates nothing."""
+    """Read the version table, the ledger and the history's end. Creates nothing."""
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
     if session.columns(VERSION_TABLE):
@@ -109,7 +129,31 @@ def read(session: Session) -> State:
         )
         for row in rows
     }
-    return State(revisions, tuple(applied.values()), has_ledger=True)
+    return State(revisions, tuple(applied.values()), True, _last(session))
+
+
+def _last(session: Session) -> Transaction:
+    columns = session.columns(HISTORY)
+    if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
+        return NONE
+    rows = session.rows(
+        f"SELECT transaction_id, databases FROM {session.table.prefix}{HISTORY}"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    if not rows:
+        return NONE
+    pairs = (pair.partition("=") for pair in (rows[0]["databases"] or "").split())
+    return Transaction(
+        rows[0]["transaction_id"],
+        {name: int(head) if head.isdecimal() else None for name, _, head in pairs},
+    )
+
+
+def goal(heads: Mapping[str, Migration | None]) -> str:
+    """Return where a transaction takes each of its databases, as an Entry has it."""
+    return " ".join(
+        f"{name}={head.number if head else 'base'}" for name, head in heads.items()
+    )
 
 
 def committed(session: Session, transaction: str) -> bool:
@@ -136,7 +180,7 @@ def tables(table: Table) -> str:
         " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
         " action varchar(16) NOT NULL, version integer,"
         " migration_name varchar(255) NOT NULL, applied_by varchar(255),"
-        " milliseconds integer, checksum varchar(64));\n"
+        " milliseconds integer, checksum varchar(64), databases text);\n"
     )
 
 
@@ -152,13 +196,14 @@ def columns(table: Table) -> str:
 
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
-    columns = session.columns(LEDGER)
+    wanted = {LEDGER: EXTRA_COLUMNS, HISTORY: HISTORY_COLUMNS}
+    there = {table: session.columns(table) for table in wanted}
     session.execute(tables(session.table))
-    if columns:
-        for name, kind in EXTRA_COLUMNS:
-            if name not in columns:
+    for table, columns in wanted.items():
+        for name, kind in columns:
+            if there[table] and name not in there[table]:
                 session.execute(
-                    f"ALTER TABLE {session.table.prefix}{LEDGER} ADD COLUMN"
+                    f"ALTER TABLE {session.table.prefix}{table} ADD COLUMN"
                     f" {name} {kind};"
                 )
 
@@ -268,10 +313,11 @@ def _event(
         _literal(entry.who),
         _literal(entry.milliseconds),
         quote(checksum),
+        quote(entry.databases),
     )
     return (
         f"INSERT INTO {table.prefix}{HISTORY} (deployment, transaction_id, action,"
-        " version, migration_name, applied_by, milliseconds, checksum)"
+        " version, migration_name, applied_by, milliseconds, checksum, databases)"
         f" VALUES ({', '.join(values)});\n"
     )
 

@@ -14,10 +14,10 @@ from typing import IO
 
 from sqlpair import ledger, revisions, sqlfile
 from sqlpair.branch import branches
-from sqlpair.deployment import Place, Places, Step, plan, record
 from sqlpair.drivers import Report, Table, driver_of, quote
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.migration import Migration
+from sqlpair.plan import Place, Places, Step, plan, record
 from sqlpair.settings import Settings
 from sqlpair.targets import Destination, parse, positions
 

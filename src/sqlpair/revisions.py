@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from sqlpair import revision
 from sqlpair.branch import Branch
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.migration import Migration
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
-    from sqlpair.deployment import Step
+    from sqlpair.plan import Step
 
 
 def module_path(branch: Branch, item: Migration) -> Path:
@@ -133,6 +133,15 @@ def run(
     name = f"sql/{step.branch.name}/{step.migration.up.name}"
     say = f'Let it say: upgrade, downgrade = pair("{name}")'
     with revision.running(runner), Operations.context(context):
-        getattr(module, step.direction)()
+        try:
+            getattr(module, step.direction)()
+        except SqlpairError:
+            raise
+        except Exception as error:
+            raise HistoryError(
+                f"{step}: the revision module failed",
+                [f"{type(error).__name__}: {line}" for line in str(error).splitlines()],
+                "What is not SQL belongs into the application, not into a migration.",
+            ) from error
     if not ran:
         raise HistoryError(f"{step}: the revision module runs no SQL pair", remedy=say)

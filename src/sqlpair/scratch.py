@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlpair import ledger, revisions, sqlfile
 from sqlpair.branch import Branch
-from sqlpair.deployment import Step
 from sqlpair.drivers import Report, Session, driver_of
 from sqlpair.migration import Migration
+from sqlpair.plan import Step
 
 if TYPE_CHECKING:
     from sqlpair.schema import Schema
@@ -51,7 +51,8 @@ class Scratch:
         context = MigrationContext.configure(session.alembic_connection())
         for step, module in zip(steps, modules, strict=True):
             file = sqlfile.read(step.migration.up, split)
-            execute = partial(session.run, sqlfile.statements(file), file.path)
+            run = session.run if file.transactional else session.run_alone
+            execute = partial(run, sqlfile.statements(file), file.path)
             if file.transactional:
                 session.begin()
             revisions.run(step, module, context, execute)
@@ -67,6 +68,7 @@ def opened(branch: Branch, report: Report) -> Iterator[Scratch]:
     files = [item.up for item in branch.migrations]
     driver = driver_of(branch.database)
     with driver.scratch(branch.database, files, report) as session:
+        session.lock(report)
         session.begin()
         # A file may speak of these tables, or of all that are there.
         ledger.ensure(session)

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlpair.branch import Branch
-from sqlpair.deployment import Place, Places
 from sqlpair.drivers import Report
 from sqlpair.errors import HistoryError, UsageError
+from sqlpair.plan import Place, Places
 
 _WORDS = re.compile(
     r"(?:(?P<database>\w+)@)?(?P<place>\w+)?(?P<steps>[+-][0-9]{1,9})?", re.ASCII
@@ -166,8 +166,8 @@ class Destination:
         end = "head" if address.steps > 0 else "base"
         found = {}
         for name in concerned:
-            branch, _, position = places[name]
-            count = len(branch.migrations)
+            position = places[name].position
+            count = len(places[name].branch.migrations)
             if position == (count if address.steps > 0 else 0):
                 continue
             found[name] = position + address.steps

@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from sqlpair.errors import SqlpairError
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
@@ -29,18 +31,23 @@ Report = Callable[[str], None]
 Progress = Callable[[int, int | None], None]
 
 
+class UnpreparableError(SqlpairError):
+    """The server will not prepare this transaction, and has rolled it back."""
+
+
 class Table(NamedTuple):
     """How an engine's bookkeeping tables are written in SQL.
 
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
-    the present moment in UTC, ``prefix`` what qualifies a table's name, and
-    ``add_column`` what adds a column that may be there already (nothing where the
-    engine cannot).
+    the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
+    qualifies their names (a migration can move neither), and ``add_column`` what adds
+    a column that may be there already (nothing where the engine cannot).
     """
 
     key: str
     timestamp: str
     now: str
+    schema: str
     prefix: str
     add_column: str
 
@@ -75,7 +82,7 @@ class Session(Protocol):
         """Return a bookkeeping table's columns; none when it is not there."""
 
     def begin(self) -> None:
-        """Start a transaction that may write."""
+        """Start a transaction that may write, under the deployment lock."""
 
     def check(self) -> None:
         """Raise what a commit would raise; the transaction stays open."""
@@ -86,14 +93,23 @@ class Session(Protocol):
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
 
-    def prepare(self, identifier: str) -> bool:
-        """Make the transaction durable yet undecided; False where that cannot be."""
+    def prepare(self, transaction: str) -> bool:
+        """Make the transaction durable yet undecided; False where that cannot be.
+
+        UnpreparableError when it is this transaction that cannot be.
+        """
 
     def prepared(self) -> list[str]:
-        """Return the identifiers of transactions that were left undecided."""
+        """Return this ledger's transactions that were left undecided."""
 
-    def decide(self, identifier: str, *, commit: bool) -> None:
-        """Commit or roll back a prepared transaction."""
+    def decide(self, transaction: str, *, commit: bool) -> None:
+        """Commit or roll back a prepared transaction, over a new connection if lost."""
+
+    def reconnect(self) -> None:
+        """Roll back; connect again where the connection was lost.
+
+        When it returns, nothing that was sent before is running any more.
+        """
 
     def lock(self, report: Report) -> None:
         """Take the deployment lock; LockError after ``lock_wait`` seconds."""
@@ -102,10 +118,22 @@ class Session(Protocol):
         """LockError if the deployment lock was lost meanwhile."""
 
     def reset(self) -> None:
-        """Undo what a migration changed in the session: role, search_path, ..."""
+        """Undo what a migration changed in the session: role, search_path, ...
+
+        HistoryError when it has ended the transaction it ran in.
+        """
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements; StatementError names the line that failed."""
+
+    def assert_direct(self) -> None:
+        """ConnectError where ``run_alone`` would not have a connection of its own."""
+
+    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
+        """Run a file's statements outside a transaction, as by hand.
+
+        StatementError tells which of them were done and stay.
+        """
 
     def inspector(self) -> Inspector:
         """Return what counts the rows that a downgrade would lose."""

@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.errors import StatementError
+from sqlpair.errors import HistoryError, StatementError
 
 if TYPE_CHECKING:
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
 
 WIDTH = 100
+
+
+def ended_within(database: Database) -> HistoryError:
+    """Return the error for a migration that ended the transaction it ran in."""
+    return HistoryError(
+        f"{database.name}: the migration has ended the transaction it ran in",
+        ["what it did by then may be committed, and is not recorded"],
+        "Let its revision module leave COMMIT and ROLLBACK to sqlpair.",
+    )
 
 
 def statement_error(

@@ -1,6 +1,7 @@
 """PostgreSQL: how it connects, locks, runs statements and describes itself."""
 
 from sqlpair.drivers.postgresql.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.postgresql.parameters import RESET
 from sqlpair.drivers.postgresql.scratch import scratch
 from sqlpair.drivers.postgresql.session import connect, table
 from sqlpair.drivers.postgresql.split import split
@@ -9,7 +10,7 @@ from sqlpair.drivers.postgresql.split import split
 _SETTINGS = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n"
 SCRIPT_HEADER = f"-- Run it with: psql -v ON_ERROR_STOP=1 -f FILE\n{_SETTINGS}"
 SCRIPT_BEGIN = "BEGIN;\n"
-SCRIPT_RESET = f"RESET ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n{_SETTINGS}"
+SCRIPT_RESET = RESET.replace("; ", ";\n") + _SETTINGS
 SCRIPT_COMMIT = "SET CONSTRAINTS ALL IMMEDIATE;\nCOMMIT;\n"
 
 __all__ = [

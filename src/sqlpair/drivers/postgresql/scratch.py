@@ -24,12 +24,11 @@ from psycopg2.extensions import make_dsn
 
 from sqlpair import embedded, temporary
 from sqlpair.drivers import Report
+from sqlpair.drivers.postgresql.connection import open_connection, parse_address
 from sqlpair.drivers.postgresql.session import (
     PostgreSQLSession,
     connect,
     identifier,
-    open_connection,
-    parse_address,
 )
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.settings import Database

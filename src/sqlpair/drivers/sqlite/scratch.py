@@ -24,6 +24,4 @@ def scratch(
         session = connect(here, read_only=False, report=report)
         assert session is not None
         with closing(session):
-            # Nobody needs it after a crash.
-            session.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;")
             yield session

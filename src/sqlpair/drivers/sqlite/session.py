@@ -1,25 +1,24 @@
-"""A SQLite session whose transactions are its own.
-
-``isolation_level=None`` keeps Python's driver from committing before DDL, so DDL
-rolls back like everything else.
-"""
+"""A SQLite session whose transactions are its own."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as url_quote
 
+from sqlpair import signals
 from sqlpair.drivers import Report, Table, quote
-from sqlpair.drivers.failure import statement_error
+from sqlpair.drivers.alone import Alone
+from sqlpair.drivers.failure import ended_within, statement_error
+from sqlpair.drivers.sqlite.connection import make_folder, open_file
+from sqlpair.drivers.sqlite.lock import DeploymentLock
+from sqlpair.drivers.sqlite.parameters import Parameters
+from sqlpair.drivers.sqlite.references import References
 from sqlpair.drivers.sqlite.split import split
-from sqlpair.errors import ConnectError, LockError, SqlpairError, StatementError
+from sqlpair.errors import ConnectError, LockError, StatementError
+from sqlpair.retry import retried
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
-
-OLDEST = (3, 35, 0)  # ALTER TABLE ... DROP COLUMN, RETURNING
-POLL_SECONDS = 0.1
 
 
 def connect(
@@ -41,67 +37,18 @@ def connect(
 ) -> SQLiteSession | None:
     """Connect to the file of ``database``; None for reading when there is no file.
 
-    Raises ConnectError: no folder, no permission, not a database.
+    A file that is not there is made by ``lock``, not before. Raises ConnectError: no
+    folder, no permission, not a database.
     """
-    path = Path(database.address)
-    if sqlite3.sqlite_version_info < OLDEST:
-        raise ConnectError(
-            f"{database.name}: Python's SQLite is {sqlite3.sqlite_version}",
-            remedy=f"Use a Python built with SQLite {'.'.join(map(str, OLDEST))}"
-            " or newer.",
-        )
-    if not path.exists():
+    exists = Path(database.address).exists()
+    if not exists:
         if read_only:
             return None
-        _make_folder(database, path)
-    elif path.is_dir():
-        raise ConnectError(
-            f"{database.name}: {path} is a folder",
-            remedy=f"Let {database.variable} name a file.",
-        )
-    mode = "ro" if read_only else "rwc"
-    try:
-        raw = sqlite3.connect(
-            f"file:{url_quote(str(path))}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=database.lock_timeout,
-        )
-    except sqlite3.Error as error:
-        raise _cannot_open(database, error) from None
-    session = SQLiteSession(database, raw)
-    try:
-        if not read_only and path.exists() and not os.access(path, os.W_OK):
-            raise sqlite3.OperationalError("attempt to write a readonly database")
-        raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        session.close()
-        raise _cannot_open(database, error) from None
+        make_folder(database)
+    session = SQLiteSession(database, read_only=read_only)
+    if exists:
+        session.open()
     return session
-
-
-def _make_folder(database: Database, path: Path) -> None:
-    # The default lies in state/, which a fresh clone does not have. Any other
-    # missing folder is more likely a slip, and is left for its owner to make.
-    folder = path.parent
-    if folder.is_dir():
-        return
-    if folder.name == "state" and folder.parent.is_dir():
-        folder.mkdir(mode=0o700)
-        return
-    raise ConnectError(
-        f"{database.name}: the folder of the database is not there",
-        [str(folder)],
-        f"Create it, or change {database.variable}.",
-    )
-
-
-def _cannot_open(database: Database, error: sqlite3.Error) -> ConnectError:
-    return ConnectError(
-        f"{database.name}: cannot open the SQLite database",
-        [f"{database.address}: {error}"],
-        f"Check {database.variable}, and that the file is a database you may write.",
-    )
 
 
 class SQLiteSession:
@@ -109,57 +56,81 @@ class SQLiteSession:
 
     can_prepare = False
 
-    def __init__(self, database: Database, raw: sqlite3.Connection):
+    def __init__(self, database: Database, *, read_only: bool):
         self.database = database
         self.table = table(database)
-        self.raw = raw
-        self._lock: int | None = None
+        self._read_only = read_only
+        self._path = Path(database.address)
+        self._resources = ExitStack()
+        self._raw: sqlite3.Connection | None = None
+        self._deployment_lock = DeploymentLock(database)
+        self._made = False
+        self._references = References(database)
         self._alembic: Connection | None = None
-        # A crash between the two commits is settled by what this file says, so its
-        # commit must have reached the disk.
-        raw.execute("PRAGMA synchronous = FULL")
-        # Defence in depth: a migration can neither ATTACH a file nor load code.
-        raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        self._report: Report = lambda _line: None
+
+    def open(self) -> None:
+        """Open the file, again if it was open."""
+        self._resources.close()
+        raw = self._raw = open_file(self.database, read_only=self._read_only)
+        self._resources.callback(raw.close)
+        self._resources.enter_context(signals.cancelling(raw.interrupt))
+        with self._guarded():
+            self._parameters = Parameters(raw)
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The connection."""
+        assert self._raw is not None, "lock() makes the file"
+        return self._raw
 
     # -- queries ---------------------------------------------------------------
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        return list(_dicts(self._guarded(sql)))
+        with self._guarded():
+            return list(_dicts(self.raw.execute(sql)))
 
     def execute(self, sql: str) -> None:
         # executescript() would commit first.
         for statement in split(sql):
-            self._guarded(statement.text)
+            self._execute(statement.text)
 
-    def _guarded(self, sql: str) -> sqlite3.Cursor:
+    def _execute(self, sql: str) -> None:
+        with self._guarded():
+            self.raw.execute(sql).close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Within the block, what SQLite refuses becomes a SqlpairError."""
         try:
-            return self.raw.execute(sql)
+            yield
         except sqlite3.Error as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: sqlite3.Error) -> SqlpairError:
-        if _is_busy(error):
-            return LockError(
-                f"{self.database.name}: the database is locked by another writer",
+            if not _is_busy(error):
+                raise ConnectError(
+                    f"{self.database.name}: SQLite failed: {error}"
+                ) from error
+            raise LockError(
+                f"{self.database.name}: the database is locked by another program",
                 [f"{self.database.address}, for {self.database.lock_timeout:g} s"],
                 "Run it again when the other program has committed, or raise"
                 " lock_timeout.",
-            )
-        return ConnectError(f"{self.database.name}: SQLite failed", [str(error)])
+                retry=True,
+            ) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        self._guarded("BEGIN")
+        if self.raw.in_transaction:
+            yield
+            return
+        self._execute("BEGIN")
         try:
             yield
         finally:
             self.rollback()
 
     def stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        try:
+        with self._guarded():
             yield from _dicts(self.raw.execute(sql))
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
 
     def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
         try:
@@ -168,113 +139,81 @@ class SQLiteSession:
             raise self._refused(statement, path, error) from error
 
     def columns(self, table: str) -> list[str]:
-        found = self.rows(f"SELECT name FROM pragma_table_info({quote(table)})")
+        found = self.rows(
+            f"SELECT name FROM pragma_table_info({quote(table)}, 'main') ORDER BY cid"
+        )
         return [row["name"] for row in found]
 
     # -- transactions ----------------------------------------------------------
 
     def begin(self) -> None:
-        # Off, or a table rebuild would empty child tables through CASCADE; it has no
-        # effect inside a transaction, so it comes first.
-        self._guarded("PRAGMA foreign_keys = OFF")
-        self._guarded("BEGIN IMMEDIATE")
+        self._deployment_lock.assert_held()
+        with self._guarded():
+            self._references.begin(self.raw)
+            # Before BEGIN: inside, foreign keys cannot be switched.
+            self._parameters.restore()
+        self._execute("BEGIN IMMEDIATE")
 
     def check(self) -> None:
         self.assert_locked()
-        dangling = self._dangling(self.raw)
-        if dangling:
-            # Rows that were dangling before this run are not its fault.
-            dangling -= self._dangling_before()
-        if dangling:
-            shown = sorted(dangling, key=str)[:10]
-            raise SqlpairError(
-                f"{self.database.name}: {len(dangling)} foreign keys are left dangling",
-                [f"{table} rowid {row} refers to {to}" for table, row, to in shown],
-                "Nothing was committed. Let the migration keep what is referred to.",
-            )
-
-    @staticmethod
-    def _dangling(raw: sqlite3.Connection) -> set[tuple[str, int, str]]:
-        return {row[:3] for row in raw.execute("PRAGMA foreign_key_check")}
-
-    def _dangling_before(self) -> set[tuple[str, int, str]]:
-        path = url_quote(self.database.address)
-        outside = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)
-        try:
-            return self._dangling(outside)
-        except sqlite3.Error:
-            return set()
-        finally:
-            outside.close()
+        with self._guarded():
+            self._references.check(self.raw)
 
     def commit(self) -> None:
-        self._guarded("COMMIT")
+        # With a rollback journal, readers keep a writer from committing.
+        retried(lambda: self._execute("COMMIT"), 0, self._report)
+        self._references.commit()
 
     def rollback(self) -> None:
+        if self._raw is None:
+            return
         with suppress(sqlite3.Error):
-            if self.raw.in_transaction:
-                self.raw.execute("ROLLBACK")
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
 
-    def prepare(self, identifier: str) -> bool:  # noqa: ARG002
+    def prepare(self, transaction: str) -> bool:  # noqa: ARG002
         return False
 
     def prepared(self) -> list[str]:
         return []
 
-    def decide(self, identifier: str, *, commit: bool) -> None:
+    def decide(self, transaction: str, *, commit: bool) -> None:
         raise NotImplementedError
+
+    def reconnect(self) -> None:
+        self.rollback()
 
     # -- the deployment lock ---------------------------------------------------
 
     def lock(self, report: Report) -> None:
-        # A file lock beside the database: BEGIN IMMEDIATE covers one transaction, a
-        # deployment may be several. The file stays: removing it would let two runs
-        # hold two locks of one name.
-        path = f"{self.database.address}.lock"
-        try:
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConnectError(
-                f"{self.database.name}: cannot create the lock file",
-                [f"{path}: {error.strerror}"],
-                "Let this user write to the database's folder.",
-            ) from None
-        deadline = time.monotonic() + self.database.lock_wait
-        said = False
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(self._lock, 100, 0).decode("utf-8", "replace").strip()
-                if not said:
-                    report(f"{self.database.name}: waiting for {holder}")
-                    said = True
-                if time.monotonic() > deadline:
-                    raise LockError(
-                        f"{self.database.name}: another deployment holds the lock",
-                        [holder, path],
-                        f"Waited {self.database.lock_wait:g} s (lock_wait).",
-                    ) from None
-                time.sleep(POLL_SECONDS)
-            else:
-                os.truncate(self._lock, 0)
-                os.pwrite(self._lock, f"pid {os.getpid()} (sqlpair)\n".encode(), 0)
-                return
+        self._report = report
+        self._deployment_lock.take(report)
+        # Only now is the file the one that stays: a run that waited may find it made
+        # by another, removed again, or replaced by a restore.
+        self._made = not self._path.exists()
+        self.open()
 
     def assert_locked(self) -> None:
-        assert self._lock is not None  # flock is ours until this process closes it
+        self._deployment_lock.assert_held()
 
     # -- migrations ------------------------------------------------------------
 
     def reset(self) -> None:
-        pass
+        if not self.raw.in_transaction:
+            raise ended_within(self.database)
+        with self._guarded():
+            self._parameters.restore()
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         for statement in statements:
-            try:
-                self.raw.execute(statement.text).close()
-            except (sqlite3.Error, sqlite3.Warning) as error:
-                raise self._refused(statement, path, error) from error
+            self._run_one(statement, path)
+
+    def _run_one(self, statement: Statement, path: Path) -> None:
+        try:
+            for _row in self.raw.execute(statement.text):
+                pass  # a SELECT may fail at any row
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise self._refused(statement, path, error) from error
 
     def _refused(
         self, statement: Statement, path: Path, error: sqlite3.Error | sqlite3.Warning
@@ -287,6 +226,28 @@ class SQLiteSession:
             retry=isinstance(error, sqlite3.Error) and _is_busy(error),
         )
 
+    def assert_direct(self) -> None:
+        pass
+
+    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
+        def execute(statement: Statement) -> None:
+            # VACUUM attaches the file it writes.
+            vacuum = int(statement.words[:1] == ("VACUUM",))
+            self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, vacuum)
+            try:
+                self._run_one(statement, path)
+            finally:
+                self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+
+        def is_open() -> bool:
+            return self.raw.in_transaction
+
+        self._deployment_lock.assert_held()
+        with self._guarded():
+            self._parameters.restore()
+            self._references.count(self.raw)
+        Alone(self.database, path, execute, is_open, self.rollback).run(statements)
+
     def inspector(self) -> Inspector:
         from sqlpair.drivers.sqlite.rows import SQLiteInspector
 
@@ -294,20 +255,11 @@ class SQLiteSession:
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:
-            from sqlalchemy import create_engine
-            from sqlalchemy.engine import URL
-            from sqlalchemy.pool import StaticPool
+            from sqlpair.drivers.borrowed import borrowed
 
-            engine = create_engine(
-                URL.create("sqlite", database=self.database.address),
-                creator=lambda: self.raw,
-                poolclass=StaticPool,
-                pool_reset_on_return=None,
-                isolation_level="AUTOCOMMIT",
+            self._alembic = borrowed(
+                "sqlite", lambda: self.raw, database=self.database.address
             )
-            self._alembic = engine.connect()
-            # Alembic then takes the transaction for its caller's and ends none.
-            self._alembic.begin()
         return self._alembic
 
     def schema(self) -> Schema:
@@ -318,10 +270,14 @@ class SQLiteSession:
 
     def close(self) -> None:
         self.rollback()
-        self.raw.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._resources.close()
+        if self._made and self._deployment_lock.held:
+            # A first deployment that came to nothing leaves no file. Under the lock,
+            # so that nobody has opened it meanwhile to write to it.
+            with suppress(OSError):
+                if self._path.stat().st_size == 0:
+                    self._path.unlink()
+        self._deployment_lock.close()
 
 
 def _dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
@@ -336,7 +292,8 @@ def table(database: Database) -> Table:  # noqa: ARG001
         key="INTEGER",
         timestamp="TIMESTAMP",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
-        prefix="",
+        schema="main",
+        prefix="main.",
         add_column="",
     )
 

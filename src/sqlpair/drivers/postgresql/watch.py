@@ -1,0 +1,107 @@
+"""Who a statement waits for, noted while it waits: afterwards nobody can tell.
+
+A thread looks, over the idle connection that holds the deployment lock, whenever a
+statement has been running for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+# A lock's waiters in its queue count: they stand before us.
+QUERY = """
+SELECT b.pid, a.application_name, a.usename, a.state,
+       left(regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
+FROM unnest(pg_blocking_pids({pid})) AS b(pid)
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
+ORDER BY b.pid
+"""
+
+
+class Watch:
+    """Looks at who blocks the server process ``pid``.
+
+    ``notice`` is called once for a statement that waits longer than ``patience``
+    seconds, as one does that no timeout ends.
+    """
+
+    def __init__(
+        self,
+        connection: connection,
+        pid: int,
+        patience: float,
+        notice: Callable[[list[str]], None],
+    ):
+        self.blockers: list[str] = []
+        self._connection = connection
+        self._query = QUERY.format(pid=pid)
+        self._interval = min(patience / 4, 1)
+        self._patience = patience * 1.5
+        self._notice = notice
+        self._noticed = 0.0
+        self._since: float | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def statement(self) -> Iterator[None]:
+        """Look while the block runs; ``blockers`` are the last ones seen."""
+        self.blockers = []
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since = None
+
+    def stop(self) -> None:
+        """End the thread; the connection is its owner's again."""
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(self._interval):
+            since = self._since
+            if since is None or time.monotonic() - since < self._interval:
+                continue
+            with suppress(psycopg2.Error):
+                seen = self._look()
+                if not seen or since != self._since:
+                    continue
+                self.blockers = seen
+                waited = time.monotonic() - since
+                if waited > self._patience and self._noticed != since:
+                    self._noticed = since
+                    self._notice(seen)
+
+    def _look(self) -> list[str]:
+        # In a savepoint: an error outside one would end the transaction that holds
+        # the lock. Without clearing, the activity is what it was at the first look.
+        with self._connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
+            try:
+                cursor.execute(self._query)
+                return [_described(*row) for row in cursor.fetchall()]
+            finally:
+                cursor.execute("ROLLBACK TO look; RELEASE look")
+
+
+def _described(
+    pid: int, application: str | None, user: str | None, state: str | None, query: str
+) -> str:
+    if not pid:
+        return "blocked by a prepared transaction (see pg_prepared_xacts)"
+    doing = "its last query was" if (state or "").startswith("idle") else "it runs"
+    return (
+        f"blocked by pid {pid} ({application or 'unnamed'}, {user or 'unknown'}),"
+        f" {state or 'unknown'}; {doing}: {query or 'not visible to this role'}"
+    )

@@ -1,0 +1,89 @@
+"""A connection to a SQLite file, or what stands in its way.
+
+``isolation_level=None`` keeps Python's driver from committing before DDL, so DDL
+rolls back like everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote as url_quote
+
+from sqlpair.errors import ConnectError
+
+if TYPE_CHECKING:
+    from sqlpair.settings import Database
+
+OLDEST = (3, 35, 0)  # ALTER TABLE ... DROP COLUMN, RETURNING
+
+
+def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
+    """Open the database's file, which is made where it is to be written.
+
+    Raises ConnectError: no folder, no permission, not a database.
+    """
+    path = Path(database.address)
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise ConnectError(
+            f"{database.name}: Python's SQLite is {sqlite3.sqlite_version}",
+            remedy=f"Use a Python built with SQLite {'.'.join(map(str, OLDEST))}"
+            " or newer.",
+        )
+    if path.is_dir():
+        raise ConnectError(
+            f"{database.name}: {path} is a folder",
+            remedy=f"Let {database.variable} name a file.",
+        )
+    try:
+        return _open(database, path, read_only=read_only)
+    except sqlite3.Error as error:
+        raise ConnectError(
+            f"{database.name}: cannot open the SQLite database",
+            [f"{path}: {error}"],
+            f"Check {database.variable}, and that the file is a database you may"
+            f" {'read' if read_only else 'write'}.",
+        ) from None
+
+
+def _open(database: Database, path: Path, *, read_only: bool) -> sqlite3.Connection:
+    # For reading too: what a killed writer left, a journal to roll back or a write
+    # ahead log, only a connection that may write can take up, and clear away again.
+    mode = "rw" if read_only else "rwc"
+    raw = sqlite3.connect(
+        f"file:{url_quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=database.lock_timeout,
+    )
+    try:
+        # A migration can neither ATTACH a file nor, as is Python's default, load code.
+        raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        if read_only:
+            raw.execute("PRAGMA query_only = ON")
+        elif not os.access(path, os.W_OK):
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def make_folder(database: Database) -> None:
+    """Make the folder of a database that is to be made, where that is safe."""
+    # The default lies in state/, which a fresh clone does not have. Any other
+    # missing folder is more likely a slip, and is left for its owner to make.
+    folder = Path(database.address).parent
+    if folder.is_dir():
+        return
+    if folder.name == "state" and folder.parent.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return
+    raise ConnectError(
+        f"{database.name}: the folder of the database is not there",
+        [str(folder)],
+        f"Create it, or change {database.variable}.",
+    )

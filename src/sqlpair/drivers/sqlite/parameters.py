@@ -1,0 +1,68 @@
+"""What a migration could leave behind in a session, and how it is put back.
+
+The next file, and the ledger, are to see nothing of it: neither a pragma nor a
+temporary table that stands before one of the same name.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+# Those with which a statement may mean something else, or what is read look different.
+# https://www.sqlite.org/pragma.html
+PRAGMAS = (
+    "busy_timeout",
+    "defer_foreign_keys",
+    "empty_result_callbacks",
+    "foreign_keys",
+    "full_column_names",
+    "ignore_check_constraints",
+    "legacy_alter_table",
+    "locking_mode",
+    "query_only",
+    "read_uncommitted",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "short_column_names",
+    "synchronous",
+    "trusted_schema",
+    "writable_schema",
+)
+
+
+class Parameters:
+    """The pragmas of a connection as they were when it was made."""
+
+    def __init__(self, raw: sqlite3.Connection):
+        self._raw = raw
+        # Off, or a table rebuild would empty child tables through CASCADE.
+        raw.execute("PRAGMA foreign_keys = OFF")
+        # A run that died is settled by what this file says: its commit must have
+        # reached the disk, and the folder too.
+        raw.execute("PRAGMA synchronous = EXTRA")
+        self._values = self._read()
+
+    def _read(self) -> dict[str, object]:
+        found = {}
+        for name in PRAGMAS:
+            row = self._raw.execute(f"PRAGMA {name}").fetchone()
+            if row is not None:  # this build of SQLite knows it
+                found[name] = row[0]
+        return found
+
+    def restore(self) -> None:
+        """Put everything back; some pragmas take effect outside a transaction only."""
+        for name, value in self._read().items():
+            if value != self._values[name]:
+                self._raw.execute(f"PRAGMA {name} = {self._values[name]}").fetchall()
+        # Cannot be read. Whoever wants it sets it in his own file.
+        self._raw.execute("PRAGMA case_sensitive_like = OFF").fetchall()
+        for kind, name in self._raw.execute(
+            "SELECT type, name FROM temp.sqlite_master"
+            " WHERE type IN ('table', 'view', 'trigger')"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            # Triggers first: a table takes its own along.
+            " ORDER BY type <> 'trigger'"
+        ).fetchall():
+            quoted = name.replace('"', '""')
+            self._raw.execute(f'DROP {kind} IF EXISTS temp."{quoted}"')

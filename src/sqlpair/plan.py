@@ -1,0 +1,99 @@
+"""A plan: the steps from where the databases are to where they are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from sqlpair import ledger, version
+from sqlpair.branch import Branch
+from sqlpair.drivers import Table
+from sqlpair.migration import Migration
+
+
+class Place(NamedTuple):
+    """Where a database is: its branch, what it says of itself, its position.
+
+    ``undecided`` are the transactions that a run has prepared there and not ended.
+    """
+
+    branch: Branch
+    state: ledger.State
+    position: int
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The last applied migration, or base."""
+        return self.migration.stem if self.migration else "base"
+
+    @property
+    def migration(self) -> Migration | None:
+        """The last applied migration, None at base."""
+        return self.branch.migrations[self.position - 1] if self.position else None
+
+
+class Step(NamedTuple):
+    """One migration, in one direction, on one database."""
+
+    branch: Branch
+    migration: Migration
+    upgrade: bool
+
+    @property
+    def direction(self) -> str:
+        """``upgrade`` or ``downgrade``."""
+        return "upgrade" if self.upgrade else "downgrade"
+
+    def __str__(self) -> str:
+        """Name the database and the migration."""
+        return f"{self.branch.name} {self.migration.stem}"
+
+
+Places = Mapping[str, Place]
+# Given where every database is, say where each one concerned is to go. Called once
+# before the locks are taken and once after.
+Targets = Callable[[Places], Mapping[str, int]]
+
+
+def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
+    """Return the steps that lead from ``places`` to ``targets``, in their order.
+
+    Upgrades run in the order of their numbers across databases, downgrades in the
+    opposite one.
+    """
+    ups: list[Step] = []
+    downs: list[Step] = []
+    for name, place in places.items():
+        branch, position = place.branch, place.position
+        target = targets.get(name, position)
+        ups += [
+            Step(branch, m, upgrade=True) for m in branch.migrations[position:target]
+        ]
+        downs += [
+            Step(branch, m, upgrade=False) for m in branch.migrations[target:position]
+        ]
+    ups.sort(key=lambda step: step.migration.number)
+    downs.sort(key=lambda step: step.migration.number)
+    return (*reversed(downs), *ups)
+
+
+def record(step: Step, checksum: str, table: Table, entry: ledger.Entry) -> str:
+    """Return the SQL that records ``step``, whose file has ``checksum``."""
+    if step.upgrade:
+        return ledger.applied(table, step.migration, checksum, entry)
+    return ledger.undone(table, step.migration, below(step), entry)
+
+
+def below(step: Step) -> Migration | None:
+    """Return the migration before that of ``step``, None where it is the first."""
+    index = step.branch.migrations.index(step.migration)
+    return step.branch.migrations[index - 1] if index else None
+
+
+def reached(places: Places) -> int:
+    """Return the schema version that ``places`` amounts to."""
+    return version.reached(
+        {name: [row.number for row in p.state.applied] for name, p in places.items()},
+        [place.branch for place in places.values()],
+    )

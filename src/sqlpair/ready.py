@@ -1,0 +1,71 @@
+"""Steps read and checked: what a plan needs before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from sqlpair import loss, revisions, sqlfile
+from sqlpair.drivers import driver_of
+from sqlpair.errors import DataLossError, HistoryError
+from sqlpair.plan import Place, Places, Step
+from sqlpair.sqlfile import SqlFile
+
+
+class Ready(NamedTuple):
+    """A step whose file and revision module were read and checked."""
+
+    step: Step
+    file: SqlFile
+    module: ModuleType
+
+
+def check(
+    places: Places, steps: Sequence[Step], *, allow_data_loss: bool
+) -> list[Ready]:
+    """Read every file and module of ``steps``; raises SqlpairError, nothing has run."""
+    if any(step.upgrade for step in steps):
+        for place in places.values():
+            _refuse_edited(place)
+    modules = revisions.load(steps)
+    ready = [
+        Ready(step, _read(step), module)
+        for step, module in zip(steps, modules, strict=True)
+    ]
+    if not allow_data_loss:
+        _refuse_unknown_loss(ready)
+    return ready
+
+
+def _read(step: Step) -> SqlFile:
+    path = step.migration.up if step.upgrade else step.migration.down
+    return sqlfile.read(path, driver_of(step.branch.database).split)
+
+
+def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
+    for step, file, _ in steps:
+        if not step.upgrade and not file.transactional:
+            raise DataLossError(
+                f"{step}: what its rollback loses cannot be known beforehand",
+                [f"{file.path.name} is -- no-transaction: no trial can be undone"],
+                loss.REMEDY,
+            )
+
+
+def _refuse_edited(place: Place) -> None:
+    for row, item in zip(place.state.applied, place.branch.migrations, strict=False):
+        if not row.checksum:
+            continue
+        now = sqlfile.checksum(item.up.read_bytes())
+        if now != row.checksum:
+            raise HistoryError(
+                f"{place.branch.name} {item.stem}: the SQL file was edited after it"
+                " was applied",
+                [
+                    f"recorded {row.checksum[:12]} on {row.applied_at[:10]};"
+                    f" the file is now {now[:12]}"
+                ],
+                "Restore the file and put the change in a new migration, or run:"
+                " make repair",
+            )

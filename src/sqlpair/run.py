@@ -1,0 +1,209 @@
+"""One deployment while it runs, from its locks to its last line in the log.
+
+hold     lock every database that will change, settle what a dead run left, and
+read where each one is
+migrate  plan, read and check all of it, then run it stage by stage
+record   write bookkeeping only
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlpair import commit, ledger, unfinished, version
+from sqlpair.branch import Branch, current
+from sqlpair.drivers import Report, Session, Table
+from sqlpair.errors import CommitError, DataLossError, Interrupted, SqlpairError
+from sqlpair.journal import Journal
+from sqlpair.plan import Place, Places, Targets, plan, reached
+from sqlpair.ready import check
+from sqlpair.settings import Settings
+from sqlpair.stage import Done, Stage, stages
+
+# The bookkeeping to write in one database; no SQL file runs.
+Writing = Callable[[Place, Table, ledger.Entry], str]
+
+
+class Outcome(NamedTuple):
+    """What a deployment did, and where the databases are afterwards.
+
+    ``deployment`` is empty when there was nothing to do.
+    """
+
+    deployment: str
+    done: tuple[Done, ...]
+    places: Mapping[str, Place]
+
+    @property
+    def version(self) -> int:
+        """The schema version: every migration up to this number is applied."""
+        return reached(self.places)
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        heads = ", ".join(
+            f"{name} is at {place.head}" for name, place in self.places.items()
+        )
+        start = f"Deployment {self.deployment}" if self.deployment else "Nothing to do"
+        return f"{start}: {heads}; schema version {self.version}"
+
+
+def _identifier() -> str:
+    """Return a deployment's id; ids sort by time."""
+    now = datetime.now(UTC).isoformat("T", "milliseconds")
+    return f"{re.sub('[-:]', '', now[:23])}Z-{secrets.token_hex(3)}"
+
+
+class Run:
+    """One deployment, from its locks to its last line in the log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        known: Sequence[Branch],
+        report: Report,
+        *,
+        locate: Callable[[Branch, ledger.State], int] = current,
+    ):
+        self.settings = settings
+        self.known = known
+        self.report = report
+        self.locate = locate
+        self.id = _identifier()
+        self.journal = Journal(settings.log_file, self.id)
+        self.places: dict[str, Place] = {}
+        self.sessions: dict[str, Session] = {}
+        self.done: list[Done] = []
+        self.allow_data_loss = False
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        self._resources.close()
+        if error is not None:
+            self.journal.failed(error)
+
+    def hold(self, places: Places, targets: Targets) -> None:
+        """Lock the databases that ``targets`` concerns, and read where they are."""
+        self.places = dict(places)
+        everything = {branch.name for branch in self.known}
+        names = everything if _undecided(places) else set(targets(places))
+        self._lock(names)
+        if names != everything and (
+            any(session.prepared() for session in self.sessions.values())
+            or not set(targets(self.places)) <= names
+        ):
+            # While this run waited, another died, or moved what was none of ours.
+            self._resources.close()
+            self._lock(everything)
+        # Named anew: a deployment that waited for another is the later one.
+        self.id = self.journal.deployment = _identifier()
+        before = dict(self.places)
+        settled = commit.settle(self.sessions, self.report)
+        for sentence in settled:
+            self.journal.line("settled", what=sentence)
+        if settled:
+            self._survey()
+            unfinished.refuse_moved(before, self.places, targets, settled)
+
+    def _lock(self, names: set[str]) -> None:
+        databases = [b.database for b in self.known if b.name in names]
+        self.sessions = commit.lock(databases, self.report, self._resources)
+        self._survey()
+
+    def migrate(self, targets: Targets) -> Outcome:
+        """Plan again, under the locks, then check and run."""
+        goals, resumed = unfinished.resume(self.places, targets, self.report)
+        steps = plan(self.places, goals)
+        if not steps:
+            self._write_version()
+            self.journal.close()
+            return Outcome("", (), self.places)
+        ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
+        parts = stages(ready, self.sessions, self.settings.transaction)
+        for stage in parts:
+            if not stage.transactional:
+                for session in stage.sessions:
+                    session.assert_direct()
+        for number, stage in enumerate(parts, start=1):
+            transaction = resumed or commit.transaction_id(self.id, number)
+            resumed = ""
+            self._run(stage, transaction)
+        return self._finish()
+
+    def _run(self, stage: Stage, transaction: str) -> None:
+        try:
+            done = stage.run(
+                self.id, transaction, self.report, guarded=not self.allow_data_loss
+            )
+        except (SqlpairError, Interrupted) as error:
+            if self.done:
+                before = ", ".join(str(step) for step, _ in self.done)
+                error.add(f"committed before it: {before}")
+            elif stage.transactional and not isinstance(
+                error, CommitError | DataLossError
+            ):
+                error.add("rolled back: nothing was changed")
+            raise
+        for item in done:
+            self.journal.step(item.step, item.milliseconds)
+        self.done += done
+
+    def record(
+        self, targets: Mapping[str, int], writing: Writing, method: str
+    ) -> Outcome:
+        """Write bookkeeping to the databases of ``targets``, all in one stage."""
+        transaction = commit.transaction_id(self.id, 1)
+        after = {
+            name: self.places[name]._replace(position=position)
+            for name, position in targets.items()
+        }
+        entry = ledger.Entry(
+            self.id,
+            transaction,
+            method,
+            who=ledger.who(),
+            databases=ledger.goal({n: place.migration for n, place in after.items()}),
+        )
+        involved = [self.sessions[name] for name in targets]
+        with commit.rolled_back(involved):
+            for name, place in after.items():
+                session = self.sessions[name]
+                session.begin()
+                ledger.ensure(session)
+                session.execute(writing(place, session.table, entry))
+            commit.commit(involved, transaction)
+        for name, place in after.items():
+            self.journal.line(
+                "ran", database=name, migration=place.head, direction=method
+            )
+        return self._finish()
+
+    def _survey(self) -> None:
+        for name, session in self.sessions.items():
+            branch = self.places[name].branch
+            state = ledger.read(session)
+            self.places[name] = Place(branch, state, self.locate(branch, state))
+
+    def _finish(self) -> Outcome:
+        self._survey()
+        number = self._write_version()
+        self.journal.finished(number)
+        return Outcome(self.id, tuple(self.done), self.places)
+
+    def _write_version(self) -> int:
+        number = reached(self.places)
+        version.write(self.settings, number)
+        return number
+
+
+def _undecided(places: Places) -> bool:
+    return any(place.undecided for place in places.values())

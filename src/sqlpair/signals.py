@@ -1,0 +1,100 @@
+"""SIGINT and SIGTERM: stop the statement that runs, roll back, exit 130 or 143.
+
+Python calls a signal handler only between two of its own instructions, and a
+statement that a server works on is none. So the signal is also written to a pipe,
+and a thread that reads it tells the databases to stop.
+
+Only a command line handles signals (``handled``); a program that calls sqlpair keeps
+its own handlers. A second signal ends the process at once, which loses nothing: what
+was open is rolled back by the databases themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from sqlpair.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Cancel = Callable[[], None]
+
+_cancels: set[Cancel] = set()
+_shields = 0
+_pending = 0
+
+
+@contextmanager
+def cancelling(cancel: Cancel) -> Iterator[None]:
+    """Call ``cancel``, from another thread, when a signal comes within the block."""
+    _cancels.add(cancel)
+    try:
+        yield
+    finally:
+        _cancels.discard(cancel)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Let no signal interrupt the block; one that came is raised at its end."""
+    global _shields
+    _shields += 1
+    try:
+        yield
+    finally:
+        _shields -= 1
+    if _pending and not _shields:
+        _raise(_pending)
+
+
+@contextmanager
+def handled() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into ``Interrupted`` within the block.
+
+    Does nothing outside the main thread, where no handler can be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    thread = threading.Thread(target=_cancel_all, args=(reading,), daemon=True)
+    thread.start()
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, _handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(writing)
+        thread.join()
+        os.close(reading)
+
+
+def _handler(number: int, _frame: FrameType | None) -> None:
+    global _pending
+    _pending = number
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    if not _shields:
+        _raise(number)
+
+
+def _raise(number: int) -> None:
+    global _pending
+    _pending = 0
+    raise Interrupted(f"interrupted by {signal.Signals(number).name}", number)
+
+
+def _cancel_all(reading: int) -> None:
+    while os.read(reading, 1):
+        if not _shields:
+            for cancel in tuple(_cancels):
+                with suppress(Exception):
+                    cancel()

@@ -1,0 +1,149 @@
+"""A stage: steps that commit together, in one transaction of each of their databases.
+
+With ``transaction = deployment`` a deployment is one stage, with ``transaction =
+migration`` each migration is one. A ``-- no-transaction`` file is always its own: it
+runs outside, and the transaction only records it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlpair import commit, ledger, loss, revisions, sqlfile
+from sqlpair.drivers import Report, Session, UnpreparableError
+from sqlpair.migration import Migration
+from sqlpair.plan import Step, below, record
+from sqlpair.ready import Ready
+from sqlpair.retry import retried
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+
+class Done(NamedTuple):
+    """A step that was run, and how long it took."""
+
+    step: Step
+    milliseconds: int
+
+
+class Stage:
+    """See above; ``sessions`` are those of all databases, by name."""
+
+    def __init__(self, steps: Sequence[Ready], sessions: Mapping[str, Session]):
+        self.steps = tuple(steps)
+        self.transactional = steps[0].file.transactional
+        names = {step.branch.name for step, _, _ in steps}
+        self.sessions = [s for name, s in sessions.items() if name in names]
+        # Before a transaction is open: SQLAlchemy's first use of a connection ends it.
+        self._contexts = {s.database.name: _context(s) for s in self.sessions}
+
+    @property
+    def heads(self) -> dict[str, Migration | None]:
+        """Where each of its databases is afterwards: its last migration, or base."""
+        return {
+            step.branch.name: step.migration if step.upgrade else below(step)
+            for step, _, _ in self.steps
+        }
+
+    def run(
+        self, deployment: str, transaction: str, report: Report, *, guarded: bool
+    ) -> list[Done]:
+        """Run the steps and commit them; SqlpairError when they are rolled back.
+
+        ``guarded`` refuses a downgrade that would lose data.
+        """
+        entry = ledger.Entry(
+            deployment,
+            transaction,
+            "",
+            who=ledger.who(),
+            databases=ledger.goal(self.heads),
+        )
+        guarded = guarded and not self.steps[0].step.upgrade
+        if not self.transactional:
+            return self._attempt(entry, guarded=guarded)
+        pause = max(session.database.lock_timeout for session in self.sessions)
+        try:
+            return retried(lambda: self._attempt(entry, guarded=guarded), pause, report)
+        except UnpreparableError as error:
+            reason = "; ".join([error.what, *error.evidence])
+            report(f"{reason}. Running it again, to commit without preparing")
+            return retried(
+                lambda: self._attempt(entry, guarded=guarded, promise=False),
+                pause,
+                report,
+            )
+
+    def _attempt(
+        self, entry: ledger.Entry, *, guarded: bool, promise: bool = True
+    ) -> list[Done]:
+        done: list[Done] = []
+
+        def run() -> None:
+            done.clear()
+            done.extend(self._steps(entry))
+
+        with commit.rolled_back(self.sessions):
+            if self.transactional:
+                self._begin()
+            if guarded:
+                loss.guard(self.sessions, run)
+            else:
+                run()
+            commit.commit(self.sessions, entry.transaction, promise=promise)
+        return done
+
+    def _begin(self) -> None:
+        for session in self.sessions:
+            session.begin()
+            ledger.ensure(session)
+
+    def _steps(self, entry: ledger.Entry) -> Iterator[Done]:
+        sessions = {session.database.name: session for session in self.sessions}
+        for step, file, module in self.steps:
+            session = sessions[step.branch.name]
+            run = session.run if self.transactional else session.run_alone
+            began = time.monotonic()
+            revisions.run(
+                step,
+                module,
+                self._contexts[step.branch.name],
+                partial(run, sqlfile.statements(file), file.path),
+            )
+            milliseconds = round((time.monotonic() - began) * 1000)
+            if not self.transactional:
+                self._begin()
+            session.reset()
+            own = entry._replace(method=step.direction, milliseconds=milliseconds)
+            session.execute(record(step, file.checksum, session.table, own))
+            yield Done(step, milliseconds)
+
+
+def stages(
+    steps: Iterable[Ready], sessions: Mapping[str, Session], transaction: str
+) -> list[Stage]:
+    """Part ``steps`` into stages; ``transaction`` is the setting of that name."""
+    parts: list[list[Ready]] = []
+    for ready in steps:
+        together = (
+            parts
+            and transaction == "deployment"
+            and ready.file.transactional
+            and parts[-1][-1].file.transactional
+        )
+        if together:
+            parts[-1].append(ready)
+        else:
+            parts.append([ready])
+    return [Stage(part, sessions) for part in parts]
+
+
+def _context(session: Session) -> MigrationContext:
+    # For a module that does more than its pair, with Alembic's op.
+    from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(session.alembic_connection())
