@@ -42,6 +42,9 @@ new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email
 revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 	@$(BIN)/sqlpair revisions
 
+renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: that one
+	@$(BIN)/sqlpair renumber $(if $(FILE),"$(FILE)")
+
 lint-sql: $(DEV)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
@@ -109,4 +112,4 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status force-version repair new revisions psql \
-  db-start db-stop test test-migrations test-multi-user lint lint-sql format docs clean
+  db-start db-stop test test-migrations test-multi-user lint lint-sql renumber format docs clean

@@ -1,4 +1,4 @@
-"""Commands that write files of a project: new, revisions, init."""
+"""Commands that write files of a project: new, revisions, renumber, init."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sqlpair import renumber as renumbering
 from sqlpair import scaffold
 from sqlpair.cli import console
 
@@ -16,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     panel = "Write files"
     app.command(rich_help_panel=panel)(new)
     app.command(rich_help_panel=panel)(revisions)
+    app.command(rich_help_panel=panel)(renumber)
     app.command(rich_help_panel=panel)(init)
 
 
@@ -46,6 +48,28 @@ def revisions(context: typer.Context) -> None:
         console.say(str(path.relative_to(settings.root)))
     if not written:
         console.say("Nothing to do: every SQL pair has its revision module.", "green")
+
+
+def renumber(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="The one to move, if only one."),
+    ] = None,
+) -> None:
+    """Give unreleased migrations the numbers behind the released ones.
+
+    For when two people took the same number. What git has on the main branch keeps
+    its number; the rest follows, in its own order: SQL files and revision modules
+    together. With FILE, that migration alone gets the next number. Refuses one that
+    is released, or applied in a database that can be reached.
+    """
+    settings = console.settings(context)
+    moves = renumbering.renumber(settings, console.progress, file)
+    for old, new in renumbering.paths(settings, moves):
+        console.say(f"{old} -> {new}")
+    if not moves:
+        console.say("Nothing to do: every number is right.", "green")
 
 
 def init(

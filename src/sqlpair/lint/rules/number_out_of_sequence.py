@@ -17,7 +17,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             1,
             f"{own.number:03} follows {max(below):03}: a number is skipped,"
             " and who misses it cannot know whether a file is missing",
-            f"sqlpair renumber {own.database} {own.stem}",
+            f"sqlpair renumber {subject.relative(own.up)}",
         )
     later = [
         item
@@ -30,5 +30,5 @@ def check(subject: Subject) -> Iterator[Problem]:
             1,
             f"{own.number:03} is new and below {later[-1].database} {later[-1].stem},"
             " which is released: where that ran, this one never will",
-            f"sqlpair renumber {own.database} {own.stem}",
+            f"sqlpair renumber {subject.relative(own.up)}",
         )

@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             1,
             f"the number {own.number:03} is taken twice, also by {names}: which of them"
             " runs first is not said, and a version names two states",
-            f"sqlpair renumber {own.database} {own.stem}",
+            f"sqlpair renumber {subject.relative(own.up)}",
         )
 
 
