@@ -380,3 +380,29 @@ def test_repair_needs_somebody_to_ask(four: Project) -> None:
 
     assert "no terminal to answer at" in refused.stderr
     assert ledger(four, "checksum") == before
+
+
+def test_nothing_to_do_is_said_without_typer_rich_alembic_or_sqlalchemy(
+    project: Project,
+) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (id integer);\n")
+    project.upgrade()
+
+    done = project.run("-X", "importtime", "-m", "sqlpair", "migrate")
+
+    assert done.stdout.startswith("Nothing to do: every migration is applied.\n")
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "sqlpair.deployment" in imported
+    assert not {"typer", "rich", "alembic", "sqlalchemy"} & imported
+
+
+def test_an_edited_file_is_named_though_nothing_is_pending(project: Project) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (id integer);\n")
+    project.upgrade()
+    project.add("sqlite", "001_t", "CREATE TABLE t (id integer, more text);\n")
+
+    for failure in (
+        project.sqlpair("migrate", expect=1),
+        project.alembic("upgrade", "heads", expect=1),
+    ):
+        assert "sqlite 001_t: the SQL file was edited after it was" in failure.stderr

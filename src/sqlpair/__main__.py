@@ -1,5 +1,18 @@
-"""``python -m sqlpair``."""
+"""``sqlpair``, and ``python -m sqlpair``."""
 
-from sqlpair.cli import main
+import sys
 
-main()
+from sqlpair import idle
+
+
+def main() -> None:
+    """Run the command line."""
+    if idle.answered(sys.argv[1:]):
+        return
+    from sqlpair import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ class Branch(NamedTuple):
             if migration.revision == revision:
                 return index
         return None
+
+    def below(self, migration: Migration) -> Migration | None:
+        """Return the migration before ``migration``, None where it is the first."""
+        index = bisect_left(self.migrations, migration.number, key=lambda m: m.number)
+        return self.migrations[index - 1] if index else None
 
     def at(self, number: int) -> int:
         """Return the position with every migration numbered ``number`` or lower."""

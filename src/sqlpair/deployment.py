@@ -15,8 +15,18 @@ from contextlib import ExitStack
 from sqlpair import ledger, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Table, driver_of
-from sqlpair.plan import Place, Places, Step, Targets, plan, reached, record
-from sqlpair.run import Outcome, Run, Writing
+from sqlpair.plan import (
+    Outcome,
+    Place,
+    Places,
+    Step,
+    Targets,
+    Writing,
+    plan,
+    reached,
+    record,
+)
+from sqlpair.ready import refuse_edited
 from sqlpair.settings import Settings
 from sqlpair.unfinished import unfinished
 
@@ -78,16 +88,45 @@ def deploy(
     Raises SqlpairError; the message tells what had been committed by then. A
     downgrade that would lose rows or values is a DataLossError unless allowed.
     """
+    from sqlpair.run import Run
+
     known = branches(settings)
     version.refuse_unknown(settings, known)
     with ExitStack() as resources:
         places = survey(known, report, resources)
-        if not _unsettled(settings, places) and not plan(places, targets(places)):
+        if _is_done(settings, places, targets):
             return Outcome("", (), places)
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
             run.hold(places, targets)
             return run.migrate(targets)
+
+
+def nothing_to_do(
+    settings: Settings, targets: Targets, report: Report
+) -> Outcome | None:
+    """Return what ``deploy`` would when it had nothing to do, else None.
+
+    Raises SqlpairError, as ``deploy`` would. Imports nothing that only a run needs.
+    """
+    known = branches(settings)
+    version.refuse_unknown(settings, known)
+    with ExitStack() as resources:
+        places = survey(known, report, resources)
+        return Outcome("", (), places) if _is_done(settings, places, targets) else None
+
+
+def _is_done(settings: Settings, places: Places, targets: Targets) -> bool:
+    if _unsettled(settings, places):
+        return False
+    goals = targets(places)
+    if plan(places, goals):
+        return False
+    for name, place in places.items():
+        # Whoever asks for what is there already is told when it is not that any more.
+        if goals.get(name) == len(place.branch.migrations):
+            refuse_edited(place)
+    return True
 
 
 def _unsettled(settings: Settings, places: Places) -> bool:
@@ -115,6 +154,8 @@ def stamp(
         return max((position or 0 for position in known), default=0)
 
     known = branches(settings)
+    from sqlpair.run import Run
+
     with ExitStack() as resources:
         places = survey(known, report, resources, locate=locate)
         with Run(settings, known, report, locate=locate) as run:
@@ -140,6 +181,8 @@ def record_only(
     method: str,
 ) -> Outcome:
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
+    from sqlpair.run import Run
+
     known = branches(settings)
     with ExitStack() as resources:
         places = survey(known, report, resources)

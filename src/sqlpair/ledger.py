@@ -14,8 +14,6 @@ write the same. Nothing here commits: the rows live or die with their migration.
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -84,6 +82,9 @@ EMPTY = State((), (), has_ledger=False)
 @cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

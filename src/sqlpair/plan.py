@@ -45,15 +45,63 @@ class Step(NamedTuple):
         """``upgrade`` or ``downgrade``."""
         return "upgrade" if self.upgrade else "downgrade"
 
+    @property
+    def below(self) -> Migration | None:
+        """The migration before it, None where it is the first."""
+        return self.branch.below(self.migration)
+
     def __str__(self) -> str:
         """Name the database and the migration."""
         return f"{self.branch.name} {self.migration.stem}"
+
+
+class Done(NamedTuple):
+    """A step that was run, and how long it took."""
+
+    step: Step
+    milliseconds: int
+
+
+class Outcome(NamedTuple):
+    """What a deployment did, and where the databases are afterwards.
+
+    ``deployment`` is empty when there was nothing to do.
+    """
+
+    deployment: str
+    done: tuple[Done, ...]
+    places: Mapping[str, Place]
+
+    @property
+    def version(self) -> int:
+        """The schema version: every migration up to this number is applied."""
+        return reached(self.places)
+
+    def where(self) -> list[str]:
+        """Say where each database is, a line for each, and the schema version."""
+        width = max(map(len, self.places), default=0)
+        lines = [
+            f"  {name:<{width}}  is at  {place.head}"
+            for name, place in self.places.items()
+        ]
+        return [*lines, f"Schema version {self.version}."]
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        heads = ", ".join(
+            f"{name} is at {place.head}" for name, place in self.places.items()
+        )
+        start = f"Deployment {self.deployment}" if self.deployment else "Nothing to do"
+        return f"{start}: {heads}; schema version {self.version}"
 
 
 Places = Mapping[str, Place]
 # Given where every database is, say where each one concerned is to go. Called once
 # before the locks are taken and once after.
 Targets = Callable[[Places], Mapping[str, int]]
+# The bookkeeping to write in one database; no SQL file runs.
+Writing = Callable[[Place, Table, ledger.Entry], str]
 
 
 def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
@@ -82,13 +130,7 @@ def record(step: Step, checksum: str, table: Table, entry: ledger.Entry) -> str:
     """Return the SQL that records ``step``, whose file has ``checksum``."""
     if step.upgrade:
         return ledger.applied(table, step.migration, checksum, entry)
-    return ledger.undone(table, step.migration, below(step), entry)
-
-
-def below(step: Step) -> Migration | None:
-    """Return the migration before that of ``step``, None where it is the first."""
-    index = step.branch.migrations.index(step.migration)
-    return step.branch.migrations[index - 1] if index else None
+    return ledger.undone(table, step.migration, step.below, entry)
 
 
 def reached(places: Places) -> int:

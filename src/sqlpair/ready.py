@@ -27,7 +27,7 @@ def check(
     """Read every file and module of ``steps``; raises SqlpairError, nothing has run."""
     if any(step.upgrade for step in steps):
         for place in places.values():
-            _refuse_edited(place)
+            refuse_edited(place)
     modules = revisions.load(steps)
     ready = [
         Ready(step, _read(step), module)
@@ -53,7 +53,8 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
             )
 
 
-def _refuse_edited(place: Place) -> None:
+def refuse_edited(place: Place) -> None:
+    """Raise HistoryError when an applied migration's file is not what was applied."""
     for row, item in zip(place.state.applied, place.branch.migrations, strict=False):
         if not row.checksum:
             continue

@@ -85,11 +85,10 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
 
 
 def _check(step: Step, module: ModuleType, path: Path) -> None:
-    items = step.branch.migrations
-    index = items.index(step.migration)
+    below = step.below
     expected = {
         "revision": step.migration.revision,
-        "down_revision": items[index - 1].revision if index else None,
+        "down_revision": below.revision if below else None,
     }
     wrong = [
         f"{name} = {getattr(module, name, None)!r}, the SQL files say {value!r}"

@@ -13,45 +13,16 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from sqlpair import commit, ledger, unfinished, version
 from sqlpair.branch import Branch, current
-from sqlpair.drivers import Report, Session, Table
+from sqlpair.drivers import Report, Session
 from sqlpair.errors import CommitError, DataLossError, Interrupted, SqlpairError
 from sqlpair.journal import Journal
-from sqlpair.plan import Place, Places, Targets, plan, reached
+from sqlpair.plan import Done, Outcome, Place, Places, Targets, Writing, plan, reached
 from sqlpair.ready import check
 from sqlpair.settings import Settings
-from sqlpair.stage import Done, Stage, stages
-
-# The bookkeeping to write in one database; no SQL file runs.
-Writing = Callable[[Place, Table, ledger.Entry], str]
-
-
-class Outcome(NamedTuple):
-    """What a deployment did, and where the databases are afterwards.
-
-    ``deployment`` is empty when there was nothing to do.
-    """
-
-    deployment: str
-    done: tuple[Done, ...]
-    places: Mapping[str, Place]
-
-    @property
-    def version(self) -> int:
-        """The schema version: every migration up to this number is applied."""
-        return reached(self.places)
-
-    @property
-    def summary(self) -> str:
-        """One line for a person."""
-        heads = ", ".join(
-            f"{name} is at {place.head}" for name, place in self.places.items()
-        )
-        start = f"Deployment {self.deployment}" if self.deployment else "Nothing to do"
-        return f"{start}: {heads}; schema version {self.version}"
+from sqlpair.stage import Stage, stages
 
 
 def _identifier() -> str:

@@ -135,13 +135,12 @@ def _write_sql(item: Migration) -> None:
 def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:
     from mako.template import Template
 
-    index = branch.migrations.index(item)
-    below = branch.migrations[index - 1].revision if index else None
+    below = branch.below(item)
     values: Mapping[str, Any] = {
         "message": item.stem.replace("_", " "),
         "up_revision": item.revision,
-        "down_revision": below,
-        "branch_labels": None if index else (branch.name,),
+        "down_revision": below.revision if below else None,
+        "branch_labels": None if below else (branch.name,),
         "depends_on": None,
         "sql": _relative(settings, item),
     }

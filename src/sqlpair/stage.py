@@ -10,24 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlpair import commit, ledger, loss, revisions, sqlfile
 from sqlpair.drivers import Report, Session, UnpreparableError
 from sqlpair.migration import Migration
-from sqlpair.plan import Step, below, record
+from sqlpair.plan import Done, record
 from sqlpair.ready import Ready
 from sqlpair.retry import retried
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
-
-
-class Done(NamedTuple):
-    """A step that was run, and how long it took."""
-
-    step: Step
-    milliseconds: int
 
 
 class Stage:
@@ -45,7 +38,7 @@ class Stage:
     def heads(self) -> dict[str, Migration | None]:
         """Where each of its databases is afterwards: its last migration, or base."""
         return {
-            step.branch.name: step.migration if step.upgrade else below(step)
+            step.branch.name: step.migration if step.upgrade else step.below
             for step, _, _ in self.steps
         }
 

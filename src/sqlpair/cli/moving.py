@@ -13,6 +13,7 @@ from sqlpair import repair as repairing
 from sqlpair import rollback as rolling
 from sqlpair.cli import console
 from sqlpair.deployment import Outcome
+from sqlpair.idle import NOTHING_TO_DO
 from sqlpair.targets import Destination
 
 Yes = Annotated[
@@ -41,7 +42,7 @@ def migrate(context: typer.Context) -> None:
         console.settings(context), destination, console.progress
     )
     if not outcome.done:
-        console.say("Nothing to do: every migration is applied.", "green")
+        console.say(NOTHING_TO_DO, "green")
     _summary(outcome, "Migrated", "applied")
 
 
@@ -184,8 +185,7 @@ def _summary(outcome: Outcome, verb: str, participle: str) -> None:
 
 
 def _places(outcome: Outcome) -> None:
-    console.table(
-        ("", "", ""),
-        [(name, "is at", place.head) for name, place in outcome.places.items()],
-    )
-    console.say(f"Schema version {outcome.version}.", "bold")
+    *places, version = outcome.where()
+    for line in places:
+        console.say(line)
+    console.say(version, "bold")

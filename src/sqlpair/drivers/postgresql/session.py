@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from sqlpair import embedded, signals
+from sqlpair import signals
 from sqlpair.drivers import Report, Table, UnpreparableError, quote
 from sqlpair.drivers.failure import ended_within
 from sqlpair.drivers.postgresql import alone
@@ -52,6 +52,8 @@ def connect(
         return None
     with ExitStack() as resources:
         if database.embedded is not None:
+            from sqlpair import embedded
+
             server = resources.enter_context(
                 embedded.server(
                     database.embedded, binaries=database.binaries, report=report
