@@ -60,7 +60,7 @@ db-stop: $(RUN)  ## Stop it
 
 ##@ Development
 test: lint  ## Lint, types and all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto
 
 test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
 	@$(BIN)/pytest tests/test_round_trip.py
