@@ -10,11 +10,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import quote
 
 import psycopg2
 import pytest
@@ -28,6 +30,8 @@ from sqlpair.targets import Destination
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folder of another PostgreSQL's programs, to run the tests on that version.
 PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
+# The password in every address a project is given. It may show up nowhere.
+CANARY = "canary-7f3e-password"
 # Nothing of the developer's own databases may reach a test.
 FOREIGN = (
     "DATABASE_URL",
@@ -118,6 +122,36 @@ def _nobody(_line: str) -> None:
     """Report to nobody."""
 
 
+def with_canary(dsn: str) -> str:
+    """Return ``dsn`` as a URL with a password, which the server does not ask for."""
+    words = dict(word.split("=", 1) for word in dsn.split())
+    host, port = quote(words["host"], safe=""), words["port"]
+    user, name = words["user"], words["dbname"]
+    return f"postgresql://{user}:{CANARY}@/{name}?host={host}&port={port}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_canary_in_a_command_line() -> Iterator[None]:
+    """Look at the arguments of every process, again and again, while tests run."""
+    seen: set[bytes] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    arguments = path.read_bytes()
+                    if CANARY.encode() in arguments:
+                        seen.add(arguments)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    assert not seen
+
+
 class Project:
     """A miniature project: databases ``postgres`` and ``sqlite``, no migrations.
 
@@ -127,7 +161,8 @@ class Project:
     def __init__(self, root: Path, dsn: str, source: Path | None = None):
         self.root = root
         self.dsn = dsn
-        self.environ = {**os.environ, "DATABASE_URL": dsn, "SCRATCH_URL": dsn}
+        url = with_canary(dsn) if dsn else ""
+        self.environ = {**os.environ, "DATABASE_URL": url, "SCRATCH_URL": url}
         if source is None:
             scaffold.init(root)
         else:
@@ -192,6 +227,7 @@ class Project:
             f"exit {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}"
         )
         assert "Traceback" not in done.stderr
+        assert CANARY not in done.stdout + done.stderr
         return done
 
     def raw(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -279,9 +315,16 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, postgres: str) -> Project:
-    """An empty project whose databases are real and empty."""
-    return Project(tmp_path / "project", postgres)
+def project(tmp_path: Path, postgres: str) -> Iterator[Project]:
+    """An empty project whose databases are real and empty.
+
+    Whatever a test does in it, no file but a .env may hold the canary afterwards.
+    """
+    made = Project(tmp_path / "project", postgres)
+    yield made
+    for path in made.root.rglob("*"):
+        if path.is_file() and not path.name.startswith(".env"):
+            assert CANARY.encode() not in path.read_bytes(), path
 
 
 @pytest.fixture
