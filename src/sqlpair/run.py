@@ -92,7 +92,7 @@ class Run:
 
     def migrate(self, targets: Targets) -> Outcome:
         """Plan again, under the locks, then check and run."""
-        goals, resumed = unfinished.resume(self.places, targets, self.report)
+        goals = unfinished.resume(self.places, targets, self.report)
         steps = plan(self.places, goals)
         if not steps:
             self._write_version()
@@ -105,9 +105,7 @@ class Run:
                 for session in stage.sessions:
                     session.assert_direct()
         for number, stage in enumerate(parts, start=1):
-            transaction = resumed or commit.transaction_id(self.id, number)
-            resumed = ""
-            self._run(stage, transaction)
+            self._run(stage, commit.transaction_id(self.id, number))
         return self._finish()
 
     def _run(self, stage: Stage, transaction: str) -> None:

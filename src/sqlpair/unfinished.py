@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sqlpair.drivers import Report
 from sqlpair.errors import HistoryError
-from sqlpair.plan import Places, Targets
+from sqlpair.plan import Places, Targets, plan
 
 
 class Unfinished(NamedTuple):
@@ -60,10 +60,8 @@ def unfinished(places: Places) -> Unfinished | None:
     return None
 
 
-def resume(
-    places: Places, targets: Targets, report: Report
-) -> tuple[Mapping[str, int], str]:
-    """Return where ``targets`` wants the databases, and the transaction it finishes.
+def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int]:
+    """Return where ``targets`` wants the databases, and say what that finishes.
 
     The same command again finishes what an interrupted one began, and goes no step
     further. HistoryError for another one that counts from where the databases are.
@@ -71,17 +69,17 @@ def resume(
     goals = targets(places)
     left = unfinished(places)
     if left is None:
-        return goals, ""
+        return goals
     report(str(left))
     finished = {
         name: place._replace(position=left.missing.get(name, place.position))
         for name, place in places.items()
     }
     if _means(targets, finished) == goals:
-        return goals, ""
+        return goals
     if {name: goals.get(name) for name in left.missing} == left.missing:
         report(f"finishing it on {' and '.join(left.missing)}, and nothing more")
-        return left.missing, left.transaction
+        return left.missing
     heads = {
         name: place._replace(position=left.missing[name]).head
         for name, place in places.items()
@@ -102,8 +100,8 @@ def refuse_moved(
     """HistoryError when settling has changed what ``targets`` means."""
     if all(after[name].position == place.position for name, place in before.items()):
         return
-    meant = _means(targets, before)
-    if meant is not None and meant == _means(targets, after):
+    meant, means = _means(targets, before), _means(targets, after)
+    if means is not None and (meant == means or not plan(after, means)):
         return
     raise HistoryError(
         "an interrupted deployment was finished first: what was asked for counts from"

@@ -1,0 +1,123 @@
+"""Real faults to inject: a process that is killed, one that waits, one that is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from configparser import ConfigParser
+from typing import Any
+from unittest import mock
+
+from conftest import Project
+from sqlpair import deployment
+from sqlpair.deployment import Outcome
+from sqlpair.targets import Destination
+
+
+def deploy(
+    project: Project, destination: str = "heads", command: str = "upgrade"
+) -> tuple[Outcome, str]:
+    """Deploy in this process; return the outcome, and what was said on the way."""
+    said: list[str] = []
+    target = Destination((destination,), command, said.append)
+    outcome = deployment.deploy(project.settings, target, said.append)
+    return outcome, "\n".join(said)
+
+
+def forked(action: Callable[[], object]) -> int:
+    """Start ``action`` in a process of its own; return its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        with contextlib.suppress(BaseException):
+            action()
+    finally:
+        os._exit(0)
+
+
+def killed(action: Callable[[], object]) -> None:
+    """Run ``action`` in a process of its own, in which it gets itself killed."""
+    _, status = os.waitpid(forked(action), 0)
+    assert os.WIFSIGNALED(status), "it lived"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def dying(
+    project: Project,
+    owner: type,
+    method: str,
+    when: str,
+    *arguments: str,
+    call: int = 1,
+) -> None:
+    """Deploy in a process that is killed before or after it calls a method.
+
+    ``call`` counts: 2 is the second time.
+    """
+    original = getattr(owner, method)
+    calls = 0
+
+    def fatal(*args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **named)
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    def action() -> None:
+        with mock.patch.object(owner, method, fatal):
+            deploy(project, *arguments)
+
+    killed(action)
+
+
+def configure(project: Project, section: str, **values: str) -> None:
+    """Set values in a section of alembic.ini."""
+    ini = project.root / "alembic.ini"
+    config = ConfigParser(interpolation=None)
+    config.read(ini)
+    if section not in config:
+        config[section] = {}
+    config[section].update(values)
+    with ini.open("w") as file:
+        config.write(file)
+
+
+def add(project: Project, *numbers: int) -> None:
+    """Write migrations that make a table each; the odd ones are PostgreSQL's."""
+    for number in numbers:
+        project.add(
+            "postgres" if number % 2 else "sqlite",
+            f"{number:03}_t{number}",
+            f"CREATE TABLE t{number} (id integer PRIMARY KEY);\n",
+            f"DROP TABLE t{number};\n",
+        )
+
+
+def assert_at(project: Project, version: int) -> None:
+    """Assert that ``add``'s migrations up to a number are applied, and no others.
+
+    Tables, ledger and version table of both databases say the same.
+    """
+    for database, first in (("postgres", 1), ("sqlite", 2)):
+        numbers = range(first, version + 1, 2)
+        assert project.applied(database) == [f"{n:03}_t{n}" for n in numbers]
+        assert project.tables(database) == {f"t{n}" for n in numbers}
+        assert project.heads(database) == [f"{database}_{n:03}" for n in numbers[-1:]]
+    assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for something that is bound to happen."""
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.025)
+    raise AssertionError(f"it did not happen: {what}")

@@ -1,0 +1,120 @@
+"""Where PostgreSQL prepares nothing: two commits, and what a death between them leaves.
+
+The server here has ``max_prepared_transactions = 0``, which is PostgreSQL's default.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from conftest import Project, connected
+from faults import add, assert_at, deploy, dying
+from sqlpair import embedded
+from sqlpair.drivers.postgresql.session import PostgreSQLSession
+from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair.errors import HistoryError
+
+
+@pytest.fixture(scope="module")
+def plain_server(clean_environment: None) -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="sqlpair-plain-", dir="/dev/shm"))
+    launch = sys.modules["sqlpair.embedded.launch"]
+    options = launch._options
+
+    def without(*arguments: object) -> list[str]:
+        words = options(*arguments)
+        return [w.replace("transactions=64", "transactions=0") for w in words]
+
+    with mock.patch.object(launch, "_options", without):
+        server = embedded.server(folder / "postgres")
+        with server as running:
+            yield running.dsn
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def halfway(plain_server: str, tmp_path: Path) -> Iterator[Project]:
+    """One migration applied in each database, one pending in each."""
+    with connected(plain_server) as execute:
+        assert execute("SHOW max_prepared_transactions") == [("0",)]
+        execute("DROP DATABASE IF EXISTS plain WITH (FORCE)")
+        execute("CREATE DATABASE plain TEMPLATE template0 STRATEGY file_copy")
+    dsn = " ".join(w for w in plain_server.split() if not w.startswith("dbname="))
+    project = Project(tmp_path / "project", f"{dsn} dbname=plain")
+    add(project, 1, 2)
+    project.upgrade()
+    add(project, 3, 4)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("owner", "when"),
+    [
+        (PostgreSQLSession, "before"),
+        (PostgreSQLSession, "after"),
+        (SQLiteSession, "before"),
+        (SQLiteSession, "after"),
+    ],
+)
+def test_upgrade_that_died_at_a_commit_is_finished_by_the_next_one(
+    halfway: Project, owner: type, when: str
+) -> None:
+    dying(halfway, owner, "commit", when)
+
+    words = deploy(halfway)[1]
+
+    assert_at(halfway, 4)
+    between = (owner, when) in ((PostgreSQLSession, "after"), (SQLiteSession, "before"))
+    said = "has reached postgres, but not sqlite: it was interrupted between" in words
+    assert said == between
+    assert deploy(halfway)[1] == ""
+
+
+def test_repeated_downgrade_finishes_the_one_that_died_and_goes_no_step_further(
+    halfway: Project,
+) -> None:
+    deploy(halfway)
+    dying(halfway, PostgreSQLSession, "commit", "after", "-1", "downgrade")
+    assert halfway.applied("postgres") == ["001_t1"]
+    assert halfway.applied("sqlite") == ["002_t2", "004_t4"]
+
+    words = deploy(halfway, "-1", "downgrade")[1]
+
+    assert "finishing it on sqlite, and nothing more" in words
+    assert_at(halfway, 2)
+    assert deploy(halfway, "-1", "downgrade")[1] == ""
+    assert_at(halfway, 0)
+
+
+def test_another_command_that_counts_steps_is_refused_between_the_sides(
+    halfway: Project,
+) -> None:
+    deploy(halfway)
+    dying(halfway, PostgreSQLSession, "commit", "after", "-1", "downgrade")
+
+    with pytest.raises(HistoryError) as refusal:
+        deploy(halfway, "+1")
+
+    assert "sqlite was to be at 002_t2" in str(refusal.value)
+    assert halfway.applied("postgres") == ["001_t1"]
+    assert halfway.applied("sqlite") == ["002_t2", "004_t4"]
+
+
+def test_command_that_names_its_goal_goes_there_from_between_the_sides(
+    halfway: Project,
+) -> None:
+    deploy(halfway)
+    dying(halfway, PostgreSQLSession, "commit", "after", "-1", "downgrade")
+
+    words = deploy(halfway)[1]
+
+    assert "has reached postgres, but not sqlite" in words
+    assert_at(halfway, 4)
+    assert deploy(halfway)[1] == ""
