@@ -109,6 +109,19 @@ def test_a_module_keeps_what_is_its_own(branched: Project) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        ("-- Undo 003_mine.", True),
+        ("sql/postgres/003_mine_rollback.sql", True),
+        ("-- see 003_mine_too", False),
+        ("-- see 1003_mine", False),
+    ],
+)
+def test_only_its_own_name_is_replaced_in_a_file(text: str, renamed: bool) -> None:
+    assert bool(module.own_name("003_mine").search(text)) is renamed
+
+
 def test_a_second_run_has_nothing_to_do(branched: Project) -> None:
     branched.sqlpair("renumber")
 

@@ -163,11 +163,16 @@ def _write(
             for old, target in pairs:
                 if old.exists():
                     text = old.read_bytes().decode("utf-8", "surrogateescape")
-                    text = re.sub(rf"\b{move.old.stem}", move.new.stem, text)
+                    text = own_name(move.old.stem).sub(move.new.stem, text)
                     files.move(old, target, text)
         for name in {move.old.database for move in moves}:
             line = [new.get(item, item) for item in everything if item.database == name]
             _chain(settings, sorted(line, key=_order), files)
+
+
+def own_name(stem: str) -> re.Pattern[str]:
+    """Match a migration's name, alone or in its rollback's; not in a longer name."""
+    return re.compile(rf"\b{re.escape(stem)}(?=(?:_rollback|_verify)?\b)")
 
 
 def _without_collision(moves: Sequence[Move]) -> list[Move]:
@@ -183,7 +188,7 @@ def _chain(settings: Settings, line: Sequence[Migration], files: _Files) -> None
     for item in line:
         path = _module(settings, item)
         if path.exists():
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()
             corrected = restated(
                 text,
                 {

@@ -7,7 +7,7 @@ table that is rebuilt under another name is still the same table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(slots=True)
@@ -69,6 +69,18 @@ class Table:
     triggers: dict[str, int] = field(default_factory=dict)
     checked: dict[str, frozenset[str]] = field(default_factory=dict)
 
+    def copy(self) -> Table:
+        """Return a table that can be changed without changing this one."""
+        return replace(
+            self,
+            columns={name: replace(column) for name, column in self.columns.items()},
+            foreign_keys=[*self.foreign_keys],
+            keys=[*self.keys],
+            indexes={**self.indexes},
+            triggers={**self.triggers},
+            checked={**self.checked},
+        )
+
     def leads(self, columns: tuple[str, ...]) -> bool:
         """Say whether an index or key begins with ``columns``, in any order."""
         wanted, count = set(columns), len(columns)
@@ -105,28 +117,55 @@ class Event:
 
 @dataclass(slots=True)
 class Model:
-    """The tables of a database, and what the current file did to them."""
+    """The tables of a database, and what the current file did to them.
+
+    A table is copied before the first change that a file makes to it, so that
+    ``snapshot`` costs next to nothing, however long the history is.
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)  # since the file began
+    _copied: set[str] = field(default_factory=set)  # since the last snapshot
 
     def begin(self) -> None:
         """Begin a file: what is there now is there before it."""
         self.events = []
-        for table in self.tables.values():
-            table.origin = table.name
+        for name in self.changed & self.tables.keys():
+            table = self.own(name)
+            table.origin = name
             for column in table.columns.values():
                 column.origin = column.name
+        self.changed = set()
+
+    def snapshot(self) -> Model:
+        """Return the model as it is now; changes to either leave the other alone."""
+        self._copied = set()
+        return Model(dict(self.tables), self.events, set(self.changed))
+
+    def own(self, name: str) -> Table:
+        """Return a table that is there, for changing it."""
+        if name not in self._copied:
+            self.tables[name] = self.tables[name].copy()
+            self._copied.add(name)
+        self.changed.add(name)
+        return self.tables[name]
+
+    def put(self, table: Table) -> None:
+        """Put a table that is new, or has a new name."""
+        self.tables[table.name] = table
+        self._copied.add(table.name)
+        self.changed.add(table.name)
 
     def known(self, name: str, line: int) -> Table:
         """Return a table, made up when no file creates it: others may have."""
         if name not in self.tables:
-            self.tables[name] = Table(name, line, origin=name, opaque=True)
-        return self.tables[name]
+            self.put(Table(name, line, origin=name, opaque=True))
+        return self.own(name)
 
-    def owner(self, index: str) -> Table | None:
-        """Return the table that has an index of this name."""
+    def having_index(self, name: str) -> Table | None:
+        """Return the table that has an index of this name, for changing it."""
         for table in self.tables.values():
-            if index in table.indexes:
-                return table
+            if name in table.indexes:
+                return self.own(table.name)
         return None

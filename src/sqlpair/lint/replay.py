@@ -6,9 +6,9 @@ read it leaves alone and says so: the caller makes a finding of it.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -69,7 +69,7 @@ def _create_table(model: Model, parsed: Parsed, tree: exp.Create) -> None:
             exp.PartitionedOfProperty, exp.InheritsProperty, exp.VirtualProperty
         )
     )
-    model.tables[name] = table
+    model.put(table)
     for item in schema.expressions if isinstance(schema, exp.Schema) else ():
         if isinstance(item, exp.LikeProperty):
             _like(model, table, item)
@@ -84,9 +84,8 @@ def _like(model: Model, table: Table, item: exp.LikeProperty) -> None:
     if source is None:
         table.opaque = True
         return
-    table.columns |= copy.deepcopy(source.columns)
-    for column in table.columns.values():
-        column.origin = None
+    for name, column in source.columns.items():
+        table.columns[name] = replace(column, origin=None)
     options = item.sql().upper()
     if "INDEXES" in options or "INCLUDING ALL" in options:
         table.primary_key = source.primary_key
@@ -232,9 +231,9 @@ def _trigger(model: Model, parsed: Parsed) -> None:
     if head.action == "CREATE":
         model.known(head.table, parsed.line).triggers[head.names[0]] = parsed.line
     elif head.action == "DROP":
-        for table in model.tables.values():
-            if not head.table or table.name == head.table:
-                table.triggers.pop(head.names[0], None)
+        for name, table in list(model.tables.items()):
+            if head.names[0] in table.triggers and head.table in ("", name):
+                del model.own(name).triggers[head.names[0]]
 
 
 def _drop(model: Model, parsed: Parsed) -> None:
@@ -245,7 +244,7 @@ def _drop(model: Model, parsed: Parsed) -> None:
             table = model.tables.pop(name, None)
             origin = table.origin if table else name
             model.events.append(Event("drop table", name, origin, parsed.line))
-        elif head.kind == "INDEX" and (owner := model.owner(name)):
+        elif head.kind == "INDEX" and (owner := model.having_index(name)):
             del owner.indexes[name]
             model.events.append(
                 Event("drop index", owner.name, owner.origin, parsed.line, name)
@@ -272,7 +271,7 @@ def _rename_index(model: Model, parsed: Parsed, tree: exp.Alter) -> None:
     assert parsed.head
     old = parsed.head.names[0]
     for action in tree.args.get("actions") or ():
-        if isinstance(action, exp.AlterRename) and (owner := model.owner(old)):
+        if isinstance(action, exp.AlterRename) and (owner := model.having_index(old)):
             owner.indexes[name_of(action.this)] = owner.indexes.pop(old)
 
 
@@ -280,8 +279,9 @@ def _rename_table(model: Model, table: Table, new: str, parsed: Parsed) -> None:
     model.events.append(
         Event("rename table", table.name, table.origin, parsed.line, after=new)
     )
-    model.tables[new] = model.tables.pop(table.name)
+    del model.tables[table.name]
     table.name = new
+    model.put(table)
 
 
 def _add(_model: Model, table: Table, action: exp.Expr, parsed: Parsed) -> None:
@@ -317,10 +317,10 @@ def _rename_column(
     if column:
         column.name = new
         table.columns[new] = column
-    _replace(table, old, new)
+    _rename_in(table, old, new)
 
 
-def _replace(table: Table, old: str, new: str) -> None:
+def _rename_in(table: Table, old: str, new: str) -> None:
     """Put a renamed column into everything that names it."""
 
     def renamed(columns: Iterable[str]) -> tuple[str, ...]:
@@ -328,15 +328,12 @@ def _replace(table: Table, old: str, new: str) -> None:
 
     table.primary_key = renamed(table.primary_key)
     table.foreign_keys = [
-        ForeignKey(renamed(k.columns), k.table, k.on_delete, k.line, k.name)
-        for k in table.foreign_keys
+        replace(key, columns=renamed(key.columns)) for key in table.foreign_keys
     ]
-    table.keys = [
-        Index(k.name, renamed(k.columns), k.line, k.unique, k.where) for k in table.keys
-    ]
+    table.keys = [replace(key, columns=renamed(key.columns)) for key in table.keys]
     table.indexes = {
-        name: Index(k.name, renamed(k.columns), k.line, k.unique, k.where)
-        for name, k in table.indexes.items()
+        name: replace(index, columns=renamed(index.columns))
+        for name, index in table.indexes.items()
     }
     table.checked = {
         name: frozenset(renamed(columns)) for name, columns in table.checked.items()

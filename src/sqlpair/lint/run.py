@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def _subjects(
         up = script.read(item.up, database)
         down = script.read(item.down, database) if item.down.exists() else None
         model.begin()
-        before = copy.deepcopy(model)
+        before = model.snapshot()
         unread = [
             (up, parsed, reason)
             for parsed in up.statements
@@ -99,7 +98,7 @@ def _subjects(
                 up=up,
                 down=down,
                 before=before,
-                after=copy.deepcopy(model),
+                after=model.snapshot(),
                 final=model,
                 unread=tuple(unread),
                 configuration=config,

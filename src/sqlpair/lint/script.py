@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlglot import exp, parse_one
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 
 from sqlpair import sqlfile
 from sqlpair.drivers import driver_of
@@ -119,23 +119,25 @@ def _parse(statement: Statement, dialect: Dialect) -> Parsed:
         return Parsed(statement, None, None, "")
     try:
         head = read_head(dialect.tokenize(statement.text))
-    except SqlglotError as error:
-        return Parsed(statement, None, None, _first_line(error))
+    except (SqlglotError, RecursionError) as error:
+        return Parsed(statement, None, None, _reason(error))
     if head is None or head.kind not in _PARSED or head.action == "DROP":
         return Parsed(statement, head, None, "")
     try:
         tree = parse_one(statement.text, dialect=dialect)
-    except SqlglotError as error:
-        return Parsed(statement, head, None, _first_line(error))
+    except (SqlglotError, RecursionError) as error:
+        return Parsed(statement, head, None, _reason(error))
     if isinstance(tree, exp.Command):
         unread = "" if _WITHOUT_RULE.search(statement.text) else "the parser gives up"
         return Parsed(statement, head, None, unread)
     return Parsed(statement, head, tree, "")
 
 
-def _first_line(error: SqlglotError) -> str:
-    text = re.sub(r"<Token .*?text: (.*?), line.*?>", r"\1", str(error))
-    return text.partition("\n")[0].partition(" Line ")[0].rstrip(". ")
+def _reason(error: SqlglotError | RecursionError) -> str:
+    if isinstance(error, ParseError) and error.errors:
+        near = str(error.errors[0].get("highlight") or "its end").strip()[:40]
+        return f"the parser stops at {near}"
+    return "it nests too deep" if isinstance(error, RecursionError) else str(error)
 
 
 @contextmanager

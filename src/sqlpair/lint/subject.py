@@ -55,9 +55,14 @@ class Subject(NamedTuple):
         """Say whether a migration is on the main branch."""
         return bool(self.released and self.relative(item.up) in self.released.files)
 
+    def tables(self) -> list[Table]:
+        """The tables that the migration makes or changes, as they are after it."""
+        tables = self.after.tables
+        return [tables[name] for name in sorted(self.after.changed) if name in tables]
+
     def new_columns(self) -> Iterator[tuple[Table, Column]]:
         """The columns that are there after the migration and were not before."""
-        for table in self.after.tables.values():
+        for table in self.tables():
             before = self.before.tables.get(table.name)
             for column in table.columns.values():
                 if column.origin is None and not (

@@ -10,7 +10,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Look at columns with the configured names; a later index will do."""
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         before = subject.before.tables.get(table.name)
         for column in table.columns.values():
             if column.name not in subject.configuration.filtered:

@@ -10,7 +10,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Look at new keys, and at keys whose index goes; a later index will do."""
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         before = subject.before.tables.get(table.name)
         old = {key.columns for key in before.foreign_keys} if before else set()
         for key in table.foreign_keys:

@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Look at new foreign keys."""
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         before = subject.before.tables.get(table.name)
         old = {(k.columns, k.table) for k in before.foreign_keys} if before else set()
         for key in table.foreign_keys:

@@ -18,7 +18,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         ):
             kinds = (event.before, event.after)
             yield _problem(subject, event.line, event.table, event.name, kinds)
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         before = subject.before.tables.get(table.name)
         if table.origin is not None or before is None:
             continue

@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Compare indexes and triggers of tables that the file drops and makes again."""
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         before = subject.before.tables.get(table.name)
         if table.origin is not None or before is None:
             continue

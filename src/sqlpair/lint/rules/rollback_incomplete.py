@@ -6,7 +6,6 @@ databases and compares catalogs and rows.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 
 from sqlpair.lint.model import Model, Table
@@ -22,7 +21,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     down = subject.down
     if down is None or not down.statements:
         return
-    undone = copy.deepcopy(subject.after)
+    undone = subject.after.snapshot()
     unread = [apply(undone, parsed) for parsed in down.statements]
     if any(unread):
         return  # not all of it was read, which another rule says

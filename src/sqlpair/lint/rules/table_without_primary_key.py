@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Look at new tables; a key added by a later migration will do."""
-    for table in subject.after.tables.values():
+    for table in subject.tables():
         final = subject.final.tables.get(table.name, table)
         if table.origin or table.partition or table.primary_key or final.primary_key:
             continue
