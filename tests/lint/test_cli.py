@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -118,8 +119,6 @@ def test_the_page_of_rules_names_every_rule() -> None:
 
 
 def test_the_hook_asks_for_what_the_extra_asks() -> None:
-    import tomllib
-
     root = Path(__file__).parents[2]
     project = tomllib.loads((root / "pyproject.toml").read_text())
     extra = project["project"]["optional-dependencies"]["lint"]

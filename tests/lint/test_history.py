@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from sqlpair.errors import SettingsError, UsageError
+from sqlpair.lint import Finding
 from sqlpair.lint.types import affinity, narrower
 
 from .conftest import Linted
@@ -18,7 +20,7 @@ KEYS = (
 )
 
 
-def rules(found: list) -> list[tuple[str, str, int]]:  # type: ignore[type-arg]
+def rules(found: list[Finding]) -> list[tuple[str, str, int]]:
     return [(f.path.rpartition("/")[2], f.rule, f.line) for f in found]
 
 
@@ -184,12 +186,13 @@ def test_which_type_is_narrower(before: str, after: str, is_narrower: bool) -> N
 
 @pytest.mark.parametrize(
     "declared",
-    ["", "INT", "UUID", "STRING", "DATETIME", "VARCHAR(20)", "CLOB", "BLOB", "JSON"]
-    + ["DOUBLE PRECISION", "FLOATING POINT", "BOOLEAN", "DECIMAL(10, 2)", "CHARINT"],
+    [
+        *("", "INT", "UUID", "STRING", "DATETIME", "VARCHAR(20)", "CLOB", "BLOB"),
+        *("JSON", "DOUBLE PRECISION", "FLOATING POINT", "BOOLEAN", "DECIMAL(9, 2)"),
+        "CHARINT",
+    ],
 )
 def test_affinity_is_what_sqlite_says_it_is(declared: str) -> None:
-    import sqlite3
-
     with sqlite3.connect(":memory:") as connection:
         connection.execute(f"CREATE TABLE t (a {declared})")
         connection.execute("INSERT INTO t VALUES ('1'), (1.5), (x'01'), ('1.0')")
