@@ -26,6 +26,15 @@ version: $(RUN)  ## Say each database's version, and whether all agrees
 status: $(RUN)  ## List what is applied and what is pending
 	@$(BIN)/sqlpair status
 
+verify: $(RUN)  ## Check that both databases are what their files say
+	@$(BIN)/sqlpair verify
+
+verify-schema: $(RUN)  ## Check PostgreSQL alone
+	@$(BIN)/sqlpair verify postgres
+
+verify-trades: $(RUN)  ## Check SQLite alone: trades.user_id is there, indexed, sound
+	@$(BIN)/sqlpair verify sqlite
+
 force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do not ask
 	$(call need,V,make force-version V=3)
 	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$(V)"
@@ -111,5 +120,6 @@ $(BIN)/python:
 	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
 	exit 1
 
-.PHONY: help migrate rollback version status force-version repair new revisions psql \
+.PHONY: help migrate rollback version status verify verify-schema verify-trades \
+  force-version repair new revisions psql \
   db-start db-stop test test-migrations test-multi-user lint lint-sql renumber format docs clean

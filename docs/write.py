@@ -1,8 +1,9 @@
-"""Write what of the documents is generated: docs/commands.md, and the README's output.
+"""Write what of the documents is generated: docs/commands.md, and the others' output.
 
-In the README, what stands between ``<!-- $ command -->`` and ``<!-- end -->`` is what
-the command prints, run in a fresh copy of this project, one after the other. A test
-compares both with what is there, times and ids aside. Run: make docs
+What stands between ``<!-- $ command -->`` and ``<!-- end -->`` is what the command
+prints, run in a fresh copy of this project for each document, one after the other;
+with ``!`` for ``$`` it ends with exit code 1. A test compares all with what is there,
+times and ids aside. Run: make docs
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from sqlpair.cli import app
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
-BLOCK = re.compile(r"(<!-- \$ (?P<command>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+DOCUMENTS = (README, ROOT / "docs" / "verify.md")
+BLOCK = re.compile(
+    r"(<!-- (?P<mark>[$!]) (?P<command>[^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     COMMANDS.write_text(commands())
-    with tempfile.TemporaryDirectory() as folder:
-        project = fresh_copy(Path(folder) / "project")
-        README.write_text(readme(README.read_text(), project, os.environ))
+    for document in DOCUMENTS:
+        with tempfile.TemporaryDirectory() as folder:
+            project = fresh_copy(Path(folder) / "project")
+            document.write_text(filled(document.read_text(), project, os.environ))
 
 
 def fresh_copy(root: Path) -> Path:
@@ -47,19 +52,20 @@ def fresh_copy(root: Path) -> Path:
     return root
 
 
-def readme(text: str, project: Path, environ: Mapping[str, str]) -> str:
+def filled(text: str, project: Path, environ: Mapping[str, str]) -> str:
     """Return ``text`` with what its commands print, run in ``project``."""
 
     def block(match: re.Match[str]) -> str:
         command = match["command"]
-        printed = run(command, project, environ)
-        return f"{match[1]}```text\n$ {command}\n{printed}```\n{match[3]}"
+        code = "$!".index(match["mark"])
+        printed = run(command, project, environ, code)
+        return f"{match[1]}```text\n$ {command}\n{printed}```\n{match[4]}"
 
     return BLOCK.sub(block, text)
 
 
-def run(command: str, project: Path, environ: Mapping[str, str]) -> str:
-    """Return what ``command`` prints to stdout."""
+def run(command: str, project: Path, environ: Mapping[str, str], code: int) -> str:
+    """Return what ``command`` prints to stdout; it is to exit with ``code``."""
     programs = f"{project / '.venv' / 'bin'}:{environ['PATH']}"
     done = subprocess.run(  # noqa: S602 - the commands are the README's own
         command,
@@ -69,8 +75,9 @@ def run(command: str, project: Path, environ: Mapping[str, str]) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == code, command
     lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
     return "".join(f"{line}\n" for line in lines)
 

@@ -167,7 +167,8 @@ class Project:
             scaffold.init(root)
         else:
             root.mkdir()
-            shutil.copy(source / "alembic.ini", root)
+            for name in ("alembic.ini", "pyproject.toml"):
+                shutil.copy(source / name, root)
             for folder in ("alembic", "sql"):
                 shutil.copytree(source / folder, root / folder)
         self.file = Path(self.settings.database("sqlite").address)

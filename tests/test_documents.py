@@ -32,21 +32,25 @@ def timeless(text: str) -> list[str]:
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
         (r"\d+(\.\d)? (ms|s)\b", "DURATION"),
         (r"\S+@\S+(?= +ID)", "USER"),
+        (r"\d{4}-\d\d-\d\d", "DAY"),
     ):
         text = re.sub(pattern, name, text)
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def test_readme_shows_what_the_commands_print(
-    write: ModuleType, tmp_path: Path, postgres: str
+@pytest.mark.parametrize("name", ["README.md", "docs/verify.md"])
+def test_a_document_shows_what_the_commands_print(
+    write: ModuleType, tmp_path: Path, postgres: str, name: str
 ) -> None:
     project = write.fresh_copy(tmp_path / "project")
     environ = Project(tmp_path / "other", postgres).environ
+    text = (ROOT / name).read_text()
 
-    now = write.readme(README, project, environ)
+    now = write.filled(text, project, environ)
 
-    assert timeless(README) == timeless(now), "run: make docs"
-    assert README.count("<!-- end -->") > 3
+    assert timeless(text) == timeless(now), "run: make docs"
+    assert text.count("<!-- end -->") > 3
+    assert ROOT / name in write.DOCUMENTS
 
 
 def test_help_in_the_documents_is_current(write: ModuleType) -> None:

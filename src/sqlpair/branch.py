@@ -87,7 +87,11 @@ def current(branch: Branch, state: State) -> int:
         for migration in branch.migrations[:position]
         if migration.number not in recorded
     ]
-    if late and set(recorded) < set(expected):
+    if (
+        late
+        and set(recorded) < set(expected)
+        and late[0].number < max(recorded, default=-1)
+    ):
         raise HistoryError(
             f"{branch.name} {late[0].stem}: numbered below what is applied already",
             [f"alembic_version says {head}; schema_version has no {late[0].number:03}"],
@@ -101,8 +105,8 @@ def current(branch: Branch, state: State) -> int:
                 f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
                 f"schema_version:  {_list(recorded)}",
             ],
-            "Find out which is true, then: make force-version V=N, or alembic stamp"
-            f" {branch.name}@<revision>",
+            f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
+            f"If you know: make force-version V=N, or alembic stamp {branch.name}@N",
         )
     return position
 

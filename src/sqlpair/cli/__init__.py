@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from sqlpair.cli import checking, console, moving, project, reading, server
+from sqlpair.cli import checking, comparing, console, moving, project, reading, server
 from sqlpair.errors import SqlpairError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     rich_markup_mode="markdown",
 )
-for part in (moving, reading, checking, project, server):
+for part in (moving, reading, comparing, checking, project, server):
     part.add_to(app)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
+    from sqlpair.verify.references import Column
 
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.
@@ -137,6 +138,9 @@ class Session(Protocol):
 
     def inspector(self) -> Inspector:
         """Return what counts the rows that a downgrade would lose."""
+
+    def column(self, table: str, name: str) -> Column:
+        """Return a column that a reference across databases speaks of."""
 
     def alembic_connection(self) -> Connection:
         """Return a SQLAlchemy connection that shares this session's transaction."""

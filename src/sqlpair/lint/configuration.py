@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlpair import pyproject
 from sqlpair.errors import SettingsError
 
 
@@ -35,14 +35,7 @@ class Configuration(NamedTuple):
 
 def read(root: Path) -> Configuration:
     """Read the settings in ``root``; the defaults where there are none."""
-    path = root / "pyproject.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Configuration()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} cannot be read", [str(error)]) from error
-    ours = content.get("tool", {}).get("sqlpair", {})
+    ours = pyproject.read(root)
     found = {
         key.replace("-", "_"): _value(key, value)
         for key, value in _table(ours, "lint").items()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
+    from sqlpair.verify.references import Column
 
 # Of PREPARE TRANSACTION: temporary objects, LISTEN and the like; no more slots.
 UNPREPARABLE = frozenset({"0A000", "53200", "55000"})
@@ -216,6 +217,11 @@ class PostgreSQLSession(Queries):
         from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
 
         return PostgreSQLInspector(self)
+
+    def column(self, table: str, name: str) -> Column:
+        from sqlpair.drivers.postgresql.column import PostgreSQLColumn
+
+        return PostgreSQLColumn(self, table, name)
 
     def alembic_connection(self) -> Connection:
         if self.read_only and not self.in_transaction():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
+    from sqlpair.verify.references import Column
 
 
 def connect(
@@ -252,6 +253,11 @@ class SQLiteSession:
         from sqlpair.drivers.sqlite.rows import SQLiteInspector
 
         return SQLiteInspector(self.raw)
+
+    def column(self, table: str, name: str) -> Column:
+        from sqlpair.drivers.sqlite.column import SQLiteColumn
+
+        return SQLiteColumn(self, table, name)
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:

@@ -1,0 +1,96 @@
+"""Commands that compare: verify."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from sqlpair.cli import console
+from sqlpair.cli.reading import Json
+from sqlpair.verify import Problem, Verified
+from sqlpair.verify import verify as find_problems
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    panel = "Look, and change nothing"
+    app.command(rich_help_panel=panel)(verify)
+
+
+def verify(
+    context: typer.Context,
+    database: Annotated[
+        str | None, typer.Argument(help="Look at this one only.", metavar="[DATABASE]")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check that each database is what its files say. Exit code 1 if anything is off.
+
+    Files: what was applied is what the SQL files hold. Versions: alembic_version, the
+    ledger and SCHEMA_VERSION agree. Schema: tables, indexes, functions and all else
+    are what the files build in a scratch database. Assertions: the _verify.sql of
+    applied migrations return no row. References: [tool.sqlpair.references] in
+    pyproject.toml hold across databases. Nothing is changed.
+    """
+    settings = console.settings(context)
+    names = (database,) if database else ()
+    with console.bar() as progress:
+        found = find_problems(settings, console.progress, names, progress)
+    if json:
+        console.dump(_json(found))
+    else:
+        _tell(found)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _tell(found: Verified) -> None:
+    console.table(
+        ("database", "is at", ""),
+        [
+            (item.name, item.head, Text(_pending(item.pending), "yellow"))
+            for item in found.databases
+        ],
+    )
+    console.say()
+    for kind, problems in groupby(found.problems, lambda problem: problem.kind):
+        console.say(f"{kind}", "bold")
+        _list(list(problems))
+    if found.problems:
+        console.say(f"{console.count(len(found.problems), 'problem')}.", "bold yellow")
+    else:
+        console.say(
+            "Files, versions, schema, assertions and references: nothing is off.",
+            "bold green",
+        )
+
+
+def _list(problems: list[Problem]) -> None:
+    for number, problem in enumerate(problems):
+        console.say(f"  ! {problem.what}", "yellow")
+        for line in problem.evidence:
+            console.say(f"    {line}")
+        # Ten columns by hand are one remedy.
+        following = problems[number + 1].remedy if number + 1 < len(problems) else ""
+        if problem.remedy and problem.remedy != following:
+            for line in problem.remedy.splitlines():
+                console.say(f"    {line}", "dim")
+            console.say()
+
+
+def _pending(stems: tuple[str, ...]) -> str:
+    return f"{len(stems)} pending: {', '.join(stems)}" if stems else ""
+
+
+def _json(found: Verified) -> dict[str, Any]:
+    return {
+        "ok": not found.problems,
+        "databases": {
+            item.name: {"head": item.head, "pending": list(item.pending)}
+            for item in found.databases
+        },
+        "problems": [problem._asdict() for problem in found.problems],
+    }

@@ -1,0 +1,54 @@
+"""``[tool.sqlpair]`` of the project's ``pyproject.toml``: what its files are held to.
+
+Where the databases are stands in ``alembic.ini``; what is checked of them stands here,
+so that every checkout is checked alike. A project without the file has no rules.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlpair.errors import SettingsError
+
+NAME = "pyproject.toml"
+
+
+def read(root: Path) -> Mapping[str, Any]:
+    """Return the table of the project in ``root``; SettingsError if it is none."""
+    path = root / NAME
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{NAME} cannot be read", [str(error)]) from error
+    table = content.get("tool", {}).get("sqlpair", {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{NAME}: tool.sqlpair is no table")
+    return table
+
+
+def texts(root: Path, key: str) -> tuple[str, ...]:
+    """Return the list of texts called ``key``, empty where there is none."""
+    value = read(root).get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise SettingsError(
+            f"{NAME}: {key} in [tool.sqlpair] is no list of texts", [f"{key} = {value}"]
+        )
+    return tuple(value)
+
+
+def pairs(root: Path, key: str) -> dict[str, str]:
+    """Return the table of texts called ``key``, empty where there is none."""
+    value = read(root).get(key, {})
+    if not isinstance(value, dict) or not all(
+        isinstance(item, str) for item in value.values()
+    ):
+        raise SettingsError(
+            f"{NAME}: [tool.sqlpair.{key}] holds something other than texts",
+            [f"{key} = {value}"],
+        )
+    return value

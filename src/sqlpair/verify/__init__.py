@@ -1,0 +1,91 @@
+"""Verify: are the files, the records of them and the databases one and the same?
+
+Read only: nothing is created, locked or changed in a database that is looked at. What
+the files build is built in a scratch database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlpair import pyproject
+from sqlpair.branch import branches
+from sqlpair.drivers import Report
+from sqlpair.settings import Settings
+from sqlpair.verify import assertions, drift, records, references
+from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify.references import Progress
+from sqlpair.verify.subject import Subject, subjects
+
+__all__ = ["Kind", "Problem", "Progress", "Verdict", "Verified", "verify"]
+
+
+class Verdict(NamedTuple):
+    """What is known of one database that was looked at.
+
+    ``position`` of ``migrations`` are applied; None when that cannot be told.
+    """
+
+    name: str
+    head: str
+    pending: tuple[str, ...]
+
+
+class Verified(NamedTuple):
+    """All that was found; nothing is off when there are no problems."""
+
+    databases: tuple[Verdict, ...]
+    problems: tuple[Problem, ...]
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+def verify(
+    settings: Settings,
+    report: Report,
+    names: Collection[str] = (),
+    progress: Progress = _silent,
+) -> Verified:
+    """Check the databases called ``names``, all when there are none."""
+    for name in names:
+        settings.database(name)
+    ignore = pyproject.texts(settings.root, "ignore")
+    declared = references.declared(settings)
+    problems: list[Problem] = []
+    with subjects(branches(settings), report) as found:
+        wanted = {n: s for n, s in found.items() if not names or n in names}
+        for subject in wanted.values():
+            report(f"{subject.name}: comparing")
+            problems += _database(subject, ignore, report)
+        for reference in declared:
+            if reference.of[0] in wanted:
+                problems += references.check(found, reference, progress)
+        if not names:
+            problems += records.expected(settings, found)
+        verdicts = tuple(_verdict(subject) for subject in wanted.values())
+    order = list(Kind)
+    problems.sort(key=lambda problem: order.index(problem.kind))
+    return Verified(verdicts, tuple(problems))
+
+
+def _database(
+    subject: Subject, ignore: tuple[str, ...], report: Report
+) -> list[Problem]:
+    problems = [*records.files(subject), *records.versions(subject)]
+    if subject.session is None or subject.unrecorded or subject.position is None:
+        return problems
+    problems += drift.check(subject, subject.position, ignore, report)
+    problems += assertions.check(subject, subject.position)
+    return problems
+
+
+def _verdict(subject: Subject) -> Verdict:
+    migrations = subject.branch.migrations
+    if subject.position is None:
+        return Verdict(subject.name, "unknown", ())
+    head = migrations[subject.position - 1].stem if subject.position else "base"
+    pending = tuple(item.stem for item in migrations[subject.position :])
+    return Verdict(subject.name, head, pending)

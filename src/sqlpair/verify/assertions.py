@@ -1,0 +1,83 @@
+"""Whether what migrations assert holds: every row of a ``_verify.sql`` is a problem.
+
+The statements run one by one, read only. They speak of the schema as it is, not as it
+was after their migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlpair import sqlfile
+from sqlpair.drivers import Session, driver_of
+from sqlpair.errors import SqlFileError, StatementError
+from sqlpair.loss import amount
+from sqlpair.migration import Migration
+from sqlpair.statement import Statement
+from sqlpair.verify.problem import Kind, Problem, problem_of
+from sqlpair.verify.subject import Subject
+
+SHOWN = 5  # rows
+WIDTH = 200  # characters of a row
+
+
+def check(subject: Subject, position: int) -> Iterator[Problem]:
+    """Check what the migrations up to ``position`` assert."""
+    session = subject.session
+    if session is None:
+        return
+    split = driver_of(subject.branch.database).split
+    for item in subject.branch.migrations[:position]:
+        if not item.verify.exists():
+            continue
+        try:
+            file = sqlfile.read(item.verify, split)
+        except SqlFileError as error:
+            yield problem_of(Kind.ASSERTIONS, subject.name, error)
+            continue
+        for statement in sqlfile.statements(file):
+            yield from _check(session, item, statement)
+
+
+def _check(
+    session: Session, item: Migration, statement: Statement
+) -> Iterator[Problem]:
+    shown: list[str] = []
+    count = 0
+    try:
+        with session.snapshot():
+            for row in session.query(statement, item.verify):
+                count += 1
+                if count <= SHOWN:
+                    shown.append(_line(row))
+    except StatementError as error:
+        yield Problem(
+            Kind.ASSERTIONS,
+            item.database,
+            error.what,
+            error.evidence,
+            "Assertions only read, and speak of the schema as it is now: correct"
+            f" {item.verify.name}.",
+        )
+        return
+    if count:
+        rest = [f"… and {amount(count - SHOWN, 'row')} more"] * (count > SHOWN)
+        yield Problem(
+            Kind.ASSERTIONS,
+            item.database,
+            f"{item.database} {item.verify.name}:{statement.line}: returns"
+            f" {amount(count, 'row')}, and should return none",
+            (*shown, *rest),
+            "Correct the data, or the assertion if it asks too much.",
+        )
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = ", ".join(f"{name}: {value}" for name, value in row.items())
+    text = (
+        text.encode("unicode_escape").decode("ascii")
+        if not text.isprintable()
+        else text
+    )
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

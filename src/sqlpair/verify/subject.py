@@ -1,0 +1,80 @@
+"""A database as it was found: what it says of itself and what is in it, at one moment.
+
+Reading creates nothing and holds nobody up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from sqlpair import ledger
+from sqlpair.branch import Branch
+from sqlpair.drivers import Report, Session, driver_of
+from sqlpair.schema import Schema
+
+
+class Subject(NamedTuple):
+    """One database.
+
+    Without a ``session`` there is no database yet. ``position`` is what its version
+    table says, or its ledger where that says nothing; None where neither names a
+    place on the branch.
+    """
+
+    branch: Branch
+    session: Session | None
+    state: ledger.State
+    schema: Schema
+    position: int | None
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self.branch.name
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether it holds something, and no record of any migration."""
+        state = self.state
+        return bool(
+            not state.revisions
+            and not state.applied
+            and not state.has_ledger
+            and any(key.kind == "table" for key in self.schema)
+        )
+
+
+@contextmanager
+def subjects(known: tuple[Branch, ...], report: Report) -> Iterator[dict[str, Subject]]:
+    """Read every database; their sessions are open within the block."""
+    with ExitStack() as resources:
+        yield {branch.name: _read(branch, report, resources) for branch in known}
+
+
+def _read(branch: Branch, report: Report, resources: ExitStack) -> Subject:
+    database = branch.database
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        return Subject(branch, None, ledger.EMPTY, {}, 0)
+    resources.callback(session.close)
+    # One moment: a deployment may commit between two reads.
+    with session.snapshot():
+        state = ledger.read(session)
+        schema: Schema = session.schema()
+    return Subject(branch, session, state, schema, _position(branch, state))
+
+
+def _position(branch: Branch, state: ledger.State) -> int | None:
+    if state.revisions:
+        known = [branch.position(revision) for revision in state.revisions]
+        return max((place for place in known if place is not None), default=None)
+    numbers = {row.number for row in state.applied}
+    return max(
+        (i for i, m in enumerate(branch.migrations, 1) if m.number in numbers),
+        default=None if numbers else 0,
+    )
+
+
+Subjects = Mapping[str, Subject]
