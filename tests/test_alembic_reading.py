@@ -71,6 +71,7 @@ def test_reading_commands_leave_a_fresh_project_as_it_is(one_each: Project) -> N
 
 def test_reading_commands_leave_a_migrated_project_as_it_is(one_each: Project) -> None:
     one_each.upgrade()
+    one_each.lite("PRAGMA journal_mode = WAL")
     before, classes = files(one_each), one_each.pg(CLASSES)
 
     done = one_each.run("-c", SERIES, json.dumps(READING))
@@ -188,7 +189,7 @@ session.close()
 """
 
 
-@pytest.mark.parametrize("journal", ["DELETE"])
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
 def test_a_database_in_a_folder_of_others_can_be_read(
     public: Path, postgres: str, journal: str
 ) -> None:

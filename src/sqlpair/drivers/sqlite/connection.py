@@ -38,7 +38,19 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             remedy=f"Let {database.variable} name a file.",
         )
     try:
-        return _open(database, path, read_only=read_only)
+        if not read_only:
+            return _open(database, path, "rwc")
+        try:
+            # What a killed writer left, a journal to roll back or a write ahead log,
+            # only a connection that may write can take up, and clear away again.
+            return _open(database, path, "rw")
+        except sqlite3.OperationalError as error:
+            beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+            if not _is_refused(error) or any(file.exists() for file in beside):
+                raise
+            # Reading makes a write ahead log, too. Where that may not be, and there
+            # is none, nobody has the database open: it does not change.
+            return _open(database, path, "ro&immutable=1")
     except sqlite3.Error as error:
         raise ConnectError(
             f"{database.name}: cannot open the SQLite database",
@@ -48,10 +60,12 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
         ) from None
 
 
-def _open(database: Database, path: Path, *, read_only: bool) -> sqlite3.Connection:
-    # For reading too: what a killed writer left, a journal to roll back or a write
-    # ahead log, only a connection that may write can take up, and clear away again.
-    mode = "rw" if read_only else "rwc"
+def _is_refused(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
     raw = sqlite3.connect(
         f"file:{url_quote(str(path))}?mode={mode}",
         uri=True,
@@ -61,7 +75,7 @@ def _open(database: Database, path: Path, *, read_only: bool) -> sqlite3.Connect
     try:
         # A migration can neither ATTACH a file nor, as is Python's default, load code.
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        if read_only:
+        if mode != "rwc":
             raw.execute("PRAGMA query_only = ON")
         elif not os.access(path, os.W_OK):
             raise sqlite3.OperationalError("attempt to write a readonly database")
