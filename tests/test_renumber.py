@@ -148,6 +148,20 @@ def test_both_first_ones_of_a_database_can_be_put_in_order(project: Project) -> 
     assert project.applied("postgres") == ["001_b", "002_a"]
 
 
+def test_namesakes_do_not_overwrite_each_other(branched: Project) -> None:
+    for number, table in (("003_same", "a"), ("005_same", "b")):
+        add(branched, "sqlite", number)
+        file = branched.root / "sql" / "sqlite" / f"{number}.sql"
+        file.write_text(f"CREATE TABLE {table} (id int);\n")
+
+    moves = renumber(branched.settings, silent)
+
+    same = [move.new for move in moves if move.new.name == "same"]
+    assert [item.stem for item in same] == ["005_same", "007_same"]
+    texts = [item.up.read_text() for item in same]
+    assert texts == [f"CREATE TABLE {table} (id int);\n" for table in "ab"]
+
+
 def test_a_gap_is_closed(branched: Project) -> None:
     renumber(branched.settings, silent)
     add(branched, "sqlite", "009_late")

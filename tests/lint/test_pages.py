@@ -63,6 +63,7 @@ def test_an_example_has_its_finding_and_no_other(
     _git(tmp_path, "commit", "-qm", "Release")
     _git(tmp_path, "switch", "-qc", "work")
     _write(tmp_path, [file for file in example.files if not file[1]])
+    _git(tmp_path, "add", "-A")
 
     findings = lint(load(tmp_path / "alembic.ini", {}))
 
