@@ -57,6 +57,9 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 lint-sql: $(DEV)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
+prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
+	@$(BIN)/sqlpair prove $(DB)
+
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL
 	@$(BIN)/sqlpair psql
@@ -121,5 +124,5 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status verify verify-schema verify-trades \
-  force-version repair new revisions psql \
+  force-version repair new revisions prove psql \
   db-start db-stop test test-migrations test-multi-user lint lint-sql renumber format docs clean

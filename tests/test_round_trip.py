@@ -7,13 +7,10 @@ that is added is tested as soon as its files are there.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from conftest import Project
-from sqlpair.migration import Migration, find
-from sqlpair.rollback import rollback
+from sqlpair.migration import find
+from sqlpair.prove.proof import prove
 from sqlpair.schema import difference
 
 ROOT = Path(__file__).parents[1]
@@ -21,78 +18,31 @@ MIGRATIONS = sorted(
     (item for folder in (ROOT / "sql").iterdir() for item in find(folder, folder.name)),
     key=lambda item: (item.number, item.database),
 )
-USER = "11111111-0000-4000-8000-000000000000"
-# Where each of these tables is there, it gets rows before a migration is tried.
-ROWS = {
-    "users": f"(id, email, password_hash) VALUES ('{USER}', 'a@example.org', 'x')",
-    "user_credentials": "(user_id, broker, environment, api_key_encrypted,"
-    " api_secret_encrypted, encryption_iv, encryption_salt)"
-    f" VALUES ('{USER}', 'one', 'testnet', 'k', 's', 'i', 'a')",
-    "user_strategies": "(user_id, strategy_name, instrument, broker, environment)"
-    f" VALUES ('{USER}', 'trend', 'BTC', 'one', 'testnet')",
-    "trades": "(id, strategyName, instrument, side, entryOrderId, entryPrice, amount,"
-    " stopLoss, takeProfit, entryTime, status, metadata) VALUES"
-    " ('1', 'trend', 'BTC', 'buy', 'o1', 1.5, 2, 1, 3, 1760000000000, 'open',"
-    " '{\"a\":1}'), ('2', 'trend', 'BTC', 'sell', 'o2', 2, 1, 3, 1, 1760000000001,"
-    " 'closed', NULL)",
-}
 
 
-def query(project: Project, database: str, sql: str) -> list[tuple[Any, ...]]:
-    return project.lite(sql) if database == "sqlite" else project.pg(sql)
+def nobody(_line: object) -> None:
+    pass
 
 
-def fill(project: Project, database: str) -> None:
-    for table, values in ROWS.items():
-        there = table in project.tables(database)
-        if there and not query(project, database, f"SELECT 1 FROM {table}"):
-            query(project, database, f"INSERT INTO {table} {values}")
-
-
-def contents(project: Project, database: str) -> dict[str, Any]:
-    """Return every row of every table, as its columns are named."""
-    found = {}
-    for table in project.tables(database):
-        if database == "sqlite":
-            names = [row[1] for row in project.lite(f"PRAGMA table_info({table})")]
-            rows = project.lite(f"SELECT * FROM {table} ORDER BY 1")
-            found[table] = [dict(zip(names, row, strict=True)) for row in rows]
-        else:
-            (names,) = project.pg(f"SELECT json_agg(t ORDER BY 1) FROM {table} t")
-            found[table] = names[0] or []
-    return found
-
-
-def up_to(item: Migration) -> str:
-    return f"{item.database}@{item.revision}"
-
-
-@pytest.mark.parametrize("item", MIGRATIONS, ids=lambda m: f"{m.database}-{m.stem}")
-def test_migration_goes_up_down_and_up_without_a_trace(
-    tradebaas: Project, item: Migration
+def test_every_migration_is_proved_and_every_mutant_of_its_rollback_is_caught(
+    tradebaas: Project,
 ) -> None:
-    database = item.database
-    for migration in MIGRATIONS:
-        if migration.number < item.number:
-            tradebaas.upgrade(up_to(migration))
-    fill(tradebaas, database)
-    tables_before = tradebaas.tables(database)
-    schema_before = tradebaas.schema(database)
-    rows_before = contents(tradebaas, database)
+    verdicts = prove(tradebaas.settings, [], nobody, nobody)
 
-    tradebaas.upgrade(up_to(item))
-    schema_above = tradebaas.schema(database)
-    fill(tradebaas, database)
-    for table in tradebaas.tables(database) - tables_before:
-        # A baseline's rollback takes no table that has rows.
-        query(tradebaas, database, f"DELETE FROM {table}")
-
-    rollback(tradebaas.settings, print, allow_data_loss=True)
-    assert difference(schema_before, tradebaas.schema(database)) == ()
-    assert contents(tradebaas, database) == rows_before
-
-    tradebaas.upgrade(up_to(item))
-    assert difference(schema_above, tradebaas.schema(database)) == ()
+    assert [verdict for verdict in verdicts if not verdict.proved] == []
+    counts = {
+        (v.database, v.migration): (v.mutants.caught, v.mutants.without_effect)
+        for v in verdicts
+    }
+    assert counts == {
+        ("postgres", "000_baseline"): (3, 2),
+        ("postgres", "001_create_user_strategies"): (4, 0),
+        ("sqlite", "000_baseline"): (4, 1),
+        ("sqlite", "002_extend_trades_table"): (5, 0),
+    }
+    # A baseline's rollback takes no table that has rows.
+    refusing = {(v.database, v.migration) for v in verdicts if v.notes}
+    assert refusing == {("postgres", "000_baseline"), ("sqlite", "000_baseline")}
 
 
 def test_all_migrations_go_down_to_base_and_up_again(tradebaas: Project) -> None:

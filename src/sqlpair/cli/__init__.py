@@ -14,7 +14,16 @@ from typing import Annotated
 
 import typer
 
-from sqlpair.cli import checking, comparing, console, moving, project, reading, server
+from sqlpair.cli import (
+    checking,
+    comparing,
+    console,
+    moving,
+    project,
+    proving,
+    reading,
+    server,
+)
 from sqlpair.errors import SqlpairError
 
 app = typer.Typer(
@@ -25,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     rich_markup_mode="markdown",
 )
-for part in (moving, reading, comparing, checking, project, server):
+for part in (moving, reading, comparing, checking, proving, project, server):
     part.add_to(app)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sqlpair.loss import Inspector
+    from sqlpair.prove.table import Contents
+    from sqlpair.prove.table import Table as Shape
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
@@ -209,6 +211,26 @@ class Driver(Protocol):
 
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
+
+    def tables(self, session: Session) -> Sequence[Shape]:
+        """Return what a row of each table has to be, bookkeeping tables left out."""
+
+    def contents(self, session: Session) -> Contents:
+        """Return every row of every table, bookkeeping tables left out."""
+
+    def literal(self, column: str) -> str:
+        """Return the SQL expression for a column's value as a literal."""
+
+    def copied(
+        self, session: Session, report: Report
+    ) -> AbstractContextManager[Session]:
+        """Restore a dump of a scratch database beside it; it goes with the block.
+
+        No transaction may be open.
+        """
+
+    def script(self, session: Session) -> str:
+        """Write schema and rows as the engine's own dump in SQL does."""
 
 
 def driver_of(database: Database) -> Driver:

@@ -1,7 +1,9 @@
 """PostgreSQL: how it connects, locks, runs statements and describes itself."""
 
+from sqlpair.drivers.postgresql.copying import copied, script
 from sqlpair.drivers.postgresql.dump import DUMP_SUFFIX, check_dump, dump
 from sqlpair.drivers.postgresql.parameters import RESET
+from sqlpair.drivers.postgresql.sampling import contents, literal, tables
 from sqlpair.drivers.postgresql.scratch import scratch
 from sqlpair.drivers.postgresql.session import connect, table
 from sqlpair.drivers.postgresql.split import split
@@ -21,8 +23,13 @@ __all__ = [
     "SCRIPT_RESET",
     "check_dump",
     "connect",
+    "contents",
+    "copied",
     "dump",
+    "literal",
     "scratch",
+    "script",
     "split",
     "table",
+    "tables",
 ]

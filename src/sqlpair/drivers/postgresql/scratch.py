@@ -35,7 +35,7 @@ from sqlpair.settings import Database
 
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
-_NAME = "sqlpair_scratch_"
+NAME = "sqlpair_scratch_"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
 
 _SHARED = re.compile(
@@ -154,7 +154,7 @@ def _created(
     """Make the database; yield its libpq string; drop it."""
     name = there.database
     if not server.temporary or name.startswith("template"):
-        name = f"{_NAME}{time.time():.0f}_{secrets.token_hex(4)}"
+        name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
     quoted = identifier(name)
     with _maintenance(database, server.dsn) as execute:
         if server.temporary:
@@ -208,7 +208,7 @@ def _drop_leftovers(execute: Execute) -> None:
     """Drop what killed processes left; another's that cannot be dropped stays."""
     found = execute(
         "SELECT datname FROM pg_database WHERE datname ~ '^"
-        + _NAME
+        + NAME
         + "[0-9]+_[0-9a-f]{8}$' AND NOT EXISTS"
         " (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname)"
     )

@@ -1,6 +1,8 @@
 """SQLite: how it connects, locks, runs statements and describes itself."""
 
+from sqlpair.drivers.sqlite.copying import copied, script
 from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.sqlite.sampling import contents, literal, tables
 from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
 from sqlpair.drivers.sqlite.split import split
@@ -19,8 +21,13 @@ __all__ = [
     "SCRIPT_RESET",
     "check_dump",
     "connect",
+    "contents",
+    "copied",
     "dump",
+    "literal",
     "scratch",
+    "script",
     "split",
     "table",
+    "tables",
 ]

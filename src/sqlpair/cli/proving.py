@@ -1,0 +1,94 @@
+"""Commands that try migrations where nothing is lost: prove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from sqlpair.cli import console
+from sqlpair.cli.reading import Json
+from sqlpair.prove.proof import Verdict
+from sqlpair.prove.proof import prove as prove_all
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    app.command(rich_help_panel="Try, and change nothing")(prove)
+
+
+def prove(
+    context: typer.Context,
+    database: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATABASE]", help="Which one; else all of them."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Prove that every migration can be undone, on rows, in a scratch database.
+
+    Each one goes up, down and up, also from a restored dump and with rows made above
+    it; after each step schema and rows are compared. Then its rollback is spoiled, one
+    statement or clause at a time, and each spoiled one has to be noticed. Rows come
+    from sql/DATABASE/seed.sql or are made from the schema. Exit code 1 when a
+    migration is not proved.
+    """
+    settings = console.settings(context)
+    names = [database] if database else []
+    tell = (lambda _verdict: None) if json else _verdict
+    verdicts = prove_all(settings, names, console.progress, tell)
+    if json:
+        console.dump({"proved": _proved(verdicts), "migrations": _plain(verdicts)})
+    else:
+        _summary(verdicts)
+    if not _proved(verdicts):
+        raise typer.Exit(1)
+
+
+def _proved(verdicts: Sequence[Verdict]) -> bool:
+    return all(verdict.proved for verdict in verdicts)
+
+
+def _plain(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+    return [
+        verdict._asdict()
+        | {"proved": verdict.proved, "mutants": verdict.mutants._asdict()}
+        for verdict in verdicts
+    ]
+
+
+def _verdict(verdict: Verdict) -> None:
+    style = "green" if verdict.proved else "bold red"
+    said = "proved" if verdict.proved else "NOT PROVED"
+    mutants = verdict.mutants
+    told = [f"{mutants.caught} mutants caught"]
+    if mutants.without_effect:
+        told.append(f"{mutants.without_effect} without effect")
+    console.say(
+        f"{verdict.database} {verdict.migration}: {said}"
+        f" ({console.count(verdict.rows, 'row')}; {', '.join(told)})",
+        style,
+    )
+    for note in verdict.notes:
+        console.say(f"  note: {note}")
+    for problem in verdict.problems:
+        console.say(f"  {problem}", "red")
+    for missed in mutants.missed:
+        console.say(f"  not noticed, {missed}", "red")
+
+
+def _summary(verdicts: Sequence[Verdict]) -> None:
+    bad = sum(not verdict.proved for verdict in verdicts)
+    caught = sum(verdict.mutants.caught for verdict in verdicts)
+    missed = sum(len(verdict.mutants.missed) for verdict in verdicts)
+    nothing = sum(verdict.mutants.without_effect for verdict in verdicts)
+    all_of_them = console.count(len(verdicts), "migration")
+    console.say()
+    if bad:
+        console.say(f"Not proved: {bad} of {all_of_them}.", "bold red")
+    else:
+        console.say(f"Proved: {all_of_them}, up, down and up on rows.", "bold green")
+    console.say(
+        f"Mutants: {caught} of {caught + missed} caught; {nothing} more without effect."
+    )
