@@ -24,7 +24,7 @@ from sqlpair.cli import app
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
-DOCUMENTS = (README, ROOT / "docs" / "verify.md")
+DOCUMENTS = (README, *(ROOT / "docs" / name for name in ("verify.md", "prove.md")))
 BLOCK = re.compile(
     r"(<!-- (?P<mark>[$!]) (?P<command>[^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL
 )

@@ -13,11 +13,11 @@ from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
-from sqlpair import revisions, sqlfile
+from sqlpair import ledger, revisions, sqlfile
 from sqlpair.branch import Branch
-from sqlpair.deployment import Step
 from sqlpair.drivers import Report, Session, driver_of
 from sqlpair.migration import Migration
+from sqlpair.plan import Step
 from sqlpair.prove.table import Contents
 from sqlpair.schema import BEFORE, Schema, describe, difference
 from sqlpair.sqlfile import SqlFile
@@ -79,6 +79,10 @@ class Lane:
         self.report = report
         self.driver = driver_of(session.database)
         session.lock(report)
+        session.begin()
+        # A file may speak of these tables, or of all that are there.
+        ledger.ensure(session)
+        session.commit()
         self._context = MigrationContext.configure(session.alembic_connection())
 
     def run(self, side: Side) -> None:
@@ -99,12 +103,13 @@ class Lane:
             self.session.check()
 
     def _execute(self, side: Side) -> None:
+        run = self.session.run if side.file.transactional else self.session.run_alone
         try:
             revisions.run(
                 side.step,
                 side.module,
                 self._context,
-                partial(self.session.run, side.statements, side.file.path),
+                partial(run, side.statements, side.file.path),
             )
         except BaseException:
             self.session.rollback()

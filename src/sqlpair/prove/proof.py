@@ -225,7 +225,7 @@ class _Proof:
             self.problems.append(f"down, on rows: {refusal}")
             return False
         self.notes.append(
-            f"its rollback refuses while {', '.join(emptied)} have rows: {refusal.what}"
+            f"its rollback takes no rows of {', '.join(emptied)}: {refusal.what}"
         )
         return True
 

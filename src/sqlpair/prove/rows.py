@@ -129,7 +129,7 @@ def _insert(session: Session, table: Table, row: Mapping[str, str]) -> str | Non
         )
     except SqlpairError as error:
         session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        return error.evidence[0] if error.evidence else error.what
+        return str(error.__cause__ or error).partition("\n")[0]
     finally:
         session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
     return None
