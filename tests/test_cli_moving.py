@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from conftest import Project
+from sqlpair import repair as repairing
+from sqlpair.branch import branches
+from sqlpair.deployment import survey
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import TABLES as OWN
+from sqlpair.rollback import LastDeployment
 
 
 @pytest.fixture
@@ -209,6 +217,39 @@ def test_rollback_that_fails_halfway_undoes_nothing(four: Project) -> None:
     assert four.tables("postgres") == {"t1", "t3", "t6"}
 
 
+def test_rollback_that_waited_undoes_no_other_deployment(four: Project) -> None:
+    four.upgrade("+1")
+    targets = LastDeployment()
+    with ExitStack() as resources:
+        targets(survey(branches(four.settings), print, resources))
+    four.upgrade("+1")  # by somebody else, who had the locks
+
+    with ExitStack() as resources, pytest.raises(HistoryError) as refused:
+        targets(survey(branches(four.settings), print, resources))
+
+    assert "another deployment ended while this one waited" in str(refused.value)
+
+
+def test_rollback_of_a_deployment_that_reached_one_database_undoes_that_half(
+    four: Project,
+) -> None:
+    """What a death between two commits leaves where PostgreSQL cannot prepare."""
+    four.upgrade("+1")
+    before = {table: four.pg(f"SELECT * FROM {table}") for table in OWN}
+    four.upgrade("+1")
+    four.pg("DROP TABLE t3")
+    for table, rows in before.items():
+        four.pg(f"DELETE FROM {table}")
+        for row in rows:
+            values = ", ".join("NULL" if v is None else f"'{v}'" for v in row)
+            four.pg(f"INSERT INTO {table} VALUES ({values})")
+
+    four.sqlpair("rollback")
+
+    assert four.applied("sqlite") == ["002_t2"]
+    assert four.applied("postgres") == ["001_t1"]
+
+
 def test_rollback_to_a_version_takes_every_database_there(four: Project) -> None:
     four.upgrade("+1")
     four.upgrade("+1")
@@ -369,6 +410,20 @@ def test_repair_without_edits_has_nothing_to_do(four: Project) -> None:
     four.upgrade()
 
     assert "Nothing to repair" in four.sqlpair("repair").stdout
+
+
+def test_repair_records_nothing_but_what_was_agreed_to(four: Project) -> None:
+    four.upgrade()
+    before = ledger(four, "checksum")
+    file = four.root / "sql" / "sqlite" / "002_t2.sql"
+    file.write_text("-- shown\n")
+    agreed = repairing.edits(four.settings, print)
+    file.write_text("-- saved while the question stood\n")
+
+    with pytest.raises(HistoryError, match="changed while you were asked"):
+        repairing.repair(four.settings, agreed, print)
+
+    assert ledger(four, "checksum") == before
 
 
 def test_repair_needs_somebody_to_ask(four: Project) -> None:

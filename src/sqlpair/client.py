@@ -46,7 +46,10 @@ def psql(database: Database, arguments: Sequence[str], report: Report) -> int:
         if database.embedded is not None:
             running = resources.enter_context(
                 embedded.server(
-                    database.embedded, binaries=database.binaries, report=report
+                    database.embedded,
+                    binaries=database.binaries,
+                    report=report,
+                    create=False,
                 )
             )
             program = str(running.binaries / "psql")

@@ -158,7 +158,9 @@ def _before(identifier: str, place: Place) -> int:
     rows = place.state.applied
     own = [i for i, row in enumerate(rows) if row.deployment == identifier]
     if not own:
-        return place.position
+        # Not place.position: where an interrupted deployment was to take it is no
+        # place to go when that deployment is what is undone.
+        return len(rows)
     above = [row for row in rows[own[0] :] if row.deployment != identifier]
     if above:
         raise HistoryError(

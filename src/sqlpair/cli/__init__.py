@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from sqlpair import signals
 from sqlpair.cli import (
     checking,
     comparing,
@@ -24,7 +25,7 @@ from sqlpair.cli import (
     reading,
     server,
 )
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import Interrupted, SqlpairError
 
 app = typer.Typer(
     name="sqlpair",
@@ -59,7 +60,8 @@ def _options(
 def main() -> None:
     """Run the command line; the failure of a command becomes a message and a code."""
     try:
-        app()
-    except SqlpairError as error:
+        with signals.handled():
+            app()
+    except (SqlpairError, Interrupted) as error:
         console.fail(error)
         sys.exit(error.exit_code)

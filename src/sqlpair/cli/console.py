@@ -15,14 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.errors import Interrupted, SqlpairError, UsageError
 from sqlpair.settings import Settings, load
+
+UNBROKEN = 10_000  # wider than any line
 
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # In a pipe or a log no line is to be broken or cut to fit a terminal.
-    width = None if stream.isatty() else 1000
+    width = None if stream.isatty() else UNBROKEN
     return Console(stderr=stderr, width=width, highlight=False)
 
 
@@ -69,7 +71,7 @@ def warn(text: str) -> None:
     _console(stderr=True).print(Text(text, style="yellow"))
 
 
-def fail(error: SqlpairError) -> None:
+def fail(error: SqlpairError | Interrupted) -> None:
     """Print a failure; its traceback too when SQLPAIR_DEBUG is set."""
     if os.environ.get("SQLPAIR_DEBUG"):
         traceback.print_exception(error)
@@ -81,8 +83,10 @@ def fail(error: SqlpairError) -> None:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print rows in columns; a header that ends with a dot puts its column right."""
-    console = _console(stderr=False)
+    """Print rows in columns; a header that ends with a dot puts its column right.
+
+    A terminal cuts what is too long for it, so the last columns matter least.
+    """
     titled = any(title.strip(".") for title in header)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titled)
     for title in header:
@@ -90,15 +94,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
             title.removesuffix("."),
             justify="right" if title.endswith(".") else "left",
             header_style="dim",
-            overflow="fold",
-            no_wrap=not console.is_terminal,
+            no_wrap=True,
         )
     for row in rows:
         grid.add_row(*row)
-    with console.capture() as captured:
-        console.print(grid)
-    for line in captured.get().splitlines():
-        sys.stdout.write(f"  {line.rstrip()}\n")
+    console = _console(stderr=False)
+    wide = Console(width=UNBROKEN, highlight=False, force_terminal=console.is_terminal)
+    with wide.capture() as captured:
+        wide.print(grid)
+    for drawn in captured.get().splitlines():
+        line = Text("  ").append_text(Text.from_ansi(drawn))
+        line.rstrip()
+        console.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def dump(value: Any) -> None:

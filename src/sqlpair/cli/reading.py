@@ -101,23 +101,22 @@ def _show(standing: Standing) -> None:
     edited = {edit.migration.number for edit in standing.edited}
     rows: list[tuple[str | Text, ...]] = [
         (
-            row.stem,
+            Text(row.stem).append(" edited" if row.number in edited else "", "yellow"),
             row.applied_at[:19],
             console.duration(row.milliseconds),
             row.method,
             row.applied_by,
             row.deployment,
-            Text("edited", "yellow") if row.number in edited else "",
         )
         for row in standing.applied
     ]
     rows += [
-        (item.stem, Text("pending", "yellow"), "", "", "", "", "")
+        (item.stem, Text("pending", "yellow"), "", "", "", "")
         for item in standing.pending
     ]
     if rows:
         console.table(
-            ("migration", "applied (UTC)", "took.", "how", "by", "deployment", ""),
+            ("migration", "applied (UTC)", "took.", "how", "by", "deployment"),
             rows,
         )
     console.say()

@@ -51,6 +51,7 @@ def db_start(context: typer.Context, database: Name = None) -> None:
     """
     chosen, data = _embedded(context, database)
     running = embedded.start(data, binaries=chosen.binaries, report=console.progress)
+    console.progress("It runs until db-stop. To connect: psql, or another program with")
     console.say(running.dsn)
 
 

@@ -1,0 +1,144 @@
+"""What happens at a terminal: questions and their answers, Ctrl-C, narrow windows."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import Project
+
+
+class Terminal:
+    """A command at a terminal: what it shows, and what is typed."""
+
+    def __init__(self, project: Project, *arguments: str, columns: int = 80):
+        ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sqlpair", *arguments],
+            cwd=project.root,
+            env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            # Its own session: what is typed is for it, and Ctrl-C too.
+            preexec_fn=os.setsid,
+        )
+        os.close(theirs)
+        self._file = ours
+        self.shown = ""
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.shown:
+            if not self._read():
+                raise AssertionError(f"{text!r} was never shown:\n{self.shown}")
+
+    def type(self, keys: str) -> None:
+        os.write(self._file, keys.encode())
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        return self.process.wait()
+
+    def close(self) -> None:
+        os.close(self._file)
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._file], [], [], 60)
+        try:
+            read = os.read(self._file, 10_000) if ready else b""
+        except OSError:  # the other end is closed
+            read = b""
+        text = read.decode().replace("\r\n", "\n")
+        self.shown += re.sub(r"\x1b\[[0-9;]*m", "", text)
+        return bool(read)
+
+
+@pytest.fixture
+def terminal(project: Project) -> Iterator[type[Terminal]]:
+    project.add("postgres", "001_t1", "CREATE TABLE t1 (id int);\n")
+    project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
+    opened: list[Terminal] = []
+
+    class Opened(Terminal):
+        def __init__(self, *arguments: str, columns: int = 80):
+            super().__init__(project, *arguments, columns=columns)
+            opened.append(self)
+
+    yield Opened
+    for each in opened:
+        each.close()
+
+
+def test_force_version_asks_and_does_it_after_a_yes(project, terminal) -> None:
+    screen = terminal("force-version", "1")
+    screen.wait_for("Force version 1? [y/N]")
+    screen.type("y\n")
+
+    assert screen.end() == 0
+    assert project.applied("postgres") == ["001_t1"]
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n"])
+def test_force_version_changes_nothing_after_a_no(project, terminal, answer) -> None:
+    screen = terminal("force-version", "1")
+    screen.wait_for("Force version 1? [y/N]")
+    screen.type(answer)
+
+    assert screen.end() == 1
+    assert "Nothing was changed." in screen.shown
+    assert not project.file.exists()
+
+
+def test_ctrl_c_at_the_question_changes_nothing(project, terminal) -> None:
+    screen = terminal("force-version", "1")
+    screen.wait_for("Force version 1? [y/N]")
+    os.killpg(screen.process.pid, signal.SIGINT)
+
+    assert screen.end() == 130
+    assert "Traceback" not in screen.shown
+    assert not project.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code):
+    project.add(
+        "postgres", "003_slow", "CREATE TABLE half (id int);\nSELECT pg_sleep(600);\n"
+    )
+
+    screen = terminal("migrate")
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    while not project.pg(asleep):
+        assert screen.process.poll() is None
+        time.sleep(0.05)
+    os.killpg(screen.process.pid, number)
+
+    assert screen.end() == code
+    assert "Traceback" not in screen.shown
+    assert project.tables("postgres") == project.tables("sqlite") == set()
+    assert not project.pg(asleep)
+
+
+def test_a_narrow_terminal_cuts_the_last_columns_only(project, terminal) -> None:
+    project.upgrade()
+
+    screen = terminal("status", columns=60)
+
+    assert screen.end() == 0
+    (row,) = (line for line in screen.shown.splitlines() if "002_t2" in line)
+    assert len(row) <= 60
+    assert row.endswith("…")
+    assert re.match(r"  002_t2 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row)
