@@ -20,7 +20,8 @@ import pytest
 from conftest import Project
 from sqlpair import backup, manifest, store
 from sqlpair.drivers.postgresql import client
-from sqlpair.errors import BackupError
+from sqlpair.drivers.sqlite.dump import check_dump, transfer
+from sqlpair.errors import BackupError, LockError, SettingsError
 
 WRITER = """
 import sqlite3, sys
@@ -79,7 +80,7 @@ def locked_table(project: Project) -> Iterator[None]:
 def running(project: Project, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A backup in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN],
+        [sys.executable, "-u", "-c", RUN],
         cwd=project.root,
         env=project.environ | environ,
         stdout=subprocess.PIPE,
@@ -339,6 +340,26 @@ def test_pg_dump_is_stopped_at_the_deadline(filled: Project) -> None:
     )
 
 
+def test_sqlite_copy_is_stopped_at_the_deadline(filled: Project) -> None:
+    (database,) = (d for d in filled.settings.databases if d.driver == "sqlite")
+    copy = filled.root / "copy.db"
+    shutil.copyfile(filled.file, copy)
+    shown: list[tuple[int, int | None]] = []
+
+    with pytest.raises(BackupError, match="did not end in time"):
+        check_dump(database, copy, "", time.monotonic() - 1)
+    with (
+        closing(sqlite3.connect(filled.file)) as source,
+        closing(sqlite3.connect(copy)) as target,
+        pytest.raises(BackupError, match="did not end in time"),
+    ):
+        transfer(
+            database, source, target, time.monotonic() - 1, lambda *a: shown.append(a)
+        )
+
+    assert len(shown) == 1
+
+
 def test_killed_backup_leaves_nothing_that_looks_like_one(filled: Project) -> None:
     with locked_table(filled), running(filled) as process:
         pg_dump = pg_dump_of(process)
@@ -453,16 +474,16 @@ def test_oldest_backups_go_and_only_after_a_new_good_one(filled: Project) -> Non
     made = [make(filled).name for _ in range(4)]
     assert set(left(filled)) == set(made)
     (folder / "notes.txt").write_text("mine")
-    stranger = folder / "20200101T000000Z-aaaaaa"
+    stranger = folder / "20200101T000000.000Z-aaaaaa"
     stranger.mkdir()
     (stranger / "manifest.json").write_text("{}")
-    half = folder / "20200102T000000Z-aaaaaa"
+    half = folder / "20200102T000000.000Z-aaaaaa"
     shutil.copytree(folder / made[0], half)
-    (half / "sqlite.db").unlink()
-    staging = folder / "20200103T000000Z-aaaaaa"
+    os.truncate(half / "sqlite.db", 4096)
+    staging = folder / "20200103T000000.000Z-aaaaaa"
     shutil.copytree(folder / made[0], staging)
     rewrite(staging, environment="staging")
-    linked = folder / "20200104T000000Z-aaaaaa"
+    linked = folder / "20200104T000000.000Z-aaaaaa"
     linked.symlink_to(folder / made[0])
     others = {path.name for path in (stranger, half, staging, linked)} | {"notes.txt"}
 
@@ -490,7 +511,7 @@ def test_the_backup_just_made_stays_though_the_clock_went_back(
 ) -> None:
     set_option(filled, "backup_keep = 1")
     later = make(filled)
-    later.rename(later.with_name("29990101T000000Z-aaaaaa"))
+    later.rename(later.with_name("29990101T000000.000Z-aaaaaa"))
 
     newest = make(filled)
 
@@ -524,3 +545,143 @@ def test_pg_dump_is_of_the_lowest_version_that_fits_the_server(
         assert client.find("pg_dump", database, client.major(copy.server)).major == (
             chosen
         )
+
+
+def test_no_migration_runs_between_the_two_copies(filled: Project) -> None:
+    filled.add("postgres", "003_more", "ALTER TABLE users ADD COLUMN email text;\n")
+    filled.add("sqlite", "004_more", "ALTER TABLE trades ADD COLUMN pnl real;\n")
+    deployments: list[subprocess.Popen[str]] = []
+
+    def watch(name: str, _done: int, _total: int | None) -> None:
+        if name != "postgres" or deployments:
+            return
+        process = subprocess.Popen(
+            [sys.executable, "-m", "alembic", "upgrade", "heads"],
+            cwd=filled.root,
+            env=filled.environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deployments.append(process)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        while "waiting for" not in line:
+            assert line
+            line = process.stderr.readline()
+
+    folder = backup.backup(filled.settings, lambda _line: None, watch)
+
+    with deployments[0] as process:
+        process.communicate()
+    assert process.returncode == 0
+    assert manifest.read(folder).schema_version == 2
+    with closing(sqlite3.connect(folder / "sqlite.db")) as copy:
+        copy.execute("SELECT id FROM trades")
+        with pytest.raises(sqlite3.OperationalError, match="no such column: pnl"):
+            copy.execute("SELECT pnl FROM trades")
+    assert filled.applied("sqlite") == ["002_trades", "004_more"]
+
+
+@pytest.fixture
+def pending(filled: Project) -> Project:
+    """As filled, with one more migration to run, in production."""
+    filled.add("postgres", "003_more", "ALTER TABLE users ADD COLUMN email text;\n")
+    filled.environ |= {"APP_ENV": "production", "SQLITE_PATH": str(filled.file)}
+    return filled
+
+
+def test_deployment_in_production_begins_with_a_backup_of_both_databases(
+    pending: Project,
+) -> None:
+    pending.upgrade("postgres@head")
+
+    (folder,) = left(pending)
+    said = manifest.read(store_folder(pending) / folder)
+    assert [copy.name for copy in said.databases] == ["postgres", "sqlite"]
+    assert said.schema_version == 2  # from before it
+    lines = [line.split()[1] for line in pending.log.splitlines()[-3:]]
+    assert lines == ["outcome=backed-up", "outcome=ran", "outcome=committed"]
+
+
+def test_deployment_with_nothing_to_run_makes_no_backup(pending: Project) -> None:
+    pending.environ["BACKUP"] = "0"
+    pending.upgrade()
+    assert left(pending) == []
+    del pending.environ["BACKUP"]
+
+    pending.upgrade()
+
+    assert left(pending) == []
+
+
+def test_of_deployments_at_once_only_the_one_that_runs_backs_up(
+    pending: Project,
+) -> None:
+    command = [sys.executable, "-m", "alembic", "upgrade", "heads"]
+    runs = [
+        subprocess.Popen(command, cwd=pending.root, env=pending.environ)
+        for _ in range(3)
+    ]
+
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert len(left(pending)) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "option", "once", "made"),
+    [
+        ("production", "auto", "", 1),
+        ("staging", "auto", "", 1),
+        ("development", "auto", "", 0),
+        ("development", "always", "", 1),
+        ("production", "never", "", 0),
+        ("production", "always", "0", 0),
+        ("development", "never", "1", 1),
+    ],
+)
+def test_backup_before_a_deployment_is_as_the_settings_say(
+    pending: Project, environment: str, option: str, once: str, made: int
+) -> None:
+    set_option(pending, f"backup = {option}")
+    pending.environ |= {"APP_ENV": environment, "BACKUP": once}
+
+    pending.alembic("upgrade", "heads")
+
+    assert len(left(pending)) == made
+
+
+def test_failed_backup_means_no_migration(pending: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    set_option(pending, f"binaries = {tmp_path / 'empty'}", "postgres")
+
+    done = pending.alembic("upgrade", "heads", expect=1)
+
+    assert "no pg_dump of PostgreSQL" in done.stderr
+    assert "No migration has run; with BACKUP=0" in done.stderr
+    assert pending.applied("postgres") == ["001_users"]
+    assert left(pending) == []
+    assert "outcome=failed" in pending.log.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("backup = sometimes", "backup = sometimes"),
+        ("backup_keep = 0", "backup_keep = 0"),
+        ("backup_timeout = soon", "backup_timeout = soon"),
+    ],
+)
+def test_wrong_setting_is_named(filled: Project, line: str, key: str) -> None:
+    set_option(filled, line)
+
+    with pytest.raises(SettingsError, match=key):
+        make(filled)
+
+
+def test_two_backups_at_once_in_one_folder_are_refused(filled: Project) -> None:
+    folder = filled.settings.backups.folder
+
+    with store.working(folder), pytest.raises(LockError, match="at work"):
+        make(filled)
+
+    assert left(filled) == []

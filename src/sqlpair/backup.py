@@ -10,27 +10,21 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from sqlpair import commit, ledger, manifest, store, version
+from sqlpair import commit, exchange, ledger, manifest, store, version
 from sqlpair.branch import branches
 from sqlpair.drivers import Report, Session, driver_of
-from sqlpair.errors import BackupError
+from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.journal import Journal
 from sqlpair.manifest import Copy, Manifest
 from sqlpair.settings import Settings
-
-# The database's name, bytes done, and of how many where that is known.
-Progress = Callable[[str, int, int | None], None]
-
-
-def unseen(_name: str, _done: int, _total: int | None) -> None:
-    """Show no progress."""
+from sqlpair.store import Progress, unseen
 
 
 def backup(settings: Settings, report: Report, progress: Progress = unseen) -> Path:
@@ -38,7 +32,8 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
 
     Waits for a running deployment. Creates no database.
     """
-    journal = Journal(settings.log_file, store.new_id())
+    exchange.settle(settings, report)
+    journal = Journal(settings.log_file, ledger.new_id())
     try:
         with ExitStack() as resources:
             _refuse_absent(settings, report)
@@ -54,19 +49,16 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
 
 def before_deployment(
     settings: Settings, sessions: Mapping[str, Session], report: Report
-) -> Path | None:
-    """Back up where the settings want it; an error means that nothing may run."""
-    if not settings.backups.first:
-        return None
+) -> Path:
+    """Back up; an error means that nothing may run, and says how to do without."""
     try:
         return take(settings, sessions, report)
-    except BackupError as error:
-        raise BackupError(
-            error.what,
-            error.evidence,
+    except SqlpairError as error:
+        error.remedy = (
             f"{error.remedy}\nNo migration has run; with BACKUP=0 they run without"
-            " a backup.".lstrip(),
-        ) from error
+            " a backup."
+        ).lstrip()
+        raise
 
 
 def take(
@@ -78,18 +70,17 @@ def take(
     """Back up the databases of ``sessions``, whose deployment locks are held."""
     deadline = time.monotonic() + settings.backups.timeout
     with store.working(settings.backups.folder) as folder:
-        name = store.new_id()
+        name = ledger.new_id()
         unfinished = folder / f"{store.PARTIAL}{name}"
         try:
-            unfinished.mkdir(mode=0o700)
-            copies = tuple(
-                _copy(session, unfinished, deadline, report, progress)
-                for session in sessions.values()
-            )
-            manifest.write(unfinished, _describe(settings, name, copies))
-            store.publish(unfinished, folder / name)
-        except OSError as error:
-            raise store.unwritable(error) from error
+            with store.writing():
+                unfinished.mkdir(mode=0o700)
+                copies = tuple(
+                    _copy(session, unfinished, deadline, report, progress)
+                    for session in sessions.values()
+                )
+                manifest.write(unfinished, _describe(settings, name, copies))
+                store.publish(unfinished, folder / name)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         store.retain(settings, folder / name, report)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from sqlpair import ledger, sqlfile, version
+from sqlpair import ledger, leftover, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Table, driver_of
 from sqlpair.plan import (
@@ -90,6 +90,7 @@ def deploy(
     """
     from sqlpair.run import Run
 
+    _settle_restores(settings, report)
     known = branches(settings)
     version.refuse_unknown(settings, known)
     with ExitStack() as resources:
@@ -98,6 +99,7 @@ def deploy(
             return Outcome("", (), places)
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
+            run.backup_first = settings.backups.first
             run.hold(places, targets)
             return run.migrate(targets)
 
@@ -109,11 +111,20 @@ def nothing_to_do(
 
     Raises SqlpairError, as ``deploy`` would. Imports nothing that only a run needs.
     """
+    if leftover.interrupted(settings):
+        return None
     known = branches(settings)
     version.refuse_unknown(settings, known)
     with ExitStack() as resources:
         places = survey(known, report, resources)
         return Outcome("", (), places) if _is_done(settings, places, targets) else None
+
+
+def _settle_restores(settings: Settings, report: Report) -> None:
+    if leftover.interrupted(settings):
+        from sqlpair import exchange
+
+        exchange.settle(settings, report)
 
 
 def _is_done(settings: Settings, places: Places, targets: Targets) -> bool:
@@ -153,6 +164,7 @@ def stamp(
             current(branch, state)  # says so
         return max((position or 0 for position in known), default=0)
 
+    _settle_restores(settings, report)
     known = branches(settings)
     from sqlpair.run import Run
 
@@ -183,6 +195,7 @@ def record_only(
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
     from sqlpair.run import Run
 
+    _settle_restores(settings, report)
     known = branches(settings)
     with ExitStack() as resources:
         places = survey(known, report, resources)

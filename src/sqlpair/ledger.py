@@ -14,7 +14,9 @@ write the same. Nothing here commits: the rows live or die with their migration.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
@@ -34,6 +36,7 @@ EXTRA_COLUMNS = (
     ("milliseconds", "integer"),
     ("method", "varchar(16)"),
 )
+Columns = tuple[tuple[str, str], ...]
 # Of the history; added where it was made before they were.
 HISTORY_COLUMNS = (("databases", "text"),)
 
@@ -79,6 +82,14 @@ class State(NamedTuple):
 EMPTY = State((), (), has_ledger=False)
 
 
+def new_id() -> str:
+    """Return the id of a deployment, backup or restore; ids sort by time."""
+    from secrets import token_hex
+
+    now = datetime.now(UTC).isoformat("T", "milliseconds")
+    return f"{re.sub('[-:]', '', now[:23])}Z-{token_hex(3)}"
+
+
 @cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
@@ -97,7 +108,7 @@ class Entry(NamedTuple):
 
     deployment: str
     transaction: str
-    method: str  # upgrade, downgrade, stamp, force
+    method: str  # upgrade, downgrade, stamp, force, restore
     milliseconds: int | None = None
     who: str | None = None
     databases: str = ""
@@ -175,8 +186,14 @@ def tables(table: Table) -> str:
     return (
         f"{create}{VERSION_TABLE} (version_num varchar(32) NOT NULL,"
         f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num));\n"
-        f"{create}{LEDGER} {columns(table)};\n"
-        f"{create}{HISTORY} (id {table.key} PRIMARY KEY,"
+        f"{create}{LEDGER} {columns(table)};\n" + _history(table)
+    )
+
+
+def _history(table: Table) -> str:
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table.prefix}{HISTORY}"
+        f" (id {table.key} PRIMARY KEY,"
         f" at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
         " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
         " action varchar(16) NOT NULL, version integer,"
@@ -197,16 +214,18 @@ def columns(table: Table) -> str:
 
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
-    wanted = {LEDGER: EXTRA_COLUMNS, HISTORY: HISTORY_COLUMNS}
-    there = {table: session.columns(table) for table in wanted}
     session.execute(tables(session.table))
-    for table, columns in wanted.items():
-        for name, kind in columns:
-            if there[table] and name not in there[table]:
-                session.execute(
-                    f"ALTER TABLE {session.table.prefix}{table} ADD COLUMN"
-                    f" {name} {kind};"
-                )
+    _add_missing(session, LEDGER, EXTRA_COLUMNS)
+    _add_missing(session, HISTORY, HISTORY_COLUMNS)
+
+
+def _add_missing(session: Session, table: str, wanted: Columns) -> None:
+    there = session.columns(table)
+    for name, kind in wanted:
+        if name not in there:
+            session.execute(
+                f"ALTER TABLE {session.table.prefix}{table} ADD COLUMN {name} {kind};"
+            )
 
 
 def applied(table: Table, migration: Migration, checksum: str, entry: Entry) -> str:
@@ -264,6 +283,18 @@ def accepted(
     )
 
 
+def note_restore(session: Session, state: State, entry: Entry) -> None:
+    """Note in the history, made where it is missing, that a backup came back.
+
+    ``state`` is what the backup brought.
+    """
+    table = session.table
+    head = state.applied[-1] if state.applied else None
+    session.execute(_history(table))
+    _add_missing(session, HISTORY, HISTORY_COLUMNS)
+    session.execute(_event(table, head, head.checksum if head else "", entry))
+
+
 def _row(
     table: Table,
     migration: Migration,
@@ -303,7 +334,7 @@ def _head(table: Table, revision: str | None) -> str:
 
 
 def _event(
-    table: Table, migration: Migration | None, checksum: str, entry: Entry
+    table: Table, migration: Migration | Applied | None, checksum: str, entry: Entry
 ) -> str:
     values = (
         quote(entry.deployment),

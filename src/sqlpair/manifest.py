@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlpair.errors import BackupError
+from sqlpair.leftover import ID
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
-NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 FILE = re.compile(r"[a-z][a-z0-9_]*\.[a-z]+")
 CHUNK = 1 << 20
 
@@ -92,7 +92,7 @@ def peek(folder: Path) -> Manifest | None:
 
     Quick: it reads no dump.
     """
-    if not NAME.fullmatch(folder.name) or folder.is_symlink():
+    if not ID.fullmatch(folder.name) or folder.is_symlink():
         return None
     try:
         manifest = _read(folder)

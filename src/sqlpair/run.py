@@ -8,13 +8,10 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
-from sqlpair import commit, ledger, unfinished, version
+from sqlpair import backup, commit, ledger, unfinished, version
 from sqlpair.branch import Branch, current
 from sqlpair.drivers import Report, Session
 from sqlpair.errors import CommitError, DataLossError, Interrupted, SqlpairError
@@ -23,12 +20,6 @@ from sqlpair.plan import Done, Outcome, Place, Places, Targets, Writing, plan, r
 from sqlpair.ready import check
 from sqlpair.settings import Settings
 from sqlpair.stage import Stage, stages
-
-
-def _identifier() -> str:
-    """Return a deployment's id; ids sort by time."""
-    now = datetime.now(UTC).isoformat("T", "milliseconds")
-    return f"{re.sub('[-:]', '', now[:23])}Z-{secrets.token_hex(3)}"
 
 
 class Run:
@@ -46,12 +37,13 @@ class Run:
         self.known = known
         self.report = report
         self.locate = locate
-        self.id = _identifier()
+        self.id = ledger.new_id()
         self.journal = Journal(settings.log_file, self.id)
         self.places: dict[str, Place] = {}
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
         self.allow_data_loss = False
+        self.backup_first = False
         self._resources = ExitStack()
 
     def __enter__(self) -> Run:
@@ -66,7 +58,9 @@ class Run:
         """Lock the databases that ``targets`` concerns, and read where they are."""
         self.places = dict(places)
         everything = {branch.name for branch in self.known}
-        names = everything if _undecided(places) else set(targets(places))
+        # A backup is of all databases, at one version.
+        whole = self.backup_first or _undecided(places)
+        names = everything if whole else set(targets(places))
         self._lock(names)
         if names != everything and (
             any(session.prepared() for session in self.sessions.values())
@@ -76,7 +70,7 @@ class Run:
             self._resources.close()
             self._lock(everything)
         # Named anew: a deployment that waited for another is the later one.
-        self.id = self.journal.deployment = _identifier()
+        self.id = self.journal.deployment = ledger.new_id()
         before = dict(self.places)
         settled = commit.settle(self.sessions, self.report)
         for sentence in settled:
@@ -104,6 +98,9 @@ class Run:
             if not stage.transactional:
                 for session in stage.sessions:
                     session.assert_direct()
+        if self.backup_first:
+            folder = backup.before_deployment(self.settings, self.sessions, self.report)
+            self.journal.line("backed-up", folder=folder.name)
         for number, stage in enumerate(parts, start=1):
             self._run(stage, commit.transaction_id(self.id, number))
         return self._finish()

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlpair import manifest
@@ -22,12 +20,14 @@ from sqlpair.errors import BackupError, LockError
 from sqlpair.manifest import Manifest
 from sqlpair.settings import Settings
 
+# The database's name, bytes done, and of how many where that is known.
+Progress = Callable[[str, int, int | None], None]
+
 PARTIAL = ".partial-"
 
 
-def new_id() -> str:
-    """Return an id that sorts by time and is also a backup's name."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+def unseen(_name: str, _done: int, _total: int | None) -> None:
+    """Show no progress."""
 
 
 @contextmanager
@@ -36,11 +36,9 @@ def working(folder: Path) -> Iterator[Path]:
 
     Database locks do not do: several environments share the folder.
     """
-    try:
+    with writing():
         _make(folder)
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise unwritable(error) from None
     try:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,13 +69,18 @@ def give(path: Path) -> None:
         os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
 
 
-def unwritable(error: OSError) -> BackupError:
-    """Return the error for a folder or disk that takes no more."""
-    return BackupError(
-        "the backup cannot be written",
-        [f"{error.filename}: {error.strerror}" if error.filename else str(error)],
-        "Make room, or let this user write there. Nothing of it was kept.",
-    )
+@contextmanager
+def writing() -> Iterator[None]:
+    """Raise BackupError for a disk or folder that takes no more."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the disk"
+        raise BackupError(
+            "a file could not be written",
+            [f"{where}: {error.strerror}"],
+            "Make room, or let this user write there. Nothing of it was kept.",
+        ) from error
 
 
 def sync(path: Path) -> None:

@@ -161,6 +161,41 @@ class Dumped(NamedTuple):
     tool: str
 
 
+class Exchange(Protocol):
+    """A copy beside a live database, and the exchange of the two.
+
+    The live database is untouched until ``prepare`` and changed by ``commit`` alone,
+    which a kill at any moment leaves done or not done. ``session`` closes on the way.
+    """
+
+    copy: Database
+    """The copy, as a database of its own."""
+
+    kept: str
+    """What the live database is called afterwards."""
+
+    removal: str
+    """The command that removes what was kept."""
+
+    def check(self) -> None:
+        """Raise what can be known early: a missing right, another user."""
+
+    def stage(self, dump: Path, tool: str, deadline: float, progress: Progress) -> None:
+        """Make the copy from a dump."""
+
+    def prepare(self, deadline: float, progress: Progress) -> None:
+        """Shut everybody else out; LockError, naming them, where they will not go."""
+
+    def commit(self, deadline: float, progress: Progress) -> None:
+        """Let the copy be the live database, durably."""
+
+    def discard(self) -> None:
+        """Remove the copy, whole or not, and what ``prepare`` made."""
+
+    def close(self) -> None:
+        """Let everybody in again; before ``commit``, to what there was."""
+
+
 class Driver(Protocol):
     """What a driver module offers."""
 
@@ -231,6 +266,9 @@ class Driver(Protocol):
 
     def script(self, session: Session) -> str:
         """Write schema and rows as the engine's own dump in SQL does."""
+
+    def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
+        """The exchange of a locked database in the restore of that id; still undone."""
 
 
 def driver_of(database: Database) -> Driver:

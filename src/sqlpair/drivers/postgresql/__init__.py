@@ -2,6 +2,7 @@
 
 from sqlpair.drivers.postgresql.copying import copied, script
 from sqlpair.drivers.postgresql.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.postgresql.exchange import exchange
 from sqlpair.drivers.postgresql.parameters import RESET
 from sqlpair.drivers.postgresql.sampling import contents, literal, tables
 from sqlpair.drivers.postgresql.scratch import scratch
@@ -26,6 +27,7 @@ __all__ = [
     "contents",
     "copied",
     "dump",
+    "exchange",
     "literal",
     "scratch",
     "script",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlpair import signals
 from sqlpair.drivers import Dumped, Progress
 from sqlpair.drivers.postgresql import client
+from sqlpair.drivers.postgresql.connection import Address
+from sqlpair.drivers.postgresql.queries import Queries
 
 if TYPE_CHECKING:
     from sqlpair.drivers.postgresql.session import PostgreSQLSession
@@ -47,3 +53,43 @@ def check_dump(database: Database, dump: Path, tool: str, deadline: float) -> No
     )
     if code != 0:
         raise client.refused(database, program, stderr, {})
+
+
+def load(
+    database: Database,
+    parameters: Mapping[str, str],
+    dump: Path,
+    tool: str,
+    deadline: float,
+    progress: Progress,
+) -> None:
+    """Fill the empty database at ``parameters`` from ``dump``, made by ``tool``."""
+    copy = Queries(Address(database, "", parameters), read_only=False)
+    with closing(copy.raw), signals.cancelling(copy.raw.cancel):
+        server = client.major(copy.rows("SHOW server_version")[0]["server_version"])
+        program = client.find("pg_restore", database, max(server, client.major(tool)))
+        where, environ = client.conninfo(parameters)
+        command: list[object] = [program.path, "--no-password", f"--dbname={where}"]
+        # From 17 on it begins with a setting that older servers do not know.
+        odd = program.major >= 17 > server
+        if not odd:
+            command.append("--exit-on-error")
+        progress(0, None)
+        code, stderr = client.run(database, [*command, dump], environ, deadline)
+        if code != 0 and not (odd and only_odd_setting(stderr)):
+            raise client.refused(database, program, stderr, environ)
+        progress(dump.stat().st_size, None)
+        # What the planner knows of the data does not come with them.
+        left = max(1, round((deadline - time.monotonic()) * 1000))
+        copy.execute(f"SET statement_timeout = {left}")
+        copy.execute("ANALYZE")
+
+
+def only_odd_setting(stderr: str) -> bool:
+    """Say whether all that failed is the setting that older servers do not know."""
+    errors = [line for line in stderr.splitlines() if ": error: " in line]
+    return (
+        len(errors) == 1
+        and "unrecognized configuration parameter" in errors[0]
+        and '"transaction_timeout"' in errors[0]
+    )

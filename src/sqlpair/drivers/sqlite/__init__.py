@@ -2,6 +2,7 @@
 
 from sqlpair.drivers.sqlite.copying import copied, script
 from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
+from sqlpair.drivers.sqlite.exchange import exchange
 from sqlpair.drivers.sqlite.sampling import contents, literal, tables
 from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
@@ -24,6 +25,7 @@ __all__ = [
     "contents",
     "copied",
     "dump",
+    "exchange",
     "literal",
     "scratch",
     "script",

@@ -9,13 +9,14 @@ nor start it anew, and in WAL mode the writers are not held up.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
+from sqlpair import signals
 from sqlpair.drivers import Dumped, Progress
 from sqlpair.errors import BackupError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 DUMP_SUFFIX = ".db"
 PAGES = 256  # between two looks at the clock
-INSTRUCTIONS = 100_000
 TOOL = f"SQLite {sqlite3.sqlite_version}"
 
 
@@ -83,23 +83,25 @@ def check_dump(
     """Let SQLite check every page, index and constraint of the copy."""
     # Immutable: nothing is made beside it, no -wal and no lock.
     with closing(opened(dump, "mode=ro&immutable=1")) as copy:
-        copy.set_progress_handler(_past(deadline), INSTRUCTIONS)
+        left = max(0.0, deadline - time.monotonic())
+        timer = threading.Timer(left, copy.interrupt)
+        timer.start()
         try:
-            found = [row[0] for row in copy.execute("PRAGMA integrity_check(10)")]
+            with signals.cancelling(copy.interrupt):
+                found = [row[0] for row in copy.execute("PRAGMA integrity_check(10)")]
         except sqlite3.Error as error:
-            if time.monotonic() > deadline:
-                raise _late(database) from None
             found = [str(error)]
+        finally:
+            timer.cancel()
+            timer.join()
+    if time.monotonic() > deadline:
+        raise _late(database)
     if found != ["ok"]:
         raise BackupError(
             f"{database.name}: the database is damaged",
             found,
             "What integrity_check found is in the copy, and so in its original.",
         )
-
-
-def _past(deadline: float) -> Callable[[], int]:
-    return lambda: int(time.monotonic() > deadline)
 
 
 def _late(database: Database) -> BackupError:
