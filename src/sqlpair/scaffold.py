@@ -74,7 +74,7 @@ def name(
     settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
 ) -> None:
     """Number the revision that ``alembic revision`` makes, and write its SQL files."""
-    branch = _branch_below(settings, str(directive.head))
+    branch = _branch_below(settings, str(directive.head or "head"))
     item = _next(settings, branch, directive.message or "")
     if not branch.migrations:  # nothing to build on: the branch begins here
         directive.head = "base"
