@@ -75,9 +75,10 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
         path = module_path(step.branch, step.migration)
         try:
             module = load_python_file(str(path.parent), path.name)
-        except (SyntaxError, ImportError, NameError) as error:
+        except Exception as error:
             raise HistoryError(
-                f"{step}: the revision module cannot be loaded", [f"{path}: {error}"]
+                f"{step}: the revision module cannot be loaded",
+                [str(path), *_evidence(error)],
             ) from error
         _check(step, module, path)
         modules.append(module)
@@ -139,8 +140,12 @@ def run(
         except Exception as error:
             raise HistoryError(
                 f"{step}: the revision module failed",
-                [f"{type(error).__name__}: {line}" for line in str(error).splitlines()],
-                "What is not SQL belongs into the application, not into a migration.",
+                _evidence(error),
             ) from error
     if not ran:
         raise HistoryError(f"{step}: the revision module runs no SQL pair", remedy=say)
+
+
+def _evidence(error: Exception) -> list[str]:
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return [line for line in lines if "(Background on this error" not in line]
