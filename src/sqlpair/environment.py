@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ from alembic.util import CommandError, to_tuple
 from sqlpair import deployment, ledger, offline, scaffold
 from sqlpair.branch import Branch, branches, known_position
 from sqlpair.drivers import driver_of
-from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.errors import Interrupted, SqlpairError, UsageError
 from sqlpair.settings import Settings, load
+from sqlpair.signals import handled
 from sqlpair.targets import Destination
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def run(context: EnvironmentContext) -> None:
         logger.addHandler(logging.StreamHandler())
         logger.setLevel(logging.INFO)
     try:
-        _serve(context)
-    except SqlpairError as error:
+        with handled() if from_terminal else nullcontext():
+            _serve(context)
+    except (SqlpairError, Interrupted) as error:
         if not from_terminal:
             raise CommandError(str(error)) from error
         debugging = bool(os.environ.get("SQLPAIR_DEBUG"))

@@ -19,6 +19,7 @@ from sqlpair.journal import Journal
 from sqlpair.plan import Done, Outcome, Place, Places, Targets, Writing, plan, reached
 from sqlpair.ready import check
 from sqlpair.settings import Settings
+from sqlpair.signals import raise_pending
 from sqlpair.stage import Stage, stages
 
 
@@ -107,6 +108,7 @@ class Run:
 
     def _run(self, stage: Stage, transaction: str) -> None:
         try:
+            raise_pending()  # of a signal that came while the stage before committed
             done = stage.run(
                 self.id, transaction, self.report, guarded=not self.allow_data_loss
             )

@@ -40,14 +40,18 @@ def cancelling(cancel: Cancel) -> Iterator[None]:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Let no signal interrupt the block; one that came is raised at its end."""
+    """Let no signal interrupt the block; ``raise_pending`` raises one that came."""
     global _shields
     _shields += 1
     try:
         yield
     finally:
         _shields -= 1
-    if _pending and not _shields:
+
+
+def raise_pending() -> None:
+    """Raise Interrupted when a signal came within a shielded block."""
+    if _pending:
         _raise(_pending)
 
 
@@ -60,12 +64,18 @@ def handled() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    global _pending
+    _pending = 0
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     thread = threading.Thread(target=_cancel_all, args=(reading,), daemon=True)
     thread.start()
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    before = {number: signal.signal(number, _handler) for number in SIGNALS}
+    before = {
+        number: signal.signal(number, _handler)
+        for number in SIGNALS
+        if signal.getsignal(number) != signal.SIG_IGN  # as nohup has it
+    }
     try:
         yield
     finally:
@@ -81,7 +91,8 @@ def _handler(number: int, _frame: FrameType | None) -> None:
     global _pending
     _pending = number
     for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
+        if signal.getsignal(each) is _handler:
+            signal.signal(each, signal.SIG_DFL)
     if not _shields:
         _raise(number)
 

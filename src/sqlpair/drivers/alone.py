@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.drivers.failure import statement_error
-from sqlpair.errors import SqlpairError, StatementError
+from sqlpair.errors import Interrupted, SqlpairError, StatementError
 from sqlpair.statement import Role, Statement
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Alone:
                 self._note(last)
             if last is not None and self._is_open():
                 raise self._left_open(last)
-        except SqlpairError as error:
+        except (SqlpairError, Interrupted) as error:
             error.add(*self.evidence())
             raise
         finally:
