@@ -128,6 +128,7 @@ def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code)
     while not project.pg(asleep):
         assert screen.process.poll() is None
         time.sleep(0.05)
+    screen.wait_for("postgres 003_slow")
     os.killpg(screen.process.pid, number)
 
     assert screen.end() == code

@@ -21,10 +21,12 @@ from sqlpair.plan import (
     Places,
     Step,
     Targets,
+    Watch,
     Writing,
     plan,
     reached,
     record,
+    unwatched,
 )
 from sqlpair.ready import refuse_edited
 from sqlpair.settings import Settings
@@ -82,6 +84,7 @@ def deploy(
     report: Report,
     *,
     allow_data_loss: bool = False,
+    watch: Watch = unwatched,
 ) -> Outcome:
     """Move the databases to where ``targets`` says, all of them or none.
 
@@ -100,6 +103,7 @@ def deploy(
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
             run.backup_first = settings.backups.first
+            run.watch = watch
             run.hold(places, targets)
             return run.migrate(targets)
 

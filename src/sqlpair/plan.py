@@ -55,6 +55,14 @@ class Step(NamedTuple):
         return f"{self.branch.name} {self.migration.stem}"
 
 
+# Called before each step, for who waits.
+Watch = Callable[[Step], None]
+
+
+def unwatched(_step: Step) -> None:
+    """Let nobody watch."""
+
+
 class Done(NamedTuple):
     """A step that was run, and how long it took."""
 

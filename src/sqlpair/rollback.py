@@ -20,6 +20,7 @@ from sqlpair.deployment import Outcome, Place, Places
 from sqlpair.drivers import Report
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import Applied
+from sqlpair.plan import Watch, unwatched
 from sqlpair.settings import Settings
 
 RAN = "upgrade"  # the method of a row whose SQL was run
@@ -33,6 +34,7 @@ def rollback(
     to: int | None = None,
     *,
     allow_data_loss: bool = False,
+    watch: Watch = unwatched,
 ) -> Outcome:
     """Undo the last deployment, or all above version ``to``.
 
@@ -40,7 +42,9 @@ def rollback(
     ledgers do not tell what was done last; DataLossError when rows or values would go.
     """
     targets = LastDeployment() if to is None else Down(to)
-    return deployment.deploy(settings, targets, report, allow_data_loss=allow_data_loss)
+    return deployment.deploy(
+        settings, targets, report, allow_data_loss=allow_data_loss, watch=watch
+    )
 
 
 class Down:

@@ -16,7 +16,18 @@ from sqlpair.branch import Branch, current
 from sqlpair.drivers import Report, Session
 from sqlpair.errors import CommitError, DataLossError, Interrupted, SqlpairError
 from sqlpair.journal import Journal
-from sqlpair.plan import Done, Outcome, Place, Places, Targets, Writing, plan, reached
+from sqlpair.plan import (
+    Done,
+    Outcome,
+    Place,
+    Places,
+    Targets,
+    Watch,
+    Writing,
+    plan,
+    reached,
+    unwatched,
+)
 from sqlpair.ready import check
 from sqlpair.settings import Settings
 from sqlpair.signals import raise_pending
@@ -45,6 +56,7 @@ class Run:
         self.done: list[Done] = []
         self.allow_data_loss = False
         self.backup_first = False
+        self.watch: Watch = unwatched
         self._resources = ExitStack()
 
     def __enter__(self) -> Run:
@@ -110,7 +122,11 @@ class Run:
         try:
             raise_pending()  # of a signal that came while the stage before committed
             done = stage.run(
-                self.id, transaction, self.report, guarded=not self.allow_data_loss
+                self.id,
+                transaction,
+                self.report,
+                guarded=not self.allow_data_loss,
+                watch=self.watch,
             )
         except (SqlpairError, Interrupted) as error:
             if self.done:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlpair import commit, ledger, loss, revisions, sqlfile
 from sqlpair.drivers import Report, Session, UnpreparableError
 from sqlpair.migration import Migration
-from sqlpair.plan import Done, record
+from sqlpair.plan import Done, Watch, record, unwatched
 from sqlpair.ready import Ready
 from sqlpair.retry import retried
 
@@ -28,6 +28,7 @@ class Stage:
 
     def __init__(self, steps: Sequence[Ready], sessions: Mapping[str, Session]):
         self.steps = tuple(steps)
+        self._watch: Watch = unwatched
         self.transactional = steps[0].file.transactional
         names = {step.branch.name for step, _, _ in steps}
         self.sessions = [s for name, s in sessions.items() if name in names]
@@ -43,12 +44,20 @@ class Stage:
         }
 
     def run(
-        self, deployment: str, transaction: str, report: Report, *, guarded: bool
+        self,
+        deployment: str,
+        transaction: str,
+        report: Report,
+        *,
+        guarded: bool,
+        watch: Watch,
     ) -> list[Done]:
         """Run the steps and commit them; SqlpairError when they are rolled back.
 
-        ``guarded`` refuses a downgrade that would lose data.
+        ``guarded`` refuses a downgrade that would lose data. ``watch`` is called
+        before each step, again when it has to be run again.
         """
+        self._watch = watch
         entry = ledger.Entry(
             deployment,
             transaction,
@@ -100,6 +109,7 @@ class Stage:
         for step, file, module in self.steps:
             session = sessions[step.branch.name]
             run = session.run if self.transactional else session.run_alone
+            self._watch(step)
             began = time.monotonic()
             revisions.run(
                 step,

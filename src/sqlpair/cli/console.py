@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -62,6 +63,28 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
             if what not in tasks:
                 tasks[what] = shown.add_task(what, total=total)
             shown.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def status() -> Iterator[Callable[[object], None]]:
+    """Show what is being done at the moment, and how long it has taken.
+
+    Only at a terminal, where nothing of it stays.
+    """
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    screen = _console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as shown:
+        tasks = [shown.add_task("", visible=False)]
+
+        def show(what: object) -> None:
+            shown.remove_task(tasks.pop())
+            tasks.append(shown.add_task(escape(str(what))))
 
         yield show
 

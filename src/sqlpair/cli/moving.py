@@ -38,9 +38,10 @@ def migrate(context: typer.Context) -> None:
     nothing to do.
     """
     destination = Destination(("heads",), "upgrade", console.progress)
-    outcome = deployment.deploy(
-        console.settings(context), destination, console.progress
-    )
+    with console.status() as watch:
+        outcome = deployment.deploy(
+            console.settings(context), destination, console.progress, watch=watch
+        )
     if not outcome.done:
         console.say(NOTHING_TO_DO, "green")
     _summary(outcome, "Migrated", "applied")
@@ -72,12 +73,14 @@ def rollback(
     with what it would lose.
     """
     number = None if to is None else forcing.number_of(to)
-    outcome = rolling.rollback(
-        console.settings(context),
-        console.progress,
-        number,
-        allow_data_loss=allow_data_loss,
-    )
+    with console.status() as watch:
+        outcome = rolling.rollback(
+            console.settings(context),
+            console.progress,
+            number,
+            allow_data_loss=allow_data_loss,
+            watch=watch,
+        )
     if not outcome.done:
         console.say("Nothing to do: no migration is applied above that.", "green")
     _summary(outcome, "Rolled back", "undone")
