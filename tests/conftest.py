@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
+import hypothesis
 import psycopg2
 import pytest
 
@@ -26,6 +27,10 @@ from sqlpair.deployment import Outcome
 from sqlpair.drivers import driver_of
 from sqlpair.schema import Schema
 from sqlpair.targets import Destination
+
+# The same examples in every run: a run that fails is one that can be run again.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folder of another PostgreSQL's programs, to run the tests on that version.
