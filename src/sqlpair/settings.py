@@ -12,70 +12,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from configparser import ConfigParser, Error, SectionProxy
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair import dotenv_file
+from sqlpair.database import (
+    DEVELOPMENT,
+    Database,
+    Reader,
+    folder,
+    refuse_shared,
+    seconds,
+)
 from sqlpair.errors import SettingsError, UsageError
 
-DEVELOPMENT = "development"
-# alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
-DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,21}")
+__all__ = ["DEVELOPMENT", "Backups", "Database", "Settings", "load"]
+
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-RESERVED_NAMES = frozenset({"alembic", "base", "head", "heads", "loggers", "handlers"})
-DRIVERS = ("postgresql", "sqlite")
-
-# libpq reads these from the process's environment by itself; from .env they have
-# to be handed over. https://www.postgresql.org/docs/current/libpq-envars.html
-LIBPQ_VARIABLES = {
-    "PGHOST": "host",
-    "PGHOSTADDR": "hostaddr",
-    "PGPORT": "port",
-    "PGDATABASE": "dbname",
-    "PGUSER": "user",
-    "PGPASSWORD": "password",
-    "PGPASSFILE": "passfile",
-    "PGSERVICE": "service",
-    "PGSERVICEFILE": "servicefile",
-    "PGSSLMODE": "sslmode",
-    "PGSSLROOTCERT": "sslrootcert",
-    "PGSSLCERT": "sslcert",
-    "PGSSLKEY": "sslkey",
-    "PGCONNECT_TIMEOUT": "connect_timeout",
-    "PGOPTIONS": "options",
-}
-# Any one of these says which server is meant.
-LIBPQ_ADDRESS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
-
-
-class Database(NamedTuple):
-    """One named target.
-
-    ``address`` is a libpq URL or an absolute file path; it may hold a password, so
-    it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
-    start when no address is configured. ``scratch`` is the libpq URL of a server where
-    databases may be made and dropped, if one is named. Times are in seconds.
-    """
-
-    name: str
-    driver: str
-    variable: str
-    address: str
-    parameters: Mapping[str, str]
-    embedded: Path | None
-    binaries: Path | None
-    schema: str
-    sql: Path
-    versions: Path
-    lock_timeout: float
-    lock_wait: float
-    scratch: str = ""
-
-    def __repr__(self) -> str:
-        """Name the database without its address."""
-        return f"<Database {self.name} ({self.driver})>"
 
 
 class Backups(NamedTuple):
@@ -122,8 +77,14 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     Raises SettingsError naming the key, variable or file that is wrong.
     """
     ini = ini.absolute()
+    try:
+        return _load(ini, _parse(ini), environ)
+    except (Error, UnicodeDecodeError) as error:
+        raise SettingsError(f"{ini.name} cannot be read", [str(error)]) from error
+
+
+def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settings:
     root = ini.parent
-    config = _parse(ini)
     section = config["alembic"]
     environment, env_file = _environment(root, environ)
     env = dotenv_file.read(env_file) if env_file.is_file() else {}
@@ -143,10 +104,11 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             f"{ini.name}: transaction = {transaction}",
             remedy="It is either deployment or migration.",
         )
-    versions = _folder(root, section.get("script_location", "alembic")) / "versions"
-    reader = _Reader(ini, root, environment, env_file, env, environ, versions)
+    versions = folder(root, section.get("script_location", "alembic")) / "versions"
+    reader = Reader(ini, root, environment, env_file, env, environ, versions)
     databases = tuple(reader.database(name, config) for name in names)
-    _refuse_shared_targets(databases)
+    refuse_shared(databases)
+    _refuse_unlisted(section, root, databases)
     return Settings(
         root=root,
         ini=ini,
@@ -155,9 +117,29 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         env=env,
         databases=databases,
         transaction=transaction,
-        log_file=_folder(root, section.get("log_file", "logs/migration.log")),
+        log_file=folder(root, section.get("log_file", "logs/migration.log")),
         backups=_backups(ini, root, environment, section, environ),
     )
+
+
+def _refuse_unlisted(
+    section: SectionProxy, root: Path, databases: Iterable[Database]
+) -> None:
+    """Raise SettingsError where Alembic would not see a database's revisions."""
+    listed = section.get("version_locations", "")
+    separator = section.get("path_separator", "").strip()
+    between = {"newline": "\n", "os": os.pathsep, "space": " "}.get(
+        separator, separator
+    )
+    parts = listed.split(between) if between else re.split(r"[,\s]+", listed)
+    folders = {folder(root, part) for part in parts}
+    for database in databases if listed else ():
+        if database.versions not in folders:
+            raise SettingsError(
+                f"{database.name}: version_locations leaves its revisions out",
+                [f"{database.versions} is not in it"],
+                f"Add a line to it: %(here)s/{database.versions.relative_to(root)}",
+            )
 
 
 def _backups(
@@ -187,7 +169,7 @@ def _backups(
         folder=root / "state" / "backups",
         first=once == "1" if once else first,
         keep=int(keep),
-        timeout=_seconds(ini, section, "backup_timeout", 3600),
+        timeout=seconds(ini, section, "backup_timeout", 3600),
     )
 
 
@@ -199,10 +181,7 @@ def _parse(ini: Path) -> ConfigParser:
             "Run the command in the project's folder, or name the file with -c.",
         )
     config = ConfigParser({"here": str(ini.parent).replace("%", "%%")})
-    try:
-        config.read(ini, encoding="utf-8")
-    except (Error, UnicodeDecodeError) as error:
-        raise SettingsError(f"{ini.name} cannot be read", [str(error)]) from error
+    config.read(ini, encoding="utf-8")
     if "alembic" not in config:
         raise SettingsError(f"{ini.name} has no section [alembic]")
     return config
@@ -223,122 +202,3 @@ def _checked_environment(name: str) -> str:
             remedy="Use letters, digits, - and _, for example: staging",
         )
     return name
-
-
-def _folder(root: Path, value: str) -> Path:
-    return Path(os.path.normpath(root / value.strip()))
-
-
-class _Reader(NamedTuple):
-    """What is needed to look one database up."""
-
-    ini: Path
-    root: Path
-    environment: str
-    env_file: Path
-    env: Mapping[str, str]
-    environ: Mapping[str, str]
-    versions: Path
-
-    def database(self, name: str, config: ConfigParser) -> Database:
-        if not DATABASE_NAME.fullmatch(name) or name in RESERVED_NAMES:
-            raise SettingsError(
-                f"{self.ini.name}: {name!r} cannot be a database's name",
-                remedy="Use up to 22 lower-case letters, digits and _, a letter first.",
-            )
-        if name not in config:
-            raise SettingsError(f"{self.ini.name} has no section [{name}]")
-        section = config[name]
-        driver = section.get("driver", "").strip()
-        if driver not in DRIVERS:
-            raise SettingsError(
-                f"{self.ini.name} [{name}]: driver = {driver}",
-                remedy=f"It is one of: {', '.join(DRIVERS)}",
-            )
-        variable = section.get("variable", f"{name.upper()}_URL").strip()
-        address = self._value(variable)
-        parameters: dict[str, str] = {}
-        embedded = None
-        if driver == "postgresql":
-            parameters = self._libpq()
-            if not address and not any(self._value(key) for key in LIBPQ_ADDRESS):
-                default = self._default(name, section, variable)
-                embedded = _folder(self.root, default)
-        else:
-            address = address or self._default(name, section, variable)
-            address = str(self._file(name, address))
-        binaries = section.get("binaries", "").strip()
-        return Database(
-            name=name,
-            driver=driver,
-            variable=variable,
-            address=address,
-            parameters=parameters,
-            embedded=embedded,
-            binaries=_folder(self.root, binaries) if binaries else None,
-            schema=section.get("schema", "public").strip(),
-            sql=self.root / "sql" / name,
-            versions=self.versions / name,
-            lock_timeout=_seconds(self.ini, section, "lock_timeout", 5),
-            lock_wait=_seconds(self.ini, section, "lock_wait", 300),
-            scratch=self._value(section.get("scratch", "").strip()),
-        )
-
-    def _value(self, key: str) -> str:
-        return (self.environ.get(key) or self.env.get(key) or "").strip()
-
-    def _default(self, name: str, section: SectionProxy, variable: str) -> str:
-        default = section.get("default", "").strip()
-        if self.environment == DEVELOPMENT and default:
-            return default
-        raise SettingsError(
-            f"{name}: no database is configured for {self.environment}",
-            [f"{variable} is not set in the environment or in {self.env_file.name}"],
-            f"Set {variable}.",
-        )
-
-    def _libpq(self) -> dict[str, str]:
-        return {
-            parameter: self.env[key]
-            for key, parameter in LIBPQ_VARIABLES.items()
-            if self.env.get(key) and not self.environ.get(key)
-        }
-
-    def _file(self, name: str, address: str) -> Path:
-        scheme, separator, rest = address.partition("://")
-        if separator and scheme.partition("+")[0] != "sqlite":
-            raise SettingsError(
-                f"{name}: the address of a SQLite database is a path or sqlite:///path",
-                [f"it starts with {scheme}://"],
-            )
-        path = rest.partition("?")[0].removeprefix("/") if separator else address
-        if not path or path == ":memory:":
-            raise SettingsError(f"{name}: a SQLite database here is a file")
-        # Two names for one file would be two locks for one database.
-        return Path(os.path.realpath(self.root / Path(path).expanduser()))
-
-
-def _seconds(ini: Path, section: SectionProxy, key: str, default: float) -> float:
-    value = section.get(key, "").strip().removesuffix("s")
-    try:
-        seconds = float(value) if value else float(default)
-    except ValueError:
-        seconds = -1
-    if not 0 < seconds < 86_400:
-        raise SettingsError(
-            f"{ini.name} [{section.name}]: {key} = {value}",
-            remedy=f"It is a number of seconds, for example: {key} = {default}",
-        )
-    return seconds
-
-
-def _refuse_shared_targets(databases: tuple[Database, ...]) -> None:
-    seen: dict[tuple[object, ...], str] = {}
-    for database in databases:
-        target = (database.driver, database.address, database.embedded)
-        if target in seen:
-            raise SettingsError(
-                f"{seen[target]} and {database.name} are one and the same database",
-                remedy=f"Give each its own variable and address ({database.variable}).",
-            )
-        seen[target] = database.name

@@ -5,7 +5,10 @@ psycopg2 is kept in autocommit: what begins and ends a transaction is sent by na
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -44,28 +47,65 @@ class Address(NamedTuple):
 def parse_address(database: Database) -> tuple[str, dict[str, str]]:
     """Split the configured address into a libpq string and parameters over it.
 
-    A password may hold ``@ : / # %``, percent-encoded or as it is: the user and
-    password end at the last ``@`` before any ``?``.
+    A password may hold ``@ : / # % ?``, percent-encoded or as it is: the user and
+    password end at the last ``@`` that is not in a query. As with libpq, the
+    address wins over the PG* variables.
     """
-    parameters = dict(database.parameters)
     scheme, separator, rest = database.address.partition("://")
     if not separator:
-        return database.address, parameters
+        told = _told(database, database.address) if database.address else {}
+        return database.address, _unless_told(database, told)
     if scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise SettingsError(
-            f"{database.name}: {database.variable} is not a PostgreSQL address",
-            [f"it starts with {scheme}://"],
-            "It looks like postgresql://user:password@host:5432/database",
-        )
-    head, question, query = rest.partition("?")
-    userinfo, at, location = head.rpartition("@")
+        raise _no_address(database, [f"it starts with {scheme}://"])
+    query = _query(rest)
+    userinfo, at, location = rest.removesuffix(query).rpartition("@")
+    dsn = f"postgresql://{location}{query}"
+    told = _told(database, dsn)
+    given = {}
     if at:
         user, colon, password = userinfo.partition(":")
         if user:
-            parameters["user"] = unquote(user)
+            given["user"] = unquote(user)
         if colon:
-            parameters["password"] = unquote(password)
-    return f"postgresql://{location}{question}{query}", parameters
+            given["password"] = unquote(password)
+    return dsn, _unless_told(database, told | given) | given
+
+
+def _query(rest: str) -> str:
+    """Return the ``?…`` that ends an address; a ``?`` may be in a password, too."""
+    for start in (match.start() for match in re.finditer(r"\?", rest)):
+        with suppress(psycopg2.ProgrammingError):
+            parse_dsn(f"postgresql:///{rest[start:]}")
+            return rest[start:]
+    # One that libpq does not know is for libpq to refuse.
+    end = rest.rpartition("@")[2]
+    return end[end.index("?") :] if "?" in end else ""
+
+
+def _told(database: Database, dsn: str) -> dict[str, str]:
+    try:
+        told: dict[str, str] = parse_dsn(dsn)
+    except psycopg2.ProgrammingError as error:
+        # Anything else that libpq says may quote a part of a password.
+        known = re.search(r'invalid URI query parameter: "\w+"', str(error))
+        raise _no_address(database, [known[0]] if known else []) from None
+    return told
+
+
+def _unless_told(database: Database, told: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in database.parameters.items()
+        if key not in told and not (key == "hostaddr" and "host" in told)
+    }
+
+
+def _no_address(database: Database, evidence: list[str]) -> SettingsError:
+    return SettingsError(
+        f"{database.name}: {database.variable} is not a PostgreSQL address",
+        evidence,
+        "It looks like postgresql://user:password@host:5432/database",
+    )
 
 
 def open_connection(
@@ -73,15 +113,15 @@ def open_connection(
 ) -> connection:
     """Open a psycopg2 connection in autocommit; ConnectError without the password."""
     defaults = {"application_name": "sqlpair", "client_encoding": "utf8"}
+    known = (_told(database, dsn) if dsn else {}) | dict(parameters)
+    if "connect_timeout" not in known and "PGCONNECT_TIMEOUT" not in os.environ:
+        defaults["connect_timeout"] = "10"
     try:
-        known = parse_dsn(dsn) | dict(parameters) if dsn else dict(parameters)
-        if "connect_timeout" not in known:
-            defaults["connect_timeout"] = "10"
         raw = psycopg2.connect(make_dsn(dsn, **(defaults | dict(parameters))))
     except psycopg2.Error as error:
         raise ConnectError(
             f"{database.name}: cannot connect to PostgreSQL",
-            _without_secrets(str(error), parameters).strip().splitlines(),
+            _without_secrets(str(error), known).strip().splitlines(),
             f"Check {database.variable} and that the server is running.",
         ) from None
     raw.autocommit = True
@@ -89,5 +129,7 @@ def open_connection(
 
 
 def _without_secrets(message: str, parameters: Mapping[str, str]) -> str:
-    password = parameters.get("password")
-    return message.replace(password, "***") if password else message
+    for key in ("password", "sslpassword"):
+        if secret := parameters.get(key):
+            message = message.replace(secret, "***")
+    return message

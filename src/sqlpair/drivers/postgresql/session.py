@@ -49,7 +49,8 @@ def connect(
     Returns None for reading when the embedded server was never made. Raises
     ConnectError without the password.
     """
-    if read_only and database.embedded and not database.embedded.exists():
+    made = database.embedded is None or (database.embedded / "PG_VERSION").exists()
+    if read_only and not made:
         return None
     with ExitStack() as resources:
         if database.embedded is not None:

@@ -1,0 +1,214 @@
+"""A declared database: what its section, the environment and ``.env`` say of it.
+
+A variable is looked up in the process's environment first, then in ``.env``. The
+default of a section holds in development only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from configparser import ConfigParser, SectionProxy
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import SettingsError
+
+DEVELOPMENT = "development"
+# alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
+NAME = re.compile(r"[a-z][a-z0-9_]{0,21}")
+# Alembic's words for a place, and what else a section of alembic.ini may be.
+RESERVED_NAMES = {"alembic", "base", "current", "head", "heads"}
+RESERVED_NAMES |= {"formatters", "handlers", "loggers", "post_write_hooks"}
+DRIVERS = ("postgresql", "sqlite")
+
+# libpq reads these from the process's environment by itself; from .env they have
+# to be handed over. https://www.postgresql.org/docs/current/libpq-envars.html
+LIBPQ_VARIABLES = {
+    "PGHOST": "host",
+    "PGHOSTADDR": "hostaddr",
+    "PGPORT": "port",
+    "PGDATABASE": "dbname",
+    "PGUSER": "user",
+    "PGPASSWORD": "password",
+    "PGPASSFILE": "passfile",
+    "PGSERVICE": "service",
+    "PGSERVICEFILE": "servicefile",
+    "PGSSLMODE": "sslmode",
+    "PGSSLROOTCERT": "sslrootcert",
+    "PGSSLCERT": "sslcert",
+    "PGSSLKEY": "sslkey",
+    "PGCONNECT_TIMEOUT": "connect_timeout",
+    "PGOPTIONS": "options",
+}
+# Any one of these says which server is meant.
+LIBPQ_ADDRESS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+
+
+class Database(NamedTuple):
+    """One named target.
+
+    ``address`` is a libpq URL or an absolute file path; it may hold a password, so
+    it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
+    start when no address is configured. ``scratch`` is the libpq URL of a server where
+    databases may be made and dropped, if one is named. Times are in seconds.
+    """
+
+    name: str
+    driver: str
+    variable: str
+    address: str
+    parameters: Mapping[str, str]
+    embedded: Path | None
+    binaries: Path | None
+    schema: str
+    sql: Path
+    versions: Path
+    lock_timeout: float
+    lock_wait: float
+    scratch: str = ""
+
+    def __repr__(self) -> str:
+        """Name the database without its address."""
+        return f"<Database {self.name} ({self.driver})>"
+
+
+class Reader(NamedTuple):
+    """What is needed to look one database up."""
+
+    ini: Path
+    root: Path
+    environment: str
+    env_file: Path
+    env: Mapping[str, str]
+    environ: Mapping[str, str]
+    versions: Path
+
+    def __repr__(self) -> str:
+        """Name the file without what the environment holds."""
+        return f"<Reader of {self.ini}>"
+
+    def database(self, name: str, config: ConfigParser) -> Database:
+        """Return the database called ``name``; SettingsError names what is wrong."""
+        if not NAME.fullmatch(name) or name in RESERVED_NAMES:
+            raise SettingsError(
+                f"{self.ini.name}: {name!r} cannot be a database's name",
+                remedy="Use up to 22 lower-case letters, digits and _, a letter first.",
+            )
+        if name not in config:
+            raise SettingsError(f"{self.ini.name} has no section [{name}]")
+        section = config[name]
+        driver = section.get("driver", "").strip()
+        if driver not in DRIVERS:
+            raise SettingsError(
+                f"{self.ini.name} [{name}]: driver = {driver}",
+                remedy=f"It is one of: {', '.join(DRIVERS)}",
+            )
+        variable = section.get("variable", f"{name.upper()}_URL").strip()
+        address = self._value(variable)
+        parameters: dict[str, str] = {}
+        embedded = None
+        if driver == "postgresql":
+            if address or any(self._value(key) for key in LIBPQ_ADDRESS):
+                parameters = self._libpq()
+            else:
+                default = self._default(name, section, f"{variable} (or PGHOST, …)")
+                embedded = folder(self.root, default)
+        else:
+            address = address or self._default(name, section, variable)
+            address = str(self._file(name, address))
+        binaries = section.get("binaries", "").strip()
+        return Database(
+            name=name,
+            driver=driver,
+            variable=variable,
+            address=address,
+            parameters=parameters,
+            embedded=embedded,
+            binaries=folder(self.root, binaries) if binaries else None,
+            schema=section.get("schema", "public").strip(),
+            sql=self.root / "sql" / name,
+            versions=self.versions / name,
+            lock_timeout=seconds(self.ini, section, "lock_timeout", 5),
+            lock_wait=seconds(self.ini, section, "lock_wait", 300),
+            scratch=self._value(section.get("scratch", "").strip()),
+        )
+
+    def _value(self, key: str) -> str:
+        return (self.environ.get(key) or self.env.get(key) or "").strip()
+
+    def _default(self, name: str, section: SectionProxy, variable: str) -> str:
+        default = section.get("default", "").strip()
+        if self.environment == DEVELOPMENT and default:
+            return default
+        raise SettingsError(
+            f"{name}: no database is configured for {self.environment}",
+            [f"{variable} is not set in the environment or in {self.env_file.name}"],
+            f"Set {variable.partition(' ')[0]}.",
+        )
+
+    def _libpq(self) -> dict[str, str]:
+        return {
+            parameter: self.env[key]
+            for key, parameter in LIBPQ_VARIABLES.items()
+            if self.env.get(key) and not self.environ.get(key)
+        }
+
+    def _file(self, name: str, address: str) -> Path:
+        scheme, separator, rest = address.partition("://")
+        if separator and scheme.partition("+")[0] != "sqlite":
+            raise SettingsError(
+                f"{name}: the address of a SQLite database is a path or sqlite:///path",
+                [f"it starts with {scheme}://"],
+            )
+        path = rest.partition("?")[0].removeprefix("/") if separator else address
+        if not path or path.startswith((":memory:", "file:")):
+            raise SettingsError(
+                f"{name}: a SQLite database here is a file",
+                remedy="Name it by its path, for example: state/trades.db",
+            )
+        # Two names for one file would be two locks for one database.
+        return Path(os.path.realpath(self.root / os.path.expanduser(path)))  # noqa: PTH111
+
+
+def folder(root: Path, value: str) -> Path:
+    """Return the absolute path of ``value``, which is relative to ``root``."""
+    return Path(os.path.normpath(root / value.strip()))
+
+
+def seconds(ini: Path, section: SectionProxy, key: str, default: float) -> float:
+    """Return a number of seconds; SettingsError for anything else."""
+    value = section.get(key, "").strip().removesuffix("s")
+    try:
+        seconds = float(value) if value else float(default)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < 86_400:
+        raise SettingsError(
+            f"{ini.name} [{section.name}]: {key} = {value}",
+            remedy=f"It is a number of seconds, for example: {key} = {default}",
+        )
+    return seconds
+
+
+def refuse_shared(databases: Iterable[Database]) -> None:
+    """Raise SettingsError where two names stand for one database."""
+    seen: dict[tuple[object, ...], str] = {}
+    for database in databases:
+        target = (database.driver, _location(database), database.embedded)
+        if target in seen:
+            raise SettingsError(
+                f"{seen[target]} and {database.name} are one and the same database",
+                remedy=f"Give each its own variable and address ({database.variable}).",
+            )
+        seen[target] = database.name
+
+
+def _location(database: Database) -> str:
+    """Return the address without what may differ for one and the same database."""
+    _, separator, rest = database.address.partition("://")
+    if not separator:
+        return database.address
+    host, slash, name = rest.rpartition("@")[2].partition("/")
+    return f"{host.removesuffix(':5432')}{slash}{name}"
