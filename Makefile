@@ -35,6 +35,9 @@ verify-schema: $(RUN)  ## Check PostgreSQL alone
 verify-trades: $(RUN)  ## Check SQLite alone: trades.user_id is there, indexed, sound
 	@$(BIN)/sqlpair verify sqlite
 
+adopt: $(RUN)  ## Take over databases that have tables and no records; YES=1: do not ask
+	@$(BIN)/sqlpair adopt $(if $(YES),--yes) $(if $(AT),--at "$(AT)") $(DB)
+
 force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do not ask
 	$(call need,V,make force-version V=3)
 	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$(V)"
@@ -123,6 +126,6 @@ $(BIN)/python:
 	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
 	exit 1
 
-.PHONY: help migrate rollback version status verify verify-schema verify-trades \
+.PHONY: help migrate rollback version status verify verify-schema verify-trades adopt \
   force-version repair new revisions prove psql \
   db-start db-stop test test-migrations test-multi-user lint lint-sql renumber format docs clean

@@ -24,7 +24,7 @@ from sqlpair.cli import app
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
-DOCUMENTS = (README, *(ROOT / "docs" / name for name in ("verify.md", "prove.md")))
+DOCUMENTS = (README, *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(
     r"(<!-- (?P<mark>[$!]) (?P<command>[^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -34,6 +34,8 @@ def main() -> None:
     """Write all files."""
     COMMANDS.write_text(commands())
     for document in DOCUMENTS:
+        if not BLOCK.search(document.read_text()):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             project = fresh_copy(Path(folder) / "project")
             document.write_text(filled(document.read_text(), project, os.environ))

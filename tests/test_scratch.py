@@ -97,10 +97,11 @@ def test_building_leaves_nothing_behind(
     three: Project,
     database: str,
     server: str,
-    tmp_path: Path,
+    place: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # others use /tmp, too
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
 
     build(three, database)
     three.add(database, "004_broken", "CREATE TABLE w (id int);\nSELECT nope;\n")
@@ -110,7 +111,7 @@ def test_building_leaves_nothing_behind(
     assert scratch_databases(server) == []
     assert three.tables("postgres") == set()
     assert not three.file.exists()
-    assert not list(tmp_path.glob(f"{temporary.PREFIX}*"))
+    assert list(place.iterdir()) == []
 
 
 def scratch_databases(server: str) -> list[str]:
@@ -153,6 +154,7 @@ def test_what_a_killed_process_left_in_the_temporary_folder_is_removed(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
     monkeypatch.setattr(temporary, "_YOUNG", 0.0)
     code = (
         "import os, signal; from sqlpair import embedded, temporary\n"
@@ -193,6 +195,7 @@ def test_without_a_named_server_a_temporary_one_is_started_with_the_live_roles(
     three: Project, server: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
     three.add(
         "postgres",
         "004_policy",
@@ -216,6 +219,7 @@ def test_files_that_touch_roles_do_not_run_on_the_embedded_server(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
     project = Project(tmp_path / "project", "")
     del project.environ["DATABASE_URL"], project.environ["SCRATCH_URL"]
     project.add("postgres", "001_t", "CREATE TABLE t (id int);\n")

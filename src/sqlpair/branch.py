@@ -106,7 +106,8 @@ def current(branch: Branch, state: State) -> int:
                 f"schema_version:  {_list(recorded)}",
             ],
             f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-            f"If you know: make force-version V=N, or alembic stamp {branch.name}@N",
+            "If you know: make force-version V=N, or alembic stamp"
+            f" {branch.name}@<revision>",
         )
     return position
 

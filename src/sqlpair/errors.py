@@ -134,7 +134,8 @@ class DataLossError(SqlpairError):
 class StatementError(SqlpairError):
     """The database refused a statement of a SQL file.
 
-    ``line`` counts from 1.
+    ``line`` counts from 1. ``clash`` names the database where something is there
+    already, or is not there, against what the statement takes for granted.
     """
 
     def __init__(
@@ -145,9 +146,11 @@ class StatementError(SqlpairError):
         *,
         line: int | None = None,
         retry: bool = False,
+        clash: str = "",
     ):
         self.line = line
         self.retry = retry
+        self.clash = clash
         super().__init__(what, evidence, remedy)
 
 

@@ -14,7 +14,13 @@ from contextlib import ExitStack
 from sqlpair import backup, commit, ledger, unfinished, version
 from sqlpair.branch import Branch, current
 from sqlpair.drivers import Report, Session
-from sqlpair.errors import CommitError, DataLossError, Interrupted, SqlpairError
+from sqlpair.errors import (
+    CommitError,
+    DataLossError,
+    Interrupted,
+    SqlpairError,
+    StatementError,
+)
 from sqlpair.journal import Journal
 from sqlpair.plan import (
     Done,
@@ -136,6 +142,10 @@ class Run:
                 error, CommitError | DataLossError
             ):
                 error.add("rolled back: nothing was changed")
+            if isinstance(error, StatementError) and error.clash and not self.done:
+                from sqlpair.adopt import advise
+
+                advise(error, self.places, self.sessions)
             raise
         for item in done:
             self.journal.step(item.step, item.milliseconds)

@@ -96,6 +96,18 @@ def without(schema: Schema, names: Collection[str]) -> dict[ObjectKey, SchemaObj
     }
 
 
+def remaining(schema: Schema, ignore: Sequence[str]) -> Schema:
+    """The schema without what ``ignore`` matches, as ``difference`` has it."""
+    if not ignore:
+        return schema
+    return {k: o for k, o in schema.items() if not _matches(k, schema, {}, ignore)}
+
+
+def root(key: ObjectKey, schema: Schema) -> ObjectKey:
+    """The object that ``key`` is part of and that is part of none: its table."""
+    return [*_line(key, schema)][-1]
+
+
 def _line(key: ObjectKey, schema: Schema) -> Iterator[ObjectKey]:
     """The object, what it is part of, what that is part of."""
     owner: ObjectKey | None = key

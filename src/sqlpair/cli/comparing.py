@@ -1,4 +1,4 @@
-"""Commands that compare: verify."""
+"""Commands that compare databases with what the files build: verify, adopt."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from sqlpair.adopt import Recognised, Untouched, choose, examine, refuse_unlike
+from sqlpair.adopt import adopt as record
 from sqlpair.cli import console
+from sqlpair.cli.moving import Yes
 from sqlpair.cli.reading import Json
+from sqlpair.force import number_of
 from sqlpair.verify import Problem, Verified
 from sqlpair.verify import verify as find_problems
 
@@ -18,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add this module's commands, in the order in which help shows them."""
     panel = "Look, and change nothing"
     app.command(rich_help_panel=panel)(verify)
+    app.command(rich_help_panel="Move the databases")(adopt)
 
 
 def verify(
@@ -45,6 +50,48 @@ def verify(
         _tell(found)
     if found.problems:
         raise typer.Exit(1)
+
+
+def adopt(
+    context: typer.Context,
+    database: Annotated[
+        str | None, typer.Argument(help="Look at this one only.", metavar="[DATABASE]")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="N",
+            help="The version it is, where migrations leave no trace in the schema.",
+        ),
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Take over a database that has tables, and no record of which migrations ran.
+
+    Its schema is compared with what the files build at every version. If it is one of
+    them, and you agree, alembic_version and the ledger say so from then on. Objects
+    that no version makes count for nothing. If it is none of them, the differences
+    from the nearest one are shown, and nothing is written. No migration runs.
+    """
+    settings = console.settings(context)
+    number = None if at is None else number_of(at)
+    found = examine(settings, console.progress, (database,) if database else ())
+    for item in found:
+        if isinstance(item, Untouched):
+            console.say(f"{item.branch.name}: {item.why}")
+        elif isinstance(item, Recognised):
+            console.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
+            if item.others:
+                console.say(f"  no version makes: {', '.join(item.others)}", "dim")
+    refuse_unlike(found)
+    positions = choose(found, number)
+    if not positions:
+        console.say("Nothing to adopt.", "green")
+        return
+    console.agree("Record that? No migration runs.", yes=yes)
+    outcome = record(settings, found, positions, console.progress)
+    console.say(f"Adopted: schema version {outcome.version}.", "bold green")
 
 
 def _tell(found: Verified) -> None:

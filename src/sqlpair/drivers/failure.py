@@ -34,11 +34,13 @@ def statement_error(
     evidence: Sequence[str] = (),
     remedy: str = "",
     retry: bool = False,
+    clash: bool = False,
 ) -> StatementError:
     """Return the error for ``statement`` of the file ``path``.
 
     ``position`` is the character at fault, counted from 1 within the statement, or
     None where the engine gives none: the snippet is then the statement's first line.
+    ``clash``: see ``StatementError``.
     """
     before = statement.text[: (position or 1) - 1]
     line = statement.line + before.count("\n")
@@ -59,4 +61,5 @@ def statement_error(
         remedy,
         line=line,
         retry=retry,
+        clash=database.name if clash else "",
     )

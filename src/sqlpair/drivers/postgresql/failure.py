@@ -37,6 +37,9 @@ LOST = "Run the command again once the server is there: it goes on from where it
 LOCK_NOT_AVAILABLE = "55P03"
 # A lock not had in time, a broken deadlock, a serialization failure.
 RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
+# A table, column, function, schema or other object is there already, or is not.
+_CLASH = frozenset({"42P07", "42701", "42723", "42P06", "42710"})
+_CLASH |= {"42P01", "42703", "42883", "3F000", "42704"}
 # An administrator's command, a crash, or the connection itself.
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
 
@@ -66,6 +69,7 @@ def translate(
         evidence=[*evidence, *blockers],
         remedy=_remedy(error),
         retry=error.pgcode in RETRY,
+        clash=error.pgcode in _CLASH,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
     from sqlpair.verify.references import Column
+
+_CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
 
 def connect(
@@ -225,6 +228,7 @@ class SQLiteSession:
             statement,
             str(error),
             retry=isinstance(error, sqlite3.Error) and _is_busy(error),
+            clash=_CLASH.search(str(error)) is not None,
         )
 
     def assert_direct(self) -> None:

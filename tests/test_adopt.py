@@ -1,0 +1,374 @@
+"""Adopt: which version a database without records is."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from conftest import Project
+from sqlpair import adopt
+from sqlpair.adopt import Found, Recognised, Unlike, Untouched
+from sqlpair.errors import HistoryError, StatementError, UsageError
+from sqlpair.verify import verify
+
+OWN = ("alembic_version", "schema_version", "schema_history")
+OLD_TRADES = "CREATE TABLE trades (id INTEGER PRIMARY KEY, symbol TEXT, qty REAL)"
+
+
+def nothing(_line: str) -> None:
+    pass
+
+
+def examine(project: Project, *names: str) -> dict[str, Found]:
+    found = adopt.examine(project.settings, nothing, names)
+    return {item.branch.name: item for item in found}
+
+
+def take(project: Project, *names: str, at: int | None = None) -> int:
+    found = adopt.examine(project.settings, nothing, names)
+    adopt.refuse_unlike(found)
+    positions = adopt.choose(found, at)
+    return adopt.adopt(project.settings, found, positions, nothing).version
+
+
+def by_hand(project: Project, database: str, *stems: str) -> None:
+    """Run SQL files outside the engine, as somebody did."""
+    for stem in stems:
+        text = (project.root / "sql" / database / f"{stem}.sql").read_text()
+        if database == "postgres":
+            project.pg(text)
+        else:
+            project.file.parent.mkdir(exist_ok=True)
+            with sqlite3.connect(project.file) as raw:
+                raw.executescript(text)
+            raw.close()
+
+
+def own_tables(project: Project) -> list[tuple[str]]:
+    names = ", ".join(f"'{name}'" for name in OWN)
+    return project.lite(f"SELECT name FROM sqlite_master WHERE name IN ({names})")
+
+
+def heads(found: Found) -> tuple[str, ...]:
+    assert isinstance(found, Recognised)
+    return found.heads
+
+
+@pytest.fixture
+def four(project: Project) -> Project:
+    """001 and 003 on PostgreSQL, 002 and 004 on SQLite; nothing is applied."""
+    for number, database in enumerate(["postgres", "sqlite"] * 2, start=1):
+        project.add(
+            database,
+            f"{number:03}_t{number}",
+            f"CREATE TABLE t{number} (id integer PRIMARY KEY, note text);\n",
+            f"DROP TABLE t{number};\n",
+        )
+    return project
+
+
+# -- which version it is --------------------------------------------------------------
+
+
+def test_trades_without_user_id_are_version_0(tradebaas: Project) -> None:
+    by_hand(tradebaas, "sqlite", "000_baseline")
+
+    assert heads(examine(tradebaas, "sqlite")["sqlite"]) == ("000_baseline",)
+
+
+def test_trades_with_user_id_are_version_2(tradebaas: Project) -> None:
+    by_hand(tradebaas, "sqlite", "000_baseline", "002_extend_trades_table")
+
+    assert heads(examine(tradebaas, "sqlite")["sqlite"]) == ("002_extend_trades_table",)
+
+
+def test_the_production_postgresql_is_version_0_or_1(tradebaas: Project) -> None:
+    by_hand(tradebaas, "postgres", "000_baseline")
+    assert heads(examine(tradebaas)["postgres"]) == ("000_baseline",)
+
+    by_hand(tradebaas, "postgres", "001_create_user_strategies")
+    assert heads(examine(tradebaas)["postgres"]) == ("001_create_user_strategies",)
+
+
+def test_quite_another_trades_table_is_refused_with_the_differences(
+    tradebaas: Project,
+) -> None:
+    tradebaas.file.parent.mkdir(exist_ok=True)
+    tradebaas.lite(OLD_TRADES)
+    tradebaas.lite("CREATE TABLE theirs (id int)")
+
+    found = examine(tradebaas, "sqlite")["sqlite"]
+
+    assert isinstance(found, Unlike)
+    assert found.nearest == "000_baseline"
+    assert "column trades.strategyName is missing" in found.differences
+    assert (
+        "column trades.symbol is there, the migrations do not make it"
+        in found.differences
+    )
+    assert "index idx_trades_status is missing" in found.differences
+    assert not any("theirs" in line for line in found.differences)
+    with pytest.raises(HistoryError) as refusal:
+        take(tradebaas)
+    assert refusal.value.what == (
+        "sqlite: it is not what the files build at any version"
+    )
+    assert "  column trades.strategyName is missing" in refusal.value.evidence
+    assert "Nothing was changed" in refusal.value.remedy
+    assert tradebaas.tables("sqlite") == {"trades", "theirs"}
+    assert (
+        tradebaas.lite("SELECT name FROM sqlite_master WHERE name LIKE 'alembic%'")
+        == []
+    )
+
+
+def test_an_index_less_is_refused_naming_it(four: Project) -> None:
+    four.add(
+        "sqlite",
+        "005_index",
+        "CREATE INDEX i ON t2 (note); CREATE VIEW v AS SELECT 1 AS x;",
+    )
+    by_hand(four, "sqlite", "002_t2", "004_t4", "005_index")
+    four.lite("DROP INDEX i")
+
+    found = examine(four)["sqlite"]
+
+    assert found == Unlike(found.branch, "005_index", ("index i is missing",))
+
+
+def test_what_a_later_version_makes_is_too_much_for_an_earlier_one(
+    four: Project,
+) -> None:
+    by_hand(four, "sqlite", "004_t4")
+
+    found = examine(four)["sqlite"]
+
+    assert found == Unlike(found.branch, "004_t4", ("table t2 is missing",))
+
+
+def test_what_an_earlier_version_made_is_too_much_for_a_later_one(
+    four: Project,
+) -> None:
+    four.add("sqlite", "005_drop", "DROP TABLE t2;\n")
+    by_hand(four, "sqlite", "002_t2", "004_t4")
+
+    assert heads(examine(four)["sqlite"]) == ("004_t4",)
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_foreign_objects_are_told_and_count_for_nothing(
+    four: Project, database: str
+) -> None:
+    stem, table = ("001_t1", "t1") if database == "postgres" else ("002_t2", "t2")
+    by_hand(four, database, stem)
+    run = four.pg if database == "postgres" else four.lite
+    run("CREATE TABLE theirs (id integer PRIMARY KEY, n text)")
+    run("CREATE INDEX theirs_n ON theirs (n)")
+    run(f"ALTER TABLE {table} ADD COLUMN extra text")
+
+    found = examine(four)[database]
+
+    assert heads(found) == (stem,)
+    assert isinstance(found, Recognised)
+    assert found.others == (f"column {table}.extra", "table theirs")
+
+
+def test_what_is_ignored_by_pattern_is_not_missed(four: Project) -> None:
+    by_hand(four, "sqlite", "002_t2", "004_t4")
+    four.lite("ALTER TABLE t4 DROP COLUMN note")
+    assert isinstance(examine(four)["sqlite"], Unlike)
+
+    (four.root / "pyproject.toml").write_text(
+        '[tool.sqlpair]\nignore = ["column t4.note"]\n'
+    )
+
+    assert heads(examine(four)["sqlite"]) == ("004_t4",)
+
+
+def test_an_empty_database_has_nothing_to_adopt(four: Project) -> None:
+    found = examine(four)
+
+    assert [item.why for item in found.values() if isinstance(item, Untouched)] == [
+        "holds nothing that the migrations make"
+    ] * 2
+    assert not four.file.exists()
+
+
+def test_a_recorded_database_has_nothing_to_adopt(four: Project) -> None:
+    four.upgrade()
+
+    found = examine(four, "sqlite")["sqlite"]
+
+    assert found == Untouched(found.branch, "is recorded as 004_t4 already")
+
+
+def test_examining_writes_nothing(four: Project) -> None:
+    by_hand(four, "sqlite", "002_t2")
+    before = four.file.read_bytes()
+
+    examine(four)
+
+    assert four.file.read_bytes() == before
+    assert four.tables("postgres") == set()
+
+
+# -- recording it ---------------------------------------------------------------------
+
+
+def test_an_adopted_project_is_migrated_verified_and_rolled_back(
+    tradebaas: Project,
+) -> None:
+    by_hand(tradebaas, "sqlite", "000_baseline", "002_extend_trades_table")
+    by_hand(tradebaas, "postgres", "000_baseline")
+    (tradebaas.root / ".env").write_text("SCHEMA_VERSION=0\n")
+
+    assert take(tradebaas) == 0
+    assert tradebaas.applied("postgres") == ["000_baseline"]
+    assert tradebaas.applied("sqlite") == ["000_baseline", "002_extend_trades_table"]
+    assert tradebaas.heads("sqlite") == ["sqlite_002"]
+    rows = tradebaas.lite("SELECT method, length(checksum) FROM schema_version")
+    assert rows == [("adopt", 64)] * 2
+    history = tradebaas.lite("SELECT action, migration_name FROM schema_history")
+    assert history == [("adopt", "002_extend_trades_table")]
+
+    tradebaas.upgrade()
+    assert tradebaas.applied("postgres")[-1] == "001_create_user_strategies"
+    assert (tradebaas.root / ".env").read_text() == "SCHEMA_VERSION=2\n"
+    assert verify(tradebaas.settings, nothing).problems == ()
+    tradebaas.downgrade("sqlite@-1")
+    assert tradebaas.applied("sqlite") == ["000_baseline"]
+
+
+def test_tables_settle_what_version_table_and_ledger_disagree_about(
+    four: Project,
+) -> None:
+    four.upgrade()
+    four.lite("DELETE FROM schema_version WHERE version = 4")
+
+    assert heads(examine(four)["sqlite"]) == ("004_t4",)
+    take(four)
+
+    assert four.applied("sqlite") == ["002_t2", "004_t4"]
+    assert verify(four.settings, nothing).problems == ()
+
+
+def test_a_migration_without_a_trace_asks_for_the_version(four: Project) -> None:
+    four.add("sqlite", "005_fill", "UPDATE t2 SET note = 'x';\n")
+    by_hand(four, "sqlite", "002_t2", "004_t4")
+
+    assert heads(examine(four)["sqlite"]) == ("004_t4", "005_fill")
+    with pytest.raises(UsageError) as refusal:
+        take(four)
+    assert refusal.value.what == "sqlite: whether 005_fill ran cannot be seen"
+    assert "sqlpair adopt sqlite --at 5" in refusal.value.remedy
+    with pytest.raises(UsageError, match="it is not at version 3"):
+        take(four, at=3)
+    assert four.tables("sqlite") == {"t2", "t4"}
+
+    take(four, at=4)
+
+    assert four.applied("sqlite") == ["002_t2", "004_t4"]
+
+
+def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:
+    by_hand(four, "sqlite", "002_t2")
+    found = adopt.examine(four.settings, nothing, ["sqlite"])
+    take(four, "sqlite")
+
+    with pytest.raises(HistoryError, match="its records changed while you were asked"):
+        adopt.adopt(four.settings, found, adopt.choose(found), nothing)
+
+
+# -- the way there --------------------------------------------------------------------
+
+
+def test_migrating_unrecorded_tables_points_to_adopt(tradebaas: Project) -> None:
+    by_hand(tradebaas, "sqlite", "000_baseline", "002_extend_trades_table")
+
+    with pytest.raises(StatementError) as failure:
+        tradebaas.upgrade()
+
+    assert "duplicate column name: user_id" in failure.value.what
+    assert failure.value.evidence[-1] == (
+        "sqlite held tables before, and no record of a migration"
+    )
+    assert failure.value.remedy.endswith("sqlpair adopt sqlite")
+    assert tradebaas.tables("postgres") == set()
+    assert tradebaas.tables("sqlite") == {"trades"}
+
+
+def test_migrating_another_trades_table_points_to_adopt(tradebaas: Project) -> None:
+    tradebaas.file.parent.mkdir(exist_ok=True)
+    tradebaas.lite(OLD_TRADES)
+
+    with pytest.raises(StatementError, match="no such column: strategyName") as failure:
+        tradebaas.upgrade()
+
+    assert failure.value.remedy.endswith("sqlpair adopt sqlite")
+
+
+def test_migrating_unrecorded_postgresql_tables_points_to_adopt(four: Project) -> None:
+    by_hand(four, "postgres", "001_t1")
+
+    with pytest.raises(StatementError, match='"t1" already exists') as failure:
+        four.upgrade()
+
+    assert failure.value.remedy.endswith("sqlpair adopt postgres")
+
+
+def test_a_clash_in_a_recorded_or_an_empty_database_does_not(four: Project) -> None:
+    four.add("sqlite", "005_again", "CREATE TABLE t2 (id int);\n")
+    with pytest.raises(StatementError, match="already exists") as failure:
+        four.upgrade()
+    assert "adopt" not in str(failure.value)
+
+    four.upgrade("sqlite_004")
+    with pytest.raises(StatementError, match="already exists") as failure:
+        four.upgrade()
+    assert "adopt" not in str(failure.value)
+
+
+def test_production_tables_of_the_baseline_migrate_without_adopt(
+    tradebaas: Project,
+) -> None:
+    by_hand(tradebaas, "postgres", "000_baseline")
+    by_hand(tradebaas, "sqlite", "000_baseline")
+
+    tradebaas.upgrade()
+
+    assert tradebaas.applied("postgres")[-1] == "001_create_user_strategies"
+    assert verify(tradebaas.settings, nothing).problems == ()
+
+
+# -- the command ----------------------------------------------------------------------
+
+
+def test_the_command_says_what_each_is_and_asks(four: Project) -> None:
+    by_hand(four, "sqlite", "002_t2")
+    four.lite("CREATE TABLE theirs (id int)")
+
+    asked = four.sqlpair("adopt", expect=2)
+    assert "sqlite: is 002_t2\n  no version makes: table theirs\n" in asked.stdout
+    assert "postgres: holds nothing that the migrations make\n" in asked.stdout
+    assert four.tables("sqlite") == {"t2", "theirs"}
+
+    done = four.sqlpair("adopt", "--yes")
+    assert done.stdout.splitlines()[-1] == "Adopted: schema version 0."
+    assert four.applied("sqlite") == ["002_t2"]
+
+    again = four.sqlpair("adopt", "sqlite", "--yes")
+    assert again.stdout.splitlines() == [
+        "sqlite: is recorded as 002_t2 already",
+        "Nothing to adopt.",
+    ]
+
+
+def test_the_command_refuses_what_is_no_version(tradebaas: Project) -> None:
+    tradebaas.file.parent.mkdir(exist_ok=True)
+    tradebaas.lite(OLD_TRADES)
+
+    done = tradebaas.sqlpair("adopt", "--yes", expect=1)
+
+    assert "nearest is 000_baseline, from which it differs:" in done.stderr
+    assert "    column trades.strategyName is missing\n" in done.stderr
