@@ -45,6 +45,13 @@ force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do no
 repair: $(RUN)  ## Accept applied migrations that were edited; YES=1: do not ask
 	@$(BIN)/sqlpair repair $(if $(YES),--yes)
 
+backup: $(RUN)  ## Copy both databases into state/backups/, at one version
+	@$(BIN)/sqlpair backup
+
+restore: $(RUN)  ## Put both back: FROM=state/backups/...; YES=1: do not ask
+	$(call need,FROM,make restore FROM=state/backups/...)
+	@$(BIN)/sqlpair restore $(if $(YES),--yes) -- "$(FROM)"
+
 ##@ Migrations
 new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email
 	$(call need,DB,make new DB=postgres NAME=add_email)
@@ -127,5 +134,5 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status verify verify-schema verify-trades adopt \
-  force-version repair new revisions prove psql \
-  db-start db-stop test test-migrations test-multi-user lint lint-sql renumber format docs clean
+  force-version repair backup restore new revisions renumber lint-sql prove psql \
+  db-start db-stop test test-migrations test-multi-user lint format docs clean

@@ -12,7 +12,8 @@ import pytest
 from conftest import Project
 
 COMMANDS = (
-    "migrate rollback force-version repair version status new revisions init psql"
+    "migrate rollback backup restore force-version repair version status new"
+    " revisions init psql"
 )
 
 

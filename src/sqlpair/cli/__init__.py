@@ -23,6 +23,7 @@ from sqlpair.cli import (
     project,
     proving,
     reading,
+    saving,
     server,
 )
 from sqlpair.errors import Interrupted, SqlpairError
@@ -35,7 +36,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     rich_markup_mode="markdown",
 )
-for part in (moving, reading, comparing, checking, proving, project, server):
+for part in (
+    moving,
+    saving,
+    reading,
+    comparing,
+    checking,
+    proving,
+    project,
+    server,
+):
     part.add_to(app)
 
 

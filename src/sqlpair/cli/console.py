@@ -68,6 +68,29 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
+def bytes_bar() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show how many bytes are done, of how many where that is known.
+
+    Only at a terminal.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    screen = _console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as shown:
+        tasks = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(escape(what), total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
 def status() -> Iterator[Callable[[object], None]]:
     """Show what is being done at the moment, and how long it has taken.
 

@@ -1,0 +1,90 @@
+"""Commands that keep and bring back what the databases hold: backup, restore."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sqlpair import backup as saving
+from sqlpair import manifest
+from sqlpair import restore as restoring
+from sqlpair.cli import console
+from sqlpair.cli.moving import Yes
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    panel = "Keep and bring back"
+    app.command(rich_help_panel=panel)(backup)
+    app.command(rich_help_panel=panel)(restore)
+
+
+def backup(context: typer.Context) -> None:
+    """Copy every database into state/backups/, all at one schema version.
+
+    Applications may go on reading and writing; a deployment waits. The backup is
+    checked before it is kept, and the oldest ones over backup_keep are removed. One
+    that fails leaves nothing behind. Outside development every deployment begins with
+    a backup by itself.
+    """
+    with console.bytes_bar() as show:
+        folder = saving.backup(console.settings(context), console.progress, show)
+    said = manifest.peek(folder) or manifest.read(folder)
+    console.table(
+        ("", "", "."),
+        [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
+    )
+    console.say(f"Backed up: schema version {said.schema_version}.", "bold green")
+    console.say(str(folder))
+
+
+def restore(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="The folder of a backup, or its name."),
+    ],
+    yes: Yes = False,
+) -> None:
+    """Put every database back to a backup, all of them or none.
+
+    Every byte of the backup is checked first. Then a copy is made beside each live
+    database, proven, and exchanged for it. Nobody else may be connected meanwhile:
+    stop the application. What was live until then is kept under another name. Asks
+    first.
+    """
+    settings = console.settings(context)
+    folder = restoring.find(settings, source)
+    # Quick, to ask with; every byte is read before anything else happens.
+    said = manifest.peek(folder) or manifest.read(folder)
+    console.warn(
+        f"The backup is of {said.created_at}, by {said.created_by}:"
+        f" schema version {said.schema_version}.\n"
+        "What was written since then will no longer be in the databases."
+    )
+    console.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
+    with console.bytes_bar() as show:
+        done = restoring.restore(settings, str(folder), console.progress, show)
+    console.say(
+        f"Restored: {_names(said)}, schema version {said.schema_version}"
+        f" (restore {done.id}).",
+        "bold green",
+    )
+    console.say("What was live is kept. When it is no longer needed, remove it:")
+    for removal in done.kept.values():
+        console.say(f"  {removal}")
+
+
+def _names(said: manifest.Manifest) -> str:
+    return " and ".join(copy.name for copy in said.databases)
+
+
+def _size(size: int) -> str:
+    if size < 1_000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1_000:.1f} kB"
+    if size < 1_000_000_000:
+        return f"{size / 1_000_000:.1f} MB"
+    return f"{size / 1_000_000_000:.1f} GB"
