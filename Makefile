@@ -67,6 +67,9 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 lint-sql: $(DEV)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
+plan: $(RUN)  ## Rehearse what is pending, roll it back, and answer the checklist
+	@$(BIN)/sqlpair plan
+
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
 	@$(BIN)/sqlpair prove $(DB)
 
@@ -134,5 +137,5 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status verify verify-schema verify-trades adopt \
-  force-version repair backup restore new revisions renumber lint-sql prove psql \
-  db-start db-stop test test-migrations test-multi-user lint format docs clean
+  force-version repair backup restore new revisions renumber lint-sql plan prove \
+  psql db-start db-stop test test-migrations test-multi-user lint format docs clean

@@ -46,7 +46,10 @@ class Backups(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Everything the engine needs to know about one project."""
+    """Everything the engine needs to know about one project.
+
+    ``plan_lock_limit`` is how many seconds a rehearsal may keep others from writing.
+    """
 
     root: Path
     ini: Path
@@ -57,6 +60,7 @@ class Settings(NamedTuple):
     transaction: str
     log_file: Path
     backups: Backups
+    plan_lock_limit: float | None
 
     def __repr__(self) -> str:
         """Name the project without what its .env holds."""
@@ -119,6 +123,7 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
         transaction=transaction,
         log_file=folder(root, section.get("log_file", "logs/migration.log")),
         backups=_backups(ini, root, environment, section, environ),
+        plan_lock_limit=_plan_lock_limit(ini, environment, section),
     )
 
 
@@ -140,6 +145,14 @@ def _refuse_unlisted(
                 [f"{database.versions} is not in it"],
                 f"Add a line to it: %(here)s/{database.versions.relative_to(root)}",
             )
+
+
+def _plan_lock_limit(
+    ini: Path, environment: str, section: SectionProxy
+) -> float | None:
+    if environment == DEVELOPMENT and not section.get("plan_lock_limit", "").strip():
+        return None
+    return seconds(ini, section, "plan_lock_limit", 5)
 
 
 def _backups(

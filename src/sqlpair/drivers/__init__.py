@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlpair.loss import Inspector
     from sqlpair.prove.table import Contents
     from sqlpair.prove.table import Table as Shape
+    from sqlpair.rehearsal.observed import Observer
     from sqlpair.schema import Schema
     from sqlpair.settings import Database
     from sqlpair.statement import Statement
@@ -263,6 +264,9 @@ class Driver(Protocol):
 
         No transaction may be open.
         """
+
+    def observer(self, session: Session) -> Observer:
+        """Return what watches ``session`` in a rehearsal."""
 
     def script(self, session: Session) -> str:
         """Write schema and rows as the engine's own dump in SQL does."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from sqlpair.branch import Branch, branches
 from sqlpair.drivers import Report, driver_of
 from sqlpair.errors import SqlpairError
-from sqlpair.prove import rows
+from sqlpair.prove import record, rows
 from sqlpair.prove.lane import (
     Lane,
     Pair,
@@ -66,17 +66,20 @@ def prove(
 ) -> tuple[Verdict, ...]:
     """Prove every migration of the databases ``names``, or of all.
 
-    Touches none of them. ``tell`` is given each verdict as it comes.
+    Touches none of them. ``tell`` is given each verdict as it comes; what is proved
+    is remembered for the checklist of a plan.
     """
     for name in names:
         settings.database(name)
-    verdicts = []
+    verdicts: list[Verdict] = []
     for branch in branches(settings):
         if names and branch.name not in names:
             continue
         for verdict in _branch(branch, report):
             tell(verdict)
             verdicts.append(verdict)
+        proved = {verdict.migration for verdict in verdicts if verdict.proved}
+        record.keep(settings, (m for m in branch.migrations if m.stem in proved))
     return tuple(verdicts)
 
 

@@ -3,6 +3,7 @@
 from sqlpair.drivers.postgresql.copying import copied, script
 from sqlpair.drivers.postgresql.dump import DUMP_SUFFIX, check_dump, dump
 from sqlpair.drivers.postgresql.exchange import exchange
+from sqlpair.drivers.postgresql.observe import observer
 from sqlpair.drivers.postgresql.parameters import RESET
 from sqlpair.drivers.postgresql.sampling import contents, literal, tables
 from sqlpair.drivers.postgresql.scratch import scratch
@@ -29,6 +30,7 @@ __all__ = [
     "dump",
     "exchange",
     "literal",
+    "observer",
     "scratch",
     "script",
     "split",

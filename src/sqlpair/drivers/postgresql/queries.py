@@ -135,17 +135,18 @@ class Queries:
                     with suppress(SqlpairError):
                         self.execute("ROLLBACK")
 
-    def run_one(self, statement: Statement, path: Path) -> None:
-        """Run one statement of the file ``path``."""
+    def run_one(self, statement: Statement, path: Path) -> int:
+        """Run one statement of the file ``path``; return how many rows, or -1."""
         try:
             with self.raw.cursor() as cursor, self._watched():
                 cursor.execute(statement.text)
+                return cursor.rowcount
         except psycopg2.Error as error:
             raise translate(
                 self.database, path, statement, error, self._blockers(error)
             ) from error
 
-    def retried(self, attempt: Callable[[], None]) -> None:
+    def retried(self, attempt: Callable[[], object]) -> None:
         """Call ``attempt`` again while it fails for want of a lock."""
         retried(attempt, self.database.lock_timeout, self.report)
 

@@ -3,6 +3,7 @@
 from sqlpair.drivers.sqlite.copying import copied, script
 from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
 from sqlpair.drivers.sqlite.exchange import exchange
+from sqlpair.drivers.sqlite.observe import observer
 from sqlpair.drivers.sqlite.sampling import contents, literal, tables
 from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
@@ -27,6 +28,7 @@ __all__ = [
     "dump",
     "exchange",
     "literal",
+    "observer",
     "scratch",
     "script",
     "split",

@@ -1,0 +1,148 @@
+"""A plan, printed: what runs, what it locks, what it changes, and the checklist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from sqlpair.cli import console
+from sqlpair.cli.reading import Json
+from sqlpair.rehearsal.checklist import Answer, checklist
+from sqlpair.rehearsal.observed import Observed
+from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed, Undo, rehearse
+from sqlpair.schema import BEFORE, describe
+
+WIDTH = 60
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, in the order in which help shows them."""
+    app.command(rich_help_panel="Try, and change nothing")(plan)
+
+
+def plan(context: typer.Context, json: Json = False) -> None:
+    """Rehearse what is pending: run it for real, roll it back, and tell.
+
+    Says in which order what would run on which database; for each statement the time,
+    the rows it touches and, on PostgreSQL, the locks it takes and whom they block; what
+    each migration changes, and what its rollback would lose. Ends with the
+    pre-migration checklist, each line answered. Nothing is left behind. Outside
+    development no table is kept from writers for longer than plan_lock_limit seconds.
+    Exit code 1 when something pending would fail.
+    """
+    settings = console.settings(context)
+    found = rehearse(settings, console.progress)
+    answers = checklist(settings, found, console.progress)
+    if json:
+        console.dump(_plain(found, answers))
+    else:
+        _print(found, answers)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _print(found: Rehearsal, answers: tuple[Answer, ...]) -> None:
+    if not found.steps:
+        console.say("Nothing is pending.", "green")
+    for number, item in enumerate(found.steps, start=1):
+        console.say(f"{number}. {item.step}", "bold")
+        for line, style in _lines(item):
+            console.say(f"   {line}", style)
+        console.say()
+    for note in found.notes:
+        console.say(f"{note}", "yellow")
+    for held in found.held:
+        console.say(
+            f"{held.database}: {held.lock.table} was under {held.lock.mode} for"
+            f" {console.duration(held.milliseconds)}"
+        )
+    if found.notes or found.held:
+        console.say()
+    console.say("Checklist", "bold")
+    marks = {True: "yes", False: "NO", None: "?"}
+    console.table(
+        ("", "", ""), [(a.question, marks[a.good], a.answer) for a in answers]
+    )
+
+
+def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
+    for observed in item.statements:
+        yield _statement(observed), ""
+        for lock in observed.locks:
+            if lock.mode != "ACCESS SHARE":
+                style = "yellow" if lock.strong else "dim"
+                told = f"{lock.table}: {lock.mode}, blocks {lock.blocks}"
+                yield f"    {told}", style
+        for table in observed.rewritten:
+            yield f"    {table} is written anew", "yellow"
+    if item.reason:
+        for line in item.reason.splitlines():
+            yield line, "red"
+        return
+    for change in item.changes:
+        for line in describe(change, BEFORE).splitlines():
+            yield f"changes: {line}", ""
+    if item.undo:
+        yield from _undo(item.undo)
+
+
+def _statement(observed: Observed) -> str:
+    words = " ".join(observed.text.split())
+    shown = words if len(words) <= WIDTH else f"{words[: WIDTH - 1]}…"
+    rows = "" if observed.rows is None else f", {console.count(observed.rows, 'row')}"
+    took = console.duration(observed.milliseconds)
+    return f"line {observed.line}: {shown} ({took}{rows})"
+
+
+def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
+    if undo.refused:
+        for line in undo.refused.splitlines():
+            yield f"rollback: {line}", "red"
+        return
+    for loss in undo.losses:
+        thing = "row" if loss.kind == "table" else "value"
+        has = "uncounted" if loss.amount is None else console.count(loss.amount, thing)
+        yield f"rollback loses: {loss.kind} {loss.name}, now {has}", ""
+    for change in undo.left:
+        yield f"rollback leaves: {describe(change, BEFORE)}", "red"
+    if not undo.losses and not undo.left:
+        yield "rollback loses: nothing", ""
+
+
+def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
+    return {
+        "migrations": [
+            {
+                "database": item.step.branch.name,
+                "migration": item.step.migration.stem,
+                "rehearsed": not item.reason,
+                "reason": item.reason,
+                "milliseconds": item.milliseconds,
+                "statements": [
+                    one._asdict() | {"locks": [lock._asdict() for lock in one.locks]}
+                    for one in item.statements
+                ],
+                "changes": [change._asdict() for change in item.changes],
+                "rollback": None if item.undo is None else _plain_undo(item.undo),
+            }
+            for item in found.steps
+        ],
+        "held": [
+            {"database": held.database, "milliseconds": held.milliseconds}
+            | held.lock._asdict()
+            for held in found.held
+        ],
+        "notes": list(found.notes),
+        "failed": found.failed,
+        "checklist": [answer._asdict() for answer in answers],
+    }
+
+
+def _plain_undo(undo: Undo) -> dict[str, Any]:
+    return {
+        "losses": [loss._asdict() for loss in undo.losses],
+        "left": [change._asdict() for change in undo.left],
+        "refused": undo.refused,
+    }

@@ -1,0 +1,55 @@
+"""What was proved on this machine: kept in ``state/proved.json`` by checksum.
+
+An edit of either file of a pair makes its proof void.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlpair.migration import Migration
+from sqlpair.settings import Settings
+from sqlpair.sqlfile import checksum
+
+
+def proved(settings: Settings, item: Migration) -> str | None:
+    """Return when the pair, as its files are now, was proved; None if it was not."""
+    found = _read(_path(settings)).get(_name(item))
+    if not found or not item.down.is_file() or found[0] != _sum(item):
+        return None
+    return found[1]
+
+
+def keep(settings: Settings, items: Iterable[Migration]) -> None:
+    """Remember that ``items`` are proved."""
+    path = _path(settings)
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    known = _read(path) | {_name(item): [_sum(item), now] for item in items}
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    written.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    written.replace(path)
+
+
+def _path(settings: Settings) -> Path:
+    return settings.root / "state" / "proved.json"
+
+
+def _name(item: Migration) -> str:
+    return f"{item.database} {item.stem}"
+
+
+def _sum(item: Migration) -> str:
+    return f"{checksum(item.up.read_bytes())} {checksum(item.down.read_bytes())}"
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,303 @@
+"""Running what is pending for real, and rolling it back.
+
+Each database in its turn, under its deployment lock, all its pending migrations in one
+transaction, so that a later one finds what an earlier one made. After each migration
+its rollback is run too, in a savepoint, to see what it would lose. A database that is
+not there yet is stood in for by a scratch one.
+
+A ``-- no-transaction`` file cannot be undone, so it is not run; neither is what comes
+after a migration that failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlpair import commit, ledger, revisions, sqlfile, version
+from sqlpair.branch import branches, current
+from sqlpair.deployment import survey
+from sqlpair.drivers import Report, Session, driver_of
+from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.plan import Place, Step, plan
+from sqlpair.ready import Ready, check
+from sqlpair.rehearsal.limit import Limit
+from sqlpair.rehearsal.losses import Loss, losses
+from sqlpair.rehearsal.observed import Lock, Observed
+from sqlpair.schema import Change, Schema, difference
+from sqlpair.settings import Settings
+from sqlpair.targets import Destination
+
+if TYPE_CHECKING:
+    from sqlpair.statement import Statement
+
+SAVEPOINT = "sqlpair_rollback"
+
+
+class Undo(NamedTuple):
+    """A migration's rollback, run right after it.
+
+    ``refused`` says why it did not run; ``left`` is what it does not put back.
+    """
+
+    losses: tuple[Loss, ...]
+    left: tuple[Change, ...]
+    refused: str
+
+
+class Rehearsed(NamedTuple):
+    """One pending migration; ``reason`` says why it was not rehearsed to its end."""
+
+    step: Step
+    reason: str
+    milliseconds: int = 0
+    statements: tuple[Observed, ...] = ()
+    changes: tuple[Change, ...] = ()
+    undo: Undo | None = None
+
+
+class Held(NamedTuple):
+    """A strong lock, and how long the rehearsal held it."""
+
+    database: str
+    lock: Lock
+    milliseconds: int
+
+
+class Rehearsal(NamedTuple):
+    """What is pending, in its order, and what came of running it.
+
+    ``notes`` are what to know of a database; ``failed`` says that something did not
+    run which should have.
+    """
+
+    steps: tuple[Rehearsed, ...]
+    held: tuple[Held, ...]
+    notes: tuple[str, ...]
+    failed: bool
+
+
+def rehearse(settings: Settings, report: Report) -> Rehearsal:
+    """Rehearse what is pending; no database is changed, and none is made."""
+    known = branches(settings)
+    version.refuse_unknown(settings, known)
+    heads = Destination(("heads",), "upgrade", report)
+    with ExitStack() as resources:
+        with ExitStack() as reading:
+            places = survey(known, report, reading)
+        names = {step.branch.name for step in plan(places, heads(places))}
+        sessions, notes = _sessions(places, names, report, resources)
+        for name, session in sessions.items():
+            places[name] = _place(places[name], session)
+        steps = plan(places, heads(places))
+        ready = check(places, steps, allow_data_loss=True)
+        found: dict[str, Rehearsed] = {}
+        held: list[Held] = []
+        failed = False
+        for name, session in sessions.items():
+            own = [item for item in ready if item.step.branch.name == name]
+            run = _Run(session, settings.plan_lock_limit, report)
+            run.steps(own)
+            found |= {str(item.step): item for item in run.found}
+            held += run.held()
+            notes += run.notes
+            failed = failed or run.failed
+    return Rehearsal(
+        tuple(found[str(step)] for step in steps), tuple(held), tuple(notes), failed
+    )
+
+
+def _sessions(
+    places: Mapping[str, Place], names: set[str], report: Report, resources: ExitStack
+) -> tuple[dict[str, Session], list[str]]:
+    """Connect to the databases of ``names`` and lock them."""
+    databases = [p.branch.database for name, p in places.items() if name in names]
+    absent = []
+    for database in databases:
+        session = driver_of(database).connect(database, read_only=True, report=report)
+        if session is None:
+            absent.append(database)
+        else:
+            session.close()
+    there = [database for database in databases if database not in absent]
+    sessions = commit.lock(there, report, resources)
+    notes = []
+    for database in absent:
+        branch = places[database.name].branch
+        files = [path for item in branch.migrations for path in (item.up, item.down)]
+        driver = driver_of(database)
+        session = resources.enter_context(driver.scratch(database, files, report))
+        session.lock(report)
+        sessions[database.name] = session
+        notes.append(
+            f"{database.name}: no database is there yet; this was a scratch one"
+        )
+    return {name: sessions[name] for name in places if name in sessions}, notes
+
+
+def _place(place: Place, session: Session) -> Place:
+    undecided = session.prepared()
+    if undecided:
+        raise HistoryError(
+            f"{place.branch.name}: a deployment was interrupted and is not settled",
+            [f"prepared: {name}" for name in undecided],
+            "Settle it first: make migrate. Nothing was rehearsed.",
+        )
+    state = ledger.read(session)
+    return place._replace(state=state, position=current(place.branch, state))
+
+
+class _Run:
+    """The rehearsal of one database."""
+
+    def __init__(self, session: Session, seconds: float | None, report: Report):
+        from alembic.runtime.migration import MigrationContext
+
+        self.name = session.database.name
+        self.found: list[Rehearsed] = []
+        self.notes: list[str] = []
+        self.failed = False
+        self._session = session
+        self._report = report
+        self._observer = driver_of(session.database).observer(session)
+        self._limit = Limit(seconds, self._observer.cancel)
+        self._context = MigrationContext.configure(session.alembic_connection())
+        self._since: dict[Lock, float] = {}
+        self._ended = 0.0
+        self._skipped = ""
+
+    def steps(self, ready: Sequence[Ready]) -> None:
+        """Run the migrations of ``ready`` in one transaction, and roll it back."""
+        session = self._session
+        self._observer.begin()
+        session.begin()
+        try:
+            ledger.ensure(session)
+            schema = session.schema()
+            for item in ready:
+                self._report(f"Rehearsing {item.step}")
+                schema = self._step(item, schema)
+            if not self.failed:
+                session.check()
+                self._observer.end()
+        except SqlpairError as error:
+            self.failed = True
+            self.notes.append(f"{self.name}: the commit would be refused: {error}")
+        finally:
+            self._limit.stop()
+            session.rollback()
+            self._ended = time.monotonic()
+        if self._observer.note:
+            self.notes.append(f"{self.name}: {self._observer.note}")
+        self.notes += [f"{self.name}: {line}" for line in self._observer.restore()]
+
+    def held(self) -> list[Held]:
+        """Return the strong locks on tables, and how long each was held."""
+        return [
+            Held(self.name, lock, round((self._ended - since) * 1000))
+            for lock, since in self._since.items()
+        ]
+
+    def _step(self, item: Ready, before: Schema) -> Schema:
+        """Run one migration and its rollback; return the schema above it."""
+        step, file, _ = item
+        if self.failed:
+            self.found.append(Rehearsed(step, f"not run: {self._skipped} failed"))
+            return before
+        if not file.transactional:
+            self._skipped = step.migration.stem
+            reason = "not run: it is -- no-transaction, and could not be rolled back"
+            self.found.append(Rehearsed(step, reason))
+            return before
+        observed: list[Observed] = []
+        began = time.monotonic()
+        try:
+            self._execute(item, observed)
+            milliseconds = round((time.monotonic() - began) * 1000)
+            self._session.reset()
+            after = self._session.schema()
+            undo = self._undo(item, before, after)
+        except SqlpairError as error:
+            self.failed = True
+            reason = self._told(error)
+            self._skipped = step.migration.stem
+            self.found.append(Rehearsed(step, reason, 0, tuple(observed)))
+            return before
+        changes = difference(before, after)
+        self.found.append(
+            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo)
+        )
+        return after
+
+    def _told(self, error: SqlpairError) -> str:
+        if self._limit.expired:
+            strong = ", ".join(f"{lock.mode} on {lock.table}" for lock in self._since)
+            return (
+                f"stopped: it would have kept others out for more than"
+                f" {self._limit.seconds:g} s (plan_lock_limit)"
+                + (f", with {strong}" if strong else "")
+                + f"\n{error.what}"
+                "\nRehearse it on a restored backup, or raise plan_lock_limit."
+            )
+        if self._skipped:
+            return f"{error}\nIt may need {self._skipped}, which was not run."
+        return str(error)
+
+    def _execute(self, item: Ready, observed: list[Observed]) -> None:
+        step, file, module = item
+
+        def run() -> None:
+            # One by one, so that those before a failure are kept.
+            observed.extend(self._one(s, item) for s in sqlfile.statements(file))
+
+        revisions.run(step, module, self._context, run)
+
+    def _one(self, statement: Statement, item: Ready) -> Observed:
+        began = time.monotonic()
+        self._limit.start()
+        observed = self._observer.run(statement, item.file.path)
+        strong = self._observer.strong()
+        for lock in strong:
+            self._since.setdefault(lock, began)
+        self._keep_time(strong)
+        return observed
+
+    def _keep_time(self, strong: Sequence[Lock]) -> None:
+        if self._limit.expired:
+            raise SqlpairError(f"{self.name}: the time was over between two statements")
+        if not strong:
+            self._limit.stop()
+
+    def _undo(self, item: Ready, before: Schema, above: Schema) -> Undo:
+        """Run the rollback in a savepoint, and see what goes with it."""
+        session, (step, _, module) = self._session, item
+        try:
+            file = sqlfile.read(step.migration.down, driver_of(session.database).split)
+        except SqlpairError as error:
+            return Undo((), (), str(error))
+        if not file.transactional:
+            return Undo((), (), "not run: it is -- no-transaction")
+        down = step._replace(upgrade=False)
+        self._limit.start()
+        session.execute(f"SAVEPOINT {SAVEPOINT}")
+        try:
+            session.check()
+            revisions.run(
+                down,
+                module,
+                self._context,
+                lambda: session.run(sqlfile.statements(file), file.path),
+            )
+            below = session.schema()
+            refused = ""
+        except SqlpairError as error:
+            if self._limit.expired:
+                raise
+            below, refused = above, str(error)
+        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        lost = losses(session, above, below)
+        self._keep_time(self._observer.strong())
+        left = difference(before, below) if not refused else ()
+        return Undo(lost, left, refused)

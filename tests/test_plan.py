@@ -1,0 +1,553 @@
+"""sqlpair plan: what is pending runs for real, is told, and leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from conftest import Project, connected
+from sqlpair import backup
+from sqlpair.drivers.postgresql.observe import MODES
+from sqlpair.prove.proof import prove
+from sqlpair.rehearsal.checklist import checklist
+from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed, rehearse
+
+
+def nobody(_line: object) -> None:
+    pass
+
+
+@pytest.fixture
+def applied(project: Project) -> Project:
+    """A project with two tables and rows on both databases, all of it applied."""
+    project.add(
+        "postgres",
+        "001_t",
+        "CREATE TABLE parent (id integer PRIMARY KEY);\n"
+        "CREATE TABLE t (id serial PRIMARY KEY, a integer, b varchar(9) DEFAULT 'x');\n"
+        "ALTER TABLE t ADD CONSTRAINT small CHECK (a < 100) NOT VALID;\n"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RETURN NEW; END$$;\n"
+        "INSERT INTO t (a) SELECT generate_series(1, 50);\n",
+        "DROP TABLE t; DROP TABLE parent; DROP FUNCTION f();\n",
+    )
+    project.add(
+        "sqlite",
+        "002_s",
+        "CREATE TABLE s (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);\n"
+        "INSERT INTO s (a) VALUES ('one'), ('two');\n",
+        "DROP TABLE s;\n",
+    )
+    project.upgrade()
+    return project
+
+
+def one(project: Project, up: str, down: str = "", database: str = "postgres") -> Any:
+    project.add(database, "003_new", up, down)
+    (step,) = rehearse(project.settings, nobody).steps
+    return step
+
+
+# PostgreSQL's documented lock levels; "parent" is a second table.
+LOCKS = {
+    "SELECT * FROM t": {"t": "ACCESS SHARE"},
+    "SELECT * FROM t FOR UPDATE": {"t": "ROW SHARE"},
+    "INSERT INTO t (a) VALUES (1)": {"t": "ROW EXCLUSIVE"},
+    "UPDATE t SET a = 2": {"t": "ROW EXCLUSIVE"},
+    "CREATE INDEX t_a ON t (a)": {"t": "SHARE"},
+    "ALTER TABLE t ADD COLUMN c integer": {"t": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE t ALTER b TYPE text": {"t": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE t VALIDATE CONSTRAINT small": {"t": "SHARE UPDATE EXCLUSIVE"},
+    "ALTER TABLE t SET (fillfactor = 70)": {"t": "SHARE UPDATE EXCLUSIVE"},
+    "CREATE STATISTICS s ON a, b FROM t": {"t": "SHARE UPDATE EXCLUSIVE"},
+    "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()": {
+        "t": "SHARE ROW EXCLUSIVE"
+    },
+    "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES parent NOT VALID": {
+        "t": "SHARE ROW EXCLUSIVE",
+        "parent": "SHARE ROW EXCLUSIVE",
+    },
+    "CREATE TABLE child (p integer REFERENCES parent)": {
+        "parent": "SHARE ROW EXCLUSIVE"
+    },
+    "LOCK TABLE t IN EXCLUSIVE MODE": {"t": "EXCLUSIVE"},
+    "TRUNCATE t": {"t": "ACCESS EXCLUSIVE"},
+    "DROP TABLE t": {"t": "ACCESS EXCLUSIVE"},
+    "CREATE VIEW v AS SELECT a FROM t": {"t": "ACCESS SHARE"},
+    "COMMENT ON TABLE t IS 'x'": {"t": "SHARE UPDATE EXCLUSIVE"},
+}
+
+
+def server_says(project: Project, statement: str) -> dict[str, str]:
+    """What another connection reads of the locks that ``statement`` holds."""
+    with closing(psycopg2.connect(project.dsn)) as raw, raw.cursor() as cursor:
+        cursor.execute(statement)
+        modes = project.pg(
+            "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c"
+            " ON c.oid = l.relation WHERE l.locktype = 'relation' AND c.relkind = 'r'"
+            f" AND l.pid = {raw.info.backend_pid}"
+            " AND c.relnamespace = 'public'::regnamespace"
+        )
+        raw.rollback()
+    strongest: dict[str, str] = {}
+    rank = list(MODES)
+    for table, mode in sorted(modes, key=lambda row: rank.index(row[1])):
+        strongest[table] = MODES[mode][0]
+    return strongest
+
+
+def test_the_locks_told_are_the_ones_that_postgresql_lists(applied: Project) -> None:
+    told, listed = {}, {}
+    for statement in LOCKS:
+        listed[statement] = server_says(applied, statement)
+        step = one(applied, f"{statement};\n")
+        (observed,) = step.statements
+        told[statement] = {lock.table: lock.mode for lock in observed.locks}
+        for path in (applied.root / "sql" / "postgres").glob("003_*"):
+            path.unlink()
+        (applied.root / "alembic/versions/postgres/003_new.py").unlink()
+
+    assert listed == LOCKS
+    assert told == LOCKS
+
+
+def test_a_lock_says_whom_it_blocks_and_counts_from_its_statement_on(
+    applied: Project,
+) -> None:
+    step = one(
+        applied,
+        "CREATE INDEX t_a ON t (a);\nALTER TABLE t ADD COLUMN c int;\nSELECT 1;\n",
+    )
+
+    blocked = [[(k.mode, k.blocks) for k in s.locks] for s in step.statements]
+    assert blocked == [
+        [("SHARE", "writes")],
+        [("ACCESS EXCLUSIVE", "reads and writes")],
+        [],
+    ]
+
+
+def test_locks_on_what_the_migration_made_block_nobody_and_are_not_told(
+    applied: Project,
+) -> None:
+    step = one(applied, "CREATE TABLE u (a int);\nCREATE INDEX u_a ON u (a);\n")
+
+    assert [observed.locks for observed in step.statements] == [(), ()]
+
+
+def test_rows_rewrites_and_changes_are_told(applied: Project) -> None:
+    step = one(
+        applied,
+        "UPDATE t SET b = 'y' WHERE a <= 20;\n"
+        "ALTER TABLE t ALTER a TYPE bigint;\n"
+        "ALTER TABLE t ADD COLUMN c int DEFAULT 1;\n",
+        "ALTER TABLE t DROP c, ALTER a TYPE integer;\n",
+    )
+
+    assert [observed.rows for observed in step.statements] == [20, None, None]
+    assert [observed.rewritten for observed in step.statements] == [(), ("t",), ()]
+    assert {(c.name, c.attribute) for c in step.changes} == {
+        ("t.a", "type"),
+        ("t.c", None),
+    }
+    assert [(loss.name, loss.amount) for loss in step.undo.losses] == [("t.c", 50)]
+    assert step.undo.left == ()
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "told"),
+    [
+        ("CREATE TABLE u (id int);", "SELECT nope;", "nope"),
+        (
+            "ALTER TABLE t ALTER b TYPE text; UPDATE t SET b = repeat('z', 10);",
+            "ALTER TABLE t ALTER b TYPE varchar(9);",
+            "value too long",
+        ),
+    ],
+)
+def test_a_rollback_that_would_fail_is_told(
+    applied: Project, up: str, down: str, told: str
+) -> None:
+    step = one(applied, up, down)
+
+    assert step.reason == ""
+    assert told in step.undo.refused
+
+
+def test_a_rollback_that_does_not_lead_back_is_told(applied: Project) -> None:
+    step = one(applied, "CREATE TABLE u (id int);", "-- nothing")
+
+    assert [change.name for change in step.undo.left] == ["u"]
+
+
+# -- no trace -----------------------------------------------------------------------
+
+
+def everything(project: Project) -> list[Any]:
+    """All that a rehearsal might leave something in."""
+    files = {
+        path.relative_to(project.root): path.read_bytes()
+        for path in project.root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return [
+        files,
+        project.schema("postgres"),
+        project.pg("SELECT * FROM t ORDER BY id"),
+        project.pg("SELECT last_value, is_called FROM t_id_seq"),
+        project.pg("SELECT * FROM schema_version"),
+        project.pg("SELECT * FROM schema_history"),
+        project.pg("SELECT * FROM alembic_version"),
+        project.pg("SELECT * FROM pg_prepared_xacts"),
+        project.pg("SELECT relname, relfilenode FROM pg_class ORDER BY oid"),
+        project.lite("SELECT * FROM sqlite_sequence"),
+    ]
+
+
+def test_a_rehearsal_leaves_no_trace(applied: Project) -> None:
+    applied.add(
+        "postgres",
+        "003_much",
+        "INSERT INTO t (a) VALUES (1), (2);\n"
+        "ALTER TABLE t ADD COLUMN c int DEFAULT 7;\n"
+        "CREATE SEQUENCE other;\nSELECT nextval('other');\nDROP TABLE parent;\n",
+        "DROP SEQUENCE other; CREATE TABLE parent (id integer PRIMARY KEY);"
+        "ALTER TABLE t DROP COLUMN c;",
+    )
+    applied.add("sqlite", "004_much", "INSERT INTO s (a) VALUES ('x');\nDROP TABLE s;")
+    before = everything(applied)
+
+    found = rehearse(applied.settings, nobody)
+
+    assert not found.failed
+    assert [item.reason for item in found.steps] == ["", ""]
+    assert not [note for note in found.notes if "sequence" in note]
+    assert everything(applied) == before
+
+
+def test_a_sequence_is_not_set_back_where_somebody_else_was_connected(
+    applied: Project,
+) -> None:
+    applied.add("postgres", "003_more", "INSERT INTO t (a) VALUES (1), (2);\n")
+
+    with connected(applied.dsn):
+        found = rehearse(applied.settings, nobody)
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(52,)]
+    assert any(
+        note.startswith("postgres: sequence t_id_seq moved from 50, and stays")
+        for note in found.notes
+    )
+
+
+def test_a_sequence_is_not_set_back_where_somebody_else_came_and_went(
+    applied: Project,
+) -> None:
+    applied.add(
+        "postgres",
+        "003_more",
+        "INSERT INTO t (a) VALUES (1);\nSELECT pg_sleep(2);\n",
+    )
+    thread = threading.Timer(0.7, applied.pg, ["SELECT nextval('t_id_seq')"])
+    thread.start()
+    found = rehearse(applied.settings, nobody)
+    thread.join()
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(52,)]
+    assert any("sequence t_id_seq moved" in note for note in found.notes)
+
+
+def test_databases_that_are_not_there_are_not_made(
+    project: Project, tmp_path: Path
+) -> None:
+    project.add("sqlite", "001_s", "CREATE TABLE s (a TEXT);\n", "DROP TABLE s;\n")
+
+    found = rehearse(project.settings, nobody)
+
+    assert [item.reason for item in found.steps] == [""]
+    assert "sqlite: no database is there yet; this was a scratch one" in found.notes
+    assert not project.file.exists()
+    assert not project.file.parent.exists()
+
+
+# -- what cannot be, and what fails --------------------------------------------------
+
+
+def reasons(found: Rehearsal) -> dict[str, str]:
+    return {item.step.migration.stem: item.reason for item in found.steps}
+
+
+def test_what_cannot_be_rehearsed_is_told_and_what_needs_it_too(
+    applied: Project,
+) -> None:
+    applied.add(
+        "postgres",
+        "003_outside",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY t_a ON t (a);\n",
+    )
+    applied.add("postgres", "004_fine", "ALTER TABLE t ADD COLUMN c int;\n")
+    applied.add("postgres", "005_needs", "ALTER INDEX t_a RENAME TO t_b;\n")
+
+    told = reasons(rehearse(applied.settings, nobody))
+
+    assert "-- no-transaction" in told["003_outside"]
+    assert told["004_fine"] == ""
+    assert "005_needs.sql:1" in told["005_needs"]
+    assert "It may need 003_outside, which was not run." in told["005_needs"]
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_a_migration_that_would_fail_is_told_and_fails_the_command(
+    applied: Project, database: str
+) -> None:
+    applied.add(database, "003_bad", "CREATE TABLE u (a int);\nSELECT nope;\n")
+    applied.add(database, "004_above", "CREATE TABLE v (a int);\n")
+
+    printed = applied.sqlpair("plan", expect=1).stdout
+
+    assert "003_bad.sql:2" in printed
+    assert "line 1: CREATE TABLE u (a int);" in printed
+    assert "not run: 003_bad failed" in printed
+    assert applied.tables(database) & {"u", "v"} == set()
+
+
+def test_what_only_the_commit_would_refuse_is_told(applied: Project) -> None:
+    applied.add(
+        "postgres",
+        "003_late",
+        "ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES parent"
+        " DEFERRABLE INITIALLY DEFERRED NOT VALID;\nINSERT INTO t (a) VALUES (1);\n",
+    )
+
+    found = rehearse(applied.settings, nobody)
+
+    assert found.failed
+    told = [*found.notes, *reasons(found).values()]
+    assert any("foreign key" in line for line in told)
+
+
+# -- the limit ------------------------------------------------------------------------
+
+
+def in_production(project: Project, limit: float) -> Any:
+    ini = project.root / "alembic.ini"
+    text = ini.read_text()
+    ini.write_text(text.replace("[alembic]", f"[alembic]\nplan_lock_limit = {limit}"))
+    project.environ |= {"APP_ENV": "production", "TRADES_DB": str(project.file)}
+    project.environ["SQLITE_PATH"] = str(project.file)
+    return project.settings
+
+
+def test_outside_development_a_limit_holds_unless_another_is_set(
+    applied: Project,
+) -> None:
+    assert applied.settings.plan_lock_limit is None
+
+    applied.environ |= {"APP_ENV": "staging", "SQLITE_PATH": str(applied.file)}
+    assert applied.settings.plan_lock_limit == 5
+    assert in_production(applied, 0.5).plan_lock_limit == 0.5
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        "LOCK TABLE t;\nSELECT pg_sleep(60);\n",
+        "DO $$BEGIN LOCK TABLE t; PERFORM pg_sleep(60); END$$;\n",
+        "SET LOCAL statement_timeout = 0;\nLOCK TABLE t;\n"
+        + "SELECT pg_sleep(0.3);\n" * 200,
+    ],
+    ids=["a statement after the lock", "one statement", "many statements"],
+)
+def test_no_strong_lock_is_held_longer_than_the_limit(
+    applied: Project, slow: str
+) -> None:
+    applied.add("postgres", "003_slow", slow)
+    settings = in_production(applied, 1)
+    waited = []
+
+    def write() -> None:
+        time.sleep(0.5)
+        began = time.monotonic()
+        applied.pg("UPDATE t SET a = 3 WHERE a = 3")
+        waited.append(time.monotonic() - began)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    began = time.monotonic()
+    found = rehearse(settings, nobody)
+    took = time.monotonic() - began
+    writer.join()
+
+    (step,) = found.steps
+    assert found.failed
+    assert "kept others out for more than 1 s (plan_lock_limit)" in step.reason
+    # Not assertions on speed: without the limit it would be a minute.
+    assert took < 30
+    assert waited[0] < 30
+
+
+def test_a_statement_without_a_strong_lock_may_take_its_time(applied: Project) -> None:
+    applied.add(
+        "postgres",
+        "003_slow",
+        "INSERT INTO t (a) VALUES (1);\n" + "SELECT pg_sleep(0.4);\n" * 5,
+    )
+
+    found = rehearse(in_production(applied, 1), nobody)
+
+    assert reasons(found) == {"003_slow": ""}
+
+
+def test_the_limit_holds_on_sqlite_too(applied: Project) -> None:
+    applied.add(
+        "sqlite",
+        "003_slow",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)\n"
+        "SELECT max(i) FROM n;\n",
+    )
+
+    found = rehearse(in_production(applied, 1), nobody)
+
+    assert "more than 1 s (plan_lock_limit)" in found.steps[0].reason
+    with closing(sqlite3.connect(applied.file, timeout=0)) as raw:
+        raw.execute("INSERT INTO s (a) VALUES ('free')")
+
+
+# -- the checklist -------------------------------------------------------------------
+
+
+def answers(project: Project) -> dict[str, tuple[bool | None, str]]:
+    settings = project.settings
+    found = checklist(settings, rehearse(settings, nobody), nobody)
+    return {answer.question: (answer.good, answer.answer) for answer in found}
+
+
+def test_each_line_of_the_checklist_is_answered(applied: Project) -> None:
+    applied.add("postgres", "003_u", "CREATE TABLE u (a int);\n", "DROP TABLE u;\n")
+
+    found = answers(applied)
+
+    assert found["backed up"] == (False, "there is no backup yet")
+    assert found["tested"][0] is False
+    assert "postgres 003_u" in found["tested"][1]
+    assert found["version tracking"][0] is True
+    assert found["rollback"] == (True, "there, and it leads back")
+    assert found["breaks"][0] is True
+
+
+def test_the_checklist_knows_backups_and_proofs(applied: Project) -> None:
+    backup.backup(applied.settings, nobody)
+    applied.add("postgres", "003_u", "CREATE TABLE u (a int);\n", "DROP TABLE u;\n")
+    prove(applied.settings, [], nobody, nobody)
+
+    found = answers(applied)
+    assert found["backed up"][0] is True
+    assert found["backed up"][1].endswith("at version 2")
+    assert found["tested"][0] is True
+
+    applied.add("postgres", "003_u", "CREATE TABLE u (b int);\n", "DROP TABLE u;\n")
+    assert answers(applied)["tested"][0] is False
+
+    applied.upgrade()
+    applied.add("postgres", "004_v", "CREATE TABLE v (a int);\n", "DROP TABLE v;\n")
+    assert answers(applied)["backed up"] == (
+        False,
+        found["backed up"][1] + ": the databases are at 3 now",
+    )
+
+
+@pytest.mark.parametrize(
+    ("up", "told"),
+    [
+        ("DROP TABLE parent;", "table parent is missing"),
+        ("ALTER TABLE t DROP COLUMN b;", "column t.b is missing"),
+        ("ALTER TABLE t RENAME b TO c;", "column t.b is missing"),
+        ("ALTER TABLE t ALTER b SET NOT NULL;", "column t.b is not nullable"),
+        ("ALTER TABLE t ALTER a TYPE bigint;", "column t.a has type bigint"),
+    ],
+)
+def test_what_a_program_may_stumble_over_is_named(
+    applied: Project, up: str, told: str
+) -> None:
+    applied.add("postgres", "003_break", up)
+
+    good, answer = answers(applied)["breaks"]
+
+    assert good is None
+    assert told in answer
+
+
+def test_a_rollback_that_is_missing_or_fails_is_named(applied: Project) -> None:
+    applied.add("postgres", "003_u", "CREATE TABLE u (a int);\n", "DROP TABLE v;\n")
+    assert answers(applied)["rollback"][0] is False
+
+    (applied.root / "sql/postgres/003_u_rollback.sql").unlink()
+    assert answers(applied)["rollback"] == (False, "postgres 003_u: there is none")
+
+
+# -- the command -----------------------------------------------------------------------
+
+
+def test_the_command_tells_it_all(applied: Project) -> None:
+    applied.add(
+        "postgres",
+        "003_c",
+        "ALTER TABLE t ADD COLUMN c int DEFAULT 1;\n",
+        "ALTER TABLE t DROP COLUMN c;\n",
+    )
+
+    printed = applied.sqlpair("plan").stdout
+
+    assert "1. postgres 003_c" in printed
+    assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in printed
+    assert "changes: column t.c is there, before it was not" in printed
+    assert "rollback loses: column t.c, now 50 values" in printed
+    assert re.search(r"postgres: t was under ACCESS EXCLUSIVE for \d+ ms", printed)
+    assert re.search(r"breaks +yes", printed)
+
+
+def test_the_command_prints_json_for_programs(applied: Project) -> None:
+    applied.add("sqlite", "003_c", "UPDATE s SET a = 'x';\n", "-- nothing\n")
+
+    found = json.loads(applied.sqlpair("plan", "--json").stdout)
+
+    (migration,) = found["migrations"]
+    assert migration["statements"][0]["rows"] == 2
+    assert found["failed"] is False
+    assert {line["question"] for line in found["checklist"]} == {
+        "backed up",
+        "tested",
+        "version tracking",
+        "rollback",
+        "breaks",
+    }
+
+
+def test_nothing_pending_still_answers_the_checklist(applied: Project) -> None:
+    printed = applied.sqlpair("plan").stdout
+
+    assert "Nothing is pending." in printed
+    assert "Checklist" in printed
+
+
+def test_a_step_is_told_in_the_order_of_the_deployment(applied: Project) -> None:
+    applied.add("sqlite", "003_a", "CREATE TABLE a (x);\n")
+    applied.add("postgres", "004_b", "CREATE TABLE b (x int);\n")
+    applied.add("sqlite", "005_c", "CREATE TABLE c (x);\n")
+
+    steps: tuple[Rehearsed, ...] = rehearse(applied.settings, nobody).steps
+
+    assert [str(item.step) for item in steps] == [
+        "sqlite 003_a",
+        "postgres 004_b",
+        "sqlite 005_c",
+    ]
