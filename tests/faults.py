@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from configparser import ConfigParser
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -37,6 +38,33 @@ def forked(action: Callable[[], object]) -> int:
             action()
     finally:
         os._exit(0)
+
+
+def at_once(project: Project, count: int) -> list[tuple[int, str]]:
+    """Deploy in so many processes; return their exit codes, and what each one said.
+
+    What it said ends with the steps it ran, or with its failure.
+    """
+    folder = project.root / "said"
+    folder.mkdir(exist_ok=True)
+    gate, opened = os.pipe()
+
+    def action(number: int) -> None:
+        os.close(opened)
+        os.read(gate, 1)  # until the gate is closed: all begin together
+        try:
+            outcome, said = deploy(project)
+        except BaseException as error:
+            (folder / str(number)).write_text(f"{error!r}: {error}")
+            os._exit(1)
+        ran = "".join(f"\nran {step}" for step, _ in outcome.done)
+        (folder / str(number)).write_text(said + ran)
+
+    children = [forked(partial(action, number)) for number in range(count)]
+    os.close(gate)
+    os.close(opened)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return [(code, (folder / str(n)).read_text()) for n, code in enumerate(codes)]
 
 
 def killed(action: Callable[[], object]) -> None:

@@ -28,7 +28,7 @@ from sqlpair.plan import (
     record,
     unwatched,
 )
-from sqlpair.ready import refuse_edited
+from sqlpair.ready import refuse_changed
 from sqlpair.settings import Settings
 from sqlpair.unfinished import unfinished
 
@@ -140,7 +140,7 @@ def _is_done(settings: Settings, places: Places, targets: Targets) -> bool:
     for name, place in places.items():
         # Whoever asks for what is there already is told when it is not that any more.
         if goals.get(name) == len(place.branch.migrations):
-            refuse_edited(place)
+            refuse_changed(place)
     return True
 
 

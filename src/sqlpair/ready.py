@@ -27,7 +27,7 @@ def check(
     """Read every file and module of ``steps``; raises SqlpairError, nothing has run."""
     if any(step.upgrade for step in steps):
         for place in places.values():
-            refuse_edited(place)
+            refuse_changed(place)
     modules = revisions.load(steps)
     ready = [
         Ready(step, _read(step), module)
@@ -53,8 +53,13 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
             )
 
 
-def refuse_edited(place: Place) -> None:
-    """Raise HistoryError when an applied migration's file is not what was applied."""
+def refuse_changed(place: Place) -> None:
+    """Raise HistoryError unless the files still are what they were when applied.
+
+    That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
+    that was lost would look like a migration that never was.
+    """
+    revisions.require(place.branch)
     for row, item in zip(place.state.applied, place.branch.migrations, strict=False):
         if not row.checksum:
             continue

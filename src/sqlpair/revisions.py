@@ -7,6 +7,7 @@ refused before anything runs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -35,8 +36,12 @@ def missing(branch: Branch) -> tuple[Migration, ...]:
     """
     folder = branch.database.versions
     stems = {item.stem for item in branch.migrations}
-    modules = {path.stem for path in folder.glob("*.py")} if folder.is_dir() else set()
-    modules = {stem for stem in modules if not stem.startswith(("__", ".#"))}
+    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (fast)
+    modules = {
+        name.removesuffix(".py")
+        for name in names
+        if name.endswith(".py") and not name.startswith(("__", ".#"))
+    }
     orphans = sorted(modules - stems)
     if orphans:
         raise HistoryError(

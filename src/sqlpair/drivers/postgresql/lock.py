@@ -57,7 +57,7 @@ class DeploymentLock:
         self._database = address.database
         self._rows = rows
         self._connection: connection | None = None
-        self._pid = 0
+        self.pid = 0
         # The second key: a database may hold the ledgers of several projects.
         schema = self._database.schema.encode()
         self.key = int.from_bytes(zlib.crc32(schema).to_bytes(4), signed=True)
@@ -68,7 +68,7 @@ class DeploymentLock:
         deadline = time.monotonic() + self._database.lock_wait
         self._connection = self._address.open()
         self._poll(DEPLOYMENT, self._try, "another deployment", deadline, report)
-        self._poll(WORK, self._at_rest, "a killed run's statement", deadline, report)
+        self._poll(WORK, self._at_rest, "an earlier run's statement", deadline, report)
 
     def _poll(
         self,
@@ -111,7 +111,7 @@ class DeploymentLock:
                 )
                 found = cursor.fetchone()
                 assert found is not None
-                self._pid, had = found
+                self.pid, had = found
                 if not had:
                     cursor.execute("ROLLBACK")
         except psycopg2.Error as error:
@@ -149,7 +149,7 @@ class DeploymentLock:
         """LockError if the deployment's lock was lost."""
         held = self._rows(
             "SELECT 1 FROM pg_catalog.pg_locks"
-            f" WHERE {self._lock(DEPLOYMENT)} AND pid = {self._pid}"
+            f" WHERE {self._lock(DEPLOYMENT)} AND pid = {self.pid}"
         )
         if not held:
             raise LockError(
