@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,17 @@ class Project:
         (folder / f"{stem}.sql").write_text(up)
         (folder / f"{stem}_rollback.sql").write_text(down)
         scaffold.write_revisions(self.settings)
+
+    def configure(self, section: str, **values: str) -> None:
+        """Set values in a section of alembic.ini."""
+        ini = self.root / "alembic.ini"
+        config = ConfigParser(interpolation=None)
+        config.read(ini)
+        if section not in config:
+            config[section] = {}
+        config[section].update(values)
+        with ini.open("w") as file:
+            config.write(file)
 
     @property
     def settings(self) -> settings.Settings:

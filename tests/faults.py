@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from configparser import ConfigParser
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -54,7 +53,7 @@ def at_once(project: Project, count: int) -> list[tuple[int, str]]:
         os.read(gate, 1)  # until the gate is closed: all begin together
         try:
             outcome, said = deploy(project)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             (folder / str(number)).write_text(f"{error!r}: {error}")
             os._exit(1)
         ran = "".join(f"\nran {step}" for step, _ in outcome.done)
@@ -104,18 +103,6 @@ def dying(
             deploy(project, *arguments)
 
     killed(action)
-
-
-def configure(project: Project, section: str, **values: str) -> None:
-    """Set values in a section of alembic.ini."""
-    ini = project.root / "alembic.ini"
-    config = ConfigParser(interpolation=None)
-    config.read(ini)
-    if section not in config:
-        config[section] = {}
-    config[section].update(values)
-    with ini.open("w") as file:
-        config.write(file)
 
 
 def add(project: Project, *numbers: int) -> None:

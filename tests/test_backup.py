@@ -60,13 +60,6 @@ def looks_whole(project: Project) -> list[str]:
     return [name for name in left(project) if not name.startswith(".")]
 
 
-def set_option(project: Project, line: str, section: str = "alembic") -> None:
-    ini = project.root / "alembic.ini"
-    text = ini.read_text()
-    assert f"[{section}]\n" in text
-    ini.write_text(text.replace(f"[{section}]\n", f"[{section}]\n{line}\n"))
-
-
 @contextmanager
 def locked_table(project: Project) -> Iterator[None]:
     """Hold users against everybody, so that pg_dump waits."""
@@ -250,7 +243,7 @@ def test_pg_dump_missing_or_older_than_the_server_makes_no_backup(
         program = binaries / "pg_dump"
         program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
         program.chmod(0o755)
-    set_option(filled, f"binaries = {binaries}", "postgres")
+    filled.configure("postgres", binaries=str(binaries))
 
     with pytest.raises(BackupError, match="no pg_dump of PostgreSQL") as failure:
         make(filled)
@@ -323,7 +316,7 @@ def test_full_disk_under_the_sqlite_copy_leaves_no_backup(filled: Project) -> No
 
 
 def test_pg_dump_is_stopped_at_the_deadline(filled: Project) -> None:
-    set_option(filled, "backup_timeout = 0.5")
+    filled.configure("alembic", backup_timeout="0.5")
 
     with locked_table(filled), pytest.raises(BackupError, match="did not end in time"):
         make(filled)
@@ -469,7 +462,7 @@ def test_backup_of_a_database_that_is_not_there_creates_nothing(
 
 
 def test_oldest_backups_go_and_only_after_a_new_good_one(filled: Project) -> None:
-    set_option(filled, "backup_keep = 4")
+    filled.configure("alembic", backup_keep="4")
     folder = filled.settings.backups.folder
     made = [make(filled).name for _ in range(4)]
     assert set(left(filled)) == set(made)
@@ -488,7 +481,7 @@ def test_oldest_backups_go_and_only_after_a_new_good_one(filled: Project) -> Non
     others = {path.name for path in (stranger, half, staging, linked)} | {"notes.txt"}
 
     ini = (filled.root / "alembic.ini").read_text()
-    set_option(filled, "backup_timeout = 0.3")
+    filled.configure("alembic", backup_timeout="0.3")
     with locked_table(filled), pytest.raises(BackupError):
         make(filled)
     assert set(left(filled)) == {*made, *others}
@@ -509,7 +502,7 @@ def rewrite(folder: Path, **values: str) -> None:
 def test_the_backup_just_made_stays_though_the_clock_went_back(
     filled: Project,
 ) -> None:
-    set_option(filled, "backup_keep = 1")
+    filled.configure("alembic", backup_keep="1")
     later = make(filled)
     later.rename(later.with_name("29990101T000000.000Z-aaaaaa"))
 
@@ -642,7 +635,7 @@ def test_of_deployments_at_once_only_the_one_that_runs_backs_up(
 def test_backup_before_a_deployment_is_as_the_settings_say(
     pending: Project, environment: str, option: str, once: str, made: int
 ) -> None:
-    set_option(pending, f"backup = {option}")
+    pending.configure("alembic", backup=option)
     pending.environ |= {"APP_ENV": environment, "BACKUP": once}
 
     pending.alembic("upgrade", "heads")
@@ -652,7 +645,7 @@ def test_backup_before_a_deployment_is_as_the_settings_say(
 
 def test_failed_backup_means_no_migration(pending: Project, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    set_option(pending, f"binaries = {tmp_path / 'empty'}", "postgres")
+    pending.configure("postgres", binaries=str(tmp_path / "empty"))
 
     done = pending.alembic("upgrade", "heads", expect=1)
 
@@ -672,7 +665,8 @@ def test_failed_backup_means_no_migration(pending: Project, tmp_path: Path) -> N
     ],
 )
 def test_wrong_setting_is_named(filled: Project, line: str, key: str) -> None:
-    set_option(filled, line)
+    key, value = line.split(" = ")
+    filled.configure("alembic", **{key: value})
 
     with pytest.raises(SettingsError, match=key):
         make(filled)

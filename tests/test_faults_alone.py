@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Project, connected
-from faults import add, configure, deploy
+from faults import add, deploy
 from sqlpair.errors import SqlpairError
 
 ALONE = "-- no-transaction\n"
@@ -273,7 +273,7 @@ def test_settings_of_such_a_file_end_with_it(pair: Project, database: str) -> No
 def test_lock_that_was_not_had_is_tried_again_statement_by_statement(
     pair: Project,
 ) -> None:
-    configure(pair, "postgres", lock_timeout="0.2")
+    pair.configure("postgres", lock_timeout="0.2")
     pair.add(
         "postgres",
         "003_alter",

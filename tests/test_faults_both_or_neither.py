@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from conftest import Project
-from faults import add, assert_at, configure, deploy, dying
+from faults import add, assert_at, deploy, dying
 from sqlpair.drivers.postgresql.session import PostgreSQLSession
 from sqlpair.drivers.sqlite.session import SQLiteSession
 from sqlpair.errors import HistoryError, SqlpairError
@@ -188,7 +188,7 @@ def test_failure_in_either_database_leaves_both_as_they_were(halfway: Project) -
 def test_with_a_transaction_for_each_migration_a_rerun_resumes(
     halfway: Project,
 ) -> None:
-    configure(halfway, "alembic", transaction="migration")
+    halfway.configure("alembic", transaction="migration")
     halfway.add("postgres", "005_t5", "CREATE TABLE t5 ();\nSELECT 1 / 0;\n")
 
     failure = halfway.alembic("upgrade", "heads", expect=1)
@@ -245,9 +245,11 @@ FOUR = ("postgres", "more_postgres", "sqlite", "more_sqlite")
 def four(halfway: Project, new_database: Callable[[], str]) -> Project:
     """Two databases of each engine; the two PostgreSQL ones share a server."""
     halfway.environ |= {"MORE_URL": new_database(), "MORE_PATH": "state/more.db"}
-    configure(halfway, "alembic", databases=", ".join(FOUR))
-    configure(halfway, "more_postgres", driver="postgresql", variable="MORE_URL")
-    configure(halfway, "more_sqlite", driver="sqlite", variable="MORE_PATH")
+    versions = (f"%(here)s/alembic/versions/{name}" for name in FOUR)
+    halfway.configure("alembic", databases=", ".join(FOUR))
+    halfway.configure("alembic", version_locations="\n".join(("", *versions)))
+    halfway.configure("more_postgres", driver="postgresql", variable="MORE_URL")
+    halfway.configure("more_sqlite", driver="sqlite", variable="MORE_PATH")
     for number, database in enumerate(FOUR, start=5):
         (halfway.root / "sql" / database).mkdir(exist_ok=True)
         halfway.add(database, f"{number:03}_last", "CREATE TABLE last (id int);\n")

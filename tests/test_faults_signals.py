@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from conftest import Project
-from faults import add, assert_at, configure, forked, until
+from faults import add, assert_at, forked, until
 from sqlpair import deployment, signals
 from sqlpair.drivers.sqlite.session import SQLiteSession
 from sqlpair.errors import Interrupted
@@ -206,7 +206,7 @@ def test_signal_during_the_commit_comes_too_late(project: Project) -> None:
 def test_signal_during_one_stages_commit_ends_the_run_before_the_next(
     project: Project,
 ) -> None:
-    configure(project, "alembic", transaction="migration")
+    project.configure("alembic", transaction="migration")
     add(project, 1, 2, 3, 4)
     with mock.patch.object(SQLiteSession, "commit", interrupted_once()):
         done = project.sqlpair("migrate", expect=143)

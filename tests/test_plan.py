@@ -339,9 +339,7 @@ def test_what_only_the_commit_would_refuse_is_told(applied: Project) -> None:
 
 
 def in_production(project: Project, limit: float) -> Any:
-    ini = project.root / "alembic.ini"
-    text = ini.read_text()
-    ini.write_text(text.replace("[alembic]", f"[alembic]\nplan_lock_limit = {limit}"))
+    project.configure("alembic", plan_lock_limit=str(limit))
     project.environ |= {"APP_ENV": "production", "TRADES_DB": str(project.file)}
     project.environ["SQLITE_PATH"] = str(project.file)
     return project.settings

@@ -300,7 +300,8 @@ def test_restore_is_refused_while_others_use_the_sqlite_file(
     filled.lite(f"PRAGMA journal_mode = {mode}")
     folder = make(filled)
     before = content(filled)
-    set_timeouts(filled)
+    for name in ("postgres", "sqlite"):
+        filled.configure(name, lock_timeout="0.5")
     app = sqlite3.connect(filled.file, isolation_level=None)
     app.execute("SELECT count(*) FROM trades").fetchall()
     if mode == "DELETE":
@@ -311,13 +312,6 @@ def test_restore_is_refused_while_others_use_the_sqlite_file(
 
     assert content(filled) == before
     untouched(filled)
-
-
-def set_timeouts(project: Project) -> None:
-    ini = project.root / "alembic.ini"
-    text = ini.read_text()
-    assert "lock_timeout = 5" in text
-    ini.write_text(text.replace("lock_timeout = 5", "lock_timeout = 0.5"))
 
 
 def test_idle_connection_of_a_rollback_journal_database_sees_the_restored_rows(
