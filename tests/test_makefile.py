@@ -114,7 +114,7 @@ def test_another_environment_reads_its_own_settings(make: Make, made: Project) -
 
     failure = make("migrate", expect=2, APP_ENV="staging")
 
-    assert "DATABASE_URL is not set" in failure.stderr
+    assert "Set DATABASE_URL." in failure.stderr
     assert ".env.staging" in failure.stderr
 
 
