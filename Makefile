@@ -64,6 +64,9 @@ revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: that one
 	@$(BIN)/sqlpair renumber $(if $(FILE),"$(FILE)")
 
+snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
+	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(DB)
+
 lint-sql: $(DEV)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
@@ -137,5 +140,5 @@ $(BIN)/python:
 	exit 1
 
 .PHONY: help migrate rollback version status verify verify-schema verify-trades adopt \
-  force-version repair backup restore new revisions renumber lint-sql plan prove \
+  force-version repair backup restore new revisions renumber snapshot lint-sql plan prove \
   psql db-start db-stop test test-migrations test-multi-user lint format docs clean

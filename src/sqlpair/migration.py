@@ -21,7 +21,8 @@ _FILE_NAME = re.compile(
     r"(?P<stem>(?P<number>[0-9]{3,9})_(?!(?:rollback|verify)\.)[A-Za-z0-9_-]+?)"
     r"(?P<suffix>_rollback|_verify)?\.sql"
 )
-_OTHER_FILES = frozenset({"schema.sql", "seed.sql"})
+SNAPSHOT = "schema.sql"
+SEED = "seed.sql"
 
 
 class Migration(NamedTuple):
@@ -98,7 +99,7 @@ def _sql_files(folder: Path, database: str) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
-                if not name.lower().endswith(".sql") or name in _OTHER_FILES:
+                if not name.lower().endswith(".sql") or name in (SNAPSHOT, SEED):
                     continue
                 if not entry.is_file(follow_symlinks=False):
                     raise _link(database, folder / name)

@@ -29,19 +29,23 @@ class Scratch:
         self.session = session
         self.position = 0
 
-    def schema(self, position: int) -> Schema:
-        """Run the files up to ``position`` and describe what is there then.
+    def build(self, position: int) -> None:
+        """Run the files up to ``position``.
 
         Only ever forwards. SqlFileError, HistoryError or StatementError when they do
         not run.
         """
         assert position >= self.position
-        self._build(self.branch.migrations[self.position : position])
+        self._run(self.branch.migrations[self.position : position])
         self.position = position
+
+    def schema(self, position: int) -> Schema:
+        """Build up to ``position``, and describe what is there then."""
+        self.build(position)
         with self.session.snapshot():
             return self.session.schema()
 
-    def _build(self, migrations: Sequence[Migration]) -> None:
+    def _run(self, migrations: Sequence[Migration]) -> None:
         from alembic.runtime.migration import MigrationContext
 
         session = self.session

@@ -1,4 +1,4 @@
-"""Commands that write files of a project: new, revisions, renumber, init."""
+"""Commands that write files of a project: new, revisions, renumber, snapshot, init."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from sqlpair import renumber as renumbering
 from sqlpair import scaffold
 from sqlpair.cli import console
+from sqlpair.snapshot import snapshots, write
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=panel)(new)
     app.command(rich_help_panel=panel)(revisions)
     app.command(rich_help_panel=panel)(renumber)
+    app.command(rich_help_panel=panel)(snapshot)
     app.command(rich_help_panel=panel)(init)
 
 
@@ -70,6 +72,43 @@ def renumber(
         console.say(f"{old} -> {new}")
     if not moves:
         console.say("Nothing to do: every number is right.", "green")
+
+
+def snapshot(
+    context: typer.Context,
+    database: Annotated[
+        str | None, typer.Argument(help="Of this one only.", metavar="[DATABASE]")
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Write nothing; exit with 1 and the difference if stale."
+        ),
+    ] = False,
+) -> None:
+    """Write sql/DATABASE/schema.sql: the schema at head, to be read in a diff.
+
+    It is what the files build in a scratch database, in the same order and words each
+    time. No migration reads it; it loads into an empty database and gives the same
+    schema. Commit it, and let CI run sqlpair snapshot --check.
+    """
+    settings = console.settings(context)
+    names = (database,) if database else ()
+    made = snapshots(settings, console.progress, names)
+    stale = [item for item in made if item.stale]
+    if check:
+        for item in stale:
+            console.say(item.diff())
+        if stale:
+            what = console.count(len(stale), "snapshot")
+            console.say(f"{what} out of date: run make snapshot", "bold yellow")
+            raise typer.Exit(1)
+    else:
+        write(stale)
+        for item in stale:
+            console.say(str(item.path.relative_to(settings.root)))
+    if not stale:
+        console.say("Nothing to do: every snapshot is up to date.", "green")
 
 
 def init(

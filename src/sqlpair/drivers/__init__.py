@@ -271,6 +271,12 @@ class Driver(Protocol):
     def script(self, session: Session) -> str:
         """Write schema and rows as the engine's own dump in SQL does."""
 
+    def schema_sql(self, session: Session) -> Sequence[str]:
+        """Return the statements that make the schema in an empty database, to be read.
+
+        Bookkeeping tables are left out; the same schema gives the same statements.
+        """
+
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""
 

@@ -10,6 +10,7 @@ from sqlpair import sqlfile
 from sqlpair.branch import Branch
 from sqlpair.drivers import driver_of
 from sqlpair.errors import SqlpairError
+from sqlpair.migration import SEED
 from sqlpair.prove.lane import Lane
 
 
@@ -17,7 +18,7 @@ class Seed:
     """The project's own rows: ``seed.sql``, run once, at the first version it fits."""
 
     def __init__(self, branch: Branch):
-        self._path = branch.database.sql / "seed.sql"
+        self._path = branch.database.sql / SEED
         self._split = driver_of(branch.database).split
         self._sown = False
         self._failure: SqlpairError | None = None

@@ -6,6 +6,7 @@ from sqlpair.drivers.postgresql.exchange import exchange
 from sqlpair.drivers.postgresql.observe import observer
 from sqlpair.drivers.postgresql.parameters import RESET
 from sqlpair.drivers.postgresql.sampling import contents, literal, tables
+from sqlpair.drivers.postgresql.schema_sql import schema_sql
 from sqlpair.drivers.postgresql.scratch import scratch
 from sqlpair.drivers.postgresql.session import connect, table
 from sqlpair.drivers.postgresql.split import split
@@ -31,6 +32,7 @@ __all__ = [
     "exchange",
     "literal",
     "observer",
+    "schema_sql",
     "scratch",
     "script",
     "split",

@@ -49,11 +49,13 @@ def major(version: str) -> int:
     return int(found[1]) if found else 0
 
 
-def find(name: str, database: Database, at_least: int) -> Program:
+def find(
+    name: str, database: Database, at_least: int, *, newest: bool = False
+) -> Program:
     """Return the program ``name`` whose version is the lowest that will do.
 
     An older one refuses a newer server; a newer one writes what an older server may
-    not read back.
+    not read back. ``newest`` takes the highest instead.
     """
     seen = list(_programs(name, database))
     fitting = [program for program in seen if program.major >= at_least]
@@ -65,7 +67,8 @@ def find(name: str, database: Database, at_least: int) -> Program:
             f"Install postgresql-client-{at_least}, or set binaries in the section"
             f" [{database.name}] of alembic.ini to the folder that holds it.",
         )
-    return min(fitting, key=lambda program: program.major)
+    choose = max if newest else min
+    return choose(fitting, key=lambda program: program.major)
 
 
 def _programs(name: str, database: Database) -> Iterator[Program]:

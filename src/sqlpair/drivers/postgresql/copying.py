@@ -75,12 +75,18 @@ def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:
 
 def script(session: PostgreSQLSession) -> str:
     """See ``sqlpair.drivers.Driver``."""
+    return dumped(session)
+
+
+def dumped(session: PostgreSQLSession, *options: str, newest: bool = False) -> str:
+    """Return what ``pg_dump`` with these options writes as SQL."""
     database = session.database
     (row,) = session.rows("SHOW server_version")
-    program = client.find("pg_dump", database, client.major(row["server_version"]))
+    major = client.major(row["server_version"])
+    program = client.find("pg_dump", database, major, newest=newest)
     where, environ = client.conninfo(session.parameters)
     pieces: list[bytes] = []
-    command = [program.path, "--no-password", f"--dbname={where}"]
+    command = [program.path, "--no-password", *options, f"--dbname={where}"]
     deadline = time.monotonic() + PATIENCE
     code, stderr = client.run(database, command, environ, deadline, pieces.append)
     if code != 0:

@@ -5,6 +5,7 @@ from sqlpair.drivers.sqlite.dump import DUMP_SUFFIX, check_dump, dump
 from sqlpair.drivers.sqlite.exchange import exchange
 from sqlpair.drivers.sqlite.observe import observer
 from sqlpair.drivers.sqlite.sampling import contents, literal, tables
+from sqlpair.drivers.sqlite.schema_sql import schema_sql
 from sqlpair.drivers.sqlite.scratch import scratch
 from sqlpair.drivers.sqlite.session import connect, table
 from sqlpair.drivers.sqlite.split import split
@@ -29,6 +30,7 @@ __all__ = [
     "exchange",
     "literal",
     "observer",
+    "schema_sql",
     "scratch",
     "script",
     "split",

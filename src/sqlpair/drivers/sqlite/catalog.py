@@ -34,7 +34,7 @@ from sqlpair.schema import ObjectKey, Schema, without
 Rows = list[tuple[Any, ...]]
 Fetch = Callable[[str], Rows]
 
-_MASTER = """
+MASTER = """
 SELECT type, name, tbl_name, sql FROM main.sqlite_master
 WHERE name NOT GLOB 'sqlite_*' AND sql IS NOT NULL
 """
@@ -77,7 +77,7 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows. One transaction around it all
     keeps another connection from changing the schema in between.
     """
-    master = fetch(_MASTER)
+    master = fetch(MASTER)
     pragmas = Pragmas(
         _grouped(fetch(_COLUMNS)),
         _grouped(fetch(_FOREIGN_KEYS)),
@@ -91,14 +91,9 @@ def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
     names = pragmas.names() | {fold(name) for _, name, _, _ in master}
     kinds = {fold(name): kind for kind, name, _, _ in master}
     statements = [tokens(sql, names) for _, _, _, sql in master]
-    shadows = {
-        fold(f"{row[1]}_{suffix}")
-        for row, statement in zip(master, statements, strict=True)
-        if statement[1] == Token("virtual")
-        for suffix in _SHADOWS.get(_module(statement), ())
-    }
+    hidden = shadows(master)
     for (kind, name, table, sql), statement in zip(master, statements, strict=True):
-        if fold(table) in shadows:
+        if fold(table) in hidden:
             continue
         if kind == "table" and name in pragmas.columns:
             yield from describe_table(name, table_definition(statement), pragmas)
@@ -114,6 +109,16 @@ def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
             of = ObjectKey(kinds[fold(table)], identifier(table))
             told = {"definition": text(statement, lines=True)}
             yield described("trigger", [table, name], told, of)
+
+
+def shadows(master: Rows) -> set[str]:
+    """The folded names of the tables in which virtual ones keep their data."""
+    return {
+        fold(f"{name}_{suffix}")
+        for _, name, _, sql in master
+        if sql.startswith("CREATE VIRTUAL TABLE ")  # as SQLite writes it
+        for suffix in _SHADOWS.get(_module(tokens(sql)), ())
+    }
 
 
 def _module(statement: Sequence[Token]) -> str:

@@ -1,0 +1,34 @@
+-- The schema that the migrations of sqlite make.
+-- To be read; no migration runs it. Written by: sqlpair snapshot
+
+CREATE TABLE trades (
+    id            TEXT PRIMARY KEY,
+    strategyName  TEXT NOT NULL,
+    instrument    TEXT NOT NULL,
+    side          TEXT NOT NULL,
+    entryOrderId  TEXT NOT NULL,
+    slOrderId     TEXT,
+    tpOrderId     TEXT,
+    entryPrice    REAL NOT NULL,
+    exitPrice     REAL,
+    amount        REAL NOT NULL,
+    stopLoss      REAL NOT NULL,
+    takeProfit    REAL NOT NULL,
+    entryTime     INTEGER NOT NULL, -- milliseconds since the epoch
+    exitTime      INTEGER,
+    exitReason    TEXT,
+    pnl           REAL,
+    pnlPercentage REAL,
+    status        TEXT NOT NULL,
+    metadata      TEXT -- JSON
+, user_id TEXT);
+
+CREATE INDEX idx_trades_entryTime ON trades (entryTime);
+CREATE INDEX idx_trades_exitReason ON trades (exitReason);
+CREATE INDEX idx_trades_instrument ON trades (instrument);
+CREATE INDEX idx_trades_status ON trades (status);
+CREATE INDEX idx_trades_strategy ON trades (strategyName);
+CREATE INDEX idx_trades_user ON trades (user_id);
+
+CREATE INDEX idx_trades_user_strategy
+    ON trades (user_id, strategyName, entryTime DESC);
