@@ -263,6 +263,7 @@ def test_a_version_table_behind_the_ledger_is_told(two: Project) -> None:
     assert problem.evidence == (
         "alembic_version: postgres_001, which means 1 applied, up to 001",
         "schema_version:  2 applied, up to 001, 003",
+        "SCHEMA_VERSION:  not set in .env",
     )
     assert "sqlpair adopt postgres" in problem.remedy
     assert "make force-version V=N" in problem.remedy

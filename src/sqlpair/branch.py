@@ -17,10 +17,14 @@ from sqlpair.settings import Database, Settings
 
 
 class Branch(NamedTuple):
-    """A database and its migrations, lowest number first."""
+    """A database and its migrations, lowest number first.
+
+    ``expected`` is what ``.env`` says of the schema version, to tell beside the rest.
+    """
 
     database: Database
     migrations: tuple[Migration, ...]
+    expected: str = ""
 
     @property
     def name(self) -> str:
@@ -46,8 +50,13 @@ class Branch(NamedTuple):
 
 def branches(settings: Settings) -> tuple[Branch, ...]:
     """Find every database's migrations; opens no database."""
+    expected = settings.env.get("SCHEMA_VERSION") or "not set"
     return tuple(
-        Branch(database, find(database.sql, database.name))
+        Branch(
+            database,
+            find(database.sql, database.name),
+            f"{expected} in {settings.env_file.name}",
+        )
         for database in settings.databases
     )
 
@@ -104,6 +113,7 @@ def current(branch: Branch, state: State) -> int:
             [
                 f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
                 f"schema_version:  {_list(recorded)}",
+                f"SCHEMA_VERSION:  {branch.expected}",
             ],
             f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
             "If you know: make force-version V=N, or alembic stamp"
