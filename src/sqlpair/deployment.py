@@ -9,12 +9,13 @@ migration`` each migration is one. A ``-- no-transaction`` file is always its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 from sqlpair import ledger, leftover, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Table, driver_of
+from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.plan import (
     Outcome,
     Place,
@@ -44,6 +45,7 @@ __all__ = [
     "reached",
     "record",
     "record_only",
+    "refusals_logged",
     "stamp",
     "survey",
 ]
@@ -93,13 +95,14 @@ def deploy(
     """
     from sqlpair.run import Run
 
-    _settle_restores(settings, report)
-    known = branches(settings)
-    version.refuse_unknown(settings, known)
     with ExitStack() as resources:
-        places = survey(known, report, resources)
-        if _is_done(settings, places, targets):
-            return Outcome("", (), places)
+        with refusals_logged(settings):
+            _settle_restores(settings, report)
+            known = branches(settings)
+            version.refuse_unknown(settings, known)
+            places = survey(known, report, resources)
+            if _is_done(settings, places, targets):
+                return Outcome("", (), places)
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
             run.backup_first = settings.backups.first
@@ -122,6 +125,19 @@ def nothing_to_do(
     with ExitStack() as resources:
         places = survey(known, report, resources)
         return Outcome("", (), places) if _is_done(settings, places, targets) else None
+
+
+@contextmanager
+def refusals_logged(settings: Settings) -> Iterator[None]:
+    """Log what keeps a deployment from so much as beginning; ``Run`` logs the rest."""
+    try:
+        yield
+    except (SqlpairError, Interrupted) as error:
+        from sqlpair.journal import Journal
+
+        with suppress(SqlpairError):  # the first error is the one to be shown
+            Journal(settings.log_file, "none").failed(error)
+        raise
 
 
 def _settle_restores(settings: Settings, report: Report) -> None:
@@ -168,12 +184,13 @@ def stamp(
             current(branch, state)  # says so
         return max((position or 0 for position in known), default=0)
 
-    _settle_restores(settings, report)
-    known = branches(settings)
     from sqlpair.run import Run
 
     with ExitStack() as resources:
-        places = survey(known, report, resources, locate=locate)
+        with refusals_logged(settings):
+            _settle_restores(settings, report)
+            known = branches(settings)
+            places = survey(known, report, resources, locate=locate)
         with Run(settings, known, report, locate=locate) as run:
             run.hold(places, targets)
             goals = targets(run.places)
@@ -199,10 +216,11 @@ def record_only(
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
     from sqlpair.run import Run
 
-    _settle_restores(settings, report)
-    known = branches(settings)
     with ExitStack() as resources:
-        places = survey(known, report, resources)
+        with refusals_logged(settings):
+            _settle_restores(settings, report)
+            known = branches(settings)
+            places = survey(known, report, resources)
         with Run(settings, known, report) as run:
             run.hold(places, targets)
             return run.record(targets(run.places), writing, method)

@@ -45,8 +45,8 @@ def number_of(text: str) -> int:
 
 
 def preview(settings: Settings, number: int, report: Report) -> tuple[Change, ...]:
-    """Say what ``force`` would write. Creates nothing."""
-    with ExitStack() as resources:
+    """Say what ``force`` would write. Creates nothing; a refusal is logged."""
+    with deployment.refusals_logged(settings), ExitStack() as resources:
         places = survey(branches(settings), report, resources, locate=guess)
         refuse_unknown(number, places)
         _refuse_ahead(places)
