@@ -39,6 +39,17 @@ def forked(action: Callable[[], object]) -> int:
         os._exit(0)
 
 
+def forked_to_the_end(action: Callable[[], object]) -> None:
+    """Run ``action`` in a process of its own, and wait for it to succeed."""
+
+    def reporting() -> None:
+        action()
+        os._exit(3)
+
+    _, status = os.waitpid(forked(reporting), 0)
+    assert os.waitstatus_to_exitcode(status) == 3, "it failed"
+
+
 def at_once(project: Project, count: int) -> list[tuple[int, str]]:
     """Deploy in so many processes; return their exit codes, and what each one said.
 
