@@ -8,47 +8,23 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from conftest import Project, connected
+from conftest import Project
+from rehearsals import nobody, prepared, reasons
 from sqlpair import backup
 from sqlpair.drivers.postgresql.observe import MODES
 from sqlpair.prove.proof import prove
 from sqlpair.rehearsal.checklist import checklist
-from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed, rehearse
-
-
-def nobody(_line: object) -> None:
-    pass
+from sqlpair.rehearsal.rehearse import Rehearsed, rehearse
 
 
 @pytest.fixture
 def applied(project: Project) -> Project:
-    """A project with two tables and rows on both databases, all of it applied."""
-    project.add(
-        "postgres",
-        "001_t",
-        "CREATE TABLE parent (id integer PRIMARY KEY);\n"
-        "CREATE TABLE t (id serial PRIMARY KEY, a integer, b varchar(9) DEFAULT 'x');\n"
-        "ALTER TABLE t ADD CONSTRAINT small CHECK (a < 100) NOT VALID;\n"
-        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN RETURN NEW; END$$;\n"
-        "INSERT INTO t (a) SELECT generate_series(1, 50);\n",
-        "DROP TABLE t; DROP TABLE parent; DROP FUNCTION f();\n",
-    )
-    project.add(
-        "sqlite",
-        "002_s",
-        "CREATE TABLE s (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);\n"
-        "INSERT INTO s (a) VALUES ('one'), ('two');\n",
-        "DROP TABLE s;\n",
-    )
-    project.upgrade()
-    return project
+    return prepared(project)
 
 
 def one(project: Project, up: str, down: str = "", database: str = "postgres") -> Any:
@@ -183,107 +159,37 @@ def test_a_rollback_that_would_fail_is_told(
     assert told in step.undo.refused
 
 
+@pytest.mark.parametrize(
+    ("down", "lost"),
+    [
+        ("DELETE FROM t WHERE id <= 20;", [("rows", "t", 20)]),
+        ("UPDATE t SET b = NULL WHERE id <= 9;", [("values", "t.b", 9)]),
+        ("TRUNCATE t;", [("rows", "t", 50)]),
+        ("UPDATE t SET b = 'y' WHERE id <= 9;", []),
+    ],
+)
+def test_rows_and_values_that_a_rollback_takes_from_what_stays_are_told(
+    applied: Project, down: str, lost: list[tuple[str, str, int]]
+) -> None:
+    step = one(applied, "SELECT 1;\n", down)
+
+    assert [tuple(loss) for loss in step.undo.losses] == lost
+    assert applied.pg("SELECT count(*), count(b) FROM t") == [(50, 50)]
+
+
+def test_rows_that_a_rollback_takes_from_sqlite_are_told(applied: Project) -> None:
+    step = one(applied, "SELECT 1;\n", "DELETE FROM s WHERE id = 1;", "sqlite")
+
+    assert [tuple(loss) for loss in step.undo.losses] == [("rows", "s", 1)]
+
+
 def test_a_rollback_that_does_not_lead_back_is_told(applied: Project) -> None:
     step = one(applied, "CREATE TABLE u (id int);", "-- nothing")
 
     assert [change.name for change in step.undo.left] == ["u"]
 
 
-# -- no trace -----------------------------------------------------------------------
-
-
-def everything(project: Project) -> list[Any]:
-    """All that a rehearsal might leave something in."""
-    files = {
-        path.relative_to(project.root): path.read_bytes()
-        for path in project.root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    return [
-        files,
-        project.schema("postgres"),
-        project.pg("SELECT * FROM t ORDER BY id"),
-        project.pg("SELECT last_value, is_called FROM t_id_seq"),
-        project.pg("SELECT * FROM schema_version"),
-        project.pg("SELECT * FROM schema_history"),
-        project.pg("SELECT * FROM alembic_version"),
-        project.pg("SELECT * FROM pg_prepared_xacts"),
-        project.pg("SELECT relname, relfilenode FROM pg_class ORDER BY oid"),
-        project.lite("SELECT * FROM sqlite_sequence"),
-    ]
-
-
-def test_a_rehearsal_leaves_no_trace(applied: Project) -> None:
-    applied.add(
-        "postgres",
-        "003_much",
-        "INSERT INTO t (a) VALUES (1), (2);\n"
-        "ALTER TABLE t ADD COLUMN c int DEFAULT 7;\n"
-        "CREATE SEQUENCE other;\nSELECT nextval('other');\nDROP TABLE parent;\n",
-        "DROP SEQUENCE other; CREATE TABLE parent (id integer PRIMARY KEY);"
-        "ALTER TABLE t DROP COLUMN c;",
-    )
-    applied.add("sqlite", "004_much", "INSERT INTO s (a) VALUES ('x');\nDROP TABLE s;")
-    before = everything(applied)
-
-    found = rehearse(applied.settings, nobody)
-
-    assert not found.failed
-    assert [item.reason for item in found.steps] == ["", ""]
-    assert not [note for note in found.notes if "sequence" in note]
-    assert everything(applied) == before
-
-
-def test_a_sequence_is_not_set_back_where_somebody_else_was_connected(
-    applied: Project,
-) -> None:
-    applied.add("postgres", "003_more", "INSERT INTO t (a) VALUES (1), (2);\n")
-
-    with connected(applied.dsn):
-        found = rehearse(applied.settings, nobody)
-
-    assert applied.pg("SELECT last_value FROM t_id_seq") == [(52,)]
-    assert any(
-        note.startswith("postgres: sequence t_id_seq moved from 50, and stays")
-        for note in found.notes
-    )
-
-
-def test_a_sequence_is_not_set_back_where_somebody_else_came_and_went(
-    applied: Project,
-) -> None:
-    applied.add(
-        "postgres",
-        "003_more",
-        "INSERT INTO t (a) VALUES (1);\nSELECT pg_sleep(2);\n",
-    )
-    thread = threading.Timer(0.7, applied.pg, ["SELECT nextval('t_id_seq')"])
-    thread.start()
-    found = rehearse(applied.settings, nobody)
-    thread.join()
-
-    assert applied.pg("SELECT last_value FROM t_id_seq") == [(52,)]
-    assert any("sequence t_id_seq moved" in note for note in found.notes)
-
-
-def test_databases_that_are_not_there_are_not_made(
-    project: Project, tmp_path: Path
-) -> None:
-    project.add("sqlite", "001_s", "CREATE TABLE s (a TEXT);\n", "DROP TABLE s;\n")
-
-    found = rehearse(project.settings, nobody)
-
-    assert [item.reason for item in found.steps] == [""]
-    assert "sqlite: no database is there yet; this was a scratch one" in found.notes
-    assert not project.file.exists()
-    assert not project.file.parent.exists()
-
-
 # -- what cannot be, and what fails --------------------------------------------------
-
-
-def reasons(found: Rehearsal) -> dict[str, str]:
-    return {item.step.migration.stem: item.reason for item in found.steps}
 
 
 def test_what_cannot_be_rehearsed_is_told_and_what_needs_it_too(
@@ -397,7 +303,7 @@ def test_a_statement_without_a_strong_lock_may_take_its_time(applied: Project) -
     applied.add(
         "postgres",
         "003_slow",
-        "INSERT INTO t (a) VALUES (1);\n" + "SELECT pg_sleep(0.4);\n" * 5,
+        "UPDATE t SET a = 2 WHERE id = 1;\n" + "SELECT pg_sleep(0.4);\n" * 5,
     )
 
     found = rehearse(in_production(applied, 1), nobody)
@@ -440,6 +346,20 @@ def test_each_line_of_the_checklist_is_answered(applied: Project) -> None:
     assert found["version tracking"][0] is True
     assert found["rollback"] == (True, "there, and it leads back")
     assert found["breaks"][0] is True
+
+
+def test_where_no_database_is_there_nothing_is_to_be_backed_up(
+    project: Project,
+) -> None:
+    project.environ |= {"DATABASE_URL": ""}
+    project.add("postgres", "001_t", "CREATE TABLE t (a int);\n", "DROP TABLE t;\n")
+    project.add("sqlite", "002_s", "CREATE TABLE s (a TEXT);\n", "DROP TABLE s;\n")
+
+    assert answers(project)["backed up"][0] is True
+
+    project.file.parent.mkdir(exist_ok=True)
+    project.lite("CREATE TABLE precious (a)")
+    assert answers(project)["backed up"] == (False, "there is no backup yet")
 
 
 def test_the_checklist_knows_backups_and_proofs(applied: Project) -> None:

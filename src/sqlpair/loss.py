@@ -93,6 +93,29 @@ def guard(sessions: Sequence[Session], run: Callable[[], None]) -> None:
     ``run`` is called a second time where counting needs the state before it. Raises
     DataLossError; the caller rolls back.
     """
+    losses = measure(sessions, run)
+    if losses is None:
+        return
+    if losses:
+        rows = sum(loss.missing for loss in losses if not loss.column)
+        values = sum(loss.missing for loss in losses if loss.column)
+        counts = [amount(rows, "row")] * bool(rows)
+        counts += [amount(values, "value")] * bool(values)
+        raise DataLossError(
+            f"the downgrade would lose data: {' and '.join(counts)}",
+            [str(loss) for loss in losses],
+            REMEDY,
+        )
+    run()
+
+
+def measure(
+    sessions: Sequence[Session], run: Callable[[], None]
+) -> tuple[Loss, ...] | None:
+    """Call ``run`` in the sessions' open transactions; undo it and return what it lost.
+
+    None where it touched no table with rows: then it is not undone.
+    """
     inspectors = {session.database.name: session.inspector() for session in sessions}
     before = {name: inspector.tables() for name, inspector in inspectors.items()}
     for session in sessions:
@@ -107,29 +130,19 @@ def guard(sessions: Sequence[Session], run: Callable[[], None]) -> None:
         for name in inspectors
     }
     if not any(suspects.values()):
-        return
+        return None
     after = {
         name: [(old, *_survivor(inspector, old)) for old in suspects[name]]
         for name, inspector in inspectors.items()
     }
     for session in sessions:
         session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-    losses = []
+    losses: list[Loss] = []
     for name, inspector in inspectors.items():
         inspector.hold(old.name for old in suspects[name])
         for old, kept, renamed in after[name]:
             losses += _losses(name, inspector, old, kept, renamed)
-    if losses:
-        rows = sum(loss.missing for loss in losses if not loss.column)
-        values = sum(loss.missing for loss in losses if loss.column)
-        counts = [amount(rows, "row")] * bool(rows)
-        counts += [amount(values, "value")] * bool(values)
-        raise DataLossError(
-            f"the downgrade would lose data: {' and '.join(counts)}",
-            [str(loss) for loss in losses],
-            REMEDY,
-        )
-    run()
+    return tuple(losses)
 
 
 def _run_watched(

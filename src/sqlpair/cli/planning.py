@@ -10,9 +10,10 @@ import typer
 from sqlpair.cli import console
 from sqlpair.cli.reading import Json
 from sqlpair.rehearsal.checklist import Answer, checklist
+from sqlpair.rehearsal.losses import Loss
 from sqlpair.rehearsal.observed import Observed
 from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed, Undo, rehearse
-from sqlpair.schema import BEFORE, describe
+from sqlpair.schema import BEFORE, Change, describe
 
 WIDTH = 60
 
@@ -102,13 +103,19 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
             yield f"rollback: {line}", "red"
         return
     for loss in undo.losses:
-        thing = "row" if loss.kind == "table" else "value"
-        has = "uncounted" if loss.amount is None else console.count(loss.amount, thing)
-        yield f"rollback loses: {loss.kind} {loss.name}, now {has}", ""
+        yield f"rollback loses: {_loss(loss)}", ""
     for change in undo.left:
         yield f"rollback leaves: {describe(change, BEFORE)}", "red"
     if not undo.losses and not undo.left:
         yield "rollback loses: nothing", ""
+
+
+def _loss(loss: Loss) -> str:
+    rows = loss.kind in ("table", "rows")
+    has = console.count(loss.amount, "row" if rows else "value")
+    if loss.kind in ("table", "column"):
+        return f"{loss.kind} {loss.name}, now {has}"
+    return f"{has} of {loss.name}"
 
 
 def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
@@ -124,7 +131,7 @@ def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
                     one._asdict() | {"locks": [lock._asdict() for lock in one.locks]}
                     for one in item.statements
                 ],
-                "changes": [change._asdict() for change in item.changes],
+                "changes": [_plain_change(change) for change in item.changes],
                 "rollback": None if item.undo is None else _plain_undo(item.undo),
             }
             for item in found.steps
@@ -140,9 +147,13 @@ def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
     }
 
 
+def _plain_change(change: Change) -> dict[str, Any]:
+    return change._asdict() | {"words": describe(change, BEFORE)}
+
+
 def _plain_undo(undo: Undo) -> dict[str, Any]:
     return {
         "losses": [loss._asdict() for loss in undo.losses],
-        "left": [change._asdict() for change in undo.left],
+        "left": [_plain_change(change) for change in undo.left],
         "refused": undo.refused,
     }

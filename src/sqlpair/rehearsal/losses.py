@@ -1,52 +1,63 @@
-"""What a rollback takes with it: the tables and columns that are gone after it."""
+"""What a rollback takes with it.
+
+Tables and columns that are gone after it, also empty ones, since they will not be when
+the rollback is needed; and rows and values that are missing from what stays.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.errors import SqlpairError
-from sqlpair.schema import ObjectKey, Schema, difference
+from sqlpair import loss
+from sqlpair.schema import Schema, difference
 
 if TYPE_CHECKING:
     from sqlpair.drivers import Session
 
-SAVEPOINT = "sqlpair_count"
-
 
 class Loss(NamedTuple):
-    """A table or column, and how many rows or values it has now.
+    """A table, a column, or the rows of a table or values of a column that stays.
 
-    ``amount`` is None where that could not be counted.
+    ``amount`` is how many rows or values go, ``kind`` one of table, column, rows and
+    values.
     """
 
     kind: str
     name: str
-    amount: int | None
+    amount: int
 
 
-def losses(session: Session, above: Schema, below: Schema) -> tuple[Loss, ...]:
-    """Return what is in ``above``, the open transaction's, and not in ``below``."""
+def losses(
+    session: Session, above: Schema, run: Callable[[], Schema]
+) -> tuple[tuple[Loss, ...], Schema]:
+    """Call ``run``, which returns the schema below; return also what it lost.
+
+    In the open transaction, whose schema is ``above``. The caller undoes it.
+    """
+    below: Schema = {}
+
+    def once() -> None:
+        nonlocal below
+        below = run()
+
+    counted = {
+        _name(item): item.missing for item in loss.measure([session], once) or ()
+    }
     found = []
     for change in difference(above, below):
         if change.attribute or change.actual or change.kind not in ("table", "column"):
             continue
-        key = ObjectKey(change.kind, change.name)
-        found.append(Loss(*key, _count(session, key, above)))
-    return tuple(found)
+        found.append(Loss(change.kind, change.name, counted.pop(change.name, 0)))
+    columns = {key.name for key in above if key.kind == "column"}
+    found += [
+        Loss("values" if name in columns else "rows", name, amount)
+        for name, amount in counted.items()
+    ]
+    return tuple(found), below
 
 
-def _count(session: Session, key: ObjectKey, schema: Schema) -> int | None:
-    owner = schema[key].part_of
-    if owner is None:
-        query = f"SELECT count(*) AS amount FROM {key.name}"
-    else:
-        column = key.name.removeprefix(f"{owner.name}.")
-        query = f"SELECT count({column}) AS amount FROM {owner.name}"
-    session.execute(f"SAVEPOINT {SAVEPOINT}")
-    try:
-        (row,) = session.rows(query)
-        return int(row["amount"])
-    except SqlpairError:
-        return None
-    finally:
-        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+def _name(item: loss.Loss) -> str:
+    """Name it as a schema does."""
+    table = item.table.removeprefix("public.")
+    return f"{table}.{item.column}" if item.column else table

@@ -69,11 +69,12 @@ class Held(NamedTuple):
 class Rehearsal(NamedTuple):
     """What is pending, in its order, and what came of running it.
 
-    ``notes`` are what to know of a database; ``failed`` says that something did not
-    run which should have.
+    ``absent`` are the databases that are not there yet; ``notes`` what to know of a
+    database; ``failed`` says that something did not run which should have.
     """
 
     steps: tuple[Rehearsed, ...]
+    absent: frozenset[str]
     held: tuple[Held, ...]
     notes: tuple[str, ...]
     failed: bool
@@ -88,7 +89,11 @@ def rehearse(settings: Settings, report: Report) -> Rehearsal:
         with ExitStack() as reading:
             places = survey(known, report, reading)
         names = {step.branch.name for step in plan(places, heads(places))}
-        sessions, notes = _sessions(places, names, report, resources)
+        sessions, absent = _sessions(places, names, report, resources)
+        notes = [
+            f"{name}: no database is there yet; this was a scratch one"
+            for name in absent
+        ]
         for name, session in sessions.items():
             places[name] = _place(places[name], session)
         steps = plan(places, heads(places))
@@ -104,15 +109,14 @@ def rehearse(settings: Settings, report: Report) -> Rehearsal:
             held += run.held()
             notes += run.notes
             failed = failed or run.failed
-    return Rehearsal(
-        tuple(found[str(step)] for step in steps), tuple(held), tuple(notes), failed
-    )
+    ran = tuple(found[str(step)] for step in steps)
+    return Rehearsal(ran, frozenset(absent), tuple(held), tuple(notes), failed)
 
 
 def _sessions(
     places: Mapping[str, Place], names: set[str], report: Report, resources: ExitStack
 ) -> tuple[dict[str, Session], list[str]]:
-    """Connect to the databases of ``names`` and lock them."""
+    """Connect to the databases of ``names`` and lock them; say which are absent."""
     databases = [p.branch.database for name, p in places.items() if name in names]
     absent = []
     for database in databases:
@@ -123,7 +127,6 @@ def _sessions(
             session.close()
     there = [database for database in databases if database not in absent]
     sessions = commit.lock(there, report, resources)
-    notes = []
     for database in absent:
         branch = places[database.name].branch
         files = [path for item in branch.migrations for path in (item.up, item.down)]
@@ -131,10 +134,8 @@ def _sessions(
         session = resources.enter_context(driver.scratch(database, files, report))
         session.lock(report)
         sessions[database.name] = session
-        notes.append(
-            f"{database.name}: no database is there yet; this was a scratch one"
-        )
-    return {name: sessions[name] for name in places if name in sessions}, notes
+    ordered = {name: sessions[name] for name in places if name in sessions}
+    return ordered, [database.name for database in absent]
 
 
 def _place(place: Place, session: Session) -> Place:
@@ -189,9 +190,10 @@ class _Run:
             self._limit.stop()
             session.rollback()
             self._ended = time.monotonic()
+            left = self._observer.restore()
         if self._observer.note:
             self.notes.append(f"{self.name}: {self._observer.note}")
-        self.notes += [f"{self.name}: {line}" for line in self._observer.restore()]
+        self.notes += [f"{self.name}: {line}" for line in left]
 
     def held(self) -> list[Held]:
         """Return the strong locks on tables, and how long each was held."""
@@ -280,24 +282,26 @@ class _Run:
         if not file.transactional:
             return Undo((), (), "not run: it is -- no-transaction")
         down = step._replace(upgrade=False)
+
+        def back() -> None:
+            for statement in sqlfile.statements(file):
+                self._observer.run_back(statement, file.path)
+
+        def run() -> Schema:
+            session.check()
+            revisions.run(down, module, self._context, back)
+            session.reset()
+            return session.schema()
+
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
-            session.check()
-            revisions.run(
-                down,
-                module,
-                self._context,
-                lambda: session.run(sqlfile.statements(file), file.path),
-            )
-            below = session.schema()
-            refused = ""
+            lost, below = losses(session, above, run)
+            undo = Undo(lost, difference(before, below), "")
         except SqlpairError as error:
             if self._limit.expired:
                 raise
-            below, refused = above, str(error)
+            undo = Undo((), (), str(error))
         session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        lost = losses(session, above, below)
         self._keep_time(self._observer.strong())
-        left = difference(before, below) if not refused else ()
-        return Undo(lost, left, refused)
+        return undo

@@ -48,6 +48,9 @@ class SQLiteObserver:
         rows = self._session.raw.total_changes - before if counted else None
         return Observed(statement.line, statement.text, milliseconds, rows, (), ())
 
+    def run_back(self, statement: Statement, path: Path) -> None:
+        self._session.run([statement], path)
+
     def strong(self) -> tuple[Lock, ...]:
         return (Lock("the whole database", "RESERVED", "writes", strong=True),)
 

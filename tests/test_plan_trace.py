@@ -1,0 +1,239 @@
+"""A rehearsal leaves no trace: catalogs, rows, sequences and records as before."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Project, connected
+from faults import until
+from rehearsals import nobody, prepared
+from sqlpair.rehearsal.rehearse import rehearse
+
+
+@pytest.fixture
+def applied(project: Project) -> Project:
+    return prepared(project)
+
+
+def everything(project: Project) -> list[Any]:
+    """All that a rehearsal might leave something in."""
+    files = {
+        path.relative_to(project.root): path.read_bytes()
+        for path in project.root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return [
+        files,
+        project.schema("postgres"),
+        project.pg("SELECT * FROM t ORDER BY id"),
+        project.pg("SELECT last_value, is_called FROM t_id_seq"),
+        project.pg("SELECT * FROM schema_version"),
+        project.pg("SELECT * FROM schema_history"),
+        project.pg("SELECT * FROM alembic_version"),
+        project.pg("SELECT * FROM pg_prepared_xacts"),
+        project.pg("SELECT relname, relfilenode FROM pg_class ORDER BY oid"),
+        project.lite("SELECT * FROM sqlite_sequence"),
+    ]
+
+
+def test_a_rehearsal_leaves_no_trace(applied: Project) -> None:
+    applied.add(
+        "postgres",
+        "003_much",
+        "INSERT INTO t (a) VALUES (1), (2);\n"
+        "ALTER TABLE t ADD COLUMN c int DEFAULT 7;\n"
+        "CREATE SEQUENCE other;\nSELECT nextval('other');\nDROP TABLE parent;\n",
+        "DROP SEQUENCE other; CREATE TABLE parent (id integer PRIMARY KEY);"
+        "ALTER TABLE t DROP COLUMN c;",
+    )
+    applied.add("sqlite", "004_much", "INSERT INTO s (a) VALUES ('x');\nDROP TABLE s;")
+    before = everything(applied)
+
+    found = rehearse(applied.settings, nobody)
+
+    assert not found.failed
+    assert [item.reason for item in found.steps] == ["", ""]
+    assert not [note for note in found.notes if "sequence" in note]
+    assert everything(applied) == before
+
+
+DRAW = "CREATE FUNCTION draw() RETURNS bigint LANGUAGE sql AS $${}$$;\n".format(
+    "SELECT nextval('t_id_seq')"
+)
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        "INSERT INTO t (a) VALUES (1), (2);\n",
+        "SELECT setval('t_id_seq', 900);\n",
+        "DO $$BEGIN INSERT INTO t (a) VALUES (1); END$$;\n",
+        "UPDATE t SET id = DEFAULT WHERE id = 1;\n",
+        "COMMENT ON TABLE t IS 'x';\nWITH n AS (INSERT INTO T (a) VALUES (3)"
+        " RETURNING id) SELECT * FROM n;\n",
+        'INSERT INTO "odd name" DEFAULT VALUES;\n',
+    ],
+)
+def test_sequences_are_as_before_though_others_are_connected(
+    applied: Project, drawing: str
+) -> None:
+    applied.pg('CREATE TABLE "odd name" (i int GENERATED ALWAYS AS IDENTITY)')
+    applied.add("postgres", "003_more", drawing, drawing)
+
+    with connected(applied.dsn):
+        found = rehearse(applied.settings, nobody)
+
+    assert not found.failed
+    assert applied.pg("SELECT last_value, is_called FROM t_id_seq") == [(50, True)]
+    assert applied.pg('SELECT last_value, is_called FROM "odd name_i_seq"') == [
+        (1, False)
+    ]
+    assert any(
+        (held.lock.table.startswith("sequence "), held.lock.blocks)
+        == (True, "nextval, for this rehearsal only")
+        for held in found.held
+    )
+
+
+def test_a_sequence_that_others_draw_from_is_no_business_of_the_rehearsal(
+    applied: Project,
+) -> None:
+    applied.add("postgres", "003_more", "UPDATE t SET a = 1;\nSELECT pg_sleep(2);\n")
+    thread = threading.Timer(0.7, applied.pg, ["SELECT nextval('t_id_seq')"])
+    thread.start()
+    found = rehearse(applied.settings, nobody)
+    thread.join()
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(51,)]
+    assert not [note for note in found.notes if "sequence" in note]
+
+
+def test_a_sequence_that_a_function_drew_from_is_set_back(applied: Project) -> None:
+    applied.pg(DRAW)
+    applied.add("postgres", "003_more", "SELECT draw();\n")
+
+    found = rehearse(applied.settings, nobody)
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(50,)]
+    assert not [note for note in found.notes if "sequence" in note]
+
+
+def test_it_is_not_set_back_where_somebody_else_was_connected(applied: Project) -> None:
+    applied.pg(DRAW)
+    applied.add("postgres", "003_more", "SELECT draw();\n")
+
+    with connected(applied.dsn):
+        found = rehearse(applied.settings, nobody)
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(51,)]
+    assert any(
+        note.startswith("postgres: sequence t_id_seq moved from 50, and stays")
+        for note in found.notes
+    )
+
+
+def test_it_is_not_set_back_where_somebody_else_came_and_went(applied: Project) -> None:
+    applied.pg(DRAW)
+    applied.add("postgres", "003_more", "SELECT draw();\nSELECT pg_sleep(2);\n")
+    thread = threading.Timer(0.7, applied.pg, ["SELECT nextval('t_id_seq')"])
+    thread.start()
+    found = rehearse(applied.settings, nobody)
+    thread.join()
+
+    assert applied.pg("SELECT last_value FROM t_id_seq") == [(52,)]
+    assert any("sequence t_id_seq moved" in note for note in found.notes)
+
+
+def test_a_rehearsal_that_fails_leaves_no_trace(applied: Project) -> None:
+    applied.pg(DRAW)
+    applied.add("postgres", "003_bad", "SELECT draw();\nSELECT nope;\n")
+    before = everything(applied)
+
+    assert rehearse(applied.settings, nobody).failed
+
+    assert everything(applied) == before
+
+
+# -- interrupted ----------------------------------------------------------------------
+
+SLOW = {
+    "postgres": "INSERT INTO t (a) VALUES (1), (2);\nDROP TABLE parent;\n"
+    "SELECT pg_sleep(600);\n",
+    "sqlite": "INSERT INTO s (a) VALUES ('three');\nCREATE TABLE half AS"
+    " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n;",
+}
+
+
+def at_work(project: Project, database: str) -> bool:
+    """Say whether a rehearsal has come to what takes forever."""
+    if database == "postgres":
+        return bool(
+            project.pg(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%'"
+                " AND state = 'active' AND datname = current_database()"
+                " AND pid <> pg_backend_pid()"
+            )
+        )
+    with closing(sqlite3.connect(project.file, timeout=0)) as probe:
+        try:
+            probe.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
+@pytest.mark.parametrize("database", SLOW)
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+)
+def test_an_interrupted_rehearsal_leaves_no_trace(
+    applied: Project, database: str, number: signal.Signals, code: int
+) -> None:
+    applied.add(database, "003_slow", SLOW[database])
+    applied.lite("PRAGMA journal_mode = WAL")
+    before = everything(applied)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sqlpair", "plan"],
+        cwd=applied.root,
+        env=applied.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: at_work(applied, database), "the rehearsal is under way")
+
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert "Traceback" not in stderr
+    until(lambda: not at_work(applied, database), "the server has noticed")
+    assert everything(applied)[1:] == before[1:]
+    assert applied.lite("SELECT * FROM s") == [(1, "one"), (2, "two")]
+    assert applied.lite("PRAGMA integrity_check") == [("ok",)]
+    # And nothing is in the way of whoever comes next.
+    (applied.root / "sql" / database / "003_slow.sql").write_text("SELECT 1;\n")
+    assert not rehearse(applied.settings, nobody).failed
+
+
+def test_databases_that_are_not_there_are_not_made(
+    project: Project, tmp_path: Path
+) -> None:
+    project.add("sqlite", "001_s", "CREATE TABLE s (a TEXT);\n", "DROP TABLE s;\n")
+
+    found = rehearse(project.settings, nobody)
+
+    assert [item.reason for item in found.steps] == [""]
+    assert "sqlite: no database is there yet; this was a scratch one" in found.notes
+    assert not project.file.exists()
+    assert not project.file.parent.exists()
