@@ -69,7 +69,7 @@ def test_version_tells_a_database_ahead_of_the_files(pair: Project) -> None:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("1", ".env expects version 1, the databases are at 2"),
+        ("1", ".env is behind: it says version 1, the databases are at 2"),
         ("7", ".env expects a version this checkout does not have"),
         ("two", ".env: SCHEMA_VERSION is no version"),
     ],
@@ -91,7 +91,9 @@ def test_version_tells_an_edited_file(pair: Project) -> None:
 
     done = pair.sqlpair("version", expect=1)
 
-    assert "! edited: sqlite 002_t2: recorded " in done.stdout
+    assert "! sqlite 002_t2: the SQL file was edited after it was app" in done.stdout
+    assert "    recorded " in done.stdout
+    assert "make repair" in done.stdout
 
 
 def test_version_tells_a_missing_revision_module(pair: Project) -> None:
@@ -101,6 +103,26 @@ def test_version_tells_a_missing_revision_module(pair: Project) -> None:
     done = pair.sqlpair("version", expect=1)
 
     assert "sqlite 002_t2: the SQL file has no revision module" in done.stdout
+
+
+@pytest.mark.parametrize("expected", [1, 7])
+def test_version_status_and_verify_tell_the_same(pair: Project, expected: int) -> None:
+    pair.upgrade()
+    (pair.root / ".env").write_text(f"SCHEMA_VERSION={expected}\n")
+    (pair.root / "sql" / "sqlite" / "002_t2.sql").write_text("-- other\n")
+    pair.pg("UPDATE alembic_version SET version_num = 'postgres_009'")
+
+    version, status, verify = (
+        json.loads(pair.sqlpair(command, "--json", expect=1).stdout)["problems"]
+        for command in ("version", "status", "verify")
+    )
+
+    assert len(version) == 3
+    assert version == status
+    assert sorted(version, key=str) == sorted(
+        (problem for problem in verify if problem["kind"] in {"files", "versions"}),
+        key=str,
+    )
 
 
 def test_version_is_json_for_a_program(pair: Project) -> None:

@@ -166,7 +166,7 @@ class Reader(NamedTuple):
         if not path or path.startswith((":memory:", "file:")):
             raise SettingsError(
                 f"{name}: a SQLite database here is a file",
-                remedy="Name it by its path, for example: state/trades.db",
+                remedy="Name it by its path, for example: state/app.db",
             )
         # Two names for one file would be two locks for one database.
         return Path(os.path.realpath(self.root / os.path.expanduser(path)))  # noqa: PTH111

@@ -13,8 +13,8 @@ from sqlpair.branch import branches
 from sqlpair.deployment import Outcome, Place, Places, survey
 from sqlpair.drivers import Report, Table
 from sqlpair.errors import HistoryError
+from sqlpair.records import Edit, edited
 from sqlpair.settings import Settings
-from sqlpair.standing import Edit, edited
 
 
 def edits(settings: Settings, report: Report) -> tuple[Edit, ...]:

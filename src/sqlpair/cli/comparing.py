@@ -14,7 +14,7 @@ from sqlpair.cli import console
 from sqlpair.cli.moving import Yes
 from sqlpair.cli.reading import Json
 from sqlpair.force import number_of
-from sqlpair.verify import Problem, Verified
+from sqlpair.verify import Verified
 from sqlpair.verify import verify as find_problems
 
 
@@ -105,7 +105,7 @@ def _tell(found: Verified) -> None:
     console.say()
     for kind, problems in groupby(found.problems, lambda problem: problem.kind):
         console.say(f"{kind}", "bold")
-        _list(list(problems))
+        console.problems(list(problems))
     if found.problems:
         console.say(f"{console.count(len(found.problems), 'problem')}.", "bold yellow")
     else:
@@ -113,19 +113,6 @@ def _tell(found: Verified) -> None:
             "Files, versions, schema, assertions and references: nothing is off.",
             "bold green",
         )
-
-
-def _list(problems: list[Problem]) -> None:
-    for number, problem in enumerate(problems):
-        console.say(f"  ! {problem.what}", "yellow")
-        for line in problem.evidence:
-            console.say(f"    {line}")
-        # Ten columns by hand are one remedy.
-        following = problems[number + 1].remedy if number + 1 < len(problems) else ""
-        if problem.remedy and problem.remedy != following:
-            for line in problem.remedy.splitlines():
-                console.say(f"    {line}", "dim")
-            console.say()
 
 
 def _pending(stems: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.problem import Problem
 from sqlpair.settings import Settings, load
 
 UNBROKEN = 10_000  # wider than any line
@@ -126,6 +127,20 @@ def fail(error: SqlpairError | Interrupted) -> None:
     if rest:
         text.append(f"\n{rest}", style="not bold default")
     _console(stderr=True).print(text)
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Print each with its evidence and its remedy."""
+    for number, problem in enumerate(found):
+        say(f"  ! {problem.what}", "yellow")
+        for line in problem.evidence:
+            say(f"    {line}")
+        # Ten columns by hand are one remedy.
+        following = found[number + 1].remedy if number + 1 < len(found) else ""
+        if problem.remedy and problem.remedy != following:
+            for line in problem.remedy.splitlines():
+                say(f"    {line}", "dim")
+            say()
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

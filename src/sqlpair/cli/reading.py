@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from sqlpair.cli import console
+from sqlpair.problem import Kind, Problem
 from sqlpair.standing import Overview, Standing
 from sqlpair.standing import overview as read_overview
 
@@ -51,7 +52,9 @@ def version(context: typer.Context, json: Json = False) -> None:
             ],
         )
         console.say()
-        _tell(problems, "Files, ledger, version table and .env agree.")
+        console.problems(problems)
+        if not problems:
+            console.say("Files, ledger, version table and .env agree.", "green")
     if problems:
         raise typer.Exit(1)
 
@@ -69,7 +72,7 @@ def status(context: typer.Context, json: Json = False) -> None:
     else:
         for standing in found.databases:
             _show(standing)
-        _tell(found.problems, "")
+        console.problems(found.problems)
         console.say(_closing(found), "bold")
     if found.problems:
         raise typer.Exit(1)
@@ -79,10 +82,15 @@ def _expected(found: Overview) -> str:
     return "no SCHEMA_VERSION" if found.expected is None else str(found.expected)
 
 
-def _pending(found: Overview) -> list[str]:
+def _pending(found: Overview) -> list[Problem]:
     return [
-        f"{item.name}: {console.count(len(item.pending), 'migration')} pending:"
-        f" {', '.join(migration.stem for migration in item.pending)}"
+        Problem(
+            Kind.VERSIONS,
+            item.name,
+            f"{item.name}: {console.count(len(item.pending), 'migration')} pending:"
+            f" {', '.join(migration.stem for migration in item.pending)}",
+            remedy="Apply what is pending: make migrate",
+        )
         for item in found.databases
         if item.pending
     ]
@@ -98,10 +106,11 @@ def _show(standing: Standing) -> None:
     console.say(standing.name, "bold")
     if not standing.applied and not standing.pending:
         console.say("  no migrations")
-    edited = {edit.migration.number for edit in standing.edited}
     rows: list[tuple[str | Text, ...]] = [
         (
-            Text(row.stem).append(" edited" if row.number in edited else "", "yellow"),
+            Text(row.stem).append(
+                " edited" if row.number in standing.edited else "", "yellow"
+            ),
             row.applied_at[:19],
             console.duration(row.milliseconds),
             row.method,
@@ -122,13 +131,6 @@ def _show(standing: Standing) -> None:
     console.say()
 
 
-def _tell(problems: list[str] | tuple[str, ...], otherwise: str) -> None:
-    for problem in problems:
-        console.say(f"! {problem}", "yellow")
-    if not problems and otherwise:
-        console.say(otherwise, "green")
-
-
 def _closing(found: Overview) -> str:
     pending = len(found.pending)
     what = (
@@ -139,14 +141,14 @@ def _closing(found: Overview) -> str:
     return f"Schema version {found.version}; {what}."
 
 
-def _version_json(found: Overview, problems: list[str]) -> dict[str, Any]:
+def _version_json(found: Overview, problems: list[Problem]) -> dict[str, Any]:
     return {
         "environment": found.environment,
         "version": found.version,
         "latest": found.latest,
         "expected": found.expected,
         "agree": not problems,
-        "problems": problems,
+        "problems": [problem._asdict() for problem in problems],
         "databases": {
             item.name: {
                 "version": item.version,
@@ -162,7 +164,6 @@ def _version_json(found: Overview, problems: list[str]) -> dict[str, Any]:
 def _status_json(found: Overview) -> dict[str, Any]:
     databases = {}
     for item in found.databases:
-        edited = {edit.migration.number for edit in item.edited}
         databases[item.name] = {
             "version": item.version,
             "head": item.head,
@@ -176,7 +177,7 @@ def _status_json(found: Overview) -> dict[str, Any]:
                     "method": row.method,
                     "deployment": row.deployment,
                     "checksum": row.checksum,
-                    "edited": row.number in edited,
+                    "edited": row.number in item.edited,
                 }
                 for row in item.applied
             ],
@@ -190,6 +191,6 @@ def _status_json(found: Overview) -> dict[str, Any]:
         "version": found.version,
         "latest": found.latest,
         "expected": found.expected,
-        "problems": list(found.problems),
+        "problems": [problem._asdict() for problem in found.problems],
         "databases": databases,
     }

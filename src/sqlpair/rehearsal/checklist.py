@@ -79,7 +79,7 @@ def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
 
 def _tracked(standing: Overview) -> Answer:
     question = "version tracking"
-    problems = "; ".join(standing.problems)
+    problems = "; ".join(problem.what for problem in standing.problems)
     if problems:
         return Answer(question, False, problems)
     return Answer(question, True, "files, ledger, version table and .env agree")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlpair import pyproject
+from sqlpair import pyproject, records
 from sqlpair.branch import branches
 from sqlpair.drivers import Report
+from sqlpair.problem import Kind, Problem
 from sqlpair.settings import Settings
-from sqlpair.verify import assertions, drift, records, references
-from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify import assertions, drift, references
 from sqlpair.verify.references import Progress
 from sqlpair.verify.subject import Subject, subjects
 
@@ -64,7 +64,8 @@ def verify(
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
         if not names:
-            problems += records.expected(settings, found)
+            places = {name: subject.place for name, subject in found.items()}
+            problems += records.expected(settings, places)
         verdicts = tuple(_verdict(subject) for subject in wanted.values())
     order = list(Kind)
     problems.sort(key=lambda problem: order.index(problem.kind))
@@ -74,12 +75,25 @@ def verify(
 def _database(
     subject: Subject, ignore: tuple[str, ...], report: Report
 ) -> list[Problem]:
-    problems = [*records.files(subject), *records.versions(subject)]
-    if subject.session is None or subject.unrecorded or subject.position is None:
+    problems = list(records.disagreements(subject.place))
+    if subject.unrecorded:
+        return [*problems, _unrecorded(subject)]
+    if subject.session is None or subject.position is None:
         return problems
     problems += drift.check(subject, subject.position, ignore, report)
     problems += assertions.check(subject, subject.position)
     return problems
+
+
+def _unrecorded(subject: Subject) -> Problem:
+    tables = sorted(key.name for key in subject.schema if key.kind == "table")
+    return Problem(
+        Kind.VERSIONS,
+        subject.name,
+        f"{subject.name}: it holds tables, and no record of any migration",
+        (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
+        f"Find out which version it is: sqlpair adopt {subject.name}",
+    )
 
 
 def _verdict(subject: Subject) -> Verdict:

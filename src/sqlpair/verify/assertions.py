@@ -14,8 +14,8 @@ from sqlpair.drivers import Session, driver_of
 from sqlpair.errors import SqlFileError, StatementError
 from sqlpair.loss import amount
 from sqlpair.migration import Migration
+from sqlpair.problem import Kind, Problem, problem_of
 from sqlpair.statement import Statement
-from sqlpair.verify.problem import Kind, Problem, problem_of
 from sqlpair.verify.subject import Subject
 
 SHOWN = 5  # rows

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from sqlpair import scratch
 from sqlpair.drivers import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
+from sqlpair.problem import Kind, Problem
 from sqlpair.schema import Change, describe, difference
-from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject
 
 MEANT = (

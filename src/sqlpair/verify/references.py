@@ -1,9 +1,9 @@
 """Whether what one database says of another is true: references that no engine keeps.
 
-``[tool.sqlpair.references]`` declares them, ``"sqlite.trades.user_id" =
-"postgres.users.id"``: every value of the first column, unless it is NULL, is to be one
-of the second. The values are read in batches of different ones, so memory stays small
-whatever the number of rows.
+``[tool.sqlpair.references]`` declares them, ``"sqlite.orders.customer_id" =
+"postgres.customers.id"``: every value of the first column, unless it is NULL, is to be
+one of the second. The values are read in batches of different ones, so memory stays
+small whatever the number of rows.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 from sqlpair import pyproject
 from sqlpair.errors import SettingsError
 from sqlpair.loss import amount
+from sqlpair.problem import Kind, Problem
 from sqlpair.settings import Settings
-from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject, Subjects
 
 BATCH = 5000  # values
@@ -110,7 +110,7 @@ def _address(settings: Settings, text: str) -> tuple[str, str, str]:
         raise SettingsError(
             f"{pyproject.NAME}: {text!r} in [tool.sqlpair.references] is no column",
             [f"databases: {', '.join(names)}"],
-            "Write it as database.table.column, for example: sqlite.trades.user_id",
+            "Write it as database.table.column, for example: sqlite.orders.customer_id",
         )
     return database, table, column
 

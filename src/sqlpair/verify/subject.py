@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlpair import ledger
 from sqlpair.branch import Branch
 from sqlpair.drivers import Report, Session, driver_of
+from sqlpair.plan import Place
 from sqlpair.schema import Schema
 
 
@@ -33,6 +34,11 @@ class Subject(NamedTuple):
     def name(self) -> str:
         """The database's name."""
         return self.branch.name
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.branch, self.state, self.position or 0)
 
     @property
     def unrecorded(self) -> bool:
