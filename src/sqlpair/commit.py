@@ -19,7 +19,7 @@ and then SQLite waits until it is known what became of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from sqlpair import ledger
 from sqlpair.drivers import Report, Session, driver_of
@@ -136,13 +136,15 @@ def _read_back(session: Session, transaction: str) -> str:
 
 def _end(session: Session, transaction: str, *, commit: bool) -> bool:
     """Keep or take back a promise; False when it is left for ``settle``."""
-    try:
-        session.reconnect()
-        if transaction in session.prepared():
-            session.decide(transaction, commit=commit)
-    except SqlpairError:
-        return False
-    return True
+    # Twice: where the connection is lost on the way, only the server knows whether
+    # it was done.
+    for _ in range(2):
+        with suppress(SqlpairError):
+            session.reconnect()
+            if transaction in session.prepared():
+                session.decide(transaction, commit=commit)
+            return True
+    return False
 
 
 def _tell(error: BaseException, *evidence: str) -> None:
