@@ -6,7 +6,6 @@ for gets through in between. They are random, so that two runs do not meet again
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -35,5 +34,12 @@ def retried(attempt: Callable[[], T], pause: float, report: Report) -> T:
                 raise
             first = error.what
         report(f"{first}; trying again ({number} of {ATTEMPTS})")
-        time.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311
+        wait(0.5 * pause, 1.5 * pause)
         number += 1
+
+
+def wait(least: float, most: float) -> None:
+    """Sleep for a random time between two, in seconds."""
+    import random  # hardly ever needed, and slow to import
+
+    time.sleep(random.uniform(least, most))  # noqa: S311

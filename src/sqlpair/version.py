@@ -6,11 +6,14 @@ Version N means: every migration numbered N or lower is applied, in its own data
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sqlpair import dotenv_file
-from sqlpair.branch import Branch
 from sqlpair.errors import HistoryError
-from sqlpair.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlpair.branch import Branch
+    from sqlpair.settings import Settings
 
 KEY = "SCHEMA_VERSION"
 

@@ -1,7 +1,7 @@
 """Drivers: the only rooms in which PostgreSQL and SQLite differ.
 
-A driver module offers ``connect(database, read_only=…) -> Session`` and
-``split(text)``. Its Session speaks the engine's own tongue behind one interface:
+A driver offers ``connect(database, read_only=…) -> Session``, ``split(text)`` and what
+else ``Driver`` names. Its Session speaks the engine's own tongue behind one interface:
 
 - transactions are the session's own (``begin``, ``commit``, ``rollback``); neither
   SQLAlchemy nor the DB-API driver starts or ends one behind its back;
@@ -44,8 +44,9 @@ class Table(NamedTuple):
 
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
     the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
-    qualifies their names (a migration can move neither), and ``add_column`` what adds
-    a column that may be there already (nothing where the engine cannot).
+    qualifies their names (a migration can move neither), ``add_column`` what adds a
+    column that may be there already (nothing where the engine cannot), and ``join`` the
+    aggregate that joins texts.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Table(NamedTuple):
     schema: str
     prefix: str
     add_column: str
+    join: str
 
 
 class Session(Protocol):
@@ -198,7 +200,7 @@ class Exchange(Protocol):
 
 
 class Driver(Protocol):
-    """What a driver module offers."""
+    """What is offered for one kind of database."""
 
     SCRIPT_HEADER: str
     """What opens a script: how to run it, and the session it needs."""
@@ -281,9 +283,54 @@ class Driver(Protocol):
         """The exchange of a locked database in the restore of that id; still undone."""
 
 
+# Where a driver's package keeps what the driver offers.
+_MODULES = {
+    "connect": "session",
+    "table": "session",
+    "split": "split",
+    "SCRIPT_HEADER": "written",
+    "SCRIPT_BEGIN": "written",
+    "SCRIPT_RESET": "written",
+    "SCRIPT_COMMIT": "written",
+    "DUMP_SUFFIX": "dump",
+    "dump": "dump",
+    "check_dump": "dump",
+    "exchange": "exchange",
+    "scratch": "scratch",
+    "copied": "copying",
+    "script": "copying",
+    "contents": "sampling",
+    "literal": "sampling",
+    "tables": "sampling",
+    "observer": "observe",
+    "schema_sql": "schema_sql",
+}
+
+
+class _Driver:
+    """A driver whose modules are imported when they are first needed.
+
+    Most runs have nothing to do, and need just ``connect``.
+    """
+
+    def __init__(self, name: str):
+        self._package = f"sqlpair.drivers.{name}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(name)
+        module = import_module(f"{self._package}.{_MODULES[name]}")
+        offered = getattr(module, name)
+        setattr(self, name, offered)
+        return offered
+
+
+_drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
+
+
 def driver_of(database: Database) -> Driver:
-    """Return the driver module for ``database``."""
-    return cast("Driver", import_module(f"sqlpair.drivers.{database.driver}"))
+    """Return the driver for ``database``."""
+    return cast("Driver", _drivers[database.driver])
 
 
 def quote(text: str) -> str:

@@ -17,7 +17,6 @@ still held. So two never work at once, even when a lock is lost in between.
 
 from __future__ import annotations
 
-import random
 import time
 import zlib
 from collections.abc import Callable
@@ -28,6 +27,7 @@ import psycopg2
 
 from sqlpair.drivers.postgresql.failure import refused
 from sqlpair.errors import LockError
+from sqlpair.retry import wait
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -92,7 +92,7 @@ class DeploymentLock:
                     f"Waited {self._database.lock_wait:g} s (lock_wait). Let it end,"
                     " or end it with pg_terminate_backend(pid).",
                 )
-            time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311
+            wait(*POLL_SECONDS)
 
     def _try(self) -> bool:
         # Between two attempts no transaction is open: behind a pooler, those who wait

@@ -19,7 +19,6 @@ import psycopg2
 from sqlpair import signals
 from sqlpair.drivers import Report, Table, UnpreparableError, quote
 from sqlpair.drivers.failure import ended_within
-from sqlpair.drivers.postgresql import alone
 from sqlpair.drivers.postgresql.connection import Address, parse_address
 from sqlpair.drivers.postgresql.lock import WORK, DeploymentLock
 from sqlpair.drivers.postgresql.parameters import BEGIN, RESET, Parameters
@@ -209,9 +208,13 @@ class PostgreSQLSession(Queries):
             self.run_one(statement, path)
 
     def assert_direct(self) -> None:
+        from sqlpair.drivers.postgresql import alone
+
         alone.assert_direct(self)
 
     def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
+        from sqlpair.drivers.postgresql import alone
+
         alone.run(self, statements, path)
 
     def inspector(self) -> Inspector:
@@ -263,6 +266,7 @@ def table(database: Database) -> Table:
         schema=database.schema,
         prefix=f"{identifier(database.schema)}.",
         add_column="ADD COLUMN IF NOT EXISTS",
+        join="string_agg",
     )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.retry import wait
 
 if TYPE_CHECKING:
     from sqlpair.drivers import Report
@@ -46,7 +46,7 @@ class DeploymentLock:
                     [holder or "it does not say who it is", str(self._path)],
                     f"Waited {self._database.lock_wait:g} s (lock_wait). Let it end.",
                 )
-            time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311
+            wait(*POLL_SECONDS)
 
     def _try(self) -> bool:
         file = self._open()

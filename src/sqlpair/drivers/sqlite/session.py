@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair import signals
 from sqlpair.drivers import Report, Table, quote
-from sqlpair.drivers.alone import Alone
 from sqlpair.drivers.failure import ended_within, statement_error
 from sqlpair.drivers.sqlite.connection import make_folder, open_file
 from sqlpair.drivers.sqlite.lock import DeploymentLock
 from sqlpair.drivers.sqlite.parameters import Parameters
 from sqlpair.drivers.sqlite.references import References
-from sqlpair.drivers.sqlite.split import split
 from sqlpair.errors import ConnectError, LockError, StatementError
 from sqlpair.retry import retried
 
@@ -95,6 +93,8 @@ class SQLiteSession:
             return list(_dicts(self.raw.execute(sql)))
 
     def execute(self, sql: str) -> None:
+        from sqlpair.drivers.sqlite.split import split
+
         # executescript() would commit first.
         for statement in split(sql):
             self._execute(statement.text)
@@ -251,6 +251,8 @@ class SQLiteSession:
         with self._guarded():
             self._parameters.restore()
             self._references.count(self.raw)
+        from sqlpair.drivers.alone import Alone
+
         Alone(self.database, path, execute, is_open, self.rollback).run(statements)
 
     def inspector(self) -> Inspector:
@@ -305,6 +307,7 @@ def table(database: Database) -> Table:  # noqa: ARG001
         schema="main",
         prefix="main.",
         add_column="",
+        join="group_concat",
     )
 
 

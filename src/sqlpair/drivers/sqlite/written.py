@@ -1,0 +1,9 @@
+"""A script for the sqlite3 shell: what stands around the migrations in it."""
+
+from __future__ import annotations
+
+SCRIPT_HEADER = "-- Run it with: sqlite3 -bail DATABASE < FILE\n"
+# Outside the transaction, where alone it has an effect.
+SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n"
+SCRIPT_RESET = ""
+SCRIPT_COMMIT = "COMMIT;\n"
