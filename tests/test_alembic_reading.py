@@ -180,10 +180,10 @@ from pathlib import Path
 from sqlpair import ledger, settings
 from sqlpair.drivers import driver_of
 database = settings.load(Path(sys.argv[1]) / "alembic.ini").database("sqlite")
-driver = driver_of(database)
+connect = driver_of(database).connect
 if os.geteuid() == 0:
     os.setuid(65534)
-session = driver.connect(database, read_only=True, report=print)
+session = connect(database, read_only=True, report=print)
 print(*ledger.read(session).revisions)
 session.close()
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair import ledger, leftover, sqlfile, version
+from sqlpair import ledger, leftover, memo, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Table, driver_of
 from sqlpair.errors import Interrupted, SqlpairError
@@ -93,16 +93,17 @@ def deploy(
     Raises SqlpairError; the message tells what had been committed by then. A
     downgrade that would lose rows or values is a DataLossError unless allowed.
     """
-    from sqlpair.run import Run
-
+    before = memo.seen(settings)
     with ExitStack() as resources:
         with refusals_logged(settings):
             _settle_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
             places = survey(known, report, resources)
-            if _is_done(settings, places, targets):
+            if _is_done(settings, places, targets, before):
                 return Outcome("", (), places)
+        from sqlpair.run import Run
+
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
             run.backup_first = settings.backups.first
@@ -118,13 +119,15 @@ def nothing_to_do(
 
     Raises SqlpairError, as ``deploy`` would. Imports nothing that only a run needs.
     """
-    if leftover.interrupted(settings):
+    before = memo.seen(settings)
+    if before is None:
         return None
     known = branches(settings)
     version.refuse_unknown(settings, known)
     with ExitStack() as resources:
         places = survey(known, report, resources)
-        return Outcome("", (), places) if _is_done(settings, places, targets) else None
+        done = _is_done(settings, places, targets, before)
+        return Outcome("", (), places) if done else None
 
 
 @contextmanager
@@ -147,16 +150,24 @@ def _settle_restores(settings: Settings, report: Report) -> None:
         exchange.settle(settings, report)
 
 
-def _is_done(settings: Settings, places: Places, targets: Targets) -> bool:
+def _is_done(
+    settings: Settings, places: Places, targets: Targets, before: memo.Seen | None
+) -> bool:
     if _unsettled(settings, places):
         return False
     goals = targets(places)
     if plan(places, goals):
         return False
-    for name, place in places.items():
+    at_head = [
+        place
+        for name, place in places.items()
+        if goals.get(name) == len(place.branch.migrations)
+    ]
+    for place in at_head:
         # Whoever asks for what is there already is told when it is not that any more.
-        if goals.get(name) == len(place.branch.migrations):
-            refuse_changed(place)
+        refuse_changed(place)
+    if len(at_head) == len(places):
+        memo.keep(settings, before, places)
     return True
 
 

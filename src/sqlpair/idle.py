@@ -6,8 +6,13 @@ may be is left for ``cli`` to find again and to say: this module decides nothing
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlpair.settings import Settings
 
 NOTHING_TO_DO = "Nothing to do: every migration is applied."
 
@@ -16,22 +21,31 @@ def answered(arguments: list[str]) -> bool:
     """Print the answer and return True where ``arguments`` ask for it and it holds."""
     if arguments != ["migrate"] or sys.stdout.isatty():  # a terminal gets colours
         return False
-    from sqlpair import deployment, settings
+    from sqlpair import memo, settings
     from sqlpair.errors import SqlpairError
-    from sqlpair.targets import Destination
 
     said: list[str] = []
     try:
         project = settings.load(Path("alembic.ini"))
-        if any(database.embedded for database in project.databases):
-            return False  # its server would start twice
-        destination = Destination(("heads",), "upgrade", said.append)
-        outcome = deployment.nothing_to_do(project, destination, said.append)
+        answer = memo.recall(project, said.append)
+        where = answer.where if answer else _worked_out(project, said)
     except SqlpairError:
         return False
-    if outcome is None:
+    if where is None:
         return False
     for line in said:
         print(line, file=sys.stderr)
-    print(NOTHING_TO_DO, *outcome.where(), sep="\n")
+    try:
+        print(NOTHING_TO_DO, *where, sep="\n", flush=True)
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return True
+
+
+def _worked_out(project: Settings, said: list[str]) -> list[str] | None:
+    from sqlpair import deployment
+    from sqlpair.targets import Destination
+
+    destination = Destination(("heads",), "upgrade", said.append)
+    outcome = deployment.nothing_to_do(project, destination, said.append)
+    return outcome.where() if outcome else None
