@@ -84,3 +84,13 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert last == "make test"
     assert f"\n{last} " in README
+
+
+def test_every_module_has_its_job_in_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = "".join(line.split("|")[1] for line in page.splitlines() if "|" in line)
+    for path in (ROOT / "src" / "sqlpair").iterdir():
+        if path.suffix == ".py" and not path.name.startswith("__"):
+            assert f"`{path.name}`" in table, path.name
+        elif (path / "__init__.py").is_file():
+            assert f"`{path.name}/" in table, path.name
