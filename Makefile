@@ -53,10 +53,10 @@ restore: $(RUN)  ## Put both back: FROM=state/backups/...; YES=1: do not ask
 	@$(BIN)/sqlpair restore $(if $(YES),--yes) -- "$(FROM)"
 
 ##@ Migrations
-new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email
+new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email; TEMPLATE=backfill, rebuild
 	$(call need,DB,make new DB=postgres NAME=add_email)
 	$(call need,NAME,make new DB=postgres NAME=add_email)
-	@$(BIN)/sqlpair new "$(DB)" "$(NAME)"
+	@$(BIN)/sqlpair new $(if $(TEMPLATE),--template "$(TEMPLATE)") -- "$(DB)" "$(NAME)"
 
 revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 	@$(BIN)/sqlpair revisions

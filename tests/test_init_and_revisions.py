@@ -73,3 +73,6 @@ def test_wheel_holds_what_init_lays_down(tmp_path: Path) -> None:
         "alembic/script.py.mako",
     ):
         assert f"sqlpair/template/{name}" in names
+    for skeleton in (Path(settings.__file__).parent / "skeletons").rglob("*.sql"):
+        name = skeleton.relative_to(Path(settings.__file__).parents[1])
+        assert name.as_posix() in names

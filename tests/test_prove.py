@@ -338,6 +338,27 @@ def test_a_mutant_that_the_description_does_not_see_is_missed_by_name(
     assert not verdict.proved
 
 
+def test_what_a_rebuilding_rollback_sweeps_away_is_not_missed(project: Project) -> None:
+    table = "CREATE TABLE {} (id integer PRIMARY KEY, a text{});\n"
+    move = "INSERT INTO {} SELECT id, a FROM t;\nDROP TABLE t;\n"
+    project.add("sqlite", "001_t", table.format("t", ""), "DROP TABLE t;\n")
+    seed = "INSERT INTO t VALUES (1, 'x');\n"
+    (project.root / "sql" / "sqlite" / "seed.sql").write_text(seed)
+    project.add(
+        "sqlite",
+        "002_rebuild",
+        table.format("n", " NOT NULL")
+        + move.format("n")
+        + "ALTER TABLE n RENAME TO t;\n",
+        table.format("o", "") + move.format("o") + "ALTER TABLE o RENAME TO t;\n",
+    )
+
+    verdict = prove(project, "sqlite")["002_rebuild"]
+
+    assert (verdict.problems, verdict.mutants.missed) == ((), ())
+    assert verdict.mutants.without_effect == 2
+
+
 def test_proving_leaves_the_databases_and_the_server_alone(
     project: Project, server: str
 ) -> None:

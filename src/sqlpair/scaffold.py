@@ -18,18 +18,9 @@ from sqlpair.targets import parse, positions
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
 
-UP = """\
--- {sentence}.
--- Why: …
--- Locks: …
--- Rollback loses: …
-"""
+SKELETONS = Path(__file__).parent / "skeletons"
 NOT_FOR_US = ("sql", "splice", "branch_label", "version_path", "rev_id", "depends_on")
 LONGEST_NAME = 100
-DOWN = """\
--- Undo {stem}.
--- Loses: …
-"""
 
 
 def write_revisions(settings: Settings) -> tuple[Path, ...]:
@@ -41,11 +32,17 @@ def write_revisions(settings: Settings) -> tuple[Path, ...]:
     )
 
 
-def new(settings: Settings, database: str, message: str) -> Migration:
-    """Write the next migration of ``database``: its SQL files and revision module."""
+def new(
+    settings: Settings, database: str, message: str, template: str = "plain"
+) -> Migration:
+    """Write the next migration of ``database``: its SQL files and revision module.
+
+    ``template`` names the skeleton they begin as: one of ``skeletons/<driver>/``.
+    """
     branch = _branch(settings, database)
+    skeleton = _skeleton(branch, template)
     item = _next(settings, branch, message)
-    _write_sql(item)
+    _write_sql(item, skeleton)
     _write_revision(settings, _branch(settings, database), item)
     return item
 
@@ -53,6 +50,23 @@ def new(settings: Settings, database: str, message: str) -> Migration:
 def _branch(settings: Settings, database: str) -> Branch:
     settings.database(database)
     return next(b for b in branches(settings) if b.name == database)
+
+
+def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
+    """Return the text that the SQL files of a new migration begin as, up and down."""
+    folder = SKELETONS / branch.database.driver
+    known = sorted(
+        path.stem
+        for path in folder.glob("*.sql")
+        if not path.stem.endswith("_rollback")
+    )
+    if template not in known:
+        raise UsageError(
+            f"{branch.name} has no template {template!r}",
+            [f"a {branch.database.driver} database has: {', '.join(known)}"],
+        )
+    up, down = (folder / f"{template}{end}.sql" for end in ("", "_rollback"))
+    return up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8")
 
 
 def refuse_options(arguments: Mapping[str, Any]) -> None:
@@ -83,7 +97,7 @@ def name(
     directive.rev_id = item.revision
     directive.message = item.stem.replace("_", " ")
     template_args["sql"] = _relative(settings, item)
-    _write_sql(item)
+    _write_sql(item, _skeleton(branch, "plain"))
 
 
 def _branch_below(settings: Settings, head: str) -> Branch:
@@ -123,13 +137,15 @@ def _next(settings: Settings, branch: Branch, message: str) -> Migration:
     return Migration(branch.name, number, stem, branch.database.sql)
 
 
-def _write_sql(item: Migration) -> None:
+def _write_sql(item: Migration, skeleton: tuple[str, str]) -> None:
     sentence = item.name.replace("_", " ")
     sentence = sentence[0].upper() + sentence[1:]
     item.folder.mkdir(parents=True, exist_ok=True)
-    for path, text in ((item.up, UP), (item.down, DOWN)):
+    for path, text in zip((item.up, item.down), skeleton, strict=True):
+        # Not str.format: SQL has braces of its own.
+        text = text.replace("{sentence}", sentence).replace("{stem}", item.stem)
         with path.open("x", encoding="utf-8") as file:
-            file.write(text.format(sentence=sentence, stem=item.stem))
+            file.write(text)
 
 
 def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:

@@ -27,13 +27,21 @@ def new(
     context: typer.Context,
     database: Annotated[str, typer.Argument(help="Which database it is for.")],
     name: Annotated[str, typer.Argument(help="What it does, for example add_email.")],
+    template: Annotated[
+        str,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="plain, backfill (in batches) or rebuild (a SQLite table).",
+        ),
+    ] = "plain",
 ) -> None:
     """Begin a migration: its SQL file, its rollback, its revision module.
 
-    It gets the next number over all databases. Fill in the two SQL files.
+    It gets the next number over all databases. Fill in the two SQL files: they hold
+    the header that lint asks for, and hints or a recipe for the database's engine.
     """
     settings = console.settings(context)
-    item = scaffold.new(settings, database, name)
+    item = scaffold.new(settings, database, name, template)
     module = settings.database(database).versions / f"{item.stem}.py"
     for path in (item.up, item.down, module):
         console.say(str(path.relative_to(settings.root)))

@@ -55,8 +55,8 @@ class Hunt:
             if trial.state is None or differences(self.before, trial.state):
                 self.caught += 1
                 continue
-            reference = reference or self._script(self.pair.down)
-            if self._script(self._side(mutant)) == reference:
+            reference = reference or _script(self.lane, self.pair.down)
+            if _script(self.lane, self._side(mutant)) == reference:
                 self._same.append(mutant)
             else:
                 self.survivors.append(mutant)
@@ -101,19 +101,12 @@ class Hunt:
     def _side(self, mutant: Mutant) -> Side:
         return self.pair.down._replace(statements=mutant.statements)
 
-    def _script(self, side: Side) -> Counter[str]:
-        with self.lane.copy() as copy:
-            copy.run(side)
-            text = copy.driver.script(copy.session)
-        # In which order columns and rows lie is no difference; \\restrict is a dice.
-        lines = (line.rstrip(",; ") for line in text.splitlines())
-        return Counter(line for line in lines if not line.startswith("\\"))
-
 
 def forgotten(lane: Lane, pair: Pair, before: State) -> Count:
     """Let the migration make what its rollback does not know of."""
     together = pair.transactional and not _up_and_down(lane, pair.up, pair.down, before)
-    caught, missed = 0, []
+    caught, swept, missed = 0, 0, []
+    reference = None
     for text in _more(lane, before):
         mutant = with_more(pair.up.statements, text)
         up = pair.up._replace(statements=mutant.statements)
@@ -122,10 +115,27 @@ def forgotten(lane: Lane, pair: Pair, before: State) -> Count:
         else:
             with lane.copy() as copy:
                 found = _one_by_one(copy, up, pair.down, before)
-        caught += bool(found)
-        if not found:
+        if found:
+            caught += 1
+            continue
+        # A rollback that builds the table anew takes along what it does not know of.
+        reference = reference or _script(lane, pair.up, pair.down)
+        if _script(lane, up, pair.down) == reference:
+            swept += 1
+        else:
             missed.append(str(mutant))
-    return Count(caught, 0, tuple(missed))
+    return Count(caught, swept, tuple(missed))
+
+
+def _script(lane: Lane, *sides: Side) -> Counter[str]:
+    """Return the lines of the engine's own dump of a copy in which ``sides`` ran."""
+    with lane.copy() as copy:
+        for side in sides:
+            copy.run(side)
+        text = copy.driver.script(copy.session)
+    # In which order columns and rows lie is no difference; \\restrict is a dice.
+    lines = (line.rstrip(",; ") for line in text.splitlines())
+    return Counter(line for line in lines if not line.startswith("\\"))
 
 
 def _up_and_down(lane: Lane, up: Side, down: Side, before: State) -> list[str]:

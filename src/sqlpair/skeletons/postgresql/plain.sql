@@ -1,0 +1,14 @@
+-- {sentence}.
+-- Why: …
+-- Locks: …
+-- Rollback loses: …
+--
+-- Hints, to be deleted:
+-- * A new column is nullable, or has a constant default: both take a moment. NOT NULL
+--   comes in a later migration, when the values are there: --template backfill.
+-- * A constraint on a table with rows: ADD ... NOT VALID here, VALIDATE CONSTRAINT in a
+--   migration of its own, which lets others write while it reads every row.
+-- * An index on a table with rows: CREATE INDEX CONCURRENTLY, alone in a file whose
+--   header has the line: -- no-transaction
+-- * What is joined, filtered or sorted by has an index; a foreign key says its ON DELETE.
+-- make plan says which locks it takes, make prove whether the rollback undoes it.

@@ -1,0 +1,4 @@
+-- Undo {stem}.
+-- Loses: …
+--
+-- Hint, to be deleted: in the opposite order, what was made last goes first.

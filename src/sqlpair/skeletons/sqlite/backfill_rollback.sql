@@ -1,0 +1,9 @@
+-- Undo {stem}.
+-- Loses: …
+--
+-- What has another value by now was written by somebody, and stays. The values that go
+-- count as data: make rollback takes them with LOSS=1 only.
+
+UPDATE the_table
+   SET the_column = NULL
+ WHERE the_column = 'the value';

@@ -1,0 +1,13 @@
+-- {sentence}.
+-- Why: …
+-- Locks: …
+-- Rollback loses: …
+--
+-- Hints, to be deleted:
+-- * ALTER TABLE adds, renames and drops columns, and renames tables. For all else the
+--   table is built anew: --template rebuild.
+-- * A new column is nullable, or has a constant default. NOT NULL comes in a later
+--   migration, when the values are there: --template backfill.
+-- * A text column is TEXT. UUID, STRING and DATETIME would turn digits into numbers.
+-- * Whoever writes waits for the whole file, until the deployment has committed.
+-- make plan says what it does, make prove whether the rollback undoes it.

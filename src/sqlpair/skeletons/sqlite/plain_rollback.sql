@@ -1,0 +1,5 @@
+-- Undo {stem}.
+-- Loses: …
+--
+-- Hint, to be deleted: in the opposite order. Before DROP COLUMN, drop the indexes, views
+-- and triggers that name the column.
