@@ -26,6 +26,9 @@ version: $(RUN)  ## Say each database's version, and whether all agrees
 status: $(RUN)  ## List what is applied and what is pending
 	@$(BIN)/sqlpair status
 
+history: $(RUN)  ## List who did what when: also downgrades, stamps and failed runs
+	@$(BIN)/sqlpair history
+
 verify: $(RUN)  ## Check that both databases are what their files say
 	@$(BIN)/sqlpair verify
 
@@ -139,6 +142,6 @@ $(BIN)/python:
 	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
 	exit 1
 
-.PHONY: help migrate rollback version status verify verify-schema verify-trades adopt \
+.PHONY: help migrate rollback version status history verify verify-schema verify-trades adopt \
   force-version repair backup restore new revisions renumber snapshot lint-sql plan prove \
   psql db-start db-stop test test-migrations test-multi-user lint format docs clean

@@ -29,7 +29,8 @@ def refused(project: Project, *arguments: str) -> str:
     assert CANARY not in words
     last = project.log.splitlines()[-1]
     assert "outcome=failed" in last
-    assert words.splitlines()[0].encode("unicode_escape").decode() in last
+    told = words.splitlines()[0].encode("unicode_escape").decode()
+    assert told.replace('"', r"\"") in last
     return words
 
 

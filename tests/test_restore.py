@@ -126,7 +126,8 @@ def test_restore_brings_both_databases_back_to_the_manifests_version(
     ]
     assert done.manifest.schema_version == 2
     assert (filled.root / ".env").read_text() == "SCHEMA_VERSION=2  # kept\n"
-    assert f"outcome=restored deployment={done.id} folder={folder.name}" in filled.log
+    assert f"outcome=restored deployment={done.id} " in filled.log
+    assert f" folder={folder.name} version=" in filled.log
     for rows in (filled.pg, filled.lite):
         last = rows("SELECT action, deployment FROM schema_history ORDER BY id DESC")[0]
         assert last == ("restore", done.id)

@@ -33,7 +33,7 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
     Waits for a running deployment. Creates no database.
     """
     exchange.settle(settings, report)
-    journal = Journal(settings.log_file, ledger.new_id())
+    journal = Journal(settings, ledger.new_id())
     try:
         with ExitStack() as resources:
             _refuse_absent(settings, report)

@@ -139,7 +139,7 @@ def refusals_logged(settings: Settings) -> Iterator[None]:
         from sqlpair.journal import Journal
 
         with suppress(SqlpairError):  # the first error is the one to be shown
-            Journal(settings.log_file, "none").failed(error)
+            Journal(settings, "none").failed(error)
         raise
 
 

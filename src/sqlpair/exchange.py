@@ -149,7 +149,7 @@ def _settle(settings: Settings, identifier: str, report: Report) -> bool:
                 [f"{note}: {', '.join(said['databases'])}"],
                 "Run this with the alembic.ini that the restore had.",
             )
-        journal = Journal(settings.log_file, identifier)
+        journal = Journal(settings, identifier)
         try:
             exchanges.run(pending)
             exchanges.finish(said["schema_version"])

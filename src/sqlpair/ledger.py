@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlpair.drivers import Session, Table, quote
 from sqlpair.migration import Migration
@@ -142,6 +142,17 @@ def read(session: Session) -> State:
         for row in rows
     }
     return State(revisions, tuple(applied.values()), True, _last(session))
+
+
+def history(session: Session) -> list[dict[str, Any]]:
+    """Return every step that was recorded, oldest first. Creates nothing."""
+    if not session.columns(HISTORY):
+        return []
+    return session.rows(
+        "SELECT id, CAST(at AS varchar(23)) AS at, deployment, action, version,"
+        " migration_name, applied_by, milliseconds, checksum"
+        f" FROM {session.table.prefix}{HISTORY} ORDER BY id"
+    )
 
 
 def _last(session: Session) -> Transaction:

@@ -49,7 +49,7 @@ def restore(
     """
     exchange.settle(settings, report)
     identifier = ledger.new_id()
-    journal = Journal(settings.log_file, identifier)
+    journal = Journal(settings, identifier)
     try:
         folder = find(settings, source)
         said = _verified(settings, folder, report)

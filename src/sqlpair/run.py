@@ -56,7 +56,7 @@ class Run:
         self.report = report
         self.locate = locate
         self.id = ledger.new_id()
-        self.journal = Journal(settings.log_file, self.id)
+        self.journal = Journal(settings, self.id)
         self.places: dict[str, Place] = {}
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
@@ -111,6 +111,7 @@ class Run:
             self._write_version()
             self.journal.close()
             return Outcome("", (), self.places)
+        self.journal.line("started", steps=len(steps))
         ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
         parts = stages(ready, self.sessions, self.settings.transaction)
         for stage in parts:

@@ -1,4 +1,4 @@
-"""Commands that only look: version, status."""
+"""Commands that only look: version, status, history."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from sqlpair.cli import console
+from sqlpair.history import history as read_history
 from sqlpair.problem import Kind, Problem
 from sqlpair.standing import Overview, Standing
 from sqlpair.standing import overview as read_overview
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     panel = "Look, and change nothing"
     app.command(rich_help_panel=panel)(version)
     app.command(rich_help_panel=panel)(status)
+    app.command(rich_help_panel=panel)(history)
 
 
 def version(context: typer.Context, json: Json = False) -> None:
@@ -76,6 +78,48 @@ def status(context: typer.Context, json: Json = False) -> None:
         console.say(_closing(found), "bold")
     if found.problems:
         raise typer.Exit(1)
+
+
+def history(context: typer.Context, json: Json = False) -> None:
+    """List who did what when, to every database, oldest first.
+
+    Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
+    from the databases (schema_history). Runs that failed, and so left nothing there,
+    come from the log, and so does what a database does not know any more because it
+    was restored or made anew.
+    """
+    events = read_history(console.settings(context), console.progress)
+    if json:
+        console.dump([event._asdict() for event in events])
+        return
+    if not events:
+        console.say("Nothing was done yet.")
+        return
+    console.table(
+        (
+            "when (UTC)",
+            "database",
+            "what",
+            "migration",
+            "took.",
+            "by",
+            "deployment",
+            "",
+        ),
+        [
+            (
+                event.at[:19],
+                event.database,
+                Text(event.action, "bold red" if event.action == "failed" else ""),
+                event.migration,
+                console.duration(event.milliseconds),
+                event.by,
+                event.deployment,
+                Text(event.note.partition("\n")[0], "dim"),
+            )
+            for event in events
+        ],
+    )
 
 
 def _expected(found: Overview) -> str:
