@@ -99,6 +99,9 @@ test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
 test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
 	@$(BIN)/pytest tests/test_multi_user.py
 
+test-faults: $(DEV)  ## Kill runs at random moments, run twenty at once: RUNS=200
+	@$(BIN)/pytest -s --kills "$(or $(RUNS),200)" tests/test_faults_counts.py
+
 lint: $(DEV)  ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -144,4 +147,5 @@ $(BIN)/python:
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades adopt \
   force-version repair backup restore new revisions renumber snapshot lint-sql plan prove \
-  psql db-start db-stop test test-migrations test-multi-user lint format docs clean
+  psql db-start db-stop test test-migrations test-multi-user test-faults \
+  lint format docs clean

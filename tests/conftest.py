@@ -49,6 +49,19 @@ FOREIGN = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kills", type=int, default=8, help="how many runs test_faults_counts kills"
+    )
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    number = request.config.getoption("--kills")
+    assert isinstance(number, int)
+    return number
+
+
 @pytest.fixture(autouse=True, scope="session")
 def clean_environment() -> None:
     for name in [*os.environ]:

@@ -1,4 +1,4 @@
-"""Locks: twenty runs at once, tables in use, and who is in the way."""
+"""Locks: other runs, tables in use, and who is in the way."""
 
 from __future__ import annotations
 
@@ -17,33 +17,13 @@ from unittest import mock
 import pytest
 
 from conftest import Project, connected
-from faults import add, assert_at, at_once, deploy, forked, until
+from faults import add, assert_at, deploy, forked, until
 from sqlpair import deployment
 from sqlpair.drivers import driver_of
 from sqlpair.drivers.postgresql.session import PostgreSQLSession
 from sqlpair.errors import LockError, SqlpairError
 from sqlpair.statement import Statement
 from sqlpair.targets import Destination
-
-RUNS = 20
-
-
-def test_twenty_runs_at_once_apply_each_migration_once(
-    project: Project,
-) -> None:
-    for numbers in (1, 2, 3, 4), (5, 6):  # fresh databases, then existing ones
-        add(project, *numbers)
-
-        ended = at_once(project, RUNS)
-
-        assert [code for code, _ in ended] == [0] * RUNS, ended
-        words = "\n".join(said for _, said in ended)
-        ran = sorted(re.findall(r"^ran \w+ (\w+)", words, re.MULTILINE))
-        assert ran == [f"{number:03}_t{number}" for number in numbers]
-        assert_at(project, numbers[-1])
-        waits = [said for _, said in ended if "waiting for" in said]
-        holder = r"waiting for another deployment, pid \d+ \(sqlpair"
-        assert all(re.search(holder, said) for said in waits)
 
 
 @contextmanager
