@@ -33,10 +33,15 @@ def checklist(
 ) -> tuple[Answer, ...]:
     """Answer every line."""
     standing = overview(settings, report)
+    backed_up, tracked = _backed_up(settings, standing, rehearsal), _tracked(standing)
+    if not rehearsal.steps:
+        rest = ("tested", "rollback", "breaks")
+        tested, *others = (Answer(line, True, "nothing is pending") for line in rest)
+        return backed_up, tested, tracked, *others
     return (
-        _backed_up(settings, standing, rehearsal),
+        backed_up,
         _tested(settings, rehearsal),
-        _tracked(standing),
+        tracked,
         _rollback(rehearsal),
         _breaking(rehearsal),
     )
