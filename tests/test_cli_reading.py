@@ -7,6 +7,7 @@ import json
 import pytest
 
 from conftest import Project
+from sqlpair.ledger import who
 
 
 @pytest.fixture
@@ -161,8 +162,10 @@ def test_status_lists_what_is_applied_and_what_is_pending(pair: Project) -> None
 
     lines = [line.split() for line in done.stdout.splitlines()]
     applied = next(line for line in lines if line[:1] == ["001_t1"])
-    assert "upgrade" in applied
-    assert outcome.deployment in applied
+    assert applied[-3:] == ["upgrade", who(), outcome.deployment]
+    assert applied[-4] in {"ms", "s"}  # how long it took
+    ((when,),) = pair.pg("SELECT applied_at::text FROM schema_version")
+    assert " ".join(applied[1:3]) == when[:19]
     assert ["002_t2", "pending"] in lines
     assert done.stdout.endswith(
         "Schema version 1; 1 migration pending: make migrate.\n"
@@ -176,6 +179,7 @@ def test_status_marks_an_edited_file_and_exits_with_one(pair: Project) -> None:
     done = pair.sqlpair("status", expect=1)
 
     assert "  002_t2 edited  20" in done.stdout
+    assert done.stdout.endswith("\nSchema version 2; nothing is pending; 1 problem.\n")
 
 
 def test_status_is_json_for_a_program(pair: Project) -> None:

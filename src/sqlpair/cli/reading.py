@@ -176,13 +176,13 @@ def _show(standing: Standing) -> None:
 
 
 def _closing(found: Overview) -> str:
-    pending = len(found.pending)
-    what = (
-        f"{console.count(pending, 'migration')} pending: make migrate"
-        if pending
-        else "nothing is pending"
-    )
-    return f"Schema version {found.version}; {what}."
+    said = [f"Schema version {found.version}", "nothing is pending"]
+    if found.pending:
+        what = console.count(len(found.pending), "migration")
+        said[1] = f"{what} pending: make migrate"
+    if found.problems:
+        said.append(console.count(len(found.problems), "problem"))
+    return f"{'; '.join(said)}."
 
 
 def _version_json(found: Overview, problems: list[Problem]) -> dict[str, Any]:
