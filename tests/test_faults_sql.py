@@ -13,7 +13,12 @@ import pytest
 
 from conftest import Project
 from faults import add, assert_at, deploy, forked_to_the_end
-from sqlpair.errors import SqlFileError, SqlpairError, StatementError
+from sqlpair.errors import (
+    SettingsError,
+    SqlFileError,
+    SqlpairError,
+    StatementError,
+)
 
 BOTH = ("postgres", "sqlite")
 
@@ -373,3 +378,50 @@ def test_history_that_runs_out_of_lock_slots_is_told_so(pair: Project) -> None:
     assert error.what == "postgres 005_locks.sql:1: out of shared memory"
     assert "transaction = migration" in error.remedy
     assert "max_locks_per_transaction" in error.remedy
+
+
+BODIES = {
+    "postgres": "/* a; /* nested; */ comment; */\n"
+    "CREATE TABLE log (note text DEFAULT 'a;''b'); -- one; two\n"
+    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $body$\nBEGIN\n"
+    "  INSERT INTO log VALUES ('x;$$'); RETURN NEW; -- ;\nEND; $body$;\n"
+    "CREATE TRIGGER t AFTER INSERT ON t1 FOR EACH ROW EXECUTE FUNCTION note();\n"
+    "INSERT INTO t1 VALUES (7);\nINSERT INTO log DEFAULT VALUES;\n",
+    "sqlite": "/* a; comment; /* */\n"
+    "CREATE TABLE log (note text DEFAULT 'a;''b'); -- one; two\n"
+    "CREATE TRIGGER t AFTER INSERT ON t2 BEGIN\n"
+    "  INSERT INTO log VALUES ('x;$$'); -- ;\n  SELECT CASE WHEN 1 THEN 2 END;\nEND;\n"
+    "INSERT INTO t2 VALUES (7);\nINSERT INTO log DEFAULT VALUES;\n",
+}
+
+
+@pytest.mark.parametrize("database", BOTH)
+def test_trigger_bodies_and_semicolons_in_strings_and_comments_are_applied(
+    pair: Project, database: str
+) -> None:
+    stem = "005_bodies" if database == "postgres" else "004_bodies"
+    pair.add(database, stem, BODIES[database])
+
+    deploy(pair)
+
+    query = pair.lite if database == "sqlite" else pair.pg
+    assert query("SELECT note FROM log") == [("x;$$",), ("a;'b",)]
+
+
+ODD = 'odd "name"; DROP TABLE t1; --\' {x} %s'
+
+
+def test_names_from_the_settings_are_quoted_or_refused(project: Project) -> None:
+    add(project, 1, 2)
+    quoted = '"' + ODD.replace('"', '""') + '"'
+    project.pg(f"CREATE SCHEMA {quoted}")
+    project.configure("postgres", schema=ODD.replace("%", "%%"))
+    project.upgrade()
+    project.downgrade("-1")
+    project.upgrade()
+
+    assert project.pg(f"SELECT version FROM {quoted}.schema_version") == [(1,)]
+    assert project.tables("postgres") == {"t1"}
+    project.configure("alembic", databases='postgres, sqlite, ../odd"')
+    with pytest.raises(SettingsError, match="cannot be a database's name"):
+        project.upgrade()
