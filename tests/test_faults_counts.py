@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 
-from conftest import Project
+from conftest import Project, connected
 from faults import add, assert_at, at_once, deploy, until
 
 COMMANDS = (("alembic", "upgrade", "heads"), ("sqlpair", "migrate"))
@@ -30,11 +30,13 @@ def test_each_migration_runs_once_however_often_its_run_is_killed(
     found: Counter[str] = Counter()
 
     while found.total() < kills:
-        # Half before the run holds its locks, half after: else hardly any would meet
-        # the commits.
-        command, phase = found.total() % 2, found.total() // 2 % 2
-        if killed(project, COMMANDS[command], phase, phases[command][phase]):
-            found[state(project)] += 1
+        command, phase = found.total() % 2, found.total() // 2 % len(WAITED_FOR)
+        condition, seconds = WAITED_FOR[phase], phases[command][phase]
+        if killed(project, COMMANDS[command], condition, seconds):
+            left = state(project)
+            found[left] += 1
+            deploy(project, "base")  # moves nothing of its own, and so only settles
+            assert state(project) == SETTLED.get(left, left)
         deploy(project)
         rounds += 1
         assert_once(project, rounds)
@@ -44,8 +46,9 @@ def test_each_migration_runs_once_however_often_its_run_is_killed(
     for what, number in found.most_common():
         print(f"{number:>6} {what}")
     print(
-        f"After each, one more run: each of {LAST} migrations applied once, and tables,"
-        "\nledger, version table and .env agree."
+        "After each, the next command settled both databases to one side, and one more"
+        f"\nrun had each of {LAST} migrations applied once; tables, ledger, version"
+        " table and\n.env agree."
     )
 
 
@@ -61,35 +64,42 @@ def begun(project: Project, command: tuple[str, ...]) -> subprocess.Popen[bytes]
     )
 
 
-def is_locked(project: Project) -> bool:
-    """Say whether a run holds its locks."""
-    return bool(
-        project.pg(
-            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-            " WHERE locktype = 'advisory' AND datname = current_database()"
-        )
-    )
+LOCKED = (
+    "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
+)
+PROMISED = "SELECT 1 FROM pg_prepared_xacts"
+# From when on a run is killed: its start, its locks, PostgreSQL's promise. Else hardly
+# any kill would meet the moments between the commits.
+WAITED_FOR = ("SELECT 1", LOCKED, PROMISED)
+BETWEEN_COMMITS = 0.004
 
 
-def phases_of(project: Project, command: tuple[str, ...]) -> tuple[float, float]:
-    """Return how long a run takes that nobody kills, until its locks and from them."""
+def wait(project: Project, process: subprocess.Popen[bytes], condition: str) -> None:
+    """Wait, without a pause, for a query to find something or a process to end."""
+    with connected(project.dsn) as execute:
+        while not execute(condition) and process.poll() is None:
+            pass
+
+
+def phases_of(project: Project, command: tuple[str, ...]) -> tuple[float, ...]:
+    """Return in how many seconds from each condition on a run is to be killed."""
     began = time.monotonic()
     process = begun(project, command)
-    until(lambda: is_locked(project), "it holds its locks")
+    wait(project, process, LOCKED)
     locked = time.monotonic()
     assert process.wait() == 0
     ended = time.monotonic()
     project.downgrade("base")
-    return locked - began, ended - locked
+    return locked - began, ended - locked, BETWEEN_COMMITS
 
 
 def killed(
-    project: Project, command: tuple[str, ...], phase: int, seconds: float
+    project: Project, command: tuple[str, ...], condition: str, seconds: float
 ) -> bool:
     """Kill a command at a random moment; say whether it had not ended before."""
     process = begun(project, command)
-    if phase == 1:
-        until(lambda: is_locked(project) or process.poll() is not None, "it has locks")
+    wait(project, process, condition)
     time.sleep(random.uniform(0, seconds))
     process.kill()
     if process.wait() == 0:
@@ -114,12 +124,18 @@ def state(project: Project) -> str:
         assert tables in (0, LAST // 2), f"{database} has {tables} tables"
         sides.append(tables > 0)
     promised = project.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
-    return {
-        (False, False, False): "before either database had committed",
-        (False, False, True): "between PostgreSQL's promise and SQLite's commit",
-        (False, True, True): "between SQLite's commit and PostgreSQL's",
-        (True, True, False): "after both databases had committed",
-    }[(*sides, promised)]
+    return STATES[(*sides, promised)]
+
+
+STATES = {
+    # PostgreSQL's tables are there, SQLite's are, a promise is
+    (False, False, False): "before either database had committed",
+    (False, False, True): "between PostgreSQL's promise and SQLite's commit",
+    (False, True, True): "between SQLite's commit and PostgreSQL's",
+    (True, True, False): "after both databases had committed",
+}
+BEFORE, PROMISE, DECIDED, AFTER = STATES.values()
+SETTLED = {PROMISE: BEFORE, DECIDED: AFTER}
 
 
 def assert_once(project: Project, rounds: int) -> None:
