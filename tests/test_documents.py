@@ -94,3 +94,18 @@ def test_every_module_has_its_job_in_the_architecture() -> None:
             assert f"`{path.name}`" in table, path.name
         elif (path / "__init__.py").is_file():
             assert f"`{path.name}/" in table, path.name
+
+
+def test_every_row_about_reliability_names_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"^def (test_\w+)\(", tests, re.MULTILINE))
+    cells = re.findall(r"^\|.*\|(.*)\|$", page, re.MULTILINE)
+
+    rows = [cell for cell in cells if cell.strip() not in ("tests", "---")]
+
+    assert len(rows) > 50
+    for row in rows:
+        named = set(re.findall(r"`(\w+)`", row))
+        assert named, row
+        assert named <= there, named - there
