@@ -2,8 +2,9 @@
 
 What stands between ``<!-- $ command -->`` and ``<!-- end -->`` is what the command
 prints, run in a fresh copy of this project for each document, one after the other;
-with ``!`` for ``$`` it ends with exit code 1. A test compares all with what is there,
-times and ids aside. Run: make docs
+with ``!`` for ``$`` it ends with exit code 1. What stands between ``<!-- > path -->``
+and ``<!-- end -->`` is written to that file of the copy. A test compares all with what
+is there, times and ids aside. Run: make docs
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 DOCUMENTS = (README, *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(
-    r"(<!-- (?P<mark>[$!]) (?P<command>[^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- (?P<mark>[$!>]) (?P<command>[^\n]+?) -->\n)(?P<text>.*?)(<!-- end -->)",
+    re.DOTALL,
 )
 
 
@@ -55,13 +57,20 @@ def fresh_copy(root: Path) -> Path:
 
 
 def filled(text: str, project: Path, environ: Mapping[str, str]) -> str:
-    """Return ``text`` with what its commands print, run in ``project``."""
+    """Return ``text`` with what its commands print, run in ``project``.
+
+    Files that it holds are written there.
+    """
 
     def block(match: re.Match[str]) -> str:
         command = match["command"]
+        if match["mark"] == ">":
+            _, *lines, _ = match["text"].splitlines(keepends=True)
+            (project / command).write_text("".join(lines))
+            return match[0]
         code = "$!".index(match["mark"])
         printed = run(command, project, environ, code)
-        return f"{match[1]}```text\n$ {command}\n{printed}```\n{match[4]}"
+        return f"{match[1]}```text\n$ {command}\n{printed}```\n<!-- end -->"
 
     return BLOCK.sub(block, text)
 
