@@ -329,6 +329,77 @@ def test_a_clash_in_a_recorded_or_an_empty_database_does_not(four: Project) -> N
     assert "adopt" not in str(failure.value)
 
 
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_migrations_that_commit_one_by_one_begin_none_on_unrecorded_tables(
+    four: Project, database: str
+) -> None:
+    four.configure("alembic", transaction="migration")
+    stem = "003_t3" if database == "postgres" else "004_t4"
+    by_hand(four, database, stem)  # the clash would come after two commits
+
+    with pytest.raises(HistoryError) as failure:
+        four.upgrade()
+
+    assert failure.value.what == (
+        f"{database}: it is not what the files build at any version"
+    )
+    assert four.tables("postgres") | four.tables("sqlite") == {stem[4:]}
+
+    by_hand(four, database, "001_t1" if database == "postgres" else "002_t2")
+    with pytest.raises(HistoryError) as failure:
+        four.upgrade()
+
+    assert failure.value.what == (
+        f"{database}: it holds tables, and no record of any migration"
+    )
+    assert failure.value.evidence[0] == f"it is {stem}"
+    assert f"sqlpair adopt {database}" in failure.value.remedy
+    take(four, database)
+    four.upgrade()
+    assert verify(four.settings, nothing).problems == ()
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_what_the_first_migration_makes_is_left_to_it(
+    four: Project, database: str
+) -> None:
+    four.configure("alembic", transaction="migration")
+    stem = "001_t1" if database == "postgres" else "002_t2"
+    by_hand(four, database, stem)
+
+    with pytest.raises(StatementError, match="already exists") as failure:
+        four.upgrade()
+
+    assert failure.value.remedy.endswith(f"sqlpair adopt {database}")
+    file = four.root / "sql" / database / f"{stem}.sql"
+    file.write_text(file.read_text().replace("TABLE", "TABLE IF NOT EXISTS"))
+    four.upgrade()
+    assert verify(four.settings, nothing).problems == ()
+
+
+def test_a_recorded_database_is_not_looked_at(four: Project) -> None:
+    four.configure("alembic", transaction="migration")
+    four.upgrade()
+    four.downgrade("base")
+    four.pg("CREATE TABLE theirs (id int)")
+    four.environ["SCRATCH_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+
+    four.upgrade()
+
+    assert four.applied("postgres") == ["001_t1", "003_t3"]
+
+
+def test_another_programs_tables_are_in_nobodys_way(four: Project) -> None:
+    four.configure("alembic", transaction="migration")
+    four.pg("CREATE TABLE theirs (id int)")
+    four.file.parent.mkdir(exist_ok=True)
+    four.lite("CREATE TABLE theirs (id int)")
+
+    four.upgrade()
+
+    assert four.applied("sqlite") == ["002_t2", "004_t4"]
+
+
 def test_production_tables_of_the_baseline_migrate_without_adopt(
     tradebaas: Project,
 ) -> None:

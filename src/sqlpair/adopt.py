@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from sqlpair import deployment, pyproject, scratch
 from sqlpair.branch import Branch, branches, current
-from sqlpair.drivers import Report, Session
-from sqlpair.errors import HistoryError, SqlpairError, StatementError, UsageError
+from sqlpair.drivers import Report
+from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import State
 from sqlpair.plan import Outcome, Places
 from sqlpair.schema import ObjectKey, Schema, describe, difference, remaining, root
@@ -203,22 +203,3 @@ def adopt(
         return positions
 
     return deployment.stamp(settings, targets, report, method=METHOD, purge=True)
-
-
-def advise(
-    error: StatementError, places: Places, sessions: Mapping[str, Session]
-) -> None:
-    """Point to adopt where a migration met tables that no record tells of."""
-    place = places.get(error.clash)
-    if place is None or place.state.revisions or place.state.has_ledger:
-        return
-    with suppress(SqlpairError):
-        session = sessions[error.clash]
-        with session.snapshot():
-            tables = any(key.kind == "table" for key in session.schema())
-        if tables:
-            error.add(f"{error.clash} held tables before, and no record of a migration")
-            error.remedy = (
-                f"Find out which version it is, and record that: sqlpair adopt"
-                f" {error.clash}"
-            )

@@ -118,6 +118,10 @@ class Run:
             if not stage.transactional:
                 for session in stage.sessions:
                     session.assert_direct()
+        if len(parts) > 1:
+            from sqlpair import unrecorded
+
+            unrecorded.refuse(self.settings, self.places, self.sessions, self.report)
         if self.backup_first:
             folder = backup.before_deployment(self.settings, self.sessions, self.report)
             self.journal.line("backed-up", folder=folder.name)
@@ -143,10 +147,11 @@ class Run:
                 error, CommitError | DataLossError
             ):
                 error.add("rolled back: nothing was changed")
-            if isinstance(error, StatementError) and error.clash and not self.done:
-                from sqlpair.adopt import advise
+            moved = {"", *(step.branch.name for step, _ in self.done)}
+            if isinstance(error, StatementError) and error.clash not in moved:
+                from sqlpair import unrecorded
 
-                advise(error, self.places, self.sessions)
+                unrecorded.advise(error, self.places, self.sessions)
             raise
         for item in done:
             self.journal.step(item.step, item.milliseconds)
