@@ -147,3 +147,17 @@ def test_a_narrow_terminal_cuts_the_last_columns_only(project, terminal) -> None
     assert len(row) <= 60
     assert row.endswith("…")
     assert re.match(r"  002_t2 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row)
+
+
+def test_verify_shows_how_far_it_is_with_references(project, terminal) -> None:
+    project.upgrade()
+    project.lite("INSERT INTO t2 VALUES (1), (2), (2)")
+    project.pg("INSERT INTO t1 VALUES (1), (2)")
+    (project.root / "pyproject.toml").write_text(
+        '[tool.sqlpair.references]\n"sqlite.t2.id" = "postgres.t1.id"\n'
+    )
+
+    shown = terminal("verify", "sqlite")
+
+    assert shown.end() == 1  # no index leads with either
+    assert re.search(r"sqlite.t2.id -> postgres.t1.id .* 3/3", shown.shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tracemalloc
 
 import pytest
 
@@ -671,6 +672,40 @@ def test_many_values_are_checked_in_batches_with_progress(
     assert seen[0] == ("sqlite.trades.user_id -> postgres.users.id", 0, total)
     assert seen[-1][1:] == (total, total)
     assert len(seen) == 2 + (len(users) + 70) // 100
+
+
+def test_memory_does_not_grow_with_the_number_of_values(tradebaas: Project) -> None:
+    few, many = (memory_for(tradebaas, number) for number in (10_000, 60_000))
+
+    assert many < 1.3 * few
+
+
+def memory_for(project: Project, number: int) -> int:
+    """Check so many different values; return how much memory was in use at most."""
+    project.lite("DELETE FROM trades")
+    project.lite(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        f" WHERE i < {number}) INSERT INTO trades (id, strategyName, instrument, side,"
+        " entryOrderId, entryPrice, amount, stopLoss, takeProfit, entryTime, status,"
+        " user_id) SELECT i, 's', 'BTC', 'buy', 'o', 1, 1, 1, 1, 1, 'open',"
+        " printf('00000000-0000-4000-8000-%012d', i) FROM n"
+    )
+    peaks: list[int] = []
+
+    def peak(_what: str, _done: int, _total: int) -> None:
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.reset_peak()
+
+    tracemalloc.start()
+    try:
+        found = verify(project.settings, nothing, ["sqlite"], peak)
+    finally:
+        tracemalloc.stop()
+    told = [p.what for p in found.problems if p.kind == "references"]
+    assert told[0].startswith(
+        f"sqlite trades.user_id: {number:,} values in {number:,} rows not found"
+    )
+    return max(peaks[1:])  # before the first, there was something else
 
 
 @pytest.mark.parametrize(

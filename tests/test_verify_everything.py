@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Project, connected
+from conftest import PROGRAMS, Project, connected
 from sqlpair import embedded
 from sqlpair.verify import Problem, verify
 
@@ -49,7 +49,7 @@ def test_restored_databases_have_no_problem(
     everything: Project, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     everything.upgrade()
-    folder = embedded.find_binaries()
+    folder = PROGRAMS or embedded.find_binaries()
     dump = subprocess.run(
         [folder / "pg_dump", "-d", everything.dsn], capture_output=True, check=True
     )
