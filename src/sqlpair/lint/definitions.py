@@ -177,10 +177,12 @@ def create_index(model: Model, parsed: Parsed, tree: exp.Create) -> None:
         return
     condition = where.this.unnest().sql().lower() if where else ""
     not_null = re.fullmatch(r"not (\w+) is null", condition)
+    columns = (params.args.get("columns") if params else None) or ()
     table.indexes[name or f"index {len(table.indexes)}"] = Index(
         name,
-        _columns(params.args.get("columns") or () if params else ()),
+        _columns(columns),
         parsed.line_at(parsed.head.offset),
         unique=bool(tree.args.get("unique")),
         where=f"{not_null[1]} is not null" if not_null else condition,
+        spelling=", ".join(column.sql("sqlite") for column in columns),
     )

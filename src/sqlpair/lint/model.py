@@ -42,7 +42,8 @@ class ForeignKey:
 class Index:
     """An index or unique key; an expression in ``columns`` is an empty string.
 
-    ``where`` is the condition of a partial one.
+    ``where`` is the condition of a partial one, ``spelling`` the columns as they are
+    written.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Index:
     line: int
     unique: bool = False
     where: str = ""
+    spelling: str = ""
 
 
 @dataclass(slots=True)

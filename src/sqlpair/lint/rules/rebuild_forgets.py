@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlpair.lint.model import Index
 from sqlpair.lint.subject import Problem, Subject
 
 
@@ -21,10 +22,10 @@ def check(subject: Subject) -> Iterator[Problem]:
             ),
             default=table.line,
         )
-        there = {(index.columns, index.unique) for index in table.indexes.values()}
+        there = {_what(index) for index in table.indexes.values()}
         for name, index in before.indexes.items():
             kept = set(index.columns) <= {*table.columns, ""}
-            if kept and (index.columns, index.unique) not in there:
+            if kept and _what(index) not in there:
                 unique = "UNIQUE " if index.unique else ""
                 yield Problem(
                     subject.up,
@@ -32,7 +33,7 @@ def check(subject: Subject) -> Iterator[Problem]:
                     f"{table.name} is rebuilt without its index {name}: it went with"
                     " the old table, and queries become slow without an error",
                     f"CREATE {unique}INDEX {name} ON {table.name}"
-                    f" ({', '.join(item or '…' for item in index.columns)});",
+                    f" ({index.spelling}){' WHERE …' * bool(index.where)};",
                 )
         for name in before.triggers:
             if name not in table.triggers:
@@ -43,3 +44,7 @@ def check(subject: Subject) -> Iterator[Problem]:
                     " the old table, and what it did no longer happens",
                     f"CREATE TRIGGER {name} … ON {table.name} …;",
                 )
+
+
+def _what(index: Index) -> tuple[tuple[str, ...], bool, str]:
+    return index.columns, index.unique, index.where

@@ -66,6 +66,14 @@ def _added(
         kind = constraint.kind
         if isinstance(kind, exp.PrimaryKeyColumnConstraint):
             yield "ADD COLUMN with PRIMARY KEY", rebuild
+        elif isinstance(kind, exp.ComputedColumnConstraint) and kind.args.get(
+            "persisted"
+        ):
+            virtual = f"AS ({kind.this.unnest().sql('sqlite')}) VIRTUAL"
+            yield (
+                "ADD COLUMN with a STORED value where there are rows",
+                f"ALTER TABLE {table} ADD COLUMN {column.name} … {virtual};",
+            )
         elif isinstance(kind, exp.UniqueColumnConstraint):
             yield (
                 "ADD COLUMN with UNIQUE",
