@@ -90,6 +90,27 @@ def test_this_project_has_no_problem(tradebaas: Project) -> None:
     assert problems(tradebaas) == []
 
 
+def test_a_ledger_in_another_schema_is_ours_and_its_namesake_is_not(
+    two: Project,
+) -> None:
+    two.configure("postgres", schema="Led.ger")
+    # As the documents lay it down, by another program.
+    two.pg('CREATE SCHEMA "Led.ger"')
+    two.pg(
+        'CREATE TABLE "Led.ger".schema_version (id serial PRIMARY KEY, version int NOT'
+        " NULL, migration_name varchar(255) NOT NULL, applied_at timestamp DEFAULT"
+        " now(), mine text)"
+    )
+    two.downgrade("sqlite@base")
+    two.pg("DROP TABLE t1, t3, schema_version, schema_history, alembic_version")
+    two.add("postgres", "005_own", "CREATE TABLE schema_version (id int);\n")
+    two.upgrade()
+
+    assert problems(two) == []
+    two.pg("ALTER TABLE schema_version ADD COLUMN note text")
+    assert only(two).what.startswith("postgres: column schema_version.note is there")
+
+
 def test_the_files_run_by_hand_and_stamped_are_no_problem(two: Project) -> None:
     two.downgrade("base")
     for path in sorted((two.root / "sql" / "postgres").glob("00?_t?.sql")):

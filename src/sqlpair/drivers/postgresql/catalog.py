@@ -71,6 +71,11 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     return without(schema, own)
 
 
+def qualified(schema: str, name: str) -> str:
+    """The name of a relation in ``schema``, as a description has it."""
+    return _name("", [schema, name])
+
+
 def _configure(fetch: Fetch, values: Iterable[str]) -> None:
     quoted = (value.replace("'", "''") for value in values)
     settings = zip(_SETTINGS, quoted, strict=True)

@@ -245,11 +245,12 @@ class PostgreSQLSession(Queries):
         return self._alembic
 
     def schema(self) -> Schema:
-        from sqlpair.drivers.postgresql.catalog import catalog
+        from sqlpair.drivers.postgresql.catalog import catalog, qualified
         from sqlpair.ledger import TABLES
 
+        own = [qualified(self.table.schema, name) for name in TABLES]
         with self.snapshot():
-            return catalog(self.fetch, TABLES)
+            return catalog(self.fetch, own)
 
     def close(self) -> None:
         self.unwatch()
