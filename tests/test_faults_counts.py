@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -102,8 +103,10 @@ def killed(
     wait(project, process, condition)
     time.sleep(random.uniform(0, seconds))
     process.kill()
-    if process.wait() == 0:
+    code = process.wait()
+    if code == 0:
         return False
+    assert code == -signal.SIGKILL, "it failed by itself"
     until(
         lambda: (
             not project.pg(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from conftest import CANARY, Project, connected
 from faults import add, assert_at, deploy, forked_to_the_end
 from sqlpair import embedded
 from sqlpair.drivers import driver_of
+from sqlpair.drivers.postgresql.session import PostgreSQLSession
 from sqlpair.errors import ConnectError, SqlpairError
 
 NOBODY = 65534
@@ -80,6 +82,26 @@ def test_server_that_is_down_and_each_wrong_part_of_an_address_are_said_plainly(
     assert message in words
     assert words.endswith("Check DATABASE_URL and that the server is running.")
     assert not project.file.exists()
+
+
+def test_server_that_accepts_and_never_answers_is_given_up(project: Project) -> None:
+    add(project, 1, 2)
+    database = project.settings.database("postgres")
+    session = driver_of(database).connect(
+        database, read_only=True, report=lambda _: None
+    )
+    assert isinstance(session, PostgreSQLSession)
+    told = session.raw.info.dsn_parameters["connect_timeout"]
+    session.close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        silent_one = address(project.dsn, host="127.0.0.1", port=port)
+        project.environ["DATABASE_URL"] = f"{silent_one}&connect_timeout=2"
+
+        words = refused(project)
+
+    assert told == "10"
+    assert "timeout expired" in words
 
 
 def test_wrong_password_is_said_plainly_and_not_shown(

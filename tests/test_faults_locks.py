@@ -362,6 +362,12 @@ def test_settings_of_a_transaction_bound_what_it_waits_and_outlives(
     project: Project,
 ) -> None:
     project.pg("CREATE TABLE seen (name text, setting text)")
+    [(name,)] = project.pg("SELECT current_database()")
+    for other in (
+        "client_connection_check_interval = 0",
+        "idle_in_transaction_session_timeout = '1h'",
+    ):
+        project.pg(f"ALTER DATABASE {name} SET {other}")
     project.add(
         "postgres",
         "001_look",
@@ -378,3 +384,22 @@ def test_settings_of_a_transaction_bound_what_it_waits_and_outlives(
         "idle_in_transaction_session_timeout": "0",
         "synchronous_commit": "on",
     }
+
+
+SLOW = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000)"
+    " SELECT max(i) FROM n"
+)
+
+
+def test_timeout_for_idle_transactions_takes_no_lock_away(project: Project) -> None:
+    [(name,)] = project.pg("SELECT current_database()")
+    project.pg(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = 200")
+    project.add("postgres", "001_t1", "CREATE TABLE t1 ();\nSELECT pg_sleep(1);\n")
+    project.add("sqlite", "002_t2", f"CREATE TABLE t2 AS {SLOW};\n")
+    project.add("postgres", "003_t3", "CREATE TABLE t3 ();\n")
+
+    deploy(project)
+
+    assert project.applied("postgres") == ["001_t1", "003_t3"]
+    assert project.lite("SELECT count(*) FROM t2") == [(1,)]
