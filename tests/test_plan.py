@@ -311,6 +311,39 @@ def test_a_statement_without_a_strong_lock_may_take_its_time(applied: Project) -
     assert reasons(found) == {"003_slow": ""}
 
 
+def test_a_rollback_that_takes_too_long_does_not_speak_against_its_migration(
+    applied: Project,
+) -> None:
+    up = "ALTER TABLE t ADD COLUMN c int;\n"
+    slow = "SELECT pg_sleep(60);\nALTER TABLE t DROP COLUMN c;\n"
+    applied.add("postgres", "003_fast", up, slow)
+    settings = in_production(applied, 1)
+
+    found = rehearse(settings, nobody)
+
+    (step,) = found.steps
+    assert (found.failed, step.reason) == (False, "")
+    assert "not run to its end" in step.undo.unknown
+    assert checklist(settings, found, nobody)[3].good is None
+    assert applied.pg("SELECT count(*) FROM t") == [(50,)]
+
+    applied.add("postgres", "004_next", "CREATE TABLE u (a int);\n")
+    found = rehearse(settings, nobody)
+    assert found.failed
+    assert "not run: more than 1 s" in found.steps[1].reason
+
+
+def test_a_rollback_outside_a_transaction_is_not_run_and_not_called_bad(
+    applied: Project,
+) -> None:
+    down = "-- no-transaction\nDROP INDEX CONCURRENTLY t_a;\n"
+    applied.add("postgres", "003_i", "CREATE INDEX t_a ON t (a);\n", down)
+
+    assert answers(applied)["rollback"] == (None, "not rehearsed: postgres 003_i")
+    printed = applied.sqlpair("plan").stdout
+    assert "rollback: not run: it is -- no-transaction" in printed
+
+
 def test_the_limit_holds_on_sqlite_too(applied: Project) -> None:
     applied.add(
         "sqlite",

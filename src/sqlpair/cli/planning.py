@@ -102,6 +102,9 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
         for line in undo.refused.splitlines():
             yield f"rollback: {line}", "red"
         return
+    if undo.unknown:
+        yield f"rollback: {undo.unknown}", "yellow"
+        return
     for loss in undo.losses:
         yield f"rollback loses: {_loss(loss)}", ""
     for change in undo.left:
@@ -156,4 +159,5 @@ def _plain_undo(undo: Undo) -> dict[str, Any]:
         "losses": [loss._asdict() for loss in undo.losses],
         "left": [_plain_change(change) for change in undo.left],
         "refused": undo.refused,
+        "unknown": undo.unknown,
     }

@@ -95,7 +95,11 @@ def _rollback(rehearsal: Rehearsal) -> Answer:
     bad = list(_bad_rollbacks(rehearsal))
     if bad:
         return Answer(question, False, "; ".join(bad))
-    unknown = [str(item.step) for item in rehearsal.steps if item.reason]
+    unknown = [
+        str(item.step)
+        for item in rehearsal.steps
+        if item.reason or (item.undo and item.undo.unknown)
+    ]
     if unknown:
         return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
     return Answer(question, True, "there, and it leads back")

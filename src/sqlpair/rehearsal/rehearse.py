@@ -39,12 +39,14 @@ SAVEPOINT = "sqlpair_rollback"
 class Undo(NamedTuple):
     """A migration's rollback, run right after it.
 
-    ``refused`` says why it did not run; ``left`` is what it does not put back.
+    ``left`` is what it does not put back, ``refused`` why it fails; ``unknown`` says
+    why it was not run to its end, where nothing speaks against it.
     """
 
-    losses: tuple[Loss, ...]
-    left: tuple[Change, ...]
-    refused: str
+    losses: tuple[Loss, ...] = ()
+    left: tuple[Change, ...] = ()
+    refused: str = ""
+    unknown: str = ""
 
 
 class Rehearsed(NamedTuple):
@@ -168,6 +170,7 @@ class _Run:
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
         self._skipped = ""
+        self._over = ""  # why nothing more is run, though nothing failed
 
     def steps(self, ready: Sequence[Ready]) -> None:
         """Run the migrations of ``ready`` in one transaction, and roll it back."""
@@ -207,6 +210,11 @@ class _Run:
         step, file, _ = item
         if self.failed:
             self.found.append(Rehearsed(step, f"not run: {self._skipped} failed"))
+            return before
+        if self._over:
+            self.failed = True
+            self._skipped = step.migration.stem
+            self.found.append(Rehearsed(step, f"not run: {self._over}"))
             return before
         if not file.transactional:
             self._skipped = step.migration.stem
@@ -278,9 +286,9 @@ class _Run:
         try:
             file = sqlfile.read(step.migration.down, driver_of(session.database).split)
         except SqlpairError as error:
-            return Undo((), (), str(error))
+            return Undo(refused=str(error))
         if not file.transactional:
-            return Undo((), (), "not run: it is -- no-transaction")
+            return Undo(unknown="not run: it is -- no-transaction")
         down = step._replace(upgrade=False)
 
         def back() -> None:
@@ -297,11 +305,17 @@ class _Run:
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
             lost, below = losses(session, above, run)
-            undo = Undo(lost, difference(before, below), "")
+            undo = Undo(lost, difference(before, below))
         except SqlpairError as error:
-            if self._limit.expired:
-                raise
-            undo = Undo((), (), str(error))
+            undo = Undo(refused=str(error))
+        if self._limit.expired:
+            # The migration itself was in time: only its rollback is not known.
+            self._limit.stop()
+            self._over = (
+                f"more than {self._limit.seconds:g} s (plan_lock_limit) were over"
+            )
+            undo = Undo(unknown=f"not run to its end: {self._over}")
         session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        self._keep_time(self._observer.strong())
+        if not self._over:
+            self._keep_time(self._observer.strong())
         return undo
