@@ -19,7 +19,8 @@ from sqlpair import backup
 from sqlpair.drivers.postgresql.observe import MODES
 from sqlpair.prove.proof import prove
 from sqlpair.rehearsal.checklist import checklist
-from sqlpair.rehearsal.rehearse import Rehearsed, rehearse
+from sqlpair.rehearsal.found import Rehearsed
+from sqlpair.rehearsal.rehearse import rehearse
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import typer
 from sqlpair.cli import console
 from sqlpair.cli.reading import Json
 from sqlpair.rehearsal.checklist import Answer, checklist
+from sqlpair.rehearsal.found import Rehearsal, Rehearsed, Undo
 from sqlpair.rehearsal.losses import Loss
 from sqlpair.rehearsal.observed import Observed
-from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed, Undo, rehearse
+from sqlpair.rehearsal.rehearse import rehearse
 from sqlpair.schema import BEFORE, Change, describe
 
 WIDTH = 60

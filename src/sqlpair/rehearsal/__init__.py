@@ -2,6 +2,9 @@
 
 observed   what a driver sees of one statement: time, rows, locks, rewrites
 limit      no strong lock is held longer than ``plan_lock_limit``
-rehearse   the run, database by database, under the deployment locks
+losses     what a rollback takes with it
+run        one database, in one transaction
+rehearse   all of them, one by one, under the deployment locks
+found      what came of it
 checklist  the pre-migration checklist, each line answered
 """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlpair import store
 from sqlpair.drivers import Report
 from sqlpair.prove import record
-from sqlpair.rehearsal.rehearse import Rehearsal, Rehearsed
+from sqlpair.rehearsal.found import Rehearsal, Rehearsed
 from sqlpair.schema import BEFORE, Change, describe
 from sqlpair.settings import Settings
 from sqlpair.standing import Overview, overview
