@@ -7,8 +7,11 @@ refused before anything runs.
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -21,6 +24,7 @@ from sqlpair.migration import Migration
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
+    from sqlpair.drivers import Session
     from sqlpair.plan import Step
 
 
@@ -67,19 +71,17 @@ def require(branch: Branch) -> None:
 
 
 def load(steps: Sequence[Step]) -> list[ModuleType]:
-    """Import the modules of ``steps`` and check that each says what its SQL file says.
+    """Load the modules of ``steps`` and check that each says what its SQL file says.
 
     HistoryError names the module that is missing or differs.
     """
-    from alembic.util import load_python_file
-
     for branch in {step.branch.name: step.branch for step in steps}.values():
         require(branch)
     modules = []
     for step in steps:
         path = module_path(step.branch, step.migration)
         try:
-            module = load_python_file(str(path.parent), path.name)
+            module = _load(path)
         except Exception as error:
             raise HistoryError(
                 f"{step}: the revision module cannot be loaded",
@@ -88,6 +90,43 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
         _check(step, module, path)
         modules.append(module)
     return modules
+
+
+def _load(path: Path) -> ModuleType:
+    # Not by import: for thousands of modules that run once, its finders and its cache
+    # of byte code take several times as long.
+    source = path.read_bytes()
+    if b"alembic" in source:
+        importlib.import_module("alembic.op")  # see context()
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    code = compile(source, path, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102 - as Alembic would
+    return module
+
+
+def context(session: Session) -> MigrationContext | None:
+    """Return what Alembic's ``op`` speaks to in a module that does more than its pair.
+
+    None where nothing that was loaded knows Alembic, which takes long to import. No
+    transaction may be open: SQLAlchemy's first use of a connection ends it.
+    """
+    if "alembic.op" not in sys.modules:
+        return None
+    from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(session.alembic_connection())
+
+
+@contextmanager
+def _operations(context: MigrationContext | None) -> Iterator[None]:
+    if context is None:
+        yield
+        return
+    from alembic.operations import Operations
+
+    with Operations.context(context):
+        yield
 
 
 def _check(step: Step, module: ModuleType, path: Path) -> None:
@@ -113,7 +152,7 @@ def _check(step: Step, module: ModuleType, path: Path) -> None:
 def run(
     step: Step,
     module: ModuleType,
-    context: MigrationContext,
+    context: MigrationContext | None,
     execute: Callable[[], None],
 ) -> None:
     """Call the module's upgrade() or downgrade(); ``execute`` runs the SQL file.
@@ -121,8 +160,6 @@ def run(
     ``context`` is what Alembic's ``op`` speaks to meanwhile. HistoryError when the
     module does not hand over its own pair exactly once.
     """
-    from alembic.operations import Operations
-
     own = (step.migration.up.name, step.direction)
     ran = 0
 
@@ -137,7 +174,7 @@ def run(
 
     name = f"sql/{step.branch.name}/{step.migration.up.name}"
     say = f'Let it say: upgrade, downgrade = pair("{name}")'
-    with revision.running(runner), Operations.context(context):
+    with revision.running(runner), _operations(context):
         try:
             getattr(module, step.direction)()
         except SqlpairError:

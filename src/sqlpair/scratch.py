@@ -46,13 +46,11 @@ class Scratch:
             return self.session.schema()
 
     def _run(self, migrations: Sequence[Migration]) -> None:
-        from alembic.runtime.migration import MigrationContext
-
         session = self.session
         split = driver_of(self.branch.database).split
         steps = [Step(self.branch, item, upgrade=True) for item in migrations]
         modules = revisions.load(steps)
-        context = MigrationContext.configure(session.alembic_connection())
+        context = revisions.context(session)
         for step, module in zip(steps, modules, strict=True):
             file = sqlfile.read(step.migration.up, split)
             run = session.run if file.transactional else session.run_alone

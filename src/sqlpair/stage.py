@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlpair import commit, ledger, loss, revisions, sqlfile
 from sqlpair.drivers import Report, Session, UnpreparableError
@@ -18,9 +17,6 @@ from sqlpair.migration import Migration
 from sqlpair.plan import Done, Watch, record, unwatched
 from sqlpair.ready import Ready
 from sqlpair.retry import retried
-
-if TYPE_CHECKING:
-    from alembic.runtime.migration import MigrationContext
 
 
 class Stage:
@@ -32,8 +28,10 @@ class Stage:
         self.transactional = steps[0].file.transactional
         names = {step.branch.name for step, _, _ in steps}
         self.sessions = [s for name, s in sessions.items() if name in names]
-        # Before a transaction is open: SQLAlchemy's first use of a connection ends it.
-        self._contexts = {s.database.name: _context(s) for s in self.sessions}
+        self._contexts = {
+            session.database.name: revisions.context(session)
+            for session in self.sessions
+        }
 
     @property
     def heads(self) -> dict[str, Migration | None]:
@@ -143,10 +141,3 @@ def stages(
         else:
             parts.append([ready])
     return [Stage(part, sessions) for part in parts]
-
-
-def _context(session: Session) -> MigrationContext:
-    # For a module that does more than its pair, with Alembic's op.
-    from alembic.runtime.migration import MigrationContext
-
-    return MigrationContext.configure(session.alembic_connection())

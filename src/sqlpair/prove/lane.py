@@ -73,8 +73,6 @@ class Lane:
     """A scratch database; ``session`` belongs to the caller."""
 
     def __init__(self, session: Session, report: Report):
-        from alembic.runtime.migration import MigrationContext
-
         self.session = session
         self.report = report
         self.driver = driver_of(session.database)
@@ -83,7 +81,7 @@ class Lane:
         # A file may speak of these tables, or of all that are there.
         ledger.ensure(session)
         session.commit()
-        self._context = MigrationContext.configure(session.alembic_connection())
+        self._context = revisions.context(session)
 
     def run(self, side: Side) -> None:
         """Run one half of a migration and commit it."""

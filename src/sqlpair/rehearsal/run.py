@@ -26,8 +26,6 @@ class Run:
     """One database, between its lock and its rollback."""
 
     def __init__(self, session: Session, seconds: float | None, report: Report):
-        from alembic.runtime.migration import MigrationContext
-
         self.name = session.database.name
         self.found: list[Rehearsed] = []
         self.notes: list[str] = []
@@ -36,7 +34,7 @@ class Run:
         self._report = report
         self._observer = driver_of(session.database).observer(session)
         self._limit = Limit(seconds, self._observer.cancel)
-        self._context = MigrationContext.configure(session.alembic_connection())
+        self._context = revisions.context(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
         self._skipped = ""
