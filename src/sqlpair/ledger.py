@@ -239,24 +239,30 @@ def _add_missing(session: Session, table: str, wanted: Columns) -> None:
             )
 
 
-def applied(table: Table, migration: Migration, checksum: str, entry: Entry) -> str:
-    """Return the SQL that records ``migration`` as applied."""
-    return _row(table, migration, checksum, entry) + "".join(
-        (
-            _head(table, migration.revision),
-            _event(table, migration, checksum, entry),
-        )
+class Record(NamedTuple):
+    """A migration that was run, the checksum of its file, and who did it."""
+
+    migration: Migration
+    checksum: str
+    entry: Entry
+
+
+def applied(table: Table, records: Sequence[Record]) -> str:
+    """Return the SQL that records migrations as applied, the last one as the head."""
+    return (
+        _rows(table, records)
+        + _head(table, records[-1].migration.revision)
+        + _events(table, records)
     )
 
 
-def undone(
-    table: Table, migration: Migration, below: Migration | None, entry: Entry
-) -> str:
-    """Return the SQL that records ``migration`` as undone, ``below`` being the head."""
+def undone(table: Table, records: Sequence[Record], below: Migration | None) -> str:
+    """Return the SQL that records migrations as undone, ``below`` being the head."""
+    numbers = ", ".join(str(record.migration.number) for record in records)
     return (
-        f"DELETE FROM {table.prefix}{LEDGER} WHERE version = {migration.number};\n"
+        f"DELETE FROM {table.prefix}{LEDGER} WHERE version IN ({numbers});\n"
         + _head(table, below.revision if below else None)
-        + _event(table, migration, "", entry)
+        + _events(table, [record._replace(checksum="") for record in records])
     )
 
 
@@ -270,7 +276,7 @@ def stamped(table: Table, kept: Sequence[tuple[Migration, str]], entry: Entry) -
     numbers = ", ".join(str(migration.number) for migration, _ in kept)
     others = f" WHERE version NOT IN ({numbers})" if kept else ""
     rows = "".join(
-        _row(table, migration, checksum, entry, unless_there=True)
+        _unless_there(table, Record(migration, checksum, entry))
         for migration, checksum in kept
     )
     head, checksum = kept[-1] if kept else (None, "")
@@ -278,7 +284,7 @@ def stamped(table: Table, kept: Sequence[tuple[Migration, str]], entry: Entry) -
         f"DELETE FROM {ledger}{others};\n"
         + rows
         + _head(table, head.revision if head else None)
-        + _event(table, head, checksum, entry)
+        + _events(table, [(head, checksum, entry)])
     )
 
 
@@ -289,7 +295,7 @@ def accepted(
     return "".join(
         f"UPDATE {table.prefix}{LEDGER} SET checksum = {quote(checksum)}"
         f" WHERE version = {migration.number};\n"
-        + _event(table, migration, checksum, entry)
+        + _events(table, [(migration, checksum, entry)])
         for migration, checksum in checksums
     )
 
@@ -303,18 +309,35 @@ def note_restore(session: Session, state: State, entry: Entry) -> None:
     head = state.applied[-1] if state.applied else None
     session.execute(_history(table))
     _add_missing(session, HISTORY, HISTORY_COLUMNS)
-    session.execute(_event(table, head, head.checksum if head else "", entry))
+    session.execute(_events(table, [(head, head.checksum if head else "", entry)]))
 
 
-def _row(
-    table: Table,
-    migration: Migration,
-    checksum: str,
-    entry: Entry,
-    *,
-    unless_there: bool = False,
-) -> str:
+_LEDGER_COLUMNS = (
+    "(version, migration_name, applied_at, checksum, deployment, applied_by,"
+    " milliseconds, method)"
+)
+_HISTORY_COLUMNS = (
+    "(deployment, transaction_id, action, version, migration_name, applied_by,"
+    " milliseconds, checksum, databases)"
+)
+
+
+def _rows(table: Table, records: Iterable[Record]) -> str:
+    values = (f"({_values(table, record)})" for record in records)
+    return _insert(f"{table.prefix}{LEDGER} {_LEDGER_COLUMNS}", values)
+
+
+def _unless_there(table: Table, record: Record) -> str:
     ledger = f"{table.prefix}{LEDGER}"
+    return (
+        f"INSERT INTO {ledger} {_LEDGER_COLUMNS} SELECT {_values(table, record)}"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {ledger}"
+        f" WHERE version = {record.migration.number});\n"
+    )
+
+
+def _values(table: Table, record: Record) -> str:
+    migration, checksum, entry = record
     values = (
         str(migration.number),
         quote(migration.stem),
@@ -325,12 +348,15 @@ def _row(
         _literal(entry.milliseconds),
         quote(entry.method),
     )
-    there = f"SELECT 1 FROM {ledger} WHERE version = {migration.number}"
-    condition = f" WHERE NOT EXISTS ({there})" if unless_there else ""
-    return (
-        f"INSERT INTO {ledger} (version, migration_name, applied_at,"
-        " checksum, deployment, applied_by, milliseconds, method)"
-        f" SELECT {', '.join(values)}{condition};\n"
+    return ", ".join(values)
+
+
+def _insert(into: str, values: Iterable[str]) -> str:
+    """Return INSERTs of many rows; SQLite takes a million bytes a statement."""
+    rows = [*values]
+    return "".join(
+        f"INSERT INTO {into} VALUES {', '.join(rows[at : at + 1000])};\n"
+        for at in range(0, len(rows), 1000)
     )
 
 
@@ -344,9 +370,14 @@ def _head(table: Table, revision: str | None) -> str:
     return sql
 
 
-def _event(
-    table: Table, migration: Migration | Applied | None, checksum: str, entry: Entry
+def _events(
+    table: Table, records: Iterable[tuple[Migration | Applied | None, str, Entry]]
 ) -> str:
+    values = (f"({_event(*record)})" for record in records)
+    return _insert(f"{table.prefix}{HISTORY} {_HISTORY_COLUMNS}", values)
+
+
+def _event(migration: Migration | Applied | None, checksum: str, entry: Entry) -> str:
     values = (
         quote(entry.deployment),
         quote(entry.transaction),
@@ -358,11 +389,7 @@ def _event(
         quote(checksum),
         quote(entry.databases),
     )
-    return (
-        f"INSERT INTO {table.prefix}{HISTORY} (deployment, transaction_id, action,"
-        " version, migration_name, applied_by, milliseconds, checksum, databases)"
-        f" VALUES ({', '.join(values)});\n"
-    )
+    return ", ".join(values)
 
 
 def _literal(value: int | str | None) -> str:

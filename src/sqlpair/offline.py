@@ -144,7 +144,8 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         if not file.transactional:
             buffer.write(driver.SCRIPT_BEGIN)
         buffer.write(driver.SCRIPT_RESET)
-        buffer.write(record(step, file.checksum, table, _entry(step.direction)))
+        own = (step, file.checksum, _entry(step.direction))
+        buffer.write(record([own], table))
     buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()
 

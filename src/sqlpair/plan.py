@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from typing import NamedTuple
 
 from sqlpair import ledger, version
@@ -134,11 +135,23 @@ def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
     return (*reversed(downs), *ups)
 
 
-def record(step: Step, checksum: str, table: Table, entry: ledger.Entry) -> str:
-    """Return the SQL that records ``step``, whose file has ``checksum``."""
-    if step.upgrade:
-        return ledger.applied(table, step.migration, checksum, entry)
-    return ledger.undone(table, step.migration, step.below, entry)
+def record(done: Iterable[tuple[Step, str, ledger.Entry]], table: Table) -> str:
+    """Return the SQL that records steps on one database, in their order.
+
+    Each comes with the checksum of its file, and who did it.
+    """
+    sql = ""
+    for upgrade, group in groupby(done, lambda one: one[0].upgrade):
+        steps = [*group]
+        records = [
+            ledger.Record(step.migration, checksum, entry)
+            for step, checksum, entry in steps
+        ]
+        if upgrade:
+            sql += ledger.applied(table, records)
+        else:
+            sql += ledger.undone(table, records, steps[-1][0].below)
+    return sql
 
 
 def reached(places: Places) -> int:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Role, Split, Statement, excerpt
 
+# Characters. The statements of a longer file are split again when they run.
+KEPT = 2**20
 _NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
 
@@ -72,8 +74,9 @@ _REFUSALS = {
 class SqlFile(NamedTuple):
     """A SQL file's text and how to run it.
 
-    ``text`` is without a byte order mark, its line ends as they are.
-    ``left_out`` are the statements that the engine's own transaction stands for.
+    ``text`` is without a byte order mark, its line ends as they are. ``kept`` are its
+    statements, or None where they would take much memory. ``left_out`` are those that
+    the engine's own transaction stands for.
     """
 
     path: Path
@@ -82,6 +85,7 @@ class SqlFile(NamedTuple):
     transactional: bool
     split: Split
     left_out: tuple[Statement, ...]
+    kept: tuple[Statement, ...] | None = None
 
 
 def checksum(data: bytes) -> str:
@@ -98,10 +102,11 @@ def read(path: Path, split: Split) -> SqlFile:
     data = _bytes(path, where)
     text = _text(data, where)
     try:
-        first = next(split(text), None)
+        kept = tuple(split(text)) if len(text) <= KEPT else None
+        first = next(split(text) if kept is None else iter(kept), None)
         header = text if first is None else text[: first.offset]
         transactional = not _is_marked(header)
-        left_out = _check(split(text), transactional)
+        left_out = _check(split(text) if kept is None else kept, transactional)
     except SqlFileError as fault:
         raise SqlFileError(
             f"{where}:{fault.line}: {fault.what}",
@@ -109,13 +114,14 @@ def read(path: Path, split: Split) -> SqlFile:
             fault.remedy,
             line=fault.line,
         ) from None
-    return SqlFile(path, text, checksum(data), transactional, split, left_out)
+    return SqlFile(path, text, checksum(data), transactional, split, left_out, kept)
 
 
 def statements(file: SqlFile) -> Iterator[Statement]:
-    """What runs, in order, each statement made when it is asked for."""
+    """What runs, in order."""
     left_out = {statement.offset for statement in file.left_out}
-    return (s for s in file.split(file.text) if s.offset not in left_out)
+    known = file.split(file.text) if file.kept is None else file.kept
+    return (statement for statement in known if statement.offset not in left_out)
 
 
 def body(file: SqlFile) -> str:

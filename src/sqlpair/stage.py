@@ -14,7 +14,7 @@ from functools import partial
 from sqlpair import commit, ledger, loss, revisions, sqlfile
 from sqlpair.drivers import Report, Session, UnpreparableError
 from sqlpair.migration import Migration
-from sqlpair.plan import Done, Watch, record, unwatched
+from sqlpair.plan import Done, Step, Watch, record, unwatched
 from sqlpair.ready import Ready
 from sqlpair.retry import retried
 
@@ -104,6 +104,9 @@ class Stage:
 
     def _steps(self, entry: ledger.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
+        ran: dict[str, list[tuple[Step, str, ledger.Entry]]] = {
+            name: [] for name in sessions
+        }
         for step, file, module in self.steps:
             session = sessions[step.branch.name]
             run = session.run if self.transactional else session.run_alone
@@ -120,8 +123,11 @@ class Stage:
                 self._begin()
             session.reset()
             own = entry._replace(method=step.direction, milliseconds=milliseconds)
-            session.execute(record(step, file.checksum, session.table, own))
+            ran[step.branch.name].append((step, file.checksum, own))
             yield Done(step, milliseconds)
+        # All at once: the rows live or die together, as their migrations do.
+        for name, session in sessions.items():
+            session.execute(record(ran[name], session.table))
 
 
 def stages(

@@ -5,7 +5,7 @@ What the server refuses becomes a message for a person, with who was in the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,12 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from sqlpair.drivers import Report
-from sqlpair.drivers.postgresql.failure import LOCK_NOT_AVAILABLE, refused, translate
+from sqlpair.drivers.postgresql.failure import (
+    LOCK_NOT_AVAILABLE,
+    is_lost,
+    refused,
+    translate,
+)
 from sqlpair.drivers.postgresql.watch import Watch
 from sqlpair.errors import SqlpairError
 from sqlpair.retry import retried
@@ -145,6 +150,26 @@ class Queries:
             raise translate(
                 self.database, path, statement, error, self._blockers(error)
             ) from error
+
+    def run_batch(self, statements: Sequence[Statement], path: Path) -> None:
+        """Run statements of the file ``path`` that only change rows."""
+        from sqlpair.drivers.postgresql import batch
+
+        self.execute(batch.BEGIN)
+        try:
+            with self.raw.cursor() as cursor, self._watched():
+                cursor.execute(batch.together(statements))
+        except psycopg2.Error as error:
+            if is_lost(error):
+                last = statements[-1].line
+                which = f"it, or a statement after it up to line {last}"
+                raise translate(
+                    self.database, path, statements[0], error, [which]
+                ) from error
+            self.execute(batch.UNDO)
+            for statement in statements:
+                self.run_one(statement, path)
+        self.execute(batch.END)
 
     def retried(self, attempt: Callable[[], object]) -> None:
         """Call ``attempt`` again while it fails for want of a lock."""

@@ -204,8 +204,13 @@ class PostgreSQLSession(Queries):
         self.execute(RESET + self.run_time.local())
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
-        for statement in statements:
-            self.run_one(statement, path)
+        from sqlpair.drivers.postgresql.batch import batches
+
+        for batch in batches(statements):
+            if len(batch) == 1:
+                self.run_one(batch[0], path)
+            else:
+                self.run_batch(batch, path)
 
     def assert_direct(self) -> None:
         from sqlpair.drivers.postgresql import alone

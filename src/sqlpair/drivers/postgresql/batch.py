@@ -1,0 +1,45 @@
+"""Statements that only change rows, many to a round trip.
+
+A file of ten thousand INSERTs would wait for the server ten thousand times. What each
+of them does is the same as when it comes alone, but for ``statement_timestamp()``,
+which they share. A batch that fails is undone up to its savepoint and repeated
+statement by statement, so that the failure has its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlpair.statement import Statement
+
+# Anything else may change how the server reads what follows, and is rare.
+WORDS = frozenset({"INSERT", "UPDATE", "DELETE"})
+CHARACTERS = 2**16
+BEGIN = "SAVEPOINT sqlpair_batch"
+UNDO = "ROLLBACK TO SAVEPOINT sqlpair_batch"
+END = "RELEASE SAVEPOINT sqlpair_batch"
+
+
+def batches(statements: Iterable[Statement]) -> Iterator[Sequence[Statement]]:
+    """Part ``statements``; only neighbours of ``WORDS`` share a batch."""
+    batch: list[Statement] = []
+    size = 0
+    for statement in statements:
+        if not WORDS.intersection(statement.words[:1]):
+            if batch:
+                yield batch
+                batch, size = [], 0
+            yield (statement,)
+            continue
+        batch.append(statement)
+        size += len(statement.text)
+        if size > CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def together(batch: Iterable[Statement]) -> str:
+    """Return the text of a batch."""
+    return "\n".join(statement.text for statement in batch)
