@@ -8,7 +8,7 @@ runs outside, and the transaction only records it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from sqlpair import commit, ledger, loss, revisions, sqlfile
@@ -22,8 +22,15 @@ from sqlpair.retry import retried
 class Stage:
     """See above; ``sessions`` are those of all databases, by name."""
 
-    def __init__(self, steps: Sequence[Ready], sessions: Mapping[str, Session]):
+    def __init__(
+        self,
+        steps: Sequence[Ready],
+        sessions: Mapping[str, Session],
+        known: Container[str],
+    ):
+        """``known`` are databases that an earlier stage has given their ledger."""
         self.steps = tuple(steps)
+        self._known = known
         self._watch: Watch = unwatched
         self.transactional = steps[0].file.transactional
         names = {step.branch.name for step, _, _ in steps}
@@ -100,7 +107,8 @@ class Stage:
     def _begin(self) -> None:
         for session in self.sessions:
             session.begin()
-            ledger.ensure(session)
+            if session.database.name not in self._known:
+                ledger.ensure(session)
 
     def _steps(self, entry: ledger.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
@@ -146,4 +154,9 @@ def stages(
             parts[-1].append(ready)
         else:
             parts.append([ready])
-    return [Stage(part, sessions) for part in parts]
+    made = []
+    known: set[str] = set()
+    for part in parts:
+        made.append(Stage(part, sessions, frozenset(known)))
+        known.update(step.branch.name for step, _, _ in part)
+    return made

@@ -98,7 +98,7 @@ def _prepared(session: PostgreSQLSession) -> Iterator[None]:
     if not row["had"]:
         raise LockError(f"{session.database.name}: another run is at work")
     try:
-        lock.assert_held()
+        session.assert_locked()
         session.execute(session.run_time.lasting())
         session.watch(lock.connection, session.raw.info.backend_pid)
         yield

@@ -145,12 +145,19 @@ class DeploymentLock:
             " WHERE datname = current_database())"
         )
 
-    def assert_held(self) -> None:
-        """LockError if the deployment's lock was lost."""
-        held = self._rows(
-            "SELECT 1 FROM pg_catalog.pg_locks"
+    def held(self, after: str = "true") -> str:
+        """Return the SQL for whether the deployment's lock is held.
+
+        ``after`` is a true condition, evaluated first.
+        """
+        return (
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_locks"
             f" WHERE {self._lock(DEPLOYMENT)} AND pid = {self.pid}"
+            f" AND ({after}))"
         )
+
+    def assert_held(self, held: bool) -> None:
+        """LockError if the deployment's lock was lost."""
         if not held:
             raise LockError(
                 f"{self._database.name}: the deployment lock was lost",
