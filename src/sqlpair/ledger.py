@@ -103,8 +103,17 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"[:255]
 
 
+def moment() -> str:
+    """Return the present moment in UTC, as an Entry has it."""
+    return datetime.now(UTC).isoformat(" ", "microseconds")[:26]
+
+
 class Entry(NamedTuple):
-    """Who does something, and as part of what; a script cannot know by whom."""
+    """Who does something, when, and as part of what.
+
+    A script cannot know by whom, and leaves the time to the database. Otherwise ``at``
+    is in UTC by this machine's clock, so that steps on several databases have an order.
+    """
 
     deployment: str
     transaction: str
@@ -112,6 +121,7 @@ class Entry(NamedTuple):
     milliseconds: int | None = None
     who: str | None = None
     databases: str = ""
+    at: str | None = None
 
 
 def read(session: Session) -> State:
@@ -149,7 +159,7 @@ def history(session: Session) -> list[dict[str, Any]]:
     if not session.columns(HISTORY):
         return []
     return session.rows(
-        "SELECT id, CAST(at AS varchar(23)) AS at, deployment, action, version,"
+        "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
         " migration_name, applied_by, milliseconds, checksum"
         f" FROM {session.table.prefix}{HISTORY} ORDER BY id"
     )
@@ -317,7 +327,7 @@ _LEDGER_COLUMNS = (
     " milliseconds, method)"
 )
 _HISTORY_COLUMNS = (
-    "(deployment, transaction_id, action, version, migration_name, applied_by,"
+    "(at, deployment, transaction_id, action, version, migration_name, applied_by,"
     " milliseconds, checksum, databases)"
 )
 
@@ -341,7 +351,7 @@ def _values(table: Table, record: Record) -> str:
     values = (
         str(migration.number),
         quote(migration.stem),
-        table.now,
+        _literal(entry.at) if entry.at else table.now,
         quote(checksum),
         quote(entry.deployment),
         _literal(entry.who),
@@ -373,12 +383,15 @@ def _head(table: Table, revision: str | None) -> str:
 def _events(
     table: Table, records: Iterable[tuple[Migration | Applied | None, str, Entry]]
 ) -> str:
-    values = (f"({_event(*record)})" for record in records)
+    values = (f"({_event(table, *record)})" for record in records)
     return _insert(f"{table.prefix}{HISTORY} {_HISTORY_COLUMNS}", values)
 
 
-def _event(migration: Migration | Applied | None, checksum: str, entry: Entry) -> str:
+def _event(
+    table: Table, migration: Migration | Applied | None, checksum: str, entry: Entry
+) -> str:
     values = (
+        _literal(entry.at) if entry.at else table.now,
         quote(entry.deployment),
         quote(entry.transaction),
         quote(entry.method),

@@ -130,7 +130,9 @@ class Stage:
             if not self.transactional:
                 self._begin()
             session.reset()
-            own = entry._replace(method=step.direction, milliseconds=milliseconds)
+            own = entry._replace(
+                method=step.direction, milliseconds=milliseconds, at=ledger.moment()
+            )
             ran[step.branch.name].append((step, file.checksum, own))
             yield Done(step, milliseconds)
         # All at once: the rows live or die together, as their migrations do.
