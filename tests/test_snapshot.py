@@ -288,3 +288,32 @@ def test_a_string_that_looks_like_a_constraint_is_left_alone(
     assert "own_not_null" not in text
     made = in_postgresql(new_database(), text)
     assert sentences(in_postgresql(new_database(), sql), made) == []
+
+
+def test_a_statement_that_ends_with_a_comment_is_ended_after_it(
+    project: Project, tmp_path: Path
+) -> None:
+    sql = (
+        "CREATE TABLE t (a);\n"
+        "CREATE INDEX i ON t (a) WHERE a > 1 -- the bigger ones\n;\n"
+        "CREATE VIEW v AS SELECT a FROM t -- all\n;\n"
+    )
+    project.add("sqlite", "001_t", sql)
+
+    loaded = in_sqlite(tmp_path / "loaded.db", snapshot(project, "sqlite"))
+
+    assert sentences(in_sqlite(tmp_path / "hand.db", sql), loaded) == []
+
+
+def test_an_extension_keeps_the_version_that_a_migration_asked_for(
+    project: Project, new_database: NewDatabase
+) -> None:
+    sql = "CREATE EXTENSION citext; CREATE EXTENSION pg_trgm VERSION '1.3';\n"
+    project.add("postgres", "001_t", sql)
+
+    text = snapshot(project, "postgres")
+
+    assert "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;\n" in text
+    assert "COMMENT ON EXTENSION" not in text
+    made = in_postgresql(new_database(), text)
+    assert sentences(in_postgresql(new_database(), sql), made) == []

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sqlpair.drivers import quote
 from sqlpair.drivers.postgresql.copying import dumped
 from sqlpair.drivers.postgresql.split import split
 from sqlpair.drivers.postgresql.viewdef import unqualified
@@ -30,16 +31,24 @@ _OPTIONS = (
 _RESTRICT = re.compile(r"\A(?:--[^\n]*\n|\n)*\\restrict (\w+)\n")
 _NO_PATH = "SELECT pg_catalog.set_config('search_path', '', false);"
 _HEAP = "SET default_table_access_method = heap;"
-# Of who loads it; and not every version knows each.
-_IDLE = re.compile(
-    r"SET (?:statement_timeout|lock_timeout|idle_in_transaction_session_timeout"
-    r"|transaction_timeout|client_min_messages|row_security|default_tablespace)\b"
+# Settings of who loads it, not each known to every version; what comes along with an
+# extension.
+_NO_SCHEMA = re.compile(
+    r"COMMENT ON EXTENSION |SET (?:statement_timeout|lock_timeout"
+    r"|idle_in_transaction_session_timeout|transaction_timeout|client_min_messages"
+    r"|row_security|default_tablespace)\b"
 )
 _ORDER = "\n  ORDER BY "
+# It leaves the version to the server that loads it.
+_PINNED = """
+SELECT quote_ident(e.extname), e.extversion FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_available_extensions() a ON a.name = e.extname
+WHERE e.extversion <> a.default_version
+"""
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?(?:MATERIALIZED )?VIEW ")
 # From 18 on, the server names what was not named.
 _NAMED_NOT_NULL = re.compile(
-    r"""('(?:[^']|'')*'|"(?:[^"]|"")*")(?! NOT NULL)"""
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*")"""
     r"""|CONSTRAINT (?:\w+_not_null\d*|"(?:[^"]|"")*_not_null\d*") (?=NOT NULL)"""
 )
 
@@ -51,16 +60,25 @@ def schema_sql(session: PostgreSQLSession) -> list[str]:
     text = dumped(session, *_OPTIONS, *excluded, newest=True).replace("\r\n", "\n")
     if restricted := _RESTRICT.match(text):
         text = text[restricted.end() :].replace(f"\\unrestrict {restricted[1]}\n", "")
-    return _without_idle([_plain(statement.text) for statement in split(text)])
+    statements = [_plain(statement.text) for statement in split(text)]
+    for name, version in session.fetch(_PINNED):
+        created = f"CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA "
+        statements = [
+            f"{item[:-1]} VERSION {quote(version)};"
+            if item.startswith(created)
+            else item
+            for item in statements
+        ]
+    return _without_noise(statements)
 
 
-def _without_idle(statements: Sequence[str]) -> list[str]:
+def _without_noise(statements: Sequence[str]) -> list[str]:
     # Where one table is not a heap, the others are only with this.
     heap = {s for s in statements if s.startswith(_HEAP.partition("=")[0])} <= {_HEAP}
     return [
         statement
         for statement in statements
-        if not _IDLE.match(statement) and not (heap and statement == _HEAP)
+        if not _NO_SCHEMA.match(statement) and not (heap and statement == _HEAP)
     ]
 
 

@@ -6,6 +6,7 @@ then each view with its triggers, by name.
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from sqlpair.drivers.sqlite.catalog import MASTER, shadows
@@ -28,4 +29,10 @@ def schema_sql(session: SQLiteSession) -> list[str]:
         for kind, name, owner, sql in master
         if fold(owner) not in left_out
     ]
-    return [f"{sql.strip()};" for _, sql in sorted(found)]
+    return [_ended(sql.strip()) for _, sql in sorted(found)]
+
+
+def _ended(statement: str) -> str:
+    # What it keeps of one may end with a comment, which would swallow the semicolon.
+    ended = f"{statement};"
+    return ended if sqlite3.complete_statement(ended) else f"{statement}\n;"
