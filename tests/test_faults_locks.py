@@ -358,6 +358,30 @@ def test_sqlite_file_held_by_a_writer_is_waited_for_and_then_said_to_be_locked(
     assert_at(project, 4)
 
 
+def test_reader_of_a_wal_database_neither_waits_nor_stops_a_migration(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    project.lite("PRAGMA journal_mode = WAL")
+    project.add("sqlite", "004_more", "ALTER TABLE t2 ADD COLUMN more int;\n")
+    columns = "SELECT count(*) FROM pragma_table_info('t2')"
+    reader = sqlite3.connect(project.file, isolation_level=None)
+    try:
+        reader.execute("BEGIN")
+        assert reader.execute(columns).fetchone() == (1,)
+
+        deploy(project)
+
+        assert reader.execute(columns).fetchone() == (1,)
+        reader.execute("COMMIT")
+        assert reader.execute(columns).fetchone() == (2,)
+    finally:
+        reader.close()
+    assert project.lite("PRAGMA journal_mode") == [("wal",)]
+    assert project.applied("sqlite") == ["002_t2", "004_more"]
+
+
 def test_settings_of_a_transaction_bound_what_it_waits_and_outlives(
     project: Project,
 ) -> None:
