@@ -212,6 +212,21 @@ def test_what_cannot_be_rehearsed_is_told_and_what_needs_it_too(
     assert "It may need 003_outside, which was not run." in told["005_needs"]
 
 
+def test_what_needs_a_commit_that_a_rehearsal_cannot_make_is_told(
+    applied: Project,
+) -> None:
+    applied.pg("CREATE TYPE mood AS ENUM ('fine')")
+    applied.configure("alembic", transaction="migration")
+    applied.add("postgres", "003_label", "ALTER TYPE mood ADD VALUE 'tired';\n")
+    applied.add("postgres", "004_use", "CREATE TABLE m (a mood DEFAULT 'tired');\n")
+
+    told = reasons(rehearse(applied.settings, nobody))["004_use"]
+
+    assert "unsafe use of new value" in told
+    assert "It may need 003_label committed" in told
+    applied.upgrade()
+
+
 @pytest.mark.parametrize("database", ["postgres", "sqlite"])
 def test_a_migration_that_would_fail_is_told_and_fails_the_command(
     applied: Project, database: str

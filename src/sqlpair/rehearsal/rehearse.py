@@ -50,7 +50,7 @@ def rehearse(settings: Settings, report: Report) -> Rehearsal:
         failed = False
         for name, session in sessions.items():
             own = [item for item in ready if item.step.branch.name == name]
-            run = Run(session, settings.plan_lock_limit, report)
+            run = Run(session, settings, report)
             run.steps(own)
             found |= {str(item.step): item for item in run.found}
             held += run.held()

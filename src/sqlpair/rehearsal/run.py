@@ -15,6 +15,7 @@ from sqlpair.rehearsal.limit import Limit
 from sqlpair.rehearsal.losses import losses
 from sqlpair.rehearsal.observed import Lock, Observed
 from sqlpair.schema import Schema, difference
+from sqlpair.settings import Settings
 
 if TYPE_CHECKING:
     from sqlpair.statement import Statement
@@ -25,7 +26,7 @@ SAVEPOINT = "sqlpair_rollback"
 class Run:
     """One database, between its lock and its rollback."""
 
-    def __init__(self, session: Session, seconds: float | None, report: Report):
+    def __init__(self, session: Session, settings: Settings, report: Report):
         self.name = session.database.name
         self.found: list[Rehearsed] = []
         self.notes: list[str] = []
@@ -33,7 +34,8 @@ class Run:
         self._session = session
         self._report = report
         self._observer = driver_of(session.database).observer(session)
-        self._limit = Limit(seconds, self._observer.cancel)
+        self._limit = Limit(settings.plan_lock_limit, self._observer.cancel)
+        self._commits = settings.transaction == "migration"
         self._context = revisions.context(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
@@ -121,6 +123,12 @@ class Run:
             )
         if self._skipped:
             return f"{error}\nIt may need {self._skipped}, which was not run."
+        if self._commits and self.found:
+            return (
+                f"{error}\nIt may need {self.found[-1].step.migration.stem} committed:"
+                " a deployment does that here (transaction = migration), a rehearsal"
+                " cannot."
+            )
         return str(error)
 
     def _execute(self, item: Ready, observed: list[Observed]) -> None:
