@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from conftest import Project, connected
@@ -125,6 +126,25 @@ def test_a_sequence_that_a_function_drew_from_is_set_back(applied: Project) -> N
 
     assert applied.pg("SELECT last_value FROM t_id_seq") == [(50,)]
     assert not [note for note in found.notes if "sequence" in note]
+
+
+def test_a_sequence_that_another_transaction_draws_from_is_not_waited_for(
+    applied: Project,
+) -> None:
+    applied.add(
+        "postgres", "003_more", "INSERT INTO t (a) VALUES (1);\n" * 20 + "SHOW ALL;\n"
+    )
+
+    with closing(psycopg2.connect(applied.dsn)) as other, other.cursor() as cursor:
+        cursor.execute("INSERT INTO t (a) VALUES (2)")
+        found = rehearse(applied.settings, nobody)
+        other.commit()
+
+    (step,) = found.steps
+    assert step.reason == ""
+    assert any("sequence t_id_seq moved from 51, and stays" in n for n in found.notes)
+    assert applied.pg("SELECT count(*), max(id) FROM t") == [(51, 51)]
+    assert applied.pg("SELECT last_value FROM t_id_seq") != [(51,)]
 
 
 def test_it_is_not_set_back_where_somebody_else_was_connected(applied: Project) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Value = tuple[int, bool]
 
 SAVEPOINT = "sqlpair_sequence"
+PATIENCE = "1s"
 WORD = re.compile(r"\w+")
 DRAWING = {
     *("insert", "copy", "merge", "default", "nextval", "setval"),
@@ -83,6 +84,7 @@ class Sequences:
         self._known = {row["oid"]: row for row in session.rows(query)}
         self._before = self._values(self._known)
         self._kept: set[int] = set()
+        self._lost: set[int] = set()
         self._drawn: set[int] | None = None
 
     def keep(self, statement: Statement, *, lasting: bool = True) -> None:
@@ -93,20 +95,26 @@ class Sequences:
         words = set(WORD.findall(statement.text.lower()))
         if not words & DRAWING:
             return
-        for oid in self._known.keys() - self._kept:
+        for oid in self._known.keys() - self._kept - self._lost:
             row = self._known[oid]
             names = (row["own_name"], *(row["tables"] or ()))
             if any(words.issuperset(WORD.findall(name.lower())) for name in names):
                 kept = self._keep(self._known[oid])
-                if kept and lasting:
+                if not kept:
+                    self._lost.add(oid)
+                elif lasting:
                     self._kept.add(oid)
 
     def _keep(self, row: dict[str, Any]) -> bool:
         session = self._session
+        (found,) = session.rows("SELECT current_setting('lock_timeout') AS timeout")
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
+            # Others would queue behind a longer wait for one of them to end.
             session.execute(
-                f"ALTER SEQUENCE {row['full_name']} INCREMENT BY {row['step']};"
+                f"SET LOCAL lock_timeout = '{PATIENCE}';"
+                f" ALTER SEQUENCE {row['full_name']} INCREMENT BY {row['step']};"
+                f" SET LOCAL lock_timeout = {quote(found['timeout'])};"
                 f" RELEASE SAVEPOINT {SAVEPOINT}"
             )
             return True
@@ -179,7 +187,7 @@ class Sequences:
         try:
             # It changes no owner, but keeps everybody from drawing a number.
             self._session.execute(
-                f"BEGIN; SET LOCAL lock_timeout = '1s';"
+                f"BEGIN; SET LOCAL lock_timeout = '{PATIENCE}';"
                 f" ALTER SEQUENCE {name} OWNER TO {row['owner']}"
             )
             if self._values({oid: row}) == {oid: now} and self._clients() == (
