@@ -145,25 +145,20 @@ class DeploymentLock:
             " WHERE datname = current_database())"
         )
 
-    def held(self, after: str = "true") -> str:
-        """Return the SQL for whether the deployment's lock is held.
+    def assert_held(self) -> None:
+        """LockError if the deployment's lock was lost.
 
-        ``after`` is a true condition, evaluated first.
+        It ends with its transaction alone, so it is held while that goes on.
         """
-        return (
-            "EXISTS (SELECT 1 FROM pg_catalog.pg_locks"
-            f" WHERE {self._lock(DEPLOYMENT)} AND pid = {self.pid}"
-            f" AND ({after}))"
-        )
-
-    def assert_held(self, held: bool) -> None:
-        """LockError if the deployment's lock was lost."""
-        if not held:
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error as error:
             raise LockError(
                 f"{self._database.name}: the deployment lock was lost",
                 ["the connection that held it was closed, by the server or a pooler"],
                 "What was not committed by then is rolled back. Run the command again.",
-            )
+            ) from error
 
     @property
     def connection(self) -> connection:

@@ -106,15 +106,12 @@ class PostgreSQLSession(Queries):
         return Parameters(self.database, self.raw)
 
     def begin(self) -> None:
-        work, lock = self.deployment_lock.work, self.deployment_lock
-        # In one round trip, for each migration may have a transaction of its own; the
-        # second lock is looked for when the first is had.
+        work = self.deployment_lock.work
         (row,) = self.rows(
-            f"{BEGIN}{self.run_time.local()} SELECT had, pg_backend_pid() AS pid,"
-            f" {lock.held('had IS NOT NULL')} AS held"
-            f" FROM (SELECT pg_try_advisory_xact_lock({work}) AS had OFFSET 0) AS work"
+            f"{BEGIN}{self.run_time.local()}"
+            f" SELECT pg_try_advisory_xact_lock({work}) AS had, pg_backend_pid() AS pid"
         )
-        lock.assert_held(row["held"])
+        self.deployment_lock.assert_held()
         if not row["had"]:
             raise LockError(
                 f"{self.database.name}: another run is at work",
@@ -123,12 +120,9 @@ class PostgreSQLSession(Queries):
         self.watch(self.deployment_lock.connection, row["pid"])
 
     def check(self) -> None:
+        self.assert_locked()
         with self.guarded("a constraint does not hold") as cursor:
-            cursor.execute(
-                f"SET CONSTRAINTS ALL IMMEDIATE; SELECT {self.deployment_lock.held()}"
-            )
-            (row,) = cursor.fetchall()
-        self.deployment_lock.assert_held(row[0])
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -200,9 +194,7 @@ class PostgreSQLSession(Queries):
         self.deployment_lock.take(report)
 
     def assert_locked(self) -> None:
-        lock = self.deployment_lock
-        (row,) = self.rows(f"SELECT {lock.held()} AS held")
-        lock.assert_held(row["held"])
+        self.deployment_lock.assert_held()
 
     # -- migrations ------------------------------------------------------------
 
