@@ -216,3 +216,26 @@ def test_a_database_in_a_folder_of_others_can_be_read(
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     connection.close()
     assert mode == journal.lower()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('= "sqlite_001"', '= "sqlite_007"', "does not fit its place on the branch"),
+        ('revision = "', 'revision = 1 / 0 + "', "ZeroDivisionError: division by zero"),
+        ("from sqlpair", "from (sqlpair", "SyntaxError: "),
+    ],
+)
+def test_module_that_alembic_stumbles_over_is_named(
+    project: Project, old: str, new: str, message: str
+) -> None:
+    for stem in ("001_first", "003_second"):
+        project.add("sqlite", stem, "SELECT 1;\n")
+    project.upgrade()
+    module = project.root / "alembic/versions/sqlite/003_second.py"
+    module.write_text(module.read_text().replace(old, new, 1))
+
+    for command in ("current", "check"):
+        failure = project.alembic(command, expect=1)
+        assert "sqlite 003_second: the revision module" in failure.stderr
+        assert message in failure.stderr

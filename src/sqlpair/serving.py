@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, to_tuple
 
-from sqlpair import deployment, ledger, offline, scaffold
+from sqlpair import deployment, ledger, offline, revisions, scaffold
 from sqlpair.branch import Branch, branches, known_position
 from sqlpair.drivers import driver_of
-from sqlpair.errors import UsageError
+from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.plan import Step
 from sqlpair.settings import Settings
 from sqlpair.targets import Destination
 
@@ -33,7 +34,8 @@ def serve(context: EnvironmentContext, settings: Settings, command: str) -> None
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
     elif command in ("current", "check"):
-        _read_each(context, settings)
+        with _module_named(settings):
+            _read_each(context, settings)
     elif command == "revision":
         _create(context, settings)
     elif command == "merge":
@@ -120,6 +122,19 @@ def _read_each(context: EnvironmentContext, settings: Settings) -> None:
     if failures:
         failures[0].args = ("\n".join(str(error) for error in failures),)
         raise failures[0]
+
+
+@contextmanager
+def _module_named(settings: Settings) -> Iterator[None]:
+    """Where Alembic stumbles over a revision module, say which one it is."""
+    try:
+        yield
+    except (SqlpairError, CommandError):
+        raise
+    except Exception:
+        for branch in branches(settings):
+            revisions.load([Step(branch, m, upgrade=True) for m in branch.migrations])
+        raise
 
 
 @contextmanager
