@@ -114,3 +114,24 @@ def test_another_program_may_name_only_the_documented_columns(
     assert dated
     assert checksum is None
     assert sql(project, database, "SELECT max(version) FROM schema_version") == [(3,)]
+
+
+def test_migration_that_asks_the_ledger_sees_those_before_it(
+    one: tuple[Project, str],
+) -> None:
+    project, database = one
+    asked = (
+        "CREATE TABLE seen AS SELECT migration_name FROM schema_version;\n"
+        "CREATE TABLE head AS SELECT version_num FROM alembic_version;\n"
+    )
+    project.add(database, "003_asks", asked, "DROP TABLE seen;\nDROP TABLE head;\n")
+    project.add(database, "004_t4", "CREATE TABLE t4 (id int);\n")
+
+    project.upgrade()
+
+    seen = sql(project, database, "SELECT migration_name FROM seen ORDER BY 1")
+    assert seen == [("001_t1",), ("002_t2",)]
+    assert sql(project, database, "SELECT version_num FROM head") == [
+        (f"{database}_002",)
+    ]
+    assert project.applied(database) == ["001_t1", "002_t2", "003_asks", "004_t4"]

@@ -17,6 +17,7 @@ from sqlpair.migration import Migration
 from sqlpair.plan import Done, Step, Watch, record, unwatched
 from sqlpair.ready import Ready
 from sqlpair.retry import retried
+from sqlpair.sqlfile import SqlFile
 
 
 class Stage:
@@ -117,6 +118,8 @@ class Stage:
         }
         for step, file, module in self.steps:
             session = sessions[step.branch.name]
+            if self._contexts[step.branch.name] or _reads_records(file):
+                _record(ran, session)
             run = session.run if self.transactional else session.run_alone
             self._watch(step)
             began = time.monotonic()
@@ -136,8 +139,23 @@ class Stage:
             ran[step.branch.name].append((step, file.checksum, own))
             yield Done(step, milliseconds)
         # All at once: the rows live or die together, as their migrations do.
-        for name, session in sessions.items():
-            session.execute(record(ran[name], session.table))
+        for session in sessions.values():
+            _record(ran, session)
+
+
+def _reads_records(file: SqlFile) -> bool:
+    """Say whether a file may ask what was applied before it, as a script could."""
+    return any(name in file.text for name in ledger.TABLES)
+
+
+def _record(
+    ran: Mapping[str, list[tuple[Step, str, ledger.Entry]]], session: Session
+) -> None:
+    """Record what ``ran`` on the session's database and is not recorded yet."""
+    steps = ran[session.database.name]
+    if steps:
+        session.execute(record(steps, session.table))
+        steps.clear()
 
 
 def stages(
