@@ -107,6 +107,12 @@ def _lost_module(project: Project) -> None:
     (project.root / "alembic/versions/sqlite/002_t2.py").unlink()
 
 
+def _links_to_modules(project: Project) -> None:
+    folder = project.root / "alembic/versions/sqlite"
+    folder.rename(project.root / "modules")
+    folder.symlink_to(project.root / "modules")
+
+
 def _lost_rollback(project: Project) -> None:
     (project.root / "sql/sqlite/002_t2_rollback.sql").unlink()
 
@@ -164,6 +170,17 @@ def test_whatever_is_different_is_worked_out_again(
     assert recalled(known) is not None
 
     change(known)
+
+    assert recalled(known) is None
+
+
+def test_module_lost_from_a_folder_that_is_a_link_is_noticed(known: Project) -> None:
+    _links_to_modules(known)
+    with mock.patch.object(memo, "RESTED", -1):
+        deploy(known)
+    assert recalled(known) is not None
+
+    (known.root / "modules/002_t2.py").unlink()
 
     assert recalled(known) is None
 

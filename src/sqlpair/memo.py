@@ -81,9 +81,11 @@ def _look(folder: Path, parts: list[object], *, files: bool) -> int:
     Return when the last of it changed, in nanoseconds. A folder changes with the name
     or kind of any entry; what is in a rollback file nobody reads who only goes up.
     """
-    found = folder.lstat()
-    latest = found.st_ctime_ns
-    parts += (str(folder), found.st_mode, found.st_ino, latest)
+    latest = 0
+    parts.append(str(folder))
+    for found in (folder.lstat(), folder.stat()):  # it may be a link
+        latest = max(latest, found.st_ctime_ns)
+        parts += (found.st_mode, found.st_ino, found.st_ctime_ns)
     if files:
         with os.scandir(folder) as entries:
             for entry in entries:
