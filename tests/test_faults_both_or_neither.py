@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -292,3 +293,18 @@ def test_second_of_two_databases_that_cannot_promise_is_finished_by_the_next_run
 
     assert "but not more_sqlite: it was interrupted between their commits" in words
     assert last_steps(four) == dict.fromkeys(FOUR, True)
+
+
+def test_new_address_for_one_database_alone_is_told_as_what_it_may_be(
+    project: Project, tmp_path: Path
+) -> None:
+    for database, number in (("postgres", 1), ("sqlite", 2)):
+        project.add(database, f"00{number}_t", "CREATE TABLE t (id int);\n")
+    project.upgrade()
+    project.environ["SQLITE_PATH"] = str(tmp_path / "another.db")
+
+    done = project.alembic("upgrade", "heads")
+
+    assert "or it went to another sqlite" in done.stderr
+    assert "sqlite 002_t  upgrade" in done.stderr
+    assert "postgres 001_t  upgrade" not in done.stderr

@@ -33,9 +33,12 @@ class Unfinished(NamedTuple):
     def __str__(self) -> str:
         """Say it in a sentence."""
         deployment = self.transaction.partition("/")[0]
+        missing = " and ".join(self.missing)
+        # The same is found where one address was changed and the other was not.
         return (
             f"deployment {deployment} has reached {' and '.join(self.landed)}, but not"
-            f" {' and '.join(self.missing)}: it was interrupted between their commits"
+            f" {missing}: it was interrupted between their commits, or it went to"
+            f" another {missing}"
         )
 
 
