@@ -78,6 +78,20 @@ def test_failure_that_does_not_come_again_is_none(project: Project) -> None:
     assert project.pg("SELECT count(*) FROM t") == [(7,)]
 
 
+def test_row_that_changes_how_the_next_one_is_read_goes_alone(project: Project) -> None:
+    name = "'standard_conforming_strings'"
+    change = f"INSERT INTO t SELECT 1, Set_Config({name}, 'off', true);\n"
+    project.add(
+        "postgres",
+        "001_t",
+        TABLE + insert(0) + change + insert(2, r"'a\\b'") + insert(3),
+    )
+
+    project.upgrade()
+
+    assert project.pg("SELECT note FROM t WHERE id = 2") == [("a\\b",)]
+
+
 def test_lost_connection_is_told_with_the_lines_it_may_be(project: Project) -> None:
     end = "INSERT INTO t SELECT 7 WHERE pg_terminate_backend(pg_backend_pid());\n"
     project.add("postgres", "001_t", TABLE + insert(1) + end + insert(2))

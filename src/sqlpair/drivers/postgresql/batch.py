@@ -21,11 +21,11 @@ END = "RELEASE SAVEPOINT sqlpair_batch"
 
 
 def batches(statements: Iterable[Statement]) -> Iterator[Sequence[Statement]]:
-    """Part ``statements``; only neighbours of ``WORDS`` share a batch."""
+    """Part ``statements``; only neighbours that change rows share a batch."""
     batch: list[Statement] = []
     size = 0
     for statement in statements:
-        if not WORDS.intersection(statement.words[:1]):
+        if not _only_changes_rows(statement):
             if batch:
                 yield batch
                 batch, size = [], 0
@@ -38,6 +38,13 @@ def batches(statements: Iterable[Statement]) -> Iterator[Sequence[Statement]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _only_changes_rows(statement: Statement) -> bool:
+    if not WORDS.intersection(statement.words[:1]):
+        return False
+    # standard_conforming_strings, say: the server parses a batch before it runs any.
+    return "set_config" not in statement.text.lower()
 
 
 def together(batch: Iterable[Statement]) -> str:
