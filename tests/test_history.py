@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -201,3 +202,17 @@ def test_older_logs_are_read_and_broken_lines_passed_over(pair: Project) -> None
 
     assert [event.action for event in events(pair)] == ["upgrade", "upgrade", "failed"]
     assert [line["outcome"] for line in journal.lines(log)][:2] == ["started", "ran"]
+
+
+def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:
+    with mock.patch.object(journal, "MAXIMUM_BYTES", 300):
+        for number in range(1, 9):
+            project.add("sqlite", f"00{number}_t", f"CREATE TABLE t{number} (id);\n")
+            project.upgrade()
+
+    logs = sorted(path.name for path in (project.root / "logs").iterdir())
+
+    old = [f"migration.log.{number}" for number in range(1, 6)]
+    assert logs == ["migration.log", *old]
+    newest = (project.root / "logs" / old[0]).read_text() + project.log
+    assert "migration=008_t direction=upgrade" in newest
