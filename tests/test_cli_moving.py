@@ -461,3 +461,18 @@ def test_an_edited_file_is_named_though_nothing_is_pending(project: Project) -> 
         project.alembic("upgrade", "heads", expect=1),
     ):
         assert "sqlite 001_t: the SQL file was edited after it was" in failure.stderr
+
+
+def test_only_the_last_of_very_many_migrations_are_shown(project: Project) -> None:
+    for number in range(1, 61):
+        path = project.root / "sql" / "sqlite" / f"{number:03}_s.sql"
+        path.write_text("SELECT 1;\n")
+        path.with_name(f"{number:03}_s_rollback.sql").write_text("SELECT 1;\n")
+    project.sqlpair("revisions")
+
+    shown = project.sqlpair("migrate").stdout
+
+    assert "10 more before these" in shown
+    assert "010_s" not in shown
+    assert shown.count("_s ") == 50
+    assert "Migrated: 60 migrations applied in 1 database" in shown

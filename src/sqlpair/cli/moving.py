@@ -16,6 +16,8 @@ from sqlpair.deployment import Outcome
 from sqlpair.idle import NOTHING_TO_DO
 from sqlpair.targets import Destination
 
+SHOWN = 50  # of the migrations that ran
+
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. For scripts that know.")
 ]
@@ -165,6 +167,9 @@ def _summary(outcome: Outcome, verb: str, participle: str) -> None:
     if outcome.done:
         touched = len({done.step.branch.name for done in outcome.done})
         total = console.duration(sum(done.milliseconds for done in outcome.done))
+        before = len(outcome.done) - SHOWN
+        if before > 0:
+            console.say(f"{before:,} more before these; the log has them all.")
         console.table(
             ("", "", "", "."),
             [
@@ -174,7 +179,7 @@ def _summary(outcome: Outcome, verb: str, participle: str) -> None:
                     done.step.migration.stem,
                     Text(console.duration(done.milliseconds), "dim"),
                 )
-                for done in outcome.done
+                for done in outcome.done[-SHOWN:]
             ],
         )
         console.say()
