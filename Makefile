@@ -111,6 +111,15 @@ format: $(DEV)  ## Format the code
 docs: $(DEV)  ## Write what of the docs is generated
 	@$(BIN)/python docs/write.py
 
+bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an hour
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
+	@npm install --silent --prefix benchmarks/.tools dbmate knex pg better-sqlite3 \
+	  || echo "Without npm: dbmate and knex are left out." >&2
+	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/idle.py
+	@$(BIN)/python benchmarks/where.py > benchmarks/where.md
+	@$(BIN)/python benchmarks/report.py
+
 clean:  ## Remove .venv and caches; databases and logs stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
@@ -145,7 +154,7 @@ $(BIN)/python:
 	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
 	exit 1
 
-.PHONY: help migrate rollback version status history verify verify-schema verify-trades adopt \
-  force-version repair backup restore new revisions renumber snapshot lint-sql plan prove \
-  psql db-start db-stop test test-migrations test-multi-user test-faults \
-  lint format docs clean
+.PHONY: help migrate rollback version status history verify verify-schema verify-trades \
+  adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
+  plan prove psql db-start db-stop test test-migrations test-multi-user test-faults \
+  lint format docs bench clean

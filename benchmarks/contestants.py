@@ -176,16 +176,19 @@ class Sqlpair(Contestant):
             (sql / f"{n:05}_step.sql").write_text(up)
             (sql / f"{n:05}_step_rollback.sql").write_text(down)
         scaffold.write_revisions(settings.load(ini, self.environ()))
-        self.folder = project
+        self.folder, self.total = project, len(ups)
 
     def environ(self) -> Mapping[str, str]:
         return {"DATABASE_URL": self.target.dsn, "SQLITE_PATH": self.target.dsn}
 
     def up(self) -> None:
-        self.call(str(Path(sys.executable).with_name("sqlpair")), "migrate")
+        self.sqlpair("migrate")
 
     def down(self, count: int) -> None:
-        self.alembic("downgrade", f"-{count}")
+        self.sqlpair("rollback", "--to", str(self.total - count))
+
+    def sqlpair(self, *arguments: str) -> None:
+        self.call(str(Path(sys.executable).with_name("sqlpair")), *arguments)
 
     def alembic(self, *arguments: str) -> None:
         self.call(str(Path(sys.executable).with_name("alembic")), *arguments)
@@ -205,6 +208,9 @@ class AlembicSqlpair(Sqlpair):
 
     def up(self) -> None:
         self.alembic("upgrade", "heads")
+
+    def down(self, count: int) -> None:
+        self.alembic("downgrade", f"-{count}")
 
 
 ENV_PY = """\
@@ -366,7 +372,9 @@ class Yoyo(Contestant):
         folder = self.folder / "migrations"
         folder.mkdir()
         for n, (up, down) in enumerate(zip(ups, downs, strict=True), start=1):
-            (folder / f"{n:05}.sql").write_text(up)
+            # Or a rollback takes the one that it names, and none above it.
+            header = f"-- depends: {n - 1:05}\n" if n > 1 else ""
+            (folder / f"{n:05}.sql").write_text(header + up)
             (folder / f"{n:05}.rollback.sql").write_text(down)
 
     def yoyo(self, *arguments: str) -> None:

@@ -1,0 +1,211 @@
+"""Write the measured figures into docs/performance.md, and draw its plots.
+
+    python benchmarks/report.py
+
+Reads what run.py, idle.py and where.py have measured: results.json, idle.json and
+where.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+mpl.rcParams["svg.hashsalt"] = "sqlpair"  # the same figures give the same file
+from matplotlib import pyplot as plt  # noqa: E402
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+PAGE = DOCS / "performance.md"
+PEERS = ("dbmate", "sql-migrate", "knex", "yoyo")
+COLUMNS = (
+    "floor",
+    "one transaction",
+    "driver",
+    "sqlpair",
+    "sqlpair, a transaction each",
+    "alembic + sqlpair",
+    "plain Alembic",
+)
+SAID = {
+    "nothing": "nothing to do, {} migrations",
+    "apply": "apply {}",
+    "rollback": "roll back {}",
+    "file": "one file of {} INSERTs",
+}
+# Against what the goal of a workload is set, by contestant.
+GOALS = (
+    ("apply-1000", "sqlpair, a transaction each", "floor", 1.25),
+    ("apply-1000", "sqlpair", "one transaction", 1.25),
+    ("rollback-100", "sqlpair, a transaction each", "floor", 1.25),
+    ("rollback-100", "sqlpair", "one transaction", 1.25),
+    ("file-10000", "sqlpair", "driver", 1.3),
+)
+Workload = dict[str, list[float]]
+
+
+def median(found: Workload, name: str) -> float | None:
+    return statistics.median(found[name]) if found.get(name) else None
+
+
+def cell(found: Workload, name: str) -> str:
+    value = median(found, name)
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value < 1 else f"{value:.1f}"
+
+
+def title(workload: str) -> str:
+    kind, _, size = workload.partition("-")
+    return SAID[kind].format(f"{int(size):,}")
+
+
+def table(results: dict[str, dict[str, Workload]]) -> str:
+    """Return medians in seconds, a row for each workload and engine."""
+    head = ["workload", "engine", *COLUMNS[:3], "best peer", *COLUMNS[3:]]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for workload, engines in results.items():
+        for engine, found in engines.items():
+            peers = [(median(found, name), name) for name in PEERS if found.get(name)]
+            best = min(peers)[1] if peers else ""
+            row = [
+                title(workload),
+                engine,
+                *(cell(found, name) for name in COLUMNS[:3]),
+            ]
+            row.append(f"{best} {cell(found, best)}" if best else "")
+            row += [cell(found, name) for name in COLUMNS[3:]]
+            lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def ratios(results: dict[str, dict[str, Workload]]) -> str:
+    lines = ["| workload | engine | ratio | goal |", "|---|---|---|---|"]
+    for workload, name, base, goal in GOALS:
+        for engine, found in results.get(workload, {}).items():
+            own, other = median(found, name), median(found, base)
+            if own is None or other is None:
+                continue
+            # Round by round, since what slows one slows the others.
+            each = [a / b for a, b in zip(found[name], found[base], strict=False)]
+            lines.append(
+                f"| {title(workload)} | {engine} | {name} / {base}: {own / other:.2f}"
+                f" ({min(each):.2f} to {max(each):.2f}) | {goal} |"
+            )
+    return "\n".join(lines)
+
+
+def idle(results: dict[str, dict[str, dict[str, float]]]) -> str:
+    lines = [
+        "| migrations | `sqlpair migrate` / driver loop | in instructions |"
+        " `alembic upgrade heads` / empty Alembic | in instructions |",
+        "|---|---|---|---|---|",
+    ]
+    for size, found in results.items():
+        row = [f"{int(size):,}"]
+        for name, base in (
+            ("sqlpair migrate", "driver loop"),
+            ("alembic upgrade heads", "empty Alembic"),
+        ):
+            one, other = found[name], found[base]
+            row.append(
+                f"{one['seconds']:.3f} / {other['seconds']:.3f} s ="
+                f" {one['seconds'] / other['seconds']:.2f}"
+            )
+            row.append(
+                f"{one['instructions']:,.0f} / {other['instructions']:,.0f} million ="
+                f" {one['instructions'] / (other['instructions'] or 1):.2f}"
+            )
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def draw_workloads(results: dict[str, dict[str, Workload]]) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    for axis, engine in zip(axes, ("postgresql", "sqlite"), strict=True):
+        for name in (*COLUMNS, *PEERS):
+            points = [
+                (title(workload), value)
+                for workload, engines in results.items()
+                if (value := median(engines.get(engine, {}), name)) is not None
+            ]
+            own = "sqlpair" in name
+            axis.plot(
+                [label for label, _ in points],
+                [value for _, value in points],
+                marker="o",
+                linewidth=2 if own else 0.8,
+                linestyle="-" if own else ":",
+                label=name,
+            )
+        axis.set_yscale("log")
+        axis.set_title(engine)
+        axis.tick_params(axis="x", rotation=60, labelsize=7)
+    axes[0].set_ylabel("seconds, median")
+    axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, "workloads")
+
+
+def draw_scale(
+    results: dict[str, dict[str, Workload]],
+    idle: dict[str, dict[str, dict[str, float]]],
+) -> None:
+    """Milliseconds for each migration, over how many there are."""
+    figure, axis = plt.subplots(figsize=(7, 4))
+    name = "sqlpair, a transaction each"
+    for engine in ("postgresql", "sqlite"):
+        points = sorted(
+            (size, 1000 * value / size)
+            for workload, engines in results.items()
+            if workload.startswith("apply-")
+            and (value := median(engines.get(engine, {}), name)) is not None
+            and (size := int(workload.partition("-")[2]))
+        )
+        axis.plot(*zip(*points, strict=True), marker="o", label=f"apply, {engine}")
+    points = [
+        (int(size), 1000 * found["sqlpair migrate"]["seconds"] / int(size))
+        for size, found in idle.items()
+    ]
+    axis.plot(*zip(*points, strict=True), marker="o", label="nothing to do, both")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("migrations")
+    axis.set_ylabel("milliseconds for each")
+    axis.legend()
+    save(figure, "scale")
+
+
+def save(figure: plt.Figure, name: str) -> None:
+    folder = DOCS / "performance"
+    folder.mkdir(exist_ok=True)
+    figure.savefig(folder / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def main() -> None:
+    results = json.loads((HERE / "results.json").read_text())["results"]
+    found = json.loads((HERE / "idle.json").read_text())
+    page = PAGE.read_text()
+    for name, text in (
+        ("table", table(results)),
+        ("ratios", ratios(results)),
+        ("idle", idle(found)),
+        ("where", (HERE / "where.md").read_text().strip()),
+    ):
+        page = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
+            lambda match, text=text: f"{match[1]}\n{text}\n\n{match[2]}",
+            page,
+            flags=re.DOTALL,
+        )
+    PAGE.write_text(page)
+    draw_workloads(results)
+    draw_scale(results, found)
+
+
+if __name__ == "__main__":
+    main()
