@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair import ledger, leftover, memo, sqlfile, version
+from sqlpair import ledger, leftover, memo, recording, sqlfile, version
 from sqlpair.branch import Branch, branches, current
 from sqlpair.drivers import Report, Table, driver_of
 from sqlpair.errors import Interrupted, SqlpairError
@@ -206,12 +206,12 @@ def stamp(
             run.hold(places, targets)
             goals = targets(run.places)
 
-            def writing(place: Place, table: Table, entry: ledger.Entry) -> str:
+            def writing(place: Place, table: Table, entry: recording.Entry) -> str:
                 kept = [
                     (item, sqlfile.checksum(item.up.read_bytes()))
                     for item in place.branch.migrations[: goals[place.branch.name]]
                 ]
-                return ledger.stamped(table, kept, entry)
+                return recording.stamped(table, kept, entry)
 
             return run.record(goals, writing, method)
 

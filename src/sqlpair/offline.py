@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from sqlpair import ledger, revisions, sqlfile
+from sqlpair import ledger, recording, revisions, sqlfile
 from sqlpair.branch import branches
 from sqlpair.drivers import Report, Table, driver_of, quote
 from sqlpair.errors import SettingsError, UsageError
@@ -107,7 +107,7 @@ def _stamp(place: Place, position: int) -> str:
             driver.SCRIPT_HEADER,
             driver.SCRIPT_BEGIN,
             _tables(table),
-            ledger.stamped(table, kept, _entry("stamp")),
+            recording.stamped(table, kept, _entry("stamp")),
             driver.SCRIPT_COMMIT,
         ]
     )
@@ -150,8 +150,8 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
     return buffer.getvalue()
 
 
-def _entry(method: str) -> ledger.Entry:
-    return ledger.Entry(DEPLOYMENT, DEPLOYMENT, method)
+def _entry(method: str) -> recording.Entry:
+    return recording.Entry(DEPLOYMENT, DEPLOYMENT, method)
 
 
 def _tables(table: Table) -> str:

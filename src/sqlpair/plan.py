@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlpair import ledger, version
+from sqlpair import ledger, recording, version
 from sqlpair.branch import Branch
 from sqlpair.drivers import Table
 from sqlpair.migration import Migration
@@ -110,7 +110,7 @@ Places = Mapping[str, Place]
 # before the locks are taken and once after.
 Targets = Callable[[Places], Mapping[str, int]]
 # The bookkeeping to write in one database; no SQL file runs.
-Writing = Callable[[Place, Table, ledger.Entry], str]
+Writing = Callable[[Place, Table, recording.Entry], str]
 
 
 def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
@@ -135,7 +135,7 @@ def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
     return (*reversed(downs), *ups)
 
 
-def record(done: Iterable[tuple[Step, str, ledger.Entry]], table: Table) -> str:
+def record(done: Iterable[tuple[Step, str, recording.Entry]], table: Table) -> str:
     """Return the SQL that records steps on one database, in their order.
 
     Each comes with the checksum of its file, and who did it.
@@ -144,13 +144,13 @@ def record(done: Iterable[tuple[Step, str, ledger.Entry]], table: Table) -> str:
     for upgrade, group in groupby(done, lambda one: one[0].upgrade):
         steps = [*group]
         records = [
-            ledger.Record(step.migration, checksum, entry)
+            recording.Record(step.migration, checksum, entry)
             for step, checksum, entry in steps
         ]
         if upgrade:
-            sql += ledger.applied(table, records)
+            sql += recording.applied(table, records)
         else:
-            sql += ledger.undone(table, records, steps[-1][0].below)
+            sql += recording.undone(table, records, steps[-1][0].below)
     return sql
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from sqlpair import deployment, ledger
+from sqlpair import deployment, recording
 from sqlpair.branch import branches
 from sqlpair.deployment import Outcome, Place, Places, survey
 from sqlpair.drivers import Report, Table
@@ -41,12 +41,12 @@ def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcom
         names = {edit.migration.database for edit in agreed}
         return {name: p.position for name, p in places.items() if name in names}
 
-    def writing(place: Place, table: Table, entry: ledger.Entry) -> str:
+    def writing(place: Place, table: Table, entry: recording.Entry) -> str:
         own = [
             (edit.migration, edit.now)
             for edit in agreed
             if edit.migration.database == place.branch.name
         ]
-        return ledger.accepted(table, own, entry)
+        return recording.accepted(table, own, entry)
 
     return deployment.record_only(settings, targets, writing, report, method="repair")

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair import commit, exchange, ledger, manifest, store
+from sqlpair import commit, exchange, ledger, manifest, recording, store
 from sqlpair.drivers import Report, driver_of
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.exchange import Exchanges
@@ -163,12 +163,12 @@ def _stage(
     try:
         state = ledger.read(session)
         _check(copy, state)
-        entry = ledger.Entry(
+        entry = recording.Entry(
             exchanges.id, exchanges.transaction, METHOD, who=ledger.who()
         )
         session.lock(report)
         session.begin()
-        ledger.note_restore(session, state, entry)
+        recording.note_restore(session, state, entry)
         session.commit()
     finally:
         session.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from sqlpair import backup, commit, ledger, unfinished, version
+from sqlpair import backup, commit, ledger, recording, unfinished, version
 from sqlpair.branch import Branch, current
 from sqlpair.drivers import Report, Session
 from sqlpair.errors import (
@@ -166,7 +166,7 @@ class Run:
             name: self.places[name]._replace(position=position)
             for name, position in targets.items()
         }
-        entry = ledger.Entry(
+        entry = recording.Entry(
             self.id,
             transaction,
             method,

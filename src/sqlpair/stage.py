@@ -11,7 +11,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from sqlpair import commit, ledger, loss, revisions, sqlfile
+from sqlpair import commit, ledger, loss, recording, revisions, sqlfile
 from sqlpair.drivers import Report, Session, UnpreparableError
 from sqlpair.migration import Migration
 from sqlpair.plan import Done, Step, Watch, record, unwatched
@@ -64,7 +64,7 @@ class Stage:
         before each step, again when it has to be run again.
         """
         self._watch = watch
-        entry = ledger.Entry(
+        entry = recording.Entry(
             deployment,
             transaction,
             "",
@@ -87,7 +87,7 @@ class Stage:
             )
 
     def _attempt(
-        self, entry: ledger.Entry, *, guarded: bool, promise: bool = True
+        self, entry: recording.Entry, *, guarded: bool, promise: bool = True
     ) -> list[Done]:
         done: list[Done] = []
 
@@ -111,9 +111,9 @@ class Stage:
             if session.database.name not in self._known:
                 ledger.ensure(session)
 
-    def _steps(self, entry: ledger.Entry) -> Iterator[Done]:
+    def _steps(self, entry: recording.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
-        ran: dict[str, list[tuple[Step, str, ledger.Entry]]] = {
+        ran: dict[str, list[tuple[Step, str, recording.Entry]]] = {
             name: [] for name in sessions
         }
         for step, file, module in self.steps:
@@ -134,7 +134,7 @@ class Stage:
                 self._begin()
             session.reset()
             own = entry._replace(
-                method=step.direction, milliseconds=milliseconds, at=ledger.moment()
+                method=step.direction, milliseconds=milliseconds, at=recording.moment()
             )
             ran[step.branch.name].append((step, file.checksum, own))
             yield Done(step, milliseconds)
@@ -149,7 +149,7 @@ def _reads_records(file: SqlFile) -> bool:
 
 
 def _record(
-    ran: Mapping[str, list[tuple[Step, str, ledger.Entry]]], session: Session
+    ran: Mapping[str, list[tuple[Step, str, recording.Entry]]], session: Session
 ) -> None:
     """Record what ``ran`` on the session's database and is not recorded yet."""
     steps = ran[session.database.name]
