@@ -65,6 +65,11 @@ def title(workload: str) -> str:
     return SAID[kind].format(f"{int(size):,}")
 
 
+def order(workload: str) -> tuple[int, int]:
+    kind, _, size = workload.partition("-")
+    return [*SAID].index(kind), int(size)
+
+
 def table(results: dict[str, dict[str, Workload]]) -> str:
     """Return medians in seconds, a row for each workload and engine."""
     head = ["workload", "engine", *COLUMNS[:3], "best peer", *COLUMNS[3:]]
@@ -187,7 +192,8 @@ def save(figure: plt.Figure, name: str) -> None:
 
 
 def main() -> None:
-    results = json.loads((HERE / "results.json").read_text())["results"]
+    measured = json.loads((HERE / "results.json").read_text())["results"]
+    results = dict(sorted(measured.items(), key=lambda one: order(one[0])))
     found = json.loads((HERE / "idle.json").read_text())
     page = PAGE.read_text()
     for name, text in (
