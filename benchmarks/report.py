@@ -131,27 +131,31 @@ def idle(results: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def draw_workloads(results: dict[str, dict[str, Workload]]) -> None:
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    # What just one of them did compares nothing.
+    shared = [w for w, engines in results.items() if len(engines["sqlite"]) > 1]
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, sharex=True)
+    colours = plt.get_cmap("tab20").colors
     for axis, engine in zip(axes, ("postgresql", "sqlite"), strict=True):
-        for name in (*COLUMNS, *PEERS):
+        for name, colour in zip((*COLUMNS, *PEERS), colours, strict=False):
             points = [
-                (title(workload), value)
-                for workload, engines in results.items()
-                if (value := median(engines.get(engine, {}), name)) is not None
+                (value, row)
+                for row, workload in enumerate(shared)
+                if (value := median(results[workload][engine], name)) is not None
             ]
             own = "sqlpair" in name
-            axis.plot(
-                [label for label, _ in points],
-                [value for _, value in points],
-                marker="o",
-                linewidth=2 if own else 0.8,
-                linestyle="-" if own else ":",
+            axis.scatter(
+                *zip(*points, strict=True),
+                s=60 if own else 25,
+                marker="D" if own else "o",
+                color=colour,
                 label=name,
             )
-        axis.set_yscale("log")
+        axis.set_xscale("log")
         axis.set_title(engine)
-        axis.tick_params(axis="x", rotation=60, labelsize=7)
-    axes[0].set_ylabel("seconds, median")
+        axis.set_xlabel("seconds, median")
+        axis.grid(axis="y", linewidth=0.3)
+    axes[0].set_yticks(range(len(shared)), [title(workload) for workload in shared])
+    axes[0].invert_yaxis()
     axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, "workloads")
 
