@@ -125,7 +125,7 @@ class DeploymentLock:
         """Return who holds a lock: pid, application, address. Prepared ones do not."""
         found = self._rows(
             "SELECT l.pid, a.application_name AS application, a.client_addr AS address,"
-            " to_char(a.xact_start, 'HH24:MI:SS TZ') AS since"
+            " to_char(a.xact_start, 'HH24:MI:SS TZ') AS since, a.pid IS NULL AS gone"
             " FROM pg_catalog.pg_locks l"
             " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
             f" WHERE {self._lock(space)} AND l.pid IS NOT NULL"
@@ -133,6 +133,8 @@ class DeploymentLock:
         return [
             f"pid {row['pid']} ({row['application'] or 'unnamed'},"
             f" {row['address'] or 'local'}, since {row['since']})"
+            if not row["gone"]
+            else f"pid {row['pid']} (ending)"  # it went between one view and the other
             for row in found
         ]
 
