@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sqlpair import loss, revisions, sqlfile
 from sqlpair.drivers import driver_of
-from sqlpair.errors import DataLossError, HistoryError
+from sqlpair.edits import edited
+from sqlpair.errors import DataLossError
 from sqlpair.plan import Place, Places, Step
 from sqlpair.sqlfile import SqlFile
 
@@ -60,18 +61,5 @@ def refuse_changed(place: Place) -> None:
     that was lost would look like a migration that never was.
     """
     revisions.require(place.branch)
-    for row, item in zip(place.state.applied, place.branch.migrations, strict=False):
-        if not row.checksum:
-            continue
-        now = sqlfile.checksum(item.up.read_bytes())
-        if now != row.checksum:
-            raise HistoryError(
-                f"{place.branch.name} {item.stem}: the SQL file was edited after it"
-                " was applied",
-                [
-                    f"recorded {row.checksum[:12]} on {row.applied_at[:10]};"
-                    f" the file is now {now[:12]}"
-                ],
-                "Restore the file and put the change in a new migration, or run:"
-                " make repair",
-            )
+    if edits := edited(place):
+        raise edits[0].error()

@@ -7,51 +7,15 @@ Each disagreement is a problem with a sentence and a remedy of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from sqlpair import revisions, sqlfile, version
+from sqlpair import revisions, version
 from sqlpair.branch import current
+from sqlpair.edits import edited
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import Applied
-from sqlpair.migration import Migration
 from sqlpair.plan import Place, Places, Step, reached
 from sqlpair.problem import Kind, Problem, problem_of
 from sqlpair.settings import Settings
-
-
-class Edit(NamedTuple):
-    """An applied migration whose file is no longer what was applied."""
-
-    migration: Migration
-    recorded: str
-    now: str
-    applied_at: str
-
-    @property
-    def checksums(self) -> str:
-        """Say both."""
-        return (
-            f"recorded {self.recorded[:12]} on {self.applied_at[:10]};"
-            f" the file is now {self.now[:12]}"
-        )
-
-    def __str__(self) -> str:
-        """Name it, with both checksums."""
-        return f"{self.migration.database} {self.migration.stem}: {self.checksums}"
-
-
-def edited(place: Place) -> tuple[Edit, ...]:
-    """Return the applied migrations whose files differ from their checksums."""
-    files = {item.number: item for item in place.branch.migrations}
-    found = []
-    for row in place.state.applied:
-        item = files.get(row.number)
-        if item is None or not row.checksum:
-            continue
-        now = sqlfile.checksum(item.up.read_bytes())
-        if now != row.checksum:
-            found.append(Edit(item, row.checksum, now, row.applied_at))
-    return tuple(found)
 
 
 def disagreements(place: Place) -> Iterator[Problem]:
@@ -89,15 +53,7 @@ def _files(place: Place) -> Iterator[Problem]:
                 "Rename it back. A new migration takes the next free number.",
             )
     for edit in edited(place):
-        yield Problem(
-            Kind.FILES,
-            database,
-            f"{database} {edit.migration.stem}: the SQL file was edited after it was"
-            " applied",
-            (edit.checksums,),
-            "Restore the file and put the change in a new migration, or run:"
-            " make repair",
-        )
+        yield problem_of(Kind.FILES, database, edit.error())
     try:
         revisions.load([Step(place.branch, item, upgrade=True) for item in migrations])
     except HistoryError as error:

@@ -12,8 +12,8 @@ from sqlpair import deployment, recording
 from sqlpair.branch import branches
 from sqlpair.deployment import Outcome, Place, Places, survey
 from sqlpair.drivers import Report, Table
+from sqlpair.edits import Edit, edited
 from sqlpair.errors import HistoryError
-from sqlpair.records import Edit, edited
 from sqlpair.settings import Settings
 
 

@@ -9,6 +9,7 @@ from sqlpair import records, version
 from sqlpair.branch import Branch, branches
 from sqlpair.deployment import survey
 from sqlpair.drivers import Report
+from sqlpair.edits import edited
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import Applied, State
 from sqlpair.migration import Migration
@@ -92,7 +93,7 @@ def _standing(place: Place) -> Standing:
         revisions=place.state.revisions,
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
-        edited=frozenset(edit.migration.number for edit in records.edited(place)),
+        edited=frozenset(edit.migration.number for edit in edited(place)),
         problems=tuple(records.disagreements(place)),
     )
 
