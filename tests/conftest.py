@@ -137,6 +137,19 @@ def postgres(new_database: Callable[[], str]) -> str:
     return new_database()
 
 
+@pytest.fixture
+def older() -> Iterator[str]:
+    """An empty database on the oldest PostgreSQL of this machine."""
+    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="sqlpair-older-", dir=parent))
+    places = sorted(Path("/usr/lib/postgresql").glob("1[4-9]/bin"))
+    try:
+        with embedded.server(folder / "data", binaries=next(iter(places), None)) as own:
+            yield own.dsn
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _nobody(_line: str) -> None:
     """Report to nobody."""
 

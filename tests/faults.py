@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -14,6 +14,7 @@ from unittest import mock
 from conftest import Project
 from sqlpair import deployment
 from sqlpair.deployment import Outcome
+from sqlpair.drivers import driver_of
 from sqlpair.targets import Destination
 
 
@@ -114,6 +115,24 @@ def dying(
             deploy(project, *arguments)
 
     killed(action)
+
+
+@contextlib.contextmanager
+def holding(project: Project, name: str = "holder") -> Iterator[None]:
+    """Hold PostgreSQL's deployment lock, over the project's present address."""
+    database = project.settings.database("postgres")
+    database = database._replace(
+        parameters={**database.parameters, "application_name": name}
+    )
+    session = driver_of(database).connect(
+        database, read_only=False, report=lambda _line: None
+    )
+    assert session is not None
+    try:
+        session.lock(lambda _line: None)
+        yield
+    finally:
+        session.close()
 
 
 def add(project: Project, *numbers: int) -> None:

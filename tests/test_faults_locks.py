@@ -17,31 +17,12 @@ from unittest import mock
 import pytest
 
 from conftest import Project, connected
-from faults import add, assert_at, deploy, forked, until
+from faults import add, assert_at, deploy, forked, holding, until
 from sqlpair import deployment
-from sqlpair.drivers import driver_of
 from sqlpair.drivers.postgresql.session import PostgreSQLSession
 from sqlpair.errors import LockError, SqlpairError
 from sqlpair.statement import Statement
 from sqlpair.targets import Destination
-
-
-@contextmanager
-def holding(project: Project, name: str = "holder") -> Iterator[None]:
-    """Hold the deployment lock of PostgreSQL in a session of that name."""
-    database = project.settings.database("postgres")
-    database = database._replace(
-        parameters={**database.parameters, "application_name": name}
-    )
-    session = driver_of(database).connect(
-        database, read_only=False, report=lambda _line: None
-    )
-    assert session is not None
-    try:
-        session.lock(lambda _line: None)
-        yield
-    finally:
-        session.close()
 
 
 def test_holder_that_outlasts_the_wait_is_named_with_pid_and_application(

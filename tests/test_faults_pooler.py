@@ -20,9 +20,8 @@ from pathlib import Path
 import pytest
 
 from conftest import CANARY, PROGRAMS, Project, connected
-from faults import add, assert_at, at_once, deploy, until
+from faults import add, assert_at, at_once, deploy, holding, until
 from sqlpair import embedded
-from sqlpair.drivers import driver_of
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 # Debian keeps it where only root looks.
@@ -150,21 +149,6 @@ def test_twenty_runs_at_once_through_a_pooler_apply_each_migration_once(
     assert ran == [f"{number:03}_t{number}" for number in (3, 4, 5, 6)]
     assert [code for code, _ in ended] == [0] * RUNS, words
     assert_at(project, 6)
-
-
-@contextmanager
-def holding(project: Project) -> Iterator[None]:
-    """Hold PostgreSQL's deployment lock, over the project's present address."""
-    database = project.settings.database("postgres")
-    session = driver_of(database).connect(
-        database, read_only=False, report=lambda _line: None
-    )
-    assert session is not None
-    try:
-        session.lock(lambda _line: None)
-        yield
-    finally:
-        session.close()
 
 
 @pytest.mark.parametrize("holder", ["pooler", "server"])

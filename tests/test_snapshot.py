@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -89,19 +87,6 @@ def test_a_snapshot_of_everything_makes_the_same_in_an_empty_sqlite(
 
     assert len(loaded) > 30
     assert sentences(by_hand, loaded) == []
-
-
-@pytest.fixture
-def older() -> Iterator[str]:
-    """An empty database on the oldest PostgreSQL of this machine."""
-    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-older-", dir=parent))
-    places = sorted(Path("/usr/lib/postgresql").glob("1[4-9]/bin"))
-    try:
-        with embedded.server(folder / "data", binaries=next(iter(places), None)) as own:
-            yield own.dsn
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_an_older_server_gives_the_same_snapshot(

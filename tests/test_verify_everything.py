@@ -7,8 +7,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -89,19 +88,6 @@ def test_databases_run_by_hand_and_adopted_have_no_problem(everything: Project) 
     everything.sqlpair("adopt", "--yes")
 
     assert problems(everything) == ()
-
-
-@pytest.fixture
-def older() -> Iterator[str]:
-    """An empty database on the oldest PostgreSQL of this machine."""
-    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-older-", dir=parent))
-    places = sorted(Path("/usr/lib/postgresql").glob("1[4-9]/bin"))
-    try:
-        with embedded.server(folder / "data", binaries=next(iter(places), None)) as own:
-            yield own.dsn
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("live", ["older", "newer"])
