@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 from sqlpair import commit, exchange, ledger, manifest, store, version
@@ -132,6 +131,8 @@ def _copy(
 
 
 def _describe(settings: Settings, name: str, copies: tuple[Copy, ...]) -> Manifest:
+    from importlib import metadata  # slow, and few runs begin with a backup
+
     return Manifest(
         id=name,
         created_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

@@ -13,6 +13,7 @@ What changes their rows is in ``recording.py``. Nothing here commits.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -83,10 +84,8 @@ EMPTY = State((), (), has_ledger=False)
 
 def new_id() -> str:
     """Return the id of a deployment, backup or restore; ids sort by time."""
-    from secrets import token_hex
-
     now = datetime.now(UTC).isoformat("T", "milliseconds")
-    return f"{re.sub('[-:]', '', now[:23])}Z-{token_hex(3)}"
+    return f"{re.sub('[-:]', '', now[:23])}Z-{os.urandom(3).hex()}"
 
 
 @cache

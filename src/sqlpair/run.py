@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from sqlpair import backup, commit, ledger, recording, unfinished, version
+from sqlpair import commit, ledger, recording, unfinished, version
 from sqlpair.branch import Branch, current
 from sqlpair.drivers import Report, Session
 from sqlpair.errors import (
@@ -123,6 +123,8 @@ class Run:
 
             unrecorded.refuse(self.settings, self.places, self.sessions, self.report)
         if self.backup_first:
+            from sqlpair import backup
+
             folder = backup.before_deployment(self.settings, self.sessions, self.report)
             self.journal.line("backed-up", folder=folder.name)
         for number, stage in enumerate(parts, start=1):
