@@ -9,6 +9,7 @@ is there, times and ids aside. Run: make docs
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -18,9 +19,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import typer.main
+import click
 
-from sqlpair.cli import app
+from sqlpair import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -112,26 +113,21 @@ def commands() -> str:
 
 
 def _sections() -> Iterator[str]:
-    group = typer.main.get_group(app)
-    for name, command in group.commands.items():
-        usage = [name]
-        options = []
+    for name in cli.MODULES:
+        command = cli.command(name)
+        context = click.Context(command)
+        usage, told = [name], []
         for parameter in command.params:
-            metavar = parameter.metavar or str(parameter.name).upper()
-            told = getattr(parameter, "help", "")
-            if parameter.param_type_name == "argument":
-                usage.append(metavar)
-                options.append(f"- `{metavar}`: {told}")
-            else:
-                value = "" if getattr(parameter, "is_flag", False) else f" {metavar}"
-                options.append(f"- `{', '.join(parameter.opts)}{value}`: {told}")
-        if any(line.startswith("- `-") for line in options):
+            words, said = parameter.get_help_record(context) or ("", "")
+            told.append(f"- `{words}`: {' '.join(said.split())}")
+            usage += parameter.get_usage_pieces(context)
+        if any(line.startswith("- `-") for line in told):
             usage.insert(1, "[OPTIONS]")
         yield f"\n## sqlpair {' '.join(usage)}\n"
-        yield str(command.help)
-        if options:
+        yield inspect.cleandoc(str(command.help))
+        if told:
             yield ""
-            yield from options
+            yield from told
 
 
 if __name__ == "__main__":

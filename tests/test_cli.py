@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 from conftest import Project
+from sqlpair import cli
 
-COMMANDS = (
-    "migrate rollback backup restore force-version repair version status new"
-    " revisions init psql"
-)
+# To a migrate of SQLite alone, in a pipe.
+NEEDLESS = {
+    *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "sqlglot", "typer"),
+    *("asyncio", "importlib.metadata", "shutil", "ssl", "urllib.request"),
+    *("sqlpair.backup", "sqlpair.cli.reading", "sqlpair.drivers.postgresql"),
+}
 
 
 def sqlpair(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -27,15 +33,70 @@ def sqlpair(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_names_every_command(tmp_path: Path) -> None:
+def test_help_names_every_command_in_its_section(tmp_path: Path) -> None:
     done = sqlpair("--help", folder=tmp_path)
 
     assert done.returncode == 0
-    for command in COMMANDS.split():
-        assert f" {command} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for title, names in cli.SECTIONS.items():
+        section = done.stdout.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
+        assert re.findall(r"^  (\S+)", section, re.MULTILINE) == list(names)
 
 
-@pytest.mark.parametrize("words", ["nonsense", "migrate --nonsense", "rollback --to"])
+@pytest.mark.parametrize("name", cli.MODULES)
+def test_every_command_helps(tmp_path: Path, name: str) -> None:
+    done = sqlpair(name, "-h", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: sqlpair {name} [OPTIONS]")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    words = str(cli.command(name).help).split()
+    assert " ".join(words) in " ".join(done.stdout.split())
+    for parameter in cli.command(name).params:
+        record = parameter.get_help_record(click.Context(cli.command(name)))
+        assert record
+        assert record[1], f"{parameter.name} says nothing"
+        assert f"\n  {record[0]}  " in done.stdout
+
+
+def test_every_command_is_found_by_its_name() -> None:
+    named = {id(cli.command(name)) for name in cli.MODULES}
+    for path in Path(cli.__file__).parent.glob("[!_]*.py"):
+        for value in vars(import_module(f"sqlpair.cli.{path.stem}")).values():
+            assert not isinstance(value, click.Command) or id(value) in named
+    assert len(named) == len(cli.MODULES)
+
+
+def test_no_command_is_misuse_and_shows_help(tmp_path: Path) -> None:
+    done = sqlpair(folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "Move the databases:\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("migrat", "'migrate'"), ("rollback --allow-data-los", "--allow-data-loss")],
+)
+def test_what_is_misspelt_is_suggested(tmp_path: Path, words: str, meant: str) -> None:
+    done = sqlpair(*words.split(), folder=tmp_path)
+
+    assert done.returncode == 2
+    assert re.search(rf"Did you mean '?{meant}'?\?", done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "nonsense",
+        "-c alembic.ini",
+        "migrate --nonsense",
+        "migrate more",
+        "rollback --to",
+        "force-version",
+        "lint --format nonsense",
+    ],
+)
 def test_misuse_exits_with_two(tmp_path: Path, words: str) -> None:
     done = sqlpair(*words.split(), folder=tmp_path)
 
@@ -143,13 +204,25 @@ def test_db_start_is_refused_where_a_server_is_configured(project: Project) -> N
     assert "has a server of its own" in failure.stderr
 
 
+def test_migrate_imports_nothing_that_it_does_not_need(project: Project) -> None:
+    project.configure("alembic", databases="sqlite")
+    project.add("sqlite", "001_t", "CREATE TABLE t (id int);\n")
+
+    done = project.run("-X", "importtime", "-m", "sqlpair", "migrate")
+
+    assert "Migrated: 1 migration" in done.stdout
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "sqlpair.run" in imported
+    assert imported & NEEDLESS == set()
+
+
 def test_nothing_terminal_only_is_imported_by_alembic_upgrade(project: Project) -> None:
     project.add("postgres", "001_t1", "CREATE TABLE t1 (id int);\n")
     project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
     program = (
         "import sys; from alembic.config import main\n"
         "main(['upgrade', 'heads'])\n"
-        "print([name for name in ('typer', 'rich', 'click', 'sqlpair.cli')"
+        "print([name for name in ('rich', 'click', 'sqlpair.cli')"
         " if name in sys.modules])"
     )
 
@@ -157,3 +230,24 @@ def test_nothing_terminal_only_is_imported_by_alembic_upgrade(project: Project) 
 
     assert done.stdout.splitlines()[-1] == "[]"
     assert project.tables("sqlite") == {"t2"}
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_failure(project: Project) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (id int);\n")
+    for arguments in ("migrate", "status", "history --json", "migrate"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [sys.executable, "-m", "sqlpair", *arguments.split()],
+            cwd=project.root,
+            env=project.environ,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        os.close(writing)
+
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+
+    assert project.applied("sqlite") == ["001_t"]

@@ -20,12 +20,14 @@ from conftest import Project
 class Terminal:
     """A command at a terminal: what it shows, and what is typed."""
 
-    def __init__(self, project: Project, *arguments: str, columns: int = 80):
+    def __init__(
+        self, project: Project, *arguments: str, columns: int = 80, **environ: str
+    ):
         ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sqlpair", *arguments],
             cwd=project.root,
-            env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)},
+            env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)} | environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -34,6 +36,7 @@ class Terminal:
         )
         os.close(theirs)
         self._file = ours
+        self.drawn = ""  # with its styles
         self.shown = ""
 
     def wait_for(self, text: str) -> None:
@@ -61,6 +64,7 @@ class Terminal:
         except OSError:  # the other end is closed
             read = b""
         text = read.decode().replace("\r\n", "\n")
+        self.drawn += text
         self.shown += re.sub(r"\x1b\[[0-9;]*m", "", text)
         return bool(read)
 
@@ -72,8 +76,8 @@ def terminal(project: Project) -> Iterator[type[Terminal]]:
     opened: list[Terminal] = []
 
     class Opened(Terminal):
-        def __init__(self, *arguments: str, columns: int = 80):
-            super().__init__(project, *arguments, columns=columns)
+        def __init__(self, *arguments: str, columns: int = 80, **environ: str):
+            super().__init__(project, *arguments, columns=columns, **environ)
             opened.append(self)
 
     yield Opened
@@ -147,6 +151,40 @@ def test_a_narrow_terminal_cuts_the_last_columns_only(project, terminal) -> None
     assert len(row) <= 60
     assert row.endswith("…")
     assert re.match(r"  002_t2 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row)
+
+
+@pytest.mark.parametrize("command", ["status", "version", "force-version 9"])
+def test_a_terminal_shows_what_a_pipe_gets_with_styles(
+    project, terminal, command
+) -> None:
+    project.upgrade()
+    (project.root / "sql" / "sqlite" / "002_t2.sql").write_text("-- edited\n")
+
+    screen = terminal(*command.split(), columns=200)
+    code = screen.end()
+    piped = project.run("-m", "sqlpair", *command.split(), expect=code)
+
+    assert screen.shown == piped.stdout + piped.stderr
+    assert "\x1b[" not in piped.stdout + piped.stderr
+    assert re.search(r"\x1b\[[0-9;]*3[1-3]m", screen.drawn)  # red to yellow
+
+
+def test_no_color_at_a_terminal_is_honoured(project, terminal) -> None:
+    screen = terminal("version", NO_COLOR="1")
+
+    assert screen.end() == 1
+    assert "1 migration pending" in screen.drawn
+    assert not re.search(r"\x1b\[[0-9;]*[34][0-9]m", screen.drawn)
+
+
+def test_force_color_styles_a_pipe_and_breaks_no_line(project: Project) -> None:
+    name = f"001_{'long_' * 30}name"
+    project.add("sqlite", name, "SELECT 1;\n")
+
+    done = project.run("-m", "sqlpair", "status", FORCE_COLOR="1")
+
+    (row,) = (line for line in done.stdout.splitlines() if name in line)
+    assert "\x1b[33mpending" in row
 
 
 def test_verify_shows_how_far_it_is_with_references(project, terminal) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from sqlpair.settings import Settings
@@ -34,12 +34,19 @@ def answered(arguments: list[str]) -> bool:
     if where is None:
         return False
     for line in said:
-        print(line, file=sys.stderr)
-    try:
-        print(NOTHING_TO_DO, *where, sep="\n", flush=True)
-    except BrokenPipeError:  # whoever read it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write(sys.stderr, f"{line}\n")
+    write(sys.stdout, "\n".join([NOTHING_TO_DO, *where, ""]))
     return True
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write it at once. Whoever stopped reading has seen enough: the work goes on."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _worked_out(project: Settings, said: list[str]) -> list[str] | None:

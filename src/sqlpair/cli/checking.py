@@ -2,57 +2,51 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from sqlpair import lint as linting
-from sqlpair.cli import console
+from sqlpair.cli import console, options
 from sqlpair.lint import Finding, report
+from sqlpair.settings import load
 
 
-class Format(StrEnum):
-    """How findings are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    app.command(rich_help_panel="Look, and change nothing")(lint)
-
-
-def lint(
-    context: typer.Context,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FILES", help="Only the migrations of these files."),
-    ] = None,
-    output: Annotated[
-        Format, typer.Option("--format", help="github: as annotations of its lines.")
-    ] = Format.TEXT,
-) -> None:
+@click.command(cls=options.Command)
+@options.argument(
+    "files",
+    "Only the migrations of these files.",
+    nargs=-1,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="github: as annotations of its lines.",
+)
+@click.pass_obj
+def lint(config: Path, files: tuple[Path, ...], output: str) -> None:
     """Say of each migration what a careful colleague would, before anything runs.
 
     Every rule has its page in docs/lint/. A finding is silenced on its line, or above
     its statement, with a reason: -- lint: allow RULE: why it is right here. Needs the
     extra sqlpair[lint]; opens no database.
     """
-    settings = console.settings(context)
-    findings = linting.lint(settings, files or ())
-    if output is Format.JSON:
+    settings = load(config)
+    findings = linting.lint(settings, files)
+    if output == "json":
         console.dump(report.as_json(findings))
-    elif output is Format.GITHUB:
+    elif output == "github":
         for line in report.as_github(findings, settings.root):
-            typer.echo(line)
+            console.raw(line)
     else:
         _show(findings)
     if findings:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 def _show(findings: tuple[Finding, ...]) -> None:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-import typer
-from rich.text import Text
+import click
 
 from sqlpair.adopt import Recognised, Untouched, choose, examine, refuse_unlike
 from sqlpair.adopt import adopt as record
-from sqlpair.cli import console
-from sqlpair.cli.moving import Yes
-from sqlpair.cli.reading import Json
+from sqlpair.cli import console, options
 from sqlpair.force import number_of
+from sqlpair.settings import load
 from sqlpair.verify import Verified
 from sqlpair.verify import verify as find_problems
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    panel = "Look, and change nothing"
-    app.command(rich_help_panel=panel)(verify)
-    app.command(rich_help_panel="Move the databases")(adopt)
-
-
-def verify(
-    context: typer.Context,
-    database: Annotated[
-        str | None, typer.Argument(help="Look at this one only.", metavar="[DATABASE]")
-    ] = None,
-    json: Json = False,
-) -> None:
+@click.command(cls=options.Command)
+@options.database("Look at this one only.")
+@options.json
+@click.pass_obj
+def verify(config: Path, database: str | None, json: bool) -> None:
     """Check that each database is what its files say. Exit code 1 if anything is off.
 
     Files: what was applied is what the SQL files hold. Versions: alembic_version, the
@@ -40,7 +31,7 @@ def verify(
     applied migrations return no row. References: [tool.sqlpair.references] in
     pyproject.toml hold across databases. Nothing is changed.
     """
-    settings = console.settings(context)
+    settings = load(config)
     names = (database,) if database else ()
     with console.bar() as progress:
         found = find_problems(settings, console.progress, names, progress)
@@ -49,24 +40,19 @@ def verify(
     else:
         _tell(found)
     if found.problems:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
-def adopt(
-    context: typer.Context,
-    database: Annotated[
-        str | None, typer.Argument(help="Look at this one only.", metavar="[DATABASE]")
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="N",
-            help="The version it is, where migrations leave no trace in the schema.",
-        ),
-    ] = None,
-    yes: Yes = False,
-) -> None:
+@click.command(cls=options.Command)
+@options.database("Look at this one only.")
+@click.option(
+    "--at",
+    metavar="N",
+    help="The version it is, where migrations leave no trace in the schema.",
+)
+@options.yes
+@click.pass_obj
+def adopt(config: Path, database: str | None, at: str | None, yes: bool) -> None:
     """Take over a database that has tables, and no record of which migrations ran.
 
     Its schema is compared with what the files build at every version. If it is one of
@@ -74,7 +60,7 @@ def adopt(
     that no version makes count for nothing. If it is none of them, the differences
     from the nearest one are shown, and nothing is written. No migration runs.
     """
-    settings = console.settings(context)
+    settings = load(config)
     number = None if at is None else number_of(at)
     found = examine(settings, console.progress, (database,) if database else ())
     for item in found:
@@ -98,7 +84,7 @@ def _tell(found: Verified) -> None:
     console.table(
         ("database", "is at", ""),
         [
-            (item.name, item.head, Text(_pending(item.pending), "yellow"))
+            (item.name, item.head, (_pending(item.pending), "yellow"))
             for item in found.databases
         ],
     )

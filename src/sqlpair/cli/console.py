@@ -1,83 +1,141 @@
-"""What every command prints with: results, progress, failures, questions."""
+"""What every command prints with: results, progress, failures, questions.
+
+At a terminal Rich draws it. In a pipe or a file the same text is written as it is,
+without Rich: importing that takes longer than what most commands have to do.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+import click
 
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.idle import write
 from sqlpair.problem import Problem
-from sqlpair.settings import Settings, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNBROKEN = 10_000  # wider than any line
+CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
+PADDING = ("  ", "")
 
-
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    # In a pipe or a log no line is to be broken or cut to fit a terminal.
-    width = None if stream.isatty() else UNBROKEN
-    return Console(stderr=stderr, width=width, highlight=False)
-
-
-def settings(context: typer.Context) -> Settings:
-    """Read the settings of the project that the command line names."""
-    return load(context.obj)
+Styled = tuple[str, str]  # a text, and its style as Rich calls it
+Cell = str | Styled | list[Styled]
 
 
 def say(text: str = "", style: str = "") -> None:
     """Print a line of the result."""
-    _console(stderr=False).print(Text(text, style=style))
+    _print([(text, style)], sys.stdout)
 
 
 def progress(text: str) -> None:
     """Print what is going on, for who waits."""
-    _console(stderr=True).print(Text(text, style="dim"))
+    _print([(text, "dim")], sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print what a person ought to know before or beside the result."""
+    _print([(text, "yellow")], sys.stderr)
+
+
+def fail(error: SqlpairError | Interrupted) -> None:
+    """Print a failure; its traceback too when SQLPAIR_DEBUG is set."""
+    if os.environ.get("SQLPAIR_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    first, newline, rest = str(error).partition("\n")
+    _print([(first, "bold red"), (newline + rest, "")], sys.stderr)
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Print each with its evidence and its remedy."""
+    for number, problem in enumerate(found):
+        say(f"  ! {problem.what}", "yellow")
+        for line in problem.evidence:
+            say(f"    {line}")
+        # Ten columns by hand are one remedy.
+        following = found[number + 1].remedy if number + 1 < len(found) else ""
+        if problem.remedy and problem.remedy != following:
+            for line in problem.remedy.splitlines():
+                say(f"    {line}", "dim")
+            say()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows in columns; a header that ends with a dot puts its column right.
+
+    A terminal cuts what is too long for it, so the last columns matter least.
+    """
+    grid = [[_styled(cell) for cell in row] for row in rows]
+    if any(title.strip(".") for title in header):
+        grid.insert(0, [[(title.removesuffix("."), "bold dim")] for title in header])
+    widths = [max(map(_width, column)) for column in zip(*grid, strict=True)]
+    for row in grid:
+        line = []
+        for title, cell, width in zip(header, row, widths, strict=True):
+            space = (" " * (width - _width(cell)), "")
+            right = title.endswith(".")
+            line += [PADDING, *([space, *cell] if right else [*cell, space])]
+        _print(line, sys.stdout, cut=True)
+
+
+def raw(text: str) -> None:
+    """Print a line of the result for a program, exactly as it is."""
+    write(sys.stdout, f"{text}\n")
+
+
+def dump(value: Any) -> None:
+    """Print a result for a program, as JSON."""
+    import json
+
+    raw(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Ask, and leave with exit code 1 unless the answer is yes.
+
+    UsageError where nobody is there to answer.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this asks first, and there is no terminal to answer at",
+            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
+        )
+    if not click.confirm(question, err=True):
+        warn("Nothing was changed.")
+        sys.exit(1)
 
 
 @contextmanager
-def bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far something has come: its name, how much is done, how much there is.
+def bar(*, of_bytes: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show how far something has come: its name, what is done, what there is if known.
 
-    Only at a terminal.
+    Only at a terminal, where nothing of it stays.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    if not _at_terminal(sys.stderr):
+        yield lambda _what, _done, _total: None
+        return
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    screen = _console(stderr=True)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as shown:
-        tasks = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done, total=total)
-
-        yield show
-
-
-@contextmanager
-def bytes_bar() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show how many bytes are done, of how many where that is known.
-
-    Only at a terminal.
-    """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    screen = _console(stderr=True)
+    amount = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount)
+    screen = _console(sys.stderr)
     with Progress(
         *columns, console=screen, transient=True, disable=not screen.is_terminal
     ) as shown:
@@ -97,10 +155,14 @@ def status() -> Iterator[Callable[[object], None]]:
 
     Only at a terminal, where nothing of it stays.
     """
+    if not _at_terminal(sys.stderr):
+        yield lambda _what: None
+        return
+    from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    screen = _console(stderr=True)
+    screen = _console(sys.stderr)
     with Progress(
         *columns, console=screen, transient=True, disable=not screen.is_terminal
     ) as shown:
@@ -111,84 +173,6 @@ def status() -> Iterator[Callable[[object], None]]:
             tasks.append(shown.add_task(escape(str(what))))
 
         yield show
-
-
-def warn(text: str) -> None:
-    """Print what a person ought to know before or beside the result."""
-    _console(stderr=True).print(Text(text, style="yellow"))
-
-
-def fail(error: SqlpairError | Interrupted) -> None:
-    """Print a failure; its traceback too when SQLPAIR_DEBUG is set."""
-    if os.environ.get("SQLPAIR_DEBUG"):
-        traceback.print_exception(error)
-    first, _, rest = str(error).partition("\n")
-    text = Text(first, style="bold red")
-    if rest:
-        text.append(f"\n{rest}", style="not bold default")
-    _console(stderr=True).print(text)
-
-
-def problems(found: Sequence[Problem]) -> None:
-    """Print each with its evidence and its remedy."""
-    for number, problem in enumerate(found):
-        say(f"  ! {problem.what}", "yellow")
-        for line in problem.evidence:
-            say(f"    {line}")
-        # Ten columns by hand are one remedy.
-        following = found[number + 1].remedy if number + 1 < len(found) else ""
-        if problem.remedy and problem.remedy != following:
-            for line in problem.remedy.splitlines():
-                say(f"    {line}", "dim")
-            say()
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print rows in columns; a header that ends with a dot puts its column right.
-
-    A terminal cuts what is too long for it, so the last columns matter least.
-    """
-    titled = any(title.strip(".") for title in header)
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titled)
-    for title in header:
-        grid.add_column(
-            title.removesuffix("."),
-            justify="right" if title.endswith(".") else "left",
-            header_style="dim",
-            no_wrap=True,
-        )
-    for row in rows:
-        grid.add_row(*row)
-    console = _console(stderr=False)
-    wide = Console(width=UNBROKEN, highlight=False, force_terminal=console.is_terminal)
-    with wide.capture() as captured:
-        wide.print(grid)
-    for drawn in captured.get().splitlines():
-        line = Text("  ").append_text(Text.from_ansi(drawn))
-        line.rstrip()
-        console.print(line, overflow="ellipsis", no_wrap=True)
-
-
-def dump(value: Any) -> None:
-    """Print a result for a program."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def agree(question: str, *, yes: bool) -> None:
-    """Ask, and leave with exit code 1 unless the answer is yes.
-
-    UsageError where nobody is there to answer.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "this asks first, and there is no terminal to answer at",
-            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
-        )
-    if not typer.confirm(question, err=True):
-        warn("Nothing was changed.")
-        raise typer.Exit(1)
 
 
 def duration(milliseconds: int | None) -> str:
@@ -206,3 +190,49 @@ def duration(milliseconds: int | None) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _print(line: Sequence[Styled], stream: TextIO, *, cut: bool = False) -> None:
+    if not _at_terminal(stream):
+        text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
+        write(stream, f"{text.rstrip() if cut else text}\n")
+        return
+    from rich.text import Text
+
+    drawn = Text.assemble(*line)
+    if cut:
+        drawn.rstrip()
+        _console(stream).print(drawn, overflow="ellipsis", no_wrap=True)
+    else:
+        _console(stream).print(drawn)
+
+
+def _at_terminal(stream: TextIO) -> bool:
+    """Say whether Rich might take the stream for a terminal."""
+    forced = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE") == "1"
+    return stream.isatty() or bool(forced)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    # In a pipe or a log no line is to be broken or cut to fit a terminal.
+    width = None if stream.isatty() else UNBROKEN
+    return Console(file=stream, width=width, highlight=False)
+
+
+def _styled(cell: Cell) -> list[Styled]:
+    if isinstance(cell, list):
+        return cell
+    return [cell if isinstance(cell, tuple) else (cell, "")]
+
+
+def _width(cell: list[Styled]) -> int:
+    """Return how many columns of a terminal the cell takes."""
+    text = "".join(text for text, _ in cell)
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    wide = sum(east_asian_width(letter) in "FW" for letter in text)
+    return len(text) + wide - sum(map(bool, map(combining, text)))

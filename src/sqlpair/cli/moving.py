@@ -1,71 +1,32 @@
-"""Commands that change databases: migrate, rollback, force-version, repair."""
+"""Commands that change databases or what they say: rollback, force-version, repair."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
-from rich.text import Text
+import click
 
-from sqlpair import deployment
 from sqlpair import force as forcing
 from sqlpair import repair as repairing
 from sqlpair import rollback as rolling
-from sqlpair.cli import console
-from sqlpair.deployment import Outcome
-from sqlpair.idle import NOTHING_TO_DO
-from sqlpair.targets import Destination
-
-SHOWN = 50  # of the migrations that ran
-
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do not ask. For scripts that know.")
-]
+from sqlpair.cli import console, options
+from sqlpair.cli.migrating import tell, tell_places
+from sqlpair.settings import load
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    panel = "Move the databases"
-    app.command(rich_help_panel=panel)(migrate)
-    app.command(rich_help_panel=panel)(rollback)
-    app.command("force-version", rich_help_panel=panel)(force_version)
-    app.command(rich_help_panel=panel)(repair)
-
-
-def migrate(context: typer.Context) -> None:
-    """Apply every pending migration, each in its own database.
-
-    They run in the order of their numbers, and all databases commit together at the
-    end: when one migration fails, every database is left as it was. A second run has
-    nothing to do.
-    """
-    destination = Destination(("heads",), "upgrade", console.progress)
-    with console.status() as watch:
-        outcome = deployment.deploy(
-            console.settings(context), destination, console.progress, watch=watch
-        )
-    if not outcome.done:
-        console.say(NOTHING_TO_DO, "green")
-    _summary(outcome, "Migrated", "applied")
-
-
-def rollback(
-    context: typer.Context,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="N",
-            help="Go back to version N instead: undo what is numbered above it.",
-        ),
-    ] = None,
-    allow_data_loss: Annotated[
-        bool,
-        typer.Option(
-            "--allow-data-loss", help="Undo it even where rows or values are lost."
-        ),
-    ] = False,
-) -> None:
+@click.command(cls=options.Command)
+@click.option(
+    "--to",
+    metavar="N",
+    help="Go back to version N instead: undo what is numbered above it.",
+)
+@click.option(
+    "--allow-data-loss",
+    is_flag=True,
+    help="Undo it even where rows or values are lost.",
+)
+@click.pass_obj
+def rollback(config: Path, to: str | None, allow_data_loss: bool) -> None:
     """Undo the last deployment, whichever databases it touched.
 
     Runs the _rollback.sql files of what the last sqlpair migrate, make migrate or
@@ -77,7 +38,7 @@ def rollback(
     number = None if to is None else forcing.number_of(to)
     with console.status() as watch:
         outcome = rolling.rollback(
-            console.settings(context),
+            load(config),
             console.progress,
             number,
             allow_data_loss=allow_data_loss,
@@ -85,16 +46,14 @@ def rollback(
         )
     if not outcome.done:
         console.say("Nothing to do: no migration is applied above that.", "green")
-    _summary(outcome, "Rolled back", "undone")
+    tell(outcome, "Rolled back", "undone")
 
 
-def force_version(
-    context: typer.Context,
-    number: Annotated[
-        str, typer.Argument(metavar="N", help="The number of a migration, or 0.")
-    ],
-    yes: Yes = False,
-) -> None:
+@click.command(cls=options.Command)
+@options.argument("number", "The number of a migration, or 0.", metavar="N")
+@options.yes
+@click.pass_obj
+def force_version(config: Path, number: str, yes: bool) -> None:
     """Set the version to N without running any SQL. Dangerous.
 
     Writes the ledger and alembic_version of every database, and SCHEMA_VERSION in
@@ -102,7 +61,7 @@ def force_version(
     tables stay as they are: whether they fit is for you to know. Shows what it will
     write, and asks first.
     """
-    settings = console.settings(context)
+    settings = load(config)
     version = forcing.number_of(number)
     changes = forcing.preview(settings, version, console.progress)
     console.warn("No SQL runs. The databases will say this, whether it is true or not:")
@@ -124,10 +83,13 @@ def force_version(
     console.agree(f"Force version {version}?", yes=yes)
     outcome = forcing.force(settings, version, console.progress)
     console.say(f"Forced by {outcome.deployment}.", "bold")
-    _places(outcome)
+    tell_places(outcome)
 
 
-def repair(context: typer.Context, yes: Yes = False) -> None:
+@click.command(cls=options.Command)
+@options.yes
+@click.pass_obj
+def repair(config: Path, yes: bool) -> None:
     """Accept applied migrations whose files were edited since.
 
     Shows each one with the recorded and the present checksum, asks, and records the
@@ -135,7 +97,7 @@ def repair(context: typer.Context, yes: Yes = False) -> None:
     is meant for an edit that changes nothing, a comment for example; a real change
     belongs into a new migration.
     """
-    settings = console.settings(context)
+    settings = load(config)
     edits = repairing.edits(settings, console.progress)
     if not edits:
         console.say(
@@ -150,7 +112,7 @@ def repair(context: typer.Context, yes: Yes = False) -> None:
                 edit.migration.stem,
                 edit.applied_at[:19],
                 edit.recorded[:12],
-                Text(edit.now[:12], "yellow"),
+                (edit.now[:12], "yellow"),
             )
             for edit in edits
         ],
@@ -160,40 +122,3 @@ def repair(context: typer.Context, yes: Yes = False) -> None:
     console.say(
         f"Repaired: {console.count(len(edits), 'checksum')} recorded.", "bold green"
     )
-
-
-def _summary(outcome: Outcome, verb: str, participle: str) -> None:
-    """Print what ran where, and where every database is now."""
-    if outcome.done:
-        touched = len({done.step.branch.name for done in outcome.done})
-        total = console.duration(sum(done.milliseconds for done in outcome.done))
-        before = len(outcome.done) - SHOWN
-        if before > 0:
-            console.say(f"{before:,} more before these; the log has them all.")
-        console.table(
-            ("", "", "", "."),
-            [
-                (
-                    Text("+" if done.step.upgrade else "-", "green"),
-                    done.step.branch.name,
-                    done.step.migration.stem,
-                    Text(console.duration(done.milliseconds), "dim"),
-                )
-                for done in outcome.done[-SHOWN:]
-            ],
-        )
-        console.say()
-        console.say(
-            f"{verb}: {console.count(len(outcome.done), 'migration')} {participle}"
-            f" in {console.count(touched, 'database')}, {total}"
-            f" (deployment {outcome.deployment}).",
-            "bold green",
-        )
-    _places(outcome)
-
-
-def _places(outcome: Outcome) -> None:
-    *places, version = outcome.where()
-    for line in places:
-        console.say(line)
-    console.say(version, "bold")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
-from sqlpair.cli import console
-from sqlpair.cli.reading import Json
+from sqlpair.cli import console, options
 from sqlpair.rehearsal.checklist import Answer, checklist
 from sqlpair.rehearsal.found import Rehearsal, Rehearsed, Undo
 from sqlpair.rehearsal.losses import Loss
 from sqlpair.rehearsal.observed import Observed
 from sqlpair.rehearsal.rehearse import rehearse
 from sqlpair.schema import BEFORE, Change, describe
+from sqlpair.settings import load
 
 WIDTH = 60
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    app.command(rich_help_panel="Try, and change nothing")(plan)
-
-
-def plan(context: typer.Context, json: Json = False) -> None:
+@click.command(cls=options.Command)
+@options.json
+@click.pass_obj
+def plan(config: Path, json: bool) -> None:
     """Rehearse what is pending: run it for real, roll it back, and tell.
 
     Says in which order what would run on which database; for each statement the time,
@@ -34,7 +34,7 @@ def plan(context: typer.Context, json: Json = False) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
-    settings = console.settings(context)
+    settings = load(config)
     found = rehearse(settings, console.progress)
     answers = checklist(settings, found, console.progress)
     if json:
@@ -42,7 +42,7 @@ def plan(context: typer.Context, json: Json = False) -> None:
     else:
         _print(found, answers)
     if found.failed:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 def _print(found: Rehearsal, answers: tuple[Answer, ...]) -> None:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
-from sqlpair.cli import console
-from sqlpair.cli.reading import Json
+from sqlpair.cli import console, options
 from sqlpair.prove.proof import Verdict
 from sqlpair.prove.proof import prove as prove_all
+from sqlpair.settings import load
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    app.command(rich_help_panel="Try, and change nothing")(prove)
-
-
-def prove(
-    context: typer.Context,
-    database: Annotated[
-        str | None,
-        typer.Argument(metavar="[DATABASE]", help="Which one; else all of them."),
-    ] = None,
-    json: Json = False,
-) -> None:
+@click.command(cls=options.Command)
+@options.database("Which one; else all of them.")
+@options.json
+@click.pass_obj
+def prove(config: Path, database: str | None, json: bool) -> None:
     """Prove that every migration can be undone, on rows, in a scratch database.
 
     Each one goes up, down and up, also from a restored dump and with rows made above
@@ -34,7 +27,7 @@ def prove(
     from sql/DATABASE/seed.sql or are made from the schema. Exit code 1 when a
     migration is not proved.
     """
-    settings = console.settings(context)
+    settings = load(config)
     names = [database] if database else []
     tell = (lambda _verdict: None) if json else _verdict
     verdicts = prove_all(settings, names, console.progress, tell)
@@ -43,7 +36,7 @@ def prove(
     else:
         _summary(verdicts)
     if not _proved(verdicts):
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 def _proved(verdicts: Sequence[Verdict]) -> bool:

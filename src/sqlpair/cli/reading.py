@@ -1,30 +1,24 @@
-"""Commands that only look: version, status, history."""
+"""Commands that say where the databases are: version, status."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from pathlib import Path
+from typing import Any
 
-import typer
-from rich.text import Text
+import click
 
-from sqlpair.cli import console
-from sqlpair.history import history as read_history
+from sqlpair.cli import console, options
 from sqlpair.problem import Kind, Problem
+from sqlpair.settings import load
 from sqlpair.standing import Overview, Standing
 from sqlpair.standing import overview as read_overview
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    panel = "Look, and change nothing"
-    app.command(rich_help_panel=panel)(version)
-    app.command(rich_help_panel=panel)(status)
-    app.command(rich_help_panel=panel)(history)
-
-
-def version(context: typer.Context, json: Json = False) -> None:
+@click.command(cls=options.Command)
+@options.json
+@click.pass_obj
+def version(config: Path, json: bool) -> None:
     """Say each database's version, and whether everything agrees.
 
     Version N means: every migration numbered N or lower is applied, in its own
@@ -32,7 +26,7 @@ def version(context: typer.Context, json: Json = False) -> None:
     (alembic_version) and SCHEMA_VERSION in .env are compared; where they disagree,
     each disagreement is a sentence, and the exit code is 1.
     """
-    found = read_overview(console.settings(context), console.progress)
+    found = read_overview(load(config), console.progress)
     problems = [*found.problems, *_pending(found)]
     if json:
         console.dump(_version_json(found, problems))
@@ -48,7 +42,7 @@ def version(context: typer.Context, json: Json = False) -> None:
         console.table(
             ("", ""),
             [
-                ("schema version", Text(str(found.version), "bold")),
+                ("schema version", (str(found.version), "bold")),
                 ("latest file", f"{found.latest:03}"),
                 (found.env_file, _expected(found)),
             ],
@@ -58,17 +52,20 @@ def version(context: typer.Context, json: Json = False) -> None:
         if not problems:
             console.say("Files, ledger, version table and .env agree.", "green")
     if problems:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
-def status(context: typer.Context, json: Json = False) -> None:
+@click.command(cls=options.Command)
+@options.json
+@click.pass_obj
+def status(config: Path, json: bool) -> None:
     """List what is applied in each database, and what is pending.
 
     When and by whom each migration was applied, how long it took, in which
     deployment, and whether its file was edited since. Pending migrations are no
     problem; anything that does not fit is, and makes the exit code 1.
     """
-    found = read_overview(console.settings(context), console.progress)
+    found = read_overview(load(config), console.progress)
     if json:
         console.dump(_status_json(found))
     else:
@@ -77,49 +74,7 @@ def status(context: typer.Context, json: Json = False) -> None:
         console.problems(found.problems)
         console.say(_closing(found), "bold")
     if found.problems:
-        raise typer.Exit(1)
-
-
-def history(context: typer.Context, json: Json = False) -> None:
-    """List who did what when, to every database, oldest first.
-
-    Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
-    from the databases (schema_history). Runs that failed, and so left nothing there,
-    come from the log, and so does what a database does not know any more because it
-    was restored or made anew.
-    """
-    events = read_history(console.settings(context), console.progress)
-    if json:
-        console.dump([event._asdict() for event in events])
-        return
-    if not events:
-        console.say("Nothing was done yet.")
-        return
-    console.table(
-        (
-            "when (UTC)",
-            "database",
-            "what",
-            "migration",
-            "took.",
-            "by",
-            "deployment",
-            "",
-        ),
-        [
-            (
-                event.at[:19],
-                event.database,
-                Text(event.action, "bold red" if event.action == "failed" else ""),
-                event.migration,
-                console.duration(event.milliseconds),
-                event.by,
-                event.deployment,
-                Text(event.note.partition("\n")[0], "dim"),
-            )
-            for event in events
-        ],
-    )
+        sys.exit(1)
 
 
 def _expected(found: Overview) -> str:
@@ -150,11 +105,12 @@ def _show(standing: Standing) -> None:
     console.say(standing.name, "bold")
     if not standing.applied and not standing.pending:
         console.say("  no migrations")
-    rows: list[tuple[str | Text, ...]] = [
+    rows: list[tuple[console.Cell, ...]] = [
         (
-            Text(row.stem).append(
-                " edited" if row.number in standing.edited else "", "yellow"
-            ),
+            [
+                (row.stem, ""),
+                (" edited" if row.number in standing.edited else "", "yellow"),
+            ],
             row.applied_at[:19],
             console.duration(row.milliseconds),
             row.method,
@@ -164,8 +120,7 @@ def _show(standing: Standing) -> None:
         for row in standing.applied
     ]
     rows += [
-        (item.stem, Text("pending", "yellow"), "", "", "", "")
-        for item in standing.pending
+        (item.stem, ("pending", "yellow"), "", "", "", "") for item in standing.pending
     ]
     if rows:
         console.table(

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from sqlpair import backup as saving
 from sqlpair import manifest
 from sqlpair import restore as restoring
-from sqlpair.cli import console
-from sqlpair.cli.moving import Yes
+from sqlpair.cli import console, options
+from sqlpair.settings import load
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    panel = "Keep and bring back"
-    app.command(rich_help_panel=panel)(backup)
-    app.command(rich_help_panel=panel)(restore)
-
-
-def backup(context: typer.Context) -> None:
+@click.command(cls=options.Command)
+@click.pass_obj
+def backup(config: Path) -> None:
     """Copy every database into state/backups/, all at one schema version.
 
     Applications may go on reading and writing; a deployment waits. The backup is
@@ -28,8 +23,8 @@ def backup(context: typer.Context) -> None:
     that fails leaves nothing behind. Outside development every deployment begins with
     a backup by itself.
     """
-    with console.bytes_bar() as show:
-        folder = saving.backup(console.settings(context), console.progress, show)
+    with console.bar(of_bytes=True) as show:
+        folder = saving.backup(load(config), console.progress, show)
     said = manifest.peek(folder) or manifest.read(folder)
     console.table(
         ("", "", "."),
@@ -39,14 +34,11 @@ def backup(context: typer.Context) -> None:
     console.say(str(folder))
 
 
-def restore(
-    context: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(metavar="FROM", help="The folder of a backup, or its name."),
-    ],
-    yes: Yes = False,
-) -> None:
+@click.command(cls=options.Command)
+@options.argument("source", "The folder of a backup, or its name.", metavar="FROM")
+@options.yes
+@click.pass_obj
+def restore(config: Path, source: str, yes: bool) -> None:
     """Put every database back to a backup, all of them or none.
 
     Every byte of the backup is checked first. Then a copy is made beside each live
@@ -54,7 +46,7 @@ def restore(
     stop the application. What was live until then is kept under another name. Asks
     first.
     """
-    settings = console.settings(context)
+    settings = load(config)
     folder = restoring.find(settings, source)
     # Quick, to ask with; every byte is read before anything else happens.
     said = manifest.peek(folder) or manifest.read(folder)
@@ -64,7 +56,7 @@ def restore(
         "What was written since then will no longer be in the databases."
     )
     console.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
-    with console.bytes_bar() as show:
+    with console.bar(of_bytes=True) as show:
         done = restoring.restore(settings, str(folder), console.progress, show)
     console.say(
         f"Restored: {_names(said)}, schema version {said.schema_version}"

@@ -2,68 +2,66 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from sqlpair import embedded
-from sqlpair.cli import console
+from sqlpair.cli import console, options
 from sqlpair.client import choose
 from sqlpair.client import psql as run_psql
 from sqlpair.errors import UsageError
-from sqlpair.settings import Database
+from sqlpair.settings import Database, load
 
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--database", metavar="NAME", help="Which one; else the first PostgreSQL."
-    ),
-]
+which = click.option(
+    "--database", metavar="NAME", help="Which one; else the first PostgreSQL."
+)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands, in the order in which help shows them."""
-    panel = "PostgreSQL itself"
-    app.command(
-        rich_help_panel=panel,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )(psql)
-    app.command("db-start", rich_help_panel=panel)(db_start)
-    app.command("db-stop", rich_help_panel=panel)(db_stop)
-
-
-def psql(context: typer.Context, database: Name = None) -> None:
+@click.command(
+    cls=options.Command,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+@which
+@click.pass_context
+def psql(context: click.Context, database: str | None) -> None:
     """Open psql on the configured PostgreSQL.
 
     Whatever follows goes to psql: sqlpair psql -c 'SELECT 1'. An embedded server is
     started for as long as psql runs.
     """
-    chosen = choose(console.settings(context), database)
-    raise typer.Exit(run_psql(chosen, context.args, console.progress))
+    chosen = choose(load(context.obj), database)
+    sys.exit(run_psql(chosen, context.args, console.progress))
 
 
-def db_start(context: typer.Context, database: Name = None) -> None:
+@click.command(cls=options.Command)
+@which
+@click.pass_obj
+def db_start(config: Path, database: str | None) -> None:
     """Start the embedded PostgreSQL and let it run until db-stop.
 
     Nothing needs it running: every command starts it for as long as it takes. With a
     server that stays, they are quicker, and other programs can connect. Prints how.
     """
-    chosen, data = _embedded(context, database)
+    chosen, data = _embedded(config, database)
     running = embedded.start(data, binaries=chosen.binaries, report=console.progress)
     console.progress("It runs until db-stop. To connect: psql, or another program with")
     console.say(running.dsn)
 
 
-def db_stop(context: typer.Context, database: Name = None) -> None:
+@click.command(cls=options.Command)
+@which
+@click.pass_obj
+def db_stop(config: Path, database: str | None) -> None:
     """Stop the embedded PostgreSQL that db-start started."""
-    _, data = _embedded(context, database)
+    _, data = _embedded(config, database)
     stopped = embedded.stop(data, report=console.progress)
     console.say("Stopped." if stopped else "It was not running.")
 
 
-def _embedded(context: typer.Context, name: str | None) -> tuple[Database, Path]:
-    database = choose(console.settings(context), name)
+def _embedded(config: Path, name: str | None) -> tuple[Database, Path]:
+    database = choose(load(config), name)
     if database.embedded is None:
         raise UsageError(
             f"{database.name} has a server of its own, which sqlpair does not start",

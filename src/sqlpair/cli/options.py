@@ -1,0 +1,60 @@
+"""What commands have in common: how they are made, and the options several take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Run = TypeVar("Run", bound=Callable[..., Any])
+
+
+class Argument(click.Argument):
+    """An argument that says what it is; Click's own does so since 8.5 only."""
+
+    def __init__(self, *words: Any, told: str, **attributes: Any) -> None:
+        super().__init__(*words, **attributes)
+        self.told = told
+
+    def get_help_record(self, context: click.Context) -> tuple[str, str]:
+        """Return its line of the command's help."""
+        return " ".join(self.get_usage_pieces(context)), self.told
+
+
+class Command(click.Command):
+    """A command whose help shows its arguments before its options."""
+
+    def format_options(
+        self, context: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write both sections, the same in every version of Click."""
+        for title, kind in (("Arguments", "argument"), ("Options", "option")):
+            rows = [
+                record
+                for parameter in self.get_params(context)
+                if parameter.param_type_name == kind
+                and (record := parameter.get_help_record(context))
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_arguments(self, *_: Any) -> None:
+        """Write nothing: ``format_options`` has."""
+
+
+def argument(name: str, told: str, **attributes: Any) -> Callable[[Run], Run]:
+    """Take an argument, and say in help what it is."""
+    return click.argument(name, cls=Argument, told=told, **attributes)
+
+
+def database(told: str) -> Callable[[Run], Run]:
+    """Take the name of a database, which may be left out."""
+    return argument("database", told, required=False)
+
+
+json = click.option("--json", is_flag=True, help="Print JSON, for a program.")
+yes = click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask. For scripts that know."
+)

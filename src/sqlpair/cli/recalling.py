@@ -1,0 +1,56 @@
+"""The command that tells what was done in the past: history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sqlpair.cli import console, options
+from sqlpair.history import history as read_history
+from sqlpair.settings import load
+
+
+@click.command(cls=options.Command)
+@options.json
+@click.pass_obj
+def history(config: Path, json: bool) -> None:
+    """List who did what when, to every database, oldest first.
+
+    Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
+    from the databases (schema_history). Runs that failed, and so left nothing there,
+    come from the log, and so does what a database does not know any more because it
+    was restored or made anew.
+    """
+    events = read_history(load(config), console.progress)
+    if json:
+        console.dump([event._asdict() for event in events])
+        return
+    if not events:
+        console.say("Nothing was done yet.")
+        return
+    console.table(
+        (
+            "when (UTC)",
+            "database",
+            "what",
+            "migration",
+            "took.",
+            "by",
+            "deployment",
+            "",
+        ),
+        [
+            (
+                event.at[:19],
+                event.database,
+                (event.action, "bold red" if event.action == "failed" else ""),
+                event.migration,
+                console.duration(event.milliseconds),
+                event.by,
+                event.deployment,
+                (event.note.partition("\n")[0], "dim"),
+            )
+            for event in events
+        ],
+    )
