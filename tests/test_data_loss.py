@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
 import pytest
+from psycopg2.errors import LockNotAvailable
 
 from conftest import Project
+from sqlpair import revisions
+from sqlpair.drivers.postgresql import rows as postgresql
+from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
+from sqlpair.drivers.sqlite import rows as sqlite
 from sqlpair.errors import DataLossError
+from sqlpair.loss import Table
+from sqlpair.plan import Step
+from sqlpair.rehearsal.rehearse import rehearse
 
 NOTHING = "SELECT 1;\n"
 BOTH = ("postgres", "sqlite")
@@ -180,3 +193,402 @@ def test_cascaded_deletes_are_counted_on_postgresql(project: Project) -> None:
         "postgres: 1 row of public.item",
         "postgres: 2 rows of public.part",
     )
+
+
+# -- tables that a rollback reaches without naming them ------------------------------
+
+UNNAMED = {
+    "dynamic DROP": (
+        "",
+        "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'pa' || 'rt'; END $$;",
+        ["3 rows of public.part"],
+    ),
+    "dynamic TRUNCATE": (
+        "",
+        "DO $$ BEGIN EXECUTE 'TRUNCATE it' || 'em CASCADE'; END $$;",
+        ["3 rows of public.item", "3 rows of public.part"],
+    ),
+    "dynamic DROP COLUMN": (
+        "",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE it' || 'em DROP note'; END $$;",
+        ["2 values of public.item.note"],
+    ),
+    "dynamic rewrite": (
+        "",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE it' || 'em ALTER note TYPE integer"
+        " USING length(nullif(note, $q$a$q$))'; END $$;",
+        ["1 value of public.item.note"],
+    ),
+    "dynamic rebuild": (
+        "",
+        "DO $$ BEGIN EXECUTE 'CREATE TABLE n AS SELECT id, note FROM item LIMIT 2';\n"
+        "EXECUTE 'DROP TABLE it' || 'em CASCADE';\n"
+        "EXECUTE 'ALTER TABLE n RENAME TO it' || 'em'; END $$;",
+        ["1 row of public.item"],
+    ),
+    "function": (
+        "CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM part';",
+        "SELECT wipe();",
+        ["3 rows of public.part"],
+    ),
+    "trigger": (
+        "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN DELETE FROM part WHERE item = 1; RETURN NULL; END';"
+        "CREATE TRIGGER t AFTER INSERT ON other EXECUTE FUNCTION wipe();",
+        "INSERT INTO other VALUES (2);",
+        ["2 rows of public.part"],
+    ),
+    "ON DELETE SET NULL": (
+        "CREATE TABLE leaf (item integer REFERENCES item ON DELETE SET NULL);"
+        "INSERT INTO leaf VALUES (3)",
+        "DELETE FROM item WHERE id = 3;",
+        ["1 row of public.item", "1 value of public.leaf.item"],
+    ),
+    "rule": (
+        "CREATE RULE r AS ON INSERT TO other DO ALSO DELETE FROM part;",
+        "INSERT INTO other VALUES (2);",
+        ["3 rows of public.part"],
+    ),
+    "view": (
+        "CREATE VIEW parts AS SELECT * FROM part;",
+        "DELETE FROM parts; DROP VIEW parts;",
+        ["3 rows of public.part"],
+    ),
+    "INSTEAD OF trigger": (
+        "CREATE VIEW parts AS SELECT id FROM part;"
+        "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN UPDATE part SET item = NULL; RETURN NULL; END';"
+        "CREATE TRIGGER t INSTEAD OF INSERT ON parts FOR EACH ROW"
+        " EXECUTE FUNCTION wipe();",
+        "INSERT INTO parts VALUES (1);",
+        ["3 values of public.part.item"],
+    ),
+    "DROP SCHEMA": (
+        'CREATE SCHEMA s; CREATE TABLE s."It\'s \\ here" (id int);'
+        'INSERT INTO s."It\'s \\ here" VALUES (1)',
+        "DROP SCHEMA s CASCADE;",
+        ['1 row of s."It\'s \\ here"'],
+    ),
+    "a name to be quoted": (
+        'CREATE TABLE "It\'s \\ here" (id int);INSERT INTO "It\'s \\ here" VALUES (1)',
+        'DROP TABLE "It\'s \\ here";',
+        ['1 row of public."It\'s \\ here"'],
+    ),
+    "DROP TYPE": (
+        "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE day (id int, its mood);"
+        "INSERT INTO day VALUES (1, 'good')",
+        "DROP TYPE mood CASCADE;",
+        ["1 value of public.day.its"],
+    ),
+    "another in its place": (
+        "",
+        "DO $$ BEGIN EXECUTE 'DROP TABLE pa' || 'rt';\n"
+        "CREATE TABLE fresh AS SELECT generate_series(1, 9) AS id; END $$;",
+        ["3 rows of public.part"],
+    ),
+    "partition": (
+        "CREATE TABLE log (at int) PARTITION BY RANGE (at);"
+        "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (9);"
+        "INSERT INTO log VALUES (1), (2)",
+        "DELETE FROM log WHERE at = 1;",
+        ["1 row of public.log_1"],
+    ),
+    "partitions of a dropped table": (
+        "CREATE TABLE log (at int) PARTITION BY RANGE (at);"
+        "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (9);"
+        "INSERT INTO log VALUES (1), (2)",
+        "DROP TABLE log;",
+        ["2 rows of public.log_1"],
+    ),
+    "inheritance": (
+        "CREATE TABLE special () INHERITS (other); INSERT INTO special VALUES (1), (2)",
+        "DELETE FROM other WHERE id = 2;",
+        ["1 row of public.special"],
+    ),
+    "inherited column": (
+        "ALTER TABLE other ADD more text; CREATE TABLE special () INHERITS (other);"
+        "INSERT INTO special VALUES (1, 'a'), (2, 'b')",
+        "ALTER TABLE other DROP more;",
+        ["2 values of public.special.more"],
+    ),
+    "another name by then": (
+        "",
+        "ALTER TABLE part RENAME TO p; ALTER TABLE p RENAME TO q; DROP TABLE q;",
+        ["3 rows of public.part"],
+    ),
+    "names swapped": (
+        "CREATE TABLE none (id integer)",
+        "ALTER TABLE part RENAME TO p; ALTER TABLE none RENAME TO part;"
+        "ALTER TABLE p RENAME TO none; DROP TABLE none;",
+        ["3 rows of public.part", "3 values of public.part.item"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNNAMED)
+def test_a_table_that_postgresql_reaches_by_another_way_is_counted(
+    project: Project, case: str
+) -> None:
+    setup, down, expected = UNNAMED[case]
+    with_rows(project, "postgres", down + "\n")
+    if setup:
+        project.pg(setup)
+
+    with pytest.raises(DataLossError) as failure:
+        project.downgrade("-1")
+
+    assert list(failure.value.evidence) == [f"postgres: {line}" for line in expected]
+    assert project.pg("SELECT count(note) FROM item") == [(2,)]
+
+
+SQLITE_UNNAMED = {
+    "trigger": (
+        "CREATE TRIGGER t AFTER INSERT ON other BEGIN DELETE FROM part; END;",
+        "INSERT INTO other VALUES (2);",
+        ["3 rows of part"],
+    ),
+    "triggers of triggers": (
+        "CREATE TRIGGER t AFTER INSERT ON other BEGIN DELETE FROM part; END;"
+        "CREATE TRIGGER u AFTER DELETE ON part BEGIN"
+        " UPDATE item SET note = NULL; END;",
+        "INSERT INTO other VALUES (2);",
+        ["2 values of item.note", "3 rows of part"],
+    ),
+    "INSTEAD OF trigger": (
+        "CREATE VIEW parts AS SELECT id FROM part;"
+        "CREATE TRIGGER t INSTEAD OF INSERT ON parts BEGIN"
+        " UPDATE part SET item = NULL; END;",
+        "INSERT INTO parts VALUES (1);",
+        ["3 values of part.item"],
+    ),
+    "brackets": (
+        'CREATE TABLE "My Own" (id int, "a b" int); INSERT INTO "My Own" VALUES (1, 2)',
+        "ALTER TABLE [my own] DROP [a b];",
+        ["1 value of My Own.a b"],
+    ),
+    "doubled quotes": (
+        'CREATE TABLE "a""b\'c" (id int); INSERT INTO "a""b\'c" VALUES (1)',
+        'DROP TABLE "A""B\'C";',
+        ["1 row of a\"b'c"],
+    ),
+    "another case": (
+        "CREATE TABLE Mixed (id int); INSERT INTO Mixed VALUES (1)",
+        "DROP TABLE MIXED;",
+        ["1 row of Mixed"],
+    ),
+    "letters that only others fold": (
+        "CREATE TABLE ä (id int); INSERT INTO ä VALUES (1);"
+        "CREATE TRIGGER t AFTER INSERT ON other BEGIN DELETE FROM ä; END;",
+        'INSERT INTO other VALUES (2); -- "Ä"',
+        ["1 row of ä"],
+    ),
+    "its full text": (
+        "CREATE VIRTUAL TABLE found USING fts5 (body);"
+        "INSERT INTO found VALUES ('a'), ('b')",
+        "DELETE FROM found WHERE body = 'a';",
+        ["1 row of found_content", "1 row of found_docsize"],
+    ),
+    "another name by then": (
+        "",
+        "ALTER TABLE part RENAME TO p; ALTER TABLE p RENAME TO q; DROP TABLE q;",
+        ["3 rows of part"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SQLITE_UNNAMED)
+def test_a_table_that_sqlite_reaches_by_another_way_is_counted(
+    project: Project, case: str
+) -> None:
+    setup, down, expected = SQLITE_UNNAMED[case]
+    with_rows(project, "sqlite", down + "\n")
+    with closing(sqlite3.connect(project.file)) as connection:
+        connection.executescript(setup)
+
+    with pytest.raises(DataLossError) as failure:
+        project.downgrade("-1")
+
+    assert list(failure.value.evidence) == [f"sqlite: {line}" for line in expected]
+    assert project.lite("SELECT count(note) FROM item") == [(2,)]
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The steps that ran, once for each time."""
+    ran = []
+    once = revisions.run
+
+    def run(step: Step, *rest: Any) -> None:
+        ran.append(step.migration.stem)
+        once(step, *rest)
+
+    monkeypatch.setattr(revisions, "run", run)
+    return ran
+
+
+@pytest.mark.parametrize(
+    "down",
+    [
+        "DROP TABLE child;",
+        "DROP TABLE IF EXISTS Child;",
+        "ALTER TABLE child DROP COLUMN more;",
+        "CREATE TABLE fresh (id integer); INSERT INTO fresh VALUES (1);"
+        "UPDATE fresh SET id = 2; ALTER TABLE fresh RENAME TO again;",
+        "CREATE TABLE fresh (id integer); DROP TABLE fresh;",
+        "CREATE TABLE n AS SELECT id FROM child; DROP TABLE child;"
+        "ALTER TABLE n RENAME TO child;",
+        "CREATE INDEX i ON child (more); DROP INDEX i;",
+    ],
+)
+def test_downgrade_that_touches_no_rows_runs_once(
+    project: Project, database: str, down: str, runs: list[str]
+) -> None:
+    with_rows(project, database, down + "\n")
+    run(
+        project,
+        database,
+        "CREATE TABLE child (id integer PRIMARY KEY,"
+        " item integer REFERENCES item (id), more text)",
+    )
+    runs.clear()
+
+    project.downgrade("-1")
+
+    assert runs == ["002_next"]
+
+
+@pytest.mark.parametrize(
+    ("setup", "down"),
+    [
+        (
+            "",
+            "DELETE FROM part; INSERT INTO part VALUES (10, 1), (11, 1), (13, 3);",
+        ),
+        (
+            "",
+            "DO $$ BEGIN BEGIN DELETE FROM part; TRUNCATE part; DROP TABLE part;"
+            " RAISE 'no'; EXCEPTION WHEN OTHERS THEN NULL; END; END $$;",
+        ),
+        ("", "ALTER TABLE item ALTER id TYPE bigint;"),
+        ("CREATE VIEW parts AS SELECT * FROM part", "DROP VIEW parts;"),
+        (
+            "CREATE SCHEMA s; CREATE TABLE s.item (id int);"
+            "INSERT INTO s.item VALUES (1)",
+            "ALTER SCHEMA s RENAME TO t;",
+        ),
+        ("ALTER TABLE item ADD x int; ALTER TABLE item DROP x", "DROP TABLE part;"),
+        ("", "SELECT '\"a\\\"', '{\"';"),
+    ],
+)
+def test_downgrade_that_loses_nothing_on_postgresql_goes_through(
+    project: Project, setup: str, down: str
+) -> None:
+    with_rows(project, "postgres", down + "\n")
+    project.pg(setup or NOTHING)
+    if down == "DROP TABLE part;":
+        project.pg("DELETE FROM part")
+
+    project.downgrade("-1")
+
+    assert project.applied("postgres") == ["001_base"]
+    assert project.pg("SELECT count(*) FROM item") == [(3,)]
+
+
+def test_a_row_that_another_client_adds_meanwhile_is_counted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add("postgres", "001_empty", "CREATE TABLE e (id int);", "DROP TABLE e;")
+    project.upgrade()
+    look = PostgreSQLInspector.look
+
+    def and_then(inspector: PostgreSQLInspector, names: set[str]) -> None:
+        look(inspector, names)
+        project.pg("INSERT INTO e VALUES (1)")
+
+    monkeypatch.setattr(PostgreSQLInspector, "look", and_then)
+
+    with pytest.raises(DataLossError, match="1 row"):
+        project.downgrade("-1")
+
+    assert project.pg("SELECT id FROM e") == [(1,)]
+
+
+def test_a_touched_table_stays_empty_until_the_second_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = "DROP TABLE e;\nINSERT INTO other VALUES (2);\nUPDATE item SET id = id;\n"
+    with_rows(project, "postgres", down)
+    project.pg("CREATE TABLE e (id int)")
+    hold = PostgreSQLInspector.hold
+    said = []
+
+    def and_then(inspector: PostgreSQLInspector, tables: Iterable[str]) -> None:
+        hold(inspector, tables)
+        with pytest.raises(LockNotAvailable) as failure:
+            project.pg("SET lock_timeout = 50; INSERT INTO e VALUES (1)")
+        said.append(failure)
+
+    monkeypatch.setattr(PostgreSQLInspector, "hold", and_then)
+
+    project.downgrade("-1")
+
+    assert len(said) == 1
+    assert project.tables("postgres") == {"item", "part", "other"}
+
+
+def test_plan_counts_in_a_table_that_is_not_committed_yet(
+    project: Project, database: str
+) -> None:
+    unnamed = "DO $$ BEGIN EXECUTE 'TRUNCATE ma' || 'de'; END $$;"
+    empty = unnamed if database == "postgres" else "INSERT INTO other VALUES (1);"
+    project.add(
+        database, "001_made", "CREATE TABLE made (id int); CREATE TABLE other (id int);"
+    )
+    project.add(database, "002_rows", "INSERT INTO made VALUES (1), (2);", empty)
+    if database == "sqlite":
+        project.add(
+            database,
+            "003_trigger",
+            "CREATE TRIGGER t AFTER INSERT ON other BEGIN DELETE FROM made; END;",
+            "INSERT INTO other VALUES (1);",
+        )
+
+    steps = rehearse(project.settings, lambda _line: None).steps
+
+    assert [tuple(loss) for loss in steps[-1].undo.losses] == [("rows", "made", 2)]
+
+
+def test_deleted_rows_are_counted_where_the_server_counts_none(
+    project: Project,
+) -> None:
+    with_rows(project, "postgres", "DELETE FROM part;\n")
+    project.pg(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET track_counts = off',"
+        " current_database()); END $$"
+    )
+
+    with pytest.raises(DataLossError, match="3 rows"):
+        project.downgrade("-1")
+
+
+def test_how_much_is_looked_at_does_not_grow_with_the_database(
+    project: Project, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_rows(project, database, "DROP TABLE part;\nDELETE FROM item WHERE id = 1;\n")
+    seen = []
+    for driver in (postgresql, sqlite):
+        monkeypatch.setattr(
+            driver, "Table", lambda *a, **k: seen.append(a) or Table(*a, **k)
+        )
+    looked = []
+    for number in range(2, 40):
+        run(project, database, f"CREATE TABLE t{number} (id integer)")
+        run(project, database, f"INSERT INTO t{number} VALUES (1)")
+        if number in (2, 39):
+            seen.clear()
+            with pytest.raises(DataLossError):
+                project.downgrade("-1")
+            looked.append(sorted({name for name, *_ in seen}))
+
+    prefix = "public." if database == "postgres" else ""
+    assert looked == [[f"{prefix}item", f"{prefix}part"]] * 2

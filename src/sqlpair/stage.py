@@ -99,11 +99,17 @@ class Stage:
             if self.transactional:
                 self._begin()
             if guarded:
-                loss.guard(self.sessions, run)
+                loss.guard(self.sessions, self._texts(), run)
             else:
                 run()
             commit.commit(self.sessions, entry.transaction, promise=promise)
         return done
+
+    def _texts(self) -> dict[str, list[str]]:
+        texts: dict[str, list[str]] = {s.database.name: [] for s in self.sessions}
+        for step, file, _ in self.steps:
+            texts[step.branch.name].append(file.text)
+        return texts
 
     def _begin(self) -> None:
         for session in self.sessions:

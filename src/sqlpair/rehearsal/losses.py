@@ -29,11 +29,12 @@ class Loss(NamedTuple):
 
 
 def losses(
-    session: Session, above: Schema, run: Callable[[], Schema]
+    session: Session, above: Schema, text: str, run: Callable[[], Schema]
 ) -> tuple[tuple[Loss, ...], Schema]:
     """Call ``run``, which returns the schema below; return also what it lost.
 
-    In the open transaction, whose schema is ``above``. The caller undoes it.
+    In the open transaction, whose schema is ``above``. It runs the file of that
+    ``text``. The caller undoes it.
     """
     below: Schema = {}
 
@@ -41,9 +42,9 @@ def losses(
         nonlocal below
         below = run()
 
-    counted = {
-        _name(item): item.missing for item in loss.measure([session], once) or ()
-    }
+    texts = {session.database.name: [text]}
+    lost = loss.measure([session], texts, once) or ()
+    counted = {_name(item): item.missing for item in lost}
     found = []
     for change in difference(above, below):
         if change.attribute or change.actual or change.kind not in ("table", "column"):

@@ -180,7 +180,7 @@ class Run:
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
-            lost, below = losses(session, above, run)
+            lost, below = losses(session, above, file.text, run)
             undo = Undo(lost, difference(before, below))
         except SqlpairError as error:
             undo = Undo(refused=str(error))

@@ -1,40 +1,75 @@
-"""Which rows a PostgreSQL database holds, and which of them a migration touches."""
+"""Which rows a PostgreSQL database holds, and which of them a migration touches.
+
+No query here asks for every table. What a transaction may have touched is what it holds
+locks on; what those tables were before is known from a look at the ones it was likely
+to touch, or else from the connection that holds the deployment's lock, which sees the
+committed state. A table that is in neither was made by the run itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg2
 
 from sqlpair.drivers import quote
+from sqlpair.drivers.postgresql.failure import refused
 from sqlpair.ledger import TABLES
-from sqlpair.loss import Count, Table
+from sqlpair.loss import SAVEPOINT, Count, Table, Touched
 
 if TYPE_CHECKING:
     from sqlpair.drivers.postgresql.session import PostgreSQLSession
 
-# Tables with rows of their own: ordinary ones and partitions. A new file node means
-# that the rows were rewritten or truncated; the statistics are this transaction's.
+# Tables with rows of their own: ordinary ones and partitions; for any other oid a row
+# with nulls. A new file node means that the rows were rewritten or truncated; the
+# statistics are this transaction's, null where the server keeps none. The snapshot is
+# the same as before when no other transaction has ended since.
 QUERY = """
-SELECT c.oid, c.relfilenode AS node, quote_ident(n.nspname) || '.'
-       || quote_ident(c.relname) AS name, pg_relation_size(c.oid) = 0 AS empty,
-       pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid)
-       AS changes,
+SELECT o.oid, c.relfilenode AS node, quote_ident(n.nspname) || '.'
+       || quote_ident(c.relname) AS name, {empty} AS empty,
+       CASE WHEN current_setting('track_counts')::boolean
+       THEN pg_stat_get_xact_tuples_updated(c.oid)
+            + pg_stat_get_xact_tuples_deleted(c.oid) END AS changes,
        (SELECT json_object_agg(a.attnum, quote_ident(a.attname))
         FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+       pg_current_snapshot()::text AS snapshot
+FROM unnest({oids}) AS o (oid)
+LEFT JOIN (pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+ON c.oid = o.oid AND c.relkind = 'r' AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
+"""
+# Waits for whoever has the table locked, ourselves excepted.
+EMPTY = "pg_relation_size(c.oid) = 0"
+# What this transaction holds locks on, but for those of mere readers (SELECT, and FOR
+# UPDATE). It holds a lock until its end, or until the savepoint before it is rolled
+# back to, and the change with it. Rows go under ROW EXCLUSIVE (UPDATE, DELETE, MERGE)
+# or ACCESS EXCLUSIVE (TRUNCATE, DROP, columns in ALTER TABLE); the modes in between
+# take nothing away, and to see them too costs nothing.
+# https://www.postgresql.org/docs/current/explicit-locking.html
+LOCKED = """
+SELECT relation FROM pg_catalog.pg_locks
+WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
+AND mode NOT IN ('AccessShareLock', 'RowShareLock')
+"""
+# By the index, whatever the planner thinks of a catalog that was never analyzed.
+NAMED = """
+SELECT k.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
+LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relname = w.name OFFSET 0) AS k
 """
 
 
 class _Row(NamedTuple):
-    table: Table
+    """``table`` is None for what is no table, or none any more."""
+
+    table: Table | None
     node: int
-    changes: int
+    changes: int | None
+    snapshot: str
 
 
 class PostgreSQLInspector:
@@ -42,46 +77,69 @@ class PostgreSQLInspector:
 
     def __init__(self, session: PostgreSQLSession):
         self.session = session
+        self._before: dict[int, _Row] = {}
 
-    def tables(self) -> dict[str, Table]:
-        return {row.table.name: row.table for row in self._rows().values()}
+    def look(self, names: Set[str]) -> None:
+        # What this transaction made before is locked, and not committed.
+        likely = f"ARRAY({NAMED.format(names=_array(names))} UNION ALL {LOCKED})"
+        savepoint = f"SAVEPOINT {SAVEPOINT}; "
+        self._before = _rows(self.session.rows(savepoint + self._query(likely)))
 
-    def _rows(self) -> dict[int, _Row]:
-        query = QUERY.format(
+    def _query(self, oids: str, empty: str = EMPTY) -> str:
+        return QUERY.format(
+            oids=oids,
+            empty=empty,
             schema=quote(self.session.database.schema),
             own=", ".join(map(quote, TABLES)),
         )
-        found = {}
-        for row in self.session.rows(query):
-            columns = {int(key): name for key, name in (row["columns"] or {}).items()}
-            table = Table(row["name"], row["oid"], columns, empty=row["empty"])
-            found[row["oid"]] = _Row(table, row["node"], row["changes"] or 0)
-        return found
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[], set[str]]]:
-        before = self._rows()
+    def watch(self) -> Iterator[Callable[[], Touched]]:
+        yield self._touched
 
-        def touched() -> set[str]:
-            after = self._rows()
-            return {
-                row.table.name
-                for oid, row in before.items()
-                if oid not in after
-                or after[oid].node != row.node
-                or after[oid].changes != row.changes
-                or set(row.table.columns) - set(after[oid].table.columns)
-            }
+    def _touched(self) -> Touched:
+        after = _rows(self.session.rows(self._query(f"ARRAY({LOCKED})", "NULL")))
+        others = [oid for oid in after if oid not in self._before]
+        before = self._before | self._committed(others)
+        tables = []
+        for oid, now in after.items():
+            old = before.get(oid)
+            if old is None or old.table is None or not _is_touched(old, now):
+                continue
+            # A client that wrote to it before we had the lock has ended by now.
+            empty = old.table.empty and old.snapshot == now.snapshot
+            tables.append(old.table._replace(empty=empty))
+        return Touched(tuple(tables))
 
-        yield touched
+    def _committed(self, oids: Sequence[int]) -> dict[int, _Row]:
+        """Return the rows of ``oids`` as everybody else sees them, without this run."""
+        if not oids:
+            return {}
+        # To ask for its size would wait for this very transaction's locks.
+        query = self._query(f"'{{{', '.join(map(str, oids))}}}'::oid[]", "false")
+        try:
+            with self.session.deployment_lock.connection.cursor() as cursor:
+                cursor.execute(query)
+                names = [column.name for column in cursor.description or ()]
+                return _rows(dict(zip(names, row, strict=True)) for row in cursor)
+        except psycopg2.Error as error:
+            raise refused(self.session.database, error) from error
+
+    def find(self, old: Table) -> Table | None:
+        both = f"ARRAY[{old.identity}, to_regclass({quote(old.name)})::oid]"
+        found = _rows(self.session.rows(self._query(both, "false")))
+        tables = {oid: row.table for oid, row in found.items() if row.table}
+        return tables.get(old.identity) or next(iter(tables.values()), None)
 
     def hold(self, tables: Iterable[str]) -> None:
         names = ", ".join(tables)
         if names:
-            # SHARE ROW EXCLUSIVE: others read on, nobody writes.
-            self.session.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
-            # Fail rather than count only the rows a policy lets us see.
-            self.session.execute("SET LOCAL row_security = off")
+            # SHARE ROW EXCLUSIVE: others read on, nobody writes. And fail rather than
+            # count only the rows a policy lets us see.
+            self.session.execute(
+                f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE;"
+                " SET LOCAL row_security = off"
+            )
 
     def count(self, table: str, columns: Sequence[str]) -> Count:
         wanted = ", ".join(["count(*)", *(f"count({column})" for column in columns)])
@@ -91,3 +149,32 @@ class PostgreSQLInspector:
         assert found is not None
         rows, *values = found
         return Count(rows, dict(zip(columns, values, strict=True)))
+
+
+def _is_touched(before: _Row, after: _Row) -> bool:
+    if before.table is None or after.table is None:
+        return True
+    return (
+        after.node != before.node
+        or after.changes is None
+        or after.changes != before.changes
+        or not before.table.columns.keys() <= after.table.columns.keys()
+    )
+
+
+def _rows(found: Iterable[dict[str, Any]]) -> dict[int, _Row]:
+    return {row["oid"]: _row(row) for row in found}
+
+
+def _row(row: dict[str, Any]) -> _Row:
+    table = None
+    if row["name"] is not None:
+        columns = {int(key): name for key, name in (row["columns"] or {}).items()}
+        table = Table(row["name"], row["oid"], columns, empty=bool(row["empty"]))
+    return _Row(table, row["node"], row["changes"], row["snapshot"])
+
+
+def _array(names: Iterable[str]) -> str:
+    """Write the elements of an array, within a literal."""
+    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return ",".join(f'"{name}"' for name in quoted).replace("'", "''")

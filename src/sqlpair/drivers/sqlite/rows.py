@@ -1,14 +1,19 @@
-"""Which rows a SQLite database holds, and which of them a migration touches."""
+"""Which rows a SQLite database holds, and which of them a migration touches.
+
+SQLite says itself, to its authorizer, what a statement will touch. Tables are looked at
+by name, in one pass over ``sqlite_master``, as DROP TABLE makes one.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import string
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from sqlpair.drivers import quote
 from sqlpair.ledger import TABLES
-from sqlpair.loss import Count, Table
+from sqlpair.loss import SAVEPOINT, Count, Table, Touched
 
 # https://www.sqlite.org/c3ref/c_alter_table.html; the second argument names the table
 # (for ALTER TABLE the third does). DROP TABLE asks for DELETE, OR REPLACE for INSERT.
@@ -18,6 +23,13 @@ TOUCHING = {
     sqlite3.SQLITE_DELETE: 0,
     sqlite3.SQLITE_ALTER_TABLE: 1,
 }
+_TABLES = (
+    " AND type = 'table' AND rootpage > 0"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    f" AND name NOT IN ({', '.join(map(quote, TABLES))})"
+)
+# SQLite's names are the same whatever the case of their ASCII letters, of no others.
+_FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class SQLiteInspector:
@@ -25,22 +37,27 @@ class SQLiteInspector:
 
     def __init__(self, raw: sqlite3.Connection):
         self.raw = raw
+        self._asked = set(TABLES)
+        self._before: dict[str, Table] = {}
 
-    def tables(self) -> dict[str, Table]:
-        found = self.raw.execute(
-            "SELECT m.name, m.rootpage, x.cid, x.name FROM sqlite_master m"
-            " JOIN pragma_table_xinfo(m.name) x"
-            " WHERE m.type = 'table' AND m.rootpage > 0 AND x.hidden = 0"
-            " AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-            f" AND m.name NOT IN ({', '.join(map(quote, TABLES))})"
-        ).fetchall()
-        columns: dict[tuple[str, int], dict[int, str]] = {}
-        for table, page, key, column in found:
-            columns.setdefault((table, page), {})[key] = column
-        return {
-            name: Table(name, page, its, empty=self._is_empty(name))
-            for (name, page), its in columns.items()
-        }
+    def look(self, names: Set[str]) -> None:
+        self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        self._asked |= {fold(name) for name in names}
+        for table in self._tables(f"name COLLATE NOCASE IN ({_list(names)})"):
+            self._before[fold(table.name)] = table._replace(
+                empty=self._is_empty(table.name)
+            )
+
+    def _tables(self, which: str) -> list[Table]:
+        query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
+        found = self.raw.execute(query).fetchall()
+        return [
+            Table(name, page, self._columns(name), empty=False) for name, page in found
+        ]
+
+    def _columns(self, table: str) -> dict[int, str]:
+        query = "SELECT cid, name FROM pragma_table_xinfo(?) WHERE hidden = 0"
+        return dict(self.raw.execute(query, (table,)).fetchall())
 
     def _is_empty(self, table: str) -> bool:
         (some,) = self.raw.execute(
@@ -49,20 +66,33 @@ class SQLiteInspector:
         return not some
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[], set[str]]]:
+    def watch(self) -> Iterator[Callable[[], Touched]]:
         touched: set[str] = set()
 
         def notice(action: int, *names: str | None) -> int:
             which = TOUCHING.get(action)
             if which is not None and (name := names[which]) is not None:
-                touched.add(name)
+                touched.add(fold(name))
             return sqlite3.SQLITE_OK
+
+        def tables() -> Touched:
+            others = {
+                name for name in touched - self._asked if not name.startswith("sqlite_")
+            }
+            both = touched & self._before.keys()
+            return Touched(tuple(self._before[name] for name in both), others)
 
         self.raw.set_authorizer(notice)
         try:
-            yield lambda: touched
+            yield tables
         finally:
             self.raw.set_authorizer(None)
+
+    def find(self, old: Table) -> Table | None:
+        both = f"(rootpage = {old.identity} OR name = {quote(old.name)})"
+        found = self._tables(both)
+        same = (table for table in found if table.identity == old.identity)
+        return next(same, None) or next(iter(found), None)
 
     def hold(self, tables: Iterable[str]) -> None:
         """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
@@ -75,6 +105,15 @@ class SQLiteInspector:
         return Count(rows, dict(zip(columns, values, strict=True)))
 
 
+def fold(name: str) -> str:
+    """Return ``name`` in the spelling in which SQLite compares it."""
+    return name.translate(_FOLD)
+
+
 def identifier(name: str) -> str:
     """Return ``name`` quoted as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(quote, names))
