@@ -382,6 +382,19 @@ SQLITE_UNNAMED = {
         'INSERT INTO other VALUES (2); -- "Ä"',
         ["1 row of ä"],
     ),
+    "another in its place": (
+        "",
+        "DROP TABLE part; CREATE TABLE fresh (a int, b int);"
+        "INSERT INTO fresh VALUES (1, 1), (2, 2), (3, 3), (4, 4);",
+        ["3 rows of part"],
+    ),
+    "another in its place, and it had another name by then": (
+        "",
+        "ALTER TABLE part RENAME TO p; DROP TABLE p;"
+        "CREATE TABLE fresh (a int, b int);"
+        "INSERT INTO fresh VALUES (1, 1), (2, 2), (3, 3), (4, 4);",
+        ["3 rows of part"],
+    ),
     "its full text": (
         "CREATE VIRTUAL TABLE found USING fts5 (body);"
         "INSERT INTO found VALUES ('a'), ('b')",

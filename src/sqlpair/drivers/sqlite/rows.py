@@ -39,6 +39,7 @@ class SQLiteInspector:
         self.raw = raw
         self._asked = set(TABLES)
         self._before: dict[str, Table] = {}
+        self._renamed: set[str] = set()
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -68,11 +69,23 @@ class SQLiteInspector:
     @contextmanager
     def watch(self) -> Iterator[Callable[[], Touched]]:
         touched: set[str] = set()
+        there = set(self._before)
+        renamed = self._renamed = set()
 
         def notice(action: int, *names: str | None) -> int:
             which = TOUCHING.get(action)
             if which is not None and (name := names[which]) is not None:
                 touched.add(fold(name))
+            if action == sqlite3.SQLITE_ALTER_TABLE:
+                renamed.add(fold(names[1] or ""))
+            elif action == sqlite3.SQLITE_CREATE_TABLE:
+                there.add(fold(names[0] or ""))
+            elif action == sqlite3.SQLITE_DROP_TABLE:
+                gone = fold(names[0] or "")
+                if gone not in there | renamed:
+                    renamed.clear()  # it is one of these, and its root page is free
+                there.discard(gone)
+                renamed.discard(gone)
             return sqlite3.SQLITE_OK
 
         def tables() -> Touched:
@@ -89,10 +102,13 @@ class SQLiteInspector:
             self.raw.set_authorizer(None)
 
     def find(self, old: Table) -> Table | None:
-        both = f"(rootpage = {old.identity} OR name = {quote(old.name)})"
-        found = self._tables(both)
-        same = (table for table in found if table.identity == old.identity)
-        return next(same, None) or next(iter(found), None)
+        if fold(old.name) in self._renamed:
+            for table in self._tables(f"rootpage = {old.identity}"):
+                return table
+        # Another table may have the root page of one that was dropped.
+        for table in self._tables(f"name = {quote(old.name)} COLLATE NOCASE"):
+            return table._replace(identity=0)
+        return None
 
     def hold(self, tables: Iterable[str]) -> None:
         """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
