@@ -52,10 +52,11 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
 LOCKED = """
-SELECT relation FROM pg_catalog.pg_locks
+SELECT {what} FROM pg_catalog.pg_locks
 WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
+OWN = LOCKED.format(what="relation")
 # By the index, whatever the planner thinks of a catalog that was never analyzed.
 NAMED = """
 SELECT k.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
@@ -81,7 +82,7 @@ class PostgreSQLInspector:
 
     def look(self, names: Set[str]) -> None:
         # What this transaction made before is locked, and not committed.
-        likely = f"ARRAY({NAMED.format(names=_array(names))} UNION ALL {LOCKED})"
+        likely = f"ARRAY({NAMED.format(names=_array(names))} UNION ALL {OWN})"
         savepoint = f"SAVEPOINT {SAVEPOINT}; "
         self._before = _rows(self.session.rows(savepoint + self._query(likely)))
 
@@ -98,25 +99,36 @@ class PostgreSQLInspector:
         yield self._touched
 
     def _touched(self) -> Touched:
-        after = _rows(self.session.rows(self._query(f"ARRAY({LOCKED})", "NULL")))
-        others = [oid for oid in after if oid not in self._before]
-        before = self._before | self._committed(others)
-        tables = []
-        for oid, now in after.items():
-            old = before.get(oid)
-            if old is None or old.table is None or not _is_touched(old, now):
-                continue
+        what = "relation AS oid, pg_current_snapshot()::text AS snapshot"
+        locked = {
+            row["oid"]: row["snapshot"]
+            for row in self.session.rows(LOCKED.format(what=what))
+        }
+        known = {oid: self._before[oid] for oid in locked if oid in self._before}
+        known |= self._committed([oid for oid in locked if oid not in known])
+        tables = {
             # A client that wrote to it before we had the lock has ended by now.
-            empty = old.table.empty and old.snapshot == now.snapshot
-            tables.append(old.table._replace(empty=empty))
-        return Touched(tuple(tables))
+            oid: row.table._replace(
+                empty=row.table.empty and row.snapshot == locked[oid]
+            )
+            for oid, row in known.items()
+            if row.table is not None
+        }
+        if not all(table.empty for table in tables.values()):
+            after = _rows(self.session.rows(self._query(_oids(tables), "NULL")))
+            tables = {
+                oid: table
+                for oid, table in tables.items()
+                if _is_touched(known[oid], after[oid])
+            }
+        return Touched(tuple(tables.values()))
 
     def _committed(self, oids: Sequence[int]) -> dict[int, _Row]:
-        """Return the rows of ``oids`` as everybody else sees them, without this run."""
+        """Return the tables among ``oids`` as they are for all others, without us."""
         if not oids:
             return {}
         # To ask for its size would wait for this very transaction's locks.
-        query = self._query(f"'{{{', '.join(map(str, oids))}}}'::oid[]", "false")
+        query = self._query(_oids(oids), "false")
         try:
             with self.session.deployment_lock.connection.cursor() as cursor:
                 cursor.execute(query)
@@ -172,6 +184,10 @@ def _row(row: dict[str, Any]) -> _Row:
         columns = {int(key): name for key, name in (row["columns"] or {}).items()}
         table = Table(row["name"], row["oid"], columns, empty=bool(row["empty"]))
     return _Row(table, row["node"], row["changes"], row["snapshot"])
+
+
+def _oids(oids: Iterable[int]) -> str:
+    return f"'{{{','.join(map(str, oids))}}}'::oid[]"
 
 
 def _array(names: Iterable[str]) -> str:
