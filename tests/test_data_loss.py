@@ -15,7 +15,7 @@ from sqlpair import revisions
 from sqlpair.drivers.postgresql import rows as postgresql
 from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
 from sqlpair.drivers.sqlite import rows as sqlite
-from sqlpair.errors import DataLossError
+from sqlpair.errors import ConnectError, DataLossError
 from sqlpair.loss import Table
 from sqlpair.plan import Step
 from sqlpair.rehearsal.rehearse import rehearse
@@ -235,6 +235,14 @@ UNNAMED = {
         "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN DELETE FROM part WHERE item = 1; RETURN NULL; END';"
         "CREATE TRIGGER t AFTER INSERT ON other EXECUTE FUNCTION wipe();",
+        "INSERT INTO other VALUES (2);",
+        ["2 rows of public.part"],
+    ),
+    "deferred trigger": (
+        "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN DELETE FROM part WHERE item = 1; RETURN NULL; END';"
+        "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON other DEFERRABLE"
+        " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wipe();",
         "INSERT INTO other VALUES (2);",
         ["2 rows of public.part"],
     ),
@@ -485,6 +493,11 @@ def test_downgrade_that_touches_no_rows_runs_once(
         ("", "ALTER TABLE item ALTER id TYPE bigint;"),
         ("CREATE VIEW parts AS SELECT * FROM part", "DROP VIEW parts;"),
         (
+            "CREATE TABLE late (id int REFERENCES other DEFERRABLE INITIALLY DEFERRED)",
+            "INSERT INTO late VALUES (9); INSERT INTO other VALUES (9);"
+            "UPDATE item SET id = id;",
+        ),
+        (
             "CREATE SCHEMA s; CREATE TABLE s.item (id int);"
             "INSERT INTO s.item VALUES (1)",
             "ALTER SCHEMA s RENAME TO t;",
@@ -605,3 +618,15 @@ def test_how_much_is_looked_at_does_not_grow_with_the_database(
 
     prefix = "public." if database == "postgres" else ""
     assert looked == [[f"{prefix}item", f"{prefix}part"]] * 2
+
+
+def test_what_the_commit_would_refuse_is_refused_in_its_words(project: Project) -> None:
+    with_rows(project, "postgres", "INSERT INTO late VALUES (9);\n")
+    project.pg(
+        "CREATE TABLE late (item integer REFERENCES item DEFERRABLE INITIALLY DEFERRED)"
+    )
+
+    with pytest.raises(ConnectError, match="a constraint does not hold"):
+        project.downgrade("-1")
+
+    assert project.applied("postgres") == ["001_base", "002_next"]

@@ -99,11 +99,11 @@ class PostgreSQLInspector:
         yield self._touched
 
     def _touched(self) -> Touched:
-        what = "relation AS oid, pg_current_snapshot()::text AS snapshot"
-        locked = {
-            row["oid"]: row["snapshot"]
-            for row in self.session.rows(LOCKED.format(what=what))
-        }
+        query = LOCKED.format(what="relation, pg_current_snapshot()::text")
+        with self.session.guarded("a constraint does not hold") as cursor:
+            # What deferred triggers do at the commit, they do now, and are seen.
+            cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
+            locked = dict(cursor.fetchall())
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
         known |= self._committed([oid for oid in locked if oid not in known])
         tables = {
