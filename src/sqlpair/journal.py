@@ -1,17 +1,17 @@
 """The log: one line for each step and outcome of every run that changes something.
 
 Lines are ``key=value`` pairs; control characters and quotes in a value are escaped,
-so that no name can forge a line. The file rotates at a megabyte, five old ones are
-kept.
+so that no name can forge a line. A run that finds more than a megabyte begins a new
+file; five old ones are kept.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-import time
-from collections.abc import Iterator
-from logging.handlers import RotatingFileHandler
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from sqlpair import ledger
 from sqlpair.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sqlpair.plan import Step
+    from sqlpair.plan import Done
     from sqlpair.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
@@ -36,42 +36,33 @@ class Journal:
         path = settings.log_file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._handler = RotatingFileHandler(
-                path, maxBytes=MAXIMUM_BYTES, backupCount=OLD_FILES, encoding="utf-8"
-            )
+            _rotate(path)
+            # Unbuffered and appending: lines of runs at one time stay whole.
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise SettingsError(
                 "the log cannot be written",
                 [f"{path}: {error.strerror}"],
                 "Make it writable, or set log_file in alembic.ini. Nothing has run.",
             ) from None
-        form = "%(asctime)s.%(msecs)03dZ %(message)s"
-        formatter = logging.Formatter(form, "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        self._handler.setFormatter(formatter)
 
     def line(self, outcome: str, **fields: object) -> None:
         """Write one line."""
-        values = {
-            "outcome": outcome,
-            "deployment": self.deployment,
-            "environment": self._environment,
-            "by": ledger.who(),
-            **fields,
-        }
-        message = " ".join(f"{key}={_escaped(value)}" for key, value in values.items())
-        self._handler.handle(
-            logging.LogRecord("sqlpair", logging.INFO, "", 0, message, None, None)
-        )
+        self._write([self._said(outcome, fields)])
 
-    def step(self, step: Step, milliseconds: int) -> None:
-        """Say that a step has run; it counts once ``committed`` follows."""
-        self.line(
-            "ran",
-            database=step.branch.name,
-            migration=step.migration.stem,
-            direction=step.direction,
-            ms=milliseconds,
+    def steps(self, done: Iterable[Done]) -> None:
+        """Say that steps have run; they count once ``committed`` follows."""
+        self._write(
+            self._said(
+                "ran",
+                {
+                    "database": step.branch.name,
+                    "migration": step.migration.stem,
+                    "direction": step.direction,
+                    "ms": milliseconds,
+                },
+            )
+            for step, milliseconds in done
         )
 
     def failed(self, error: BaseException) -> None:
@@ -86,7 +77,37 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._handler.close()
+        self._file.close()
+
+    def _said(self, outcome: str, fields: dict[str, object]) -> str:
+        values = {
+            "outcome": outcome,
+            "deployment": self.deployment,
+            "environment": self._environment,
+            "by": ledger.who(),
+            **fields,
+        }
+        return " ".join(f"{key}={_escaped(value)}" for key, value in values.items())
+
+    def _write(self, said: Iterable[str]) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+        text = "".join(f"{at}Z {line}\n" for line in said)
+        with suppress(OSError):  # a full disk: what has happened is in the databases
+            self._file.write(text.encode())
+
+
+def _rotate(path: Path) -> None:
+    if not path.is_file() or path.stat().st_size < MAXIMUM_BYTES:
+        return
+    files = [*_old(path), path]
+    for older, newer in pairwise(files):
+        with suppress(FileNotFoundError):  # there are not that many yet
+            newer.replace(older)
+
+
+def _old(path: Path) -> list[Path]:
+    """Return the names of old files, the oldest first."""
+    return [path.with_name(f"{path.name}.{n}") for n in range(OLD_FILES, 0, -1)]
 
 
 def lines(path: Path) -> Iterator[dict[str, str]]:
@@ -94,8 +115,7 @@ def lines(path: Path) -> Iterator[dict[str, str]]:
 
     What is no line of it, or cut short, is passed over.
     """
-    old = [path.with_name(f"{path.name}.{n}") for n in range(OLD_FILES, 0, -1)]
-    for file in (*old, path):
+    for file in (*_old(path), path):
         if not file.is_file():
             continue
         with file.open(encoding="utf-8", errors="replace") as text:

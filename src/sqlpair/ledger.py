@@ -89,16 +89,16 @@ def new_id() -> str:
 
 
 @cache
+@cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
     import getpass
-    import socket
 
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"[:255]
+    return f"{user}@{os.uname().nodename}"[:255]
 
 
 def read(session: Session) -> State:

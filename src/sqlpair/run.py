@@ -155,8 +155,7 @@ class Run:
 
                 unrecorded.advise(error, self.places, self.sessions)
             raise
-        for item in done:
-            self.journal.step(item.step, item.milliseconds)
+        self.journal.steps(done)
         self.done += done
 
     def record(

@@ -126,6 +126,8 @@ class Stage:
             session = sessions[step.branch.name]
             if self._contexts[step.branch.name] or _reads_records(file):
                 _record(ran, session)
+            elif ran[step.branch.name]:
+                session.reset()
             run = session.run if self.transactional else session.run_alone
             self._watch(step)
             began = time.monotonic()
@@ -138,7 +140,6 @@ class Stage:
             milliseconds = round((time.monotonic() - began) * 1000)
             if not self.transactional:
                 self._begin()
-            session.reset()
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=recording.moment()
             )
@@ -157,10 +158,13 @@ def _reads_records(file: SqlFile) -> bool:
 def _record(
     ran: Mapping[str, list[tuple[Step, str, recording.Entry]]], session: Session
 ) -> None:
-    """Record what ``ran`` on the session's database and is not recorded yet."""
+    """Record what ``ran`` on the session's database and is not recorded yet.
+
+    What it has left in the session is undone before.
+    """
     steps = ran[session.database.name]
     if steps:
-        session.execute(record(steps, session.table))
+        session.reset(record(steps, session.table))
         steps.clear()
 
 

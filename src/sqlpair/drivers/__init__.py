@@ -90,8 +90,12 @@ class Session(Protocol):
     def begin(self) -> None:
         """Start a transaction that may write, under the deployment lock."""
 
-    def check(self) -> None:
-        """Raise what a commit would raise; the transaction stays open."""
+    def check(self, *, alone: bool = False) -> None:
+        """Raise what a commit would raise; the transaction stays open.
+
+        With ``alone`` no other database waits for this one's commit, so what that
+        refuses by itself need not be asked.
+        """
 
     def commit(self) -> None:
         """Commit, durably."""
@@ -123,10 +127,11 @@ class Session(Protocol):
     def assert_locked(self) -> None:
         """LockError if the deployment lock was lost meanwhile."""
 
-    def reset(self) -> None:
+    def reset(self, then: str = "") -> None:
         """Undo what a migration changed in the session: role, search_path, ...
 
-        HistoryError when it has ended the transaction it ran in.
+        Then run ``then``, statements of the engine's own, in the same round trip.
+        HistoryError when the migration has ended the transaction it ran in.
         """
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:

@@ -100,7 +100,7 @@ def _prepared(session: PostgreSQLSession) -> Iterator[None]:
     try:
         session.assert_locked()
         session.execute(session.run_time.lasting())
-        session.watch(lock.connection, session.raw.info.backend_pid)
+        session.watch(lock.borrowed, session.raw.info.backend_pid)
         yield
     except BaseException:
         with suppress(SqlpairError):

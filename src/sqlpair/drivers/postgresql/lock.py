@@ -10,17 +10,19 @@ Two advisory locks carry it.
   deployment's lock at once, while its last statement may run on in the server: the
   work's lock then tells.
 
-A run takes the deployment's lock, then waits until nobody is at work; before a
-transaction works, it takes the work's lock, then checks that the deployment's is
-still held. So two never work at once, even when a lock is lost in between.
+A run takes the deployment's lock, then waits until nobody is at work. A transaction
+begins by taking the work's lock, and before it commits, the deployment's is checked to
+be still held. So two never work at once, even when a lock is lost in between, and what
+a run did that had lost it is rolled back.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -57,6 +59,7 @@ class DeploymentLock:
         self._database = address.database
         self._rows = rows
         self._connection: connection | None = None
+        self._in_use = threading.Lock()
         self.pid = 0
         # The second key: a database may hold the ledgers of several projects.
         schema = self._database.schema.encode()
@@ -153,7 +156,7 @@ class DeploymentLock:
         It ends with its transaction alone, so it is held while that goes on.
         """
         try:
-            with self.connection.cursor() as cursor:
+            with self.borrowed() as connection, connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         except psycopg2.Error as error:
             raise LockError(
@@ -161,6 +164,15 @@ class DeploymentLock:
                 ["the connection that held it was closed, by the server or a pooler"],
                 "What was not committed by then is rolled back. Run the command again.",
             ) from error
+
+    @contextmanager
+    def borrowed(self) -> Iterator[connection]:
+        """Lend the connection that holds the lock, to one thread at a time.
+
+        What is sent over it must not end its transaction, nor leave it failed.
+        """
+        with self._in_use:
+            yield self.connection
 
     @property
     def connection(self) -> connection:

@@ -175,17 +175,25 @@ class Queries:
         """Call ``attempt`` again while it fails for want of a lock."""
         retried(attempt, self.database.lock_timeout, self.report)
 
-    def watch(self, connection: connection, pid: int) -> None:
-        """Note who blocks the server process ``pid``, looking over ``connection``."""
-        self.unwatch()
+    def watch(
+        self, borrow: Callable[[], AbstractContextManager[connection]], pid: int
+    ) -> None:
+        """Note who blocks the server process ``pid``; ``borrow`` lends a connection."""
 
         def notice(blockers: list[str]) -> None:
             self.report(f"{self.database.name}: waiting, {'; '.join(blockers)}")
 
-        self._watch = Watch(connection, pid, self.database.lock_timeout, notice)
+        if self._watch is None:
+            self._watch = Watch(borrow, self.database.lock_timeout, notice)
+        self._watch.pid = pid
 
     def unwatch(self) -> None:
-        """Stop that."""
+        """Stop that, until the next time."""
+        if self._watch is not None:
+            self._watch.pid = 0
+
+    def stop_watching(self) -> None:
+        """Stop that for good."""
         if self._watch is not None:
             self._watch.stop()
             self._watch = None

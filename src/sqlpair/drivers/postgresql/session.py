@@ -111,18 +111,17 @@ class PostgreSQLSession(Queries):
             f"{BEGIN}{self.run_time.local()}"
             f" SELECT pg_try_advisory_xact_lock({work}) AS had, pg_backend_pid() AS pid"
         )
-        self.deployment_lock.assert_held()
         if not row["had"]:
             raise LockError(
                 f"{self.database.name}: another run is at work",
                 self.deployment_lock.holders(WORK),
             )
-        self.watch(self.deployment_lock.connection, row["pid"])
+        self.watch(self.deployment_lock.borrowed, row["pid"])
 
-    def check(self) -> None:
+    def check(self, *, alone: bool = False) -> None:
         self.assert_locked()
-        with self.guarded("a constraint does not hold") as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if not alone:
+            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -198,10 +197,18 @@ class PostgreSQLSession(Queries):
 
     # -- migrations ------------------------------------------------------------
 
-    def reset(self) -> None:
+    def reset(self, then: str = "") -> None:
         if not self.in_transaction():
             raise ended_within(self.database)
-        self.execute(RESET + self.run_time.local())
+        reset = RESET + self.run_time.local()
+        # The server reads a whole message before it runs any of it, so still by what
+        # the migration has set: of other characters its encoding may make something
+        # else, and of a backslash its standard_conforming_strings.
+        if then.isascii() and "\\" not in then:
+            self.execute(reset + then)
+        else:
+            self.execute(reset)
+            self.execute(then)
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         from sqlpair.drivers.postgresql.batch import batches
@@ -258,7 +265,7 @@ class PostgreSQLSession(Queries):
             return catalog(self.fetch, own)
 
     def close(self) -> None:
-        self.unwatch()
+        self.stop_watching()
         with suppress(psycopg2.Error):
             self.resources.close()
 

@@ -1,7 +1,8 @@
 """Who a statement waits for, noted while it waits: afterwards nobody can tell.
 
 A thread looks, over the idle connection that holds the deployment lock, whenever a
-statement has been running for a while.
+statement has been running for a while. It lives as long as the session: to start one
+for each transaction would take longer than many a transaction.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -28,22 +29,22 @@ ORDER BY b.pid
 
 
 class Watch:
-    """Looks at who blocks the server process ``pid``.
+    """Looks at who blocks the server process ``pid``; at nothing while that is 0.
 
-    ``notice`` is called once for a statement that waits longer than ``patience``
-    seconds, as one does that no timeout ends.
+    ``borrow`` lends the connection to look over. ``notice`` is called once for a
+    statement that waits longer than ``patience`` seconds, as one does that no timeout
+    ends.
     """
 
     def __init__(
         self,
-        connection: connection,
-        pid: int,
+        borrow: Callable[[], AbstractContextManager[connection]],
         patience: float,
         notice: Callable[[list[str]], None],
     ):
+        self.pid = 0
         self.blockers: list[str] = []
-        self._connection = connection
-        self._query = QUERY.format(pid=pid)
+        self._borrow = borrow
         self._interval = min(patience / 4, 1)
         self._patience = patience * 1.5
         self._notice = notice
@@ -64,17 +65,17 @@ class Watch:
             self._since = None
 
     def stop(self) -> None:
-        """End the thread; the connection is its owner's again."""
+        """End the thread."""
         self._end.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._end.wait(self._interval):
-            since = self._since
-            if since is None or time.monotonic() - since < self._interval:
+            since, pid = self._since, self.pid
+            if not pid or since is None or time.monotonic() - since < self._interval:
                 continue
             with suppress(psycopg2.Error):
-                seen = self._look()
+                seen = self._look(pid)
                 if not seen or since != self._since:
                     continue
                 self.blockers = seen
@@ -83,13 +84,13 @@ class Watch:
                     self._noticed = since
                     self._notice(seen)
 
-    def _look(self) -> list[str]:
+    def _look(self, pid: int) -> list[str]:
         # In a savepoint: an error outside one would end the transaction that holds
         # the lock. Without clearing, the activity is what it was at the first look.
-        with self._connection.cursor() as cursor:
+        with self._borrow() as connection, connection.cursor() as cursor:
             cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
             try:
-                cursor.execute(self._query)
+                cursor.execute(QUERY.format(pid=pid))
                 return [_described(*row) for row in cursor.fetchall()]
             finally:
                 cursor.execute("ROLLBACK TO look; RELEASE look")

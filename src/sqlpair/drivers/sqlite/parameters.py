@@ -31,9 +31,13 @@ PRAGMAS = (
 
 
 class Parameters:
-    """The pragmas of a connection as they were when it was made."""
+    """The pragmas of a connection as they were when it was made.
+
+    ``touched`` says that they may have changed since: somebody has to tell.
+    """
 
     def __init__(self, raw: sqlite3.Connection):
+        self.touched = False
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
@@ -52,11 +56,19 @@ class Parameters:
 
     def restore(self) -> None:
         """Put everything back; some pragmas take effect outside a transaction only."""
+        if self.touched:
+            self._put_back()
+            self.touched = self._raw.in_transaction
+        self._drop_temporary()
+
+    def _put_back(self) -> None:
         for name, value in self._read().items():
             if value != self._values[name]:
                 self._raw.execute(f"PRAGMA {name} = {self._values[name]}").fetchall()
         # Cannot be read. Whoever wants it sets it in his own file.
         self._raw.execute("PRAGMA case_sensitive_like = OFF").fetchall()
+
+    def _drop_temporary(self) -> None:
         for kind, name in self._raw.execute(
             "SELECT type, name FROM temp.sqlite_master"
             " WHERE type IN ('table', 'view', 'trigger')"

@@ -155,10 +155,10 @@ class SQLiteSession:
         with self._guarded():
             self._references.begin(self.raw)
             # Before BEGIN: inside, foreign keys cannot be switched.
-            self._parameters.restore()
+            self._restore()
         self._execute("BEGIN IMMEDIATE")
 
-    def check(self) -> None:
+    def check(self, *, alone: bool = False) -> None:  # noqa: ARG002
         self.assert_locked()
         with self._guarded():
             self._references.check(self.raw)
@@ -202,17 +202,26 @@ class SQLiteSession:
 
     # -- migrations ------------------------------------------------------------
 
-    def reset(self) -> None:
+    def reset(self, then: str = "") -> None:
         if not self.raw.in_transaction:
             raise ended_within(self.database)
         with self._guarded():
-            self._parameters.restore()
+            self._restore()
+        self.execute(then)
+
+    def _restore(self) -> None:
+        if self._alembic is not None:  # what a module does over it, nobody sees
+            self._parameters.touched = True
+        self._parameters.restore()
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         for statement in statements:
             self._run_one(statement, path)
 
     def _run_one(self, statement: Statement, path: Path) -> None:
+        # The functions of that name only read.
+        if statement.words[:1] == ("PRAGMA",):
+            self._parameters.touched = True
         try:
             for _row in self.raw.execute(statement.text):
                 pass  # a SELECT may fail at any row
@@ -249,7 +258,7 @@ class SQLiteSession:
 
         self._deployment_lock.assert_held()
         with self._guarded():
-            self._parameters.restore()
+            self._restore()
             self._references.count(self.raw)
         from sqlpair.drivers.alone import Alone
 
