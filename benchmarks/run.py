@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import platform
-import shutil
 import sqlite3
 import statistics
 import sys
@@ -150,6 +149,8 @@ def measure(
         made.prepare(ups, downs)
         return made
 
+    # Nothing is removed before the end: for a minute and more, ext4 passes over the
+    # inodes of what was, and whoever comes next would wait for that.
     for number in range(rounds):
         # Each round begins with another one, so that none is always first.
         shift = number % len(kinds)
@@ -178,7 +179,6 @@ def measure(
             else:
                 seconds[name].append(timed(made.up))
                 arena.check(made, total, total)
-            shutil.rmtree(made.folder, ignore_errors=True)
     print("\r" + " " * 70 + "\r", end="", file=sys.stderr)
     return seconds
 
@@ -228,7 +228,6 @@ def main() -> None:
                     seconds = measure(workload, kinds, arena, options.rounds)
                     show(workload, engine, seconds)
                     results.setdefault(workload, {})[engine] = seconds
-                    shutil.rmtree(work, ignore_errors=True)
                     save(options.output, results)
 
 

@@ -86,6 +86,27 @@ def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
     return raw
 
 
+def keep_journal(raw: sqlite3.Connection) -> None:
+    """Let the rollback journal's file stay from one transaction to the next.
+
+    Making and removing it each time may take longer than the transaction. A commit
+    then overwrites its header, and syncs that. A write-ahead log stays what it is.
+    https://www.sqlite.org/pragma.html#pragma_journal_mode
+    """
+    _change_journal(raw, "delete", "persist")
+
+
+def drop_journal(raw: sqlite3.Connection) -> None:
+    """Remove the journal's file again."""
+    _change_journal(raw, "persist", "delete")
+
+
+def _change_journal(raw: sqlite3.Connection, before: str, after: str) -> None:
+    (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
+    if mode == before:
+        raw.execute(f"PRAGMA main.journal_mode = {after}").fetchall()
+
+
 def make_folder(database: Database) -> None:
     """Make the folder of a database that is to be made, where that is safe."""
     # The default lies in state/, which a fresh clone does not have. Any other

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from sqlpair import signals
 from sqlpair.drivers import Report, Table, quote
 from sqlpair.drivers.failure import ended_within, statement_error
-from sqlpair.drivers.sqlite.connection import make_folder, open_file
+from sqlpair.drivers.sqlite.connection import (
+    drop_journal,
+    keep_journal,
+    make_folder,
+    open_file,
+)
 from sqlpair.drivers.sqlite.lock import DeploymentLock
 from sqlpair.drivers.sqlite.parameters import Parameters
 from sqlpair.drivers.sqlite.references import References
@@ -196,6 +201,8 @@ class SQLiteSession:
         # by another, removed again, or replaced by a restore.
         self._made = not self._path.exists()
         self.open()
+        with self._guarded():
+            keep_journal(self.raw)
 
     def assert_locked(self) -> None:
         self._deployment_lock.assert_held()
@@ -291,6 +298,9 @@ class SQLiteSession:
 
     def close(self) -> None:
         self.rollback()
+        if self._deployment_lock.held and self._raw is not None:
+            with suppress(sqlite3.Error):  # read by another: the file does no harm
+                drop_journal(self._raw)
         self._resources.close()
         if self._made and self._deployment_lock.held:
             # A first deployment that came to nothing leaves no file. Under the lock,
