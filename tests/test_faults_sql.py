@@ -8,11 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from conftest import Project
-from faults import add, assert_at, deploy, forked_to_the_end
+from faults import add, assert_at, deploy, dying, forked_to_the_end
+from sqlpair import ledger
+from sqlpair.drivers.sqlite.session import SQLiteSession
 from sqlpair.errors import (
     SettingsError,
     SqlFileError,
@@ -187,6 +190,7 @@ REACHING = {
     " SET standard_conforming_strings = off;",
     "read only": "SET default_transaction_read_only = on;",
     "encoding": "SET client_encoding = 'SQL_ASCII';",
+    "letters": "SET client_encoding = 'LATIN1';",
 }
 
 
@@ -230,6 +234,20 @@ def test_file_that_changes_role_or_search_path_moves_no_ledger(
     assert trap.tables("postgres") == {"t1", "t3", "t5"}
     for table in ("alembic_version", "schema_version", "schema_history"):
         assert trap.pg(f"SELECT * FROM trap.{table}") == []
+
+
+@pytest.mark.parametrize("name", ["DOMAIN\\'person", "pérson"])
+@pytest.mark.parametrize("what", ["strings", "letters"])
+def test_file_that_changes_how_text_is_read_does_not_change_what_is_recorded(
+    trap: Project, what: str, name: str
+) -> None:
+    trap.add("postgres", "003_t3", f"CREATE TABLE t3 ();\n{REACHING[what]}\n")
+
+    with mock.patch.object(ledger, "who", return_value=name):
+        deploy(trap)
+
+    sql = "SELECT applied_by FROM schema_version WHERE version = 3"
+    assert trap.pg(sql) == [(name,)]
 
 
 def test_search_path_of_the_database_itself_moves_no_ledger(trap: Project) -> None:
@@ -281,6 +299,63 @@ def test_pragmas_and_temporary_tables_of_a_sqlite_file_end_with_it(
     assert project.heads("sqlite") == ["sqlite_006"]
     assert project.lite("SELECT * FROM look") == [(0, 3, 1, 1)]
     assert project.lite("SELECT count(*) FROM t2") == [(1,)]
+
+
+def test_pragma_of_a_revision_module_ends_with_it(project: Project) -> None:
+    project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
+    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    module = project.root / "alembic/versions/sqlite/002_t2.py"
+    module.write_text(
+        "from alembic import op\n"
+        + module.read_text().replace("upgrade, downgrade", "up, downgrade")
+        + "\n\ndef upgrade():\n    up()\n    op.execute('PRAGMA query_only = ON')\n"
+    )
+
+    deploy(project)
+
+    assert project.tables("sqlite") == {"t2", "t4"}
+
+
+def test_rollback_journal_of_sqlite_is_removed_after_a_run(project: Project) -> None:
+    project.configure("alembic", transaction="migration")
+    project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
+    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    journal = project.file.with_name(f"{project.file.name}-journal")
+    kept = []
+    original = SQLiteSession.begin
+
+    def begun(session: SQLiteSession) -> None:
+        kept.append(journal.exists())
+        original(session)
+
+    with mock.patch.object(SQLiteSession, "begin", begun):
+        deploy(project)
+
+    assert kept == [False, True]
+    assert not journal.exists()
+    project.add("sqlite", "006_wrong", "CREATE TABLE t2 (id int);\n")
+    with pytest.raises(StatementError):
+        deploy(project)
+    assert not journal.exists()
+    assert project.lite("PRAGMA journal_mode") == [("delete",)]
+
+
+def test_rollback_journal_that_a_killed_run_left_changes_nothing(
+    project: Project,
+) -> None:
+    project.configure("alembic", transaction="migration")
+    project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
+    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    journal = project.file.with_name(f"{project.file.name}-journal")
+
+    dying(project, SQLiteSession, "begin", "before", call=2)
+
+    assert journal.exists()
+    assert project.tables("sqlite") == {"t2"}
+    deploy(project)
+    assert project.tables("sqlite") == {"t2", "t4"}
+    assert project.lite("PRAGMA integrity_check") == [("ok",)]
+    assert not journal.exists()
 
 
 def test_sqlite_migration_can_neither_attach_a_file_nor_load_an_extension(
