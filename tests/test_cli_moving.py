@@ -437,7 +437,7 @@ def test_repair_needs_somebody_to_ask(four: Project) -> None:
     assert ledger(four, "checksum") == before
 
 
-def test_nothing_to_do_is_said_without_click_rich_alembic_or_sqlalchemy(
+def test_nothing_to_do_is_found_without_what_only_a_run_needs(
     project: Project,
 ) -> None:
     project.add("sqlite", "001_t", "CREATE TABLE t (id integer);\n")
@@ -448,7 +448,7 @@ def test_nothing_to_do_is_said_without_click_rich_alembic_or_sqlalchemy(
     assert done.stdout.startswith("Nothing to do: every migration is applied.\n")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "sqlpair.deployment" in imported
-    assert not {"click", "rich", "alembic", "sqlalchemy"} & imported
+    assert not {"sqlpair.run", "rich", "alembic", "sqlalchemy"} & imported
 
 
 def test_an_edited_file_is_named_though_nothing_is_pending(project: Project) -> None:

@@ -112,24 +112,6 @@ def deploy(
             return run.migrate(targets)
 
 
-def nothing_to_do(
-    settings: Settings, targets: Targets, report: Report
-) -> Outcome | None:
-    """Return what ``deploy`` would when it had nothing to do, else None.
-
-    Raises SqlpairError, as ``deploy`` would. Imports nothing that only a run needs.
-    """
-    before = memo.seen(settings)
-    if before is None:
-        return None
-    known = branches(settings)
-    version.refuse_unknown(settings, known)
-    with ExitStack() as resources:
-        places = survey(known, report, resources)
-        done = _is_done(settings, places, targets, before)
-        return Outcome("", (), places) if done else None
-
-
 @contextmanager
 def refusals_logged(settings: Settings) -> Iterator[None]:
     """Log what keeps a deployment from so much as beginning; ``Run`` logs the rest."""

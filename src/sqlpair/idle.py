@@ -1,7 +1,8 @@
-"""``sqlpair migrate`` where nothing is to do: the answer without the command line.
+"""``sqlpair migrate`` where nothing was to do: the answer without the command line.
 
-A service asks at every start, and nearly always this is the answer. Whatever else it
-may be is left for ``cli`` to find again and to say: this module decides nothing.
+A service asks at every start, and nearly always this is the answer, so it is
+remembered (``memo.py``). Whatever else it may be is left for ``cli`` to find and to
+say: this module decides nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
-
-if TYPE_CHECKING:
-    from sqlpair.settings import Settings
+from typing import TextIO
 
 NOTHING_TO_DO = "Nothing to do: every migration is applied."
 
@@ -26,16 +24,14 @@ def answered(arguments: list[str]) -> bool:
 
     said: list[str] = []
     try:
-        project = settings.load(Path("alembic.ini"))
-        answer = memo.recall(project, said.append)
-        where = answer.where if answer else _worked_out(project, said)
+        answer = memo.recall(settings.load(Path("alembic.ini")), said.append)
     except SqlpairError:
         return False
-    if where is None:
+    if answer is None:
         return False
     for line in said:
         write(sys.stderr, f"{line}\n")
-    write(sys.stdout, "\n".join([NOTHING_TO_DO, *where, ""]))
+    write(sys.stdout, "\n".join([NOTHING_TO_DO, *answer.where, ""]))
     return True
 
 
@@ -47,12 +43,3 @@ def write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _worked_out(project: Settings, said: list[str]) -> list[str] | None:
-    from sqlpair import deployment
-    from sqlpair.targets import Destination
-
-    destination = Destination(("heads",), "upgrade", said.append)
-    outcome = deployment.nothing_to_do(project, destination, said.append)
-    return outcome.where() if outcome else None
