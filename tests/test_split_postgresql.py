@@ -358,6 +358,12 @@ def test_a_function_may_be_named_begin() -> None:
         ("savepoint x;", Role.CONTROL, "SAVEPOINT"),
         ("release savepoint x;", Role.CONTROL, "RELEASE"),
         ("prepare transaction 'x';", Role.CONTROL, "PREPARE TRANSACTION"),
+        ("prepare/* /* */ */ transaction 'x';", Role.CONTROL, "PREPARE TRANSACTION"),
+        (
+            "prepare -- a\n/*/**/*/ --b\n transaction;",
+            Role.CONTROL,
+            "PREPARE TRANSACTION",
+        ),
         ("prepare q as select 1;", Role.ORDINARY, ""),
         ('"commit";', Role.ORDINARY, ""),
         ("insert into t values ('; commit;');", Role.ORDINARY, ""),

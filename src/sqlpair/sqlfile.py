@@ -43,6 +43,9 @@ _NEXT = {
     (_Stage.CLOSED, Role.FOREIGN_KEYS): _Stage.CLOSED,
 }
 
+# Where ordinary statements change nothing.
+_PLAIN = (_Stage.BARE, _Stage.OPEN)
+
 _CONTROL = (
     "would break the transaction in which the migration runs",
     "Take it out; only one BEGIN and COMMIT, the file's first and last statement, "
@@ -204,6 +207,8 @@ def _check(
         if statement.role is Role.FORBIDDEN:
             raise _refusal(statement)
         if not transactional:
+            continue
+        if statement.role is Role.ORDINARY and stage in _PLAIN:
             continue
         if (stage, statement.role) not in _NEXT:
             raise _refusal(_culprit(statement, left_out))

@@ -15,6 +15,14 @@ def repeated(*alternatives: str) -> str:
     return rf"(?:{'|'.join(alternatives)}|)*+"
 
 
+def opening(word: str, gap: str, count: int = 4) -> str:
+    """Match up to ``count`` words, each a group, and the gaps behind them."""
+    pattern = ""
+    for _ in range(count):
+        pattern = rf"(?:({word}){gap}{pattern})?"
+    return pattern
+
+
 def ascii_without(signs: str) -> str:
     """Return the inside of a set: every ASCII character but these.
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from string import ascii_letters, digits
 
-from sqlpair.drivers.pattern import ascii_without, past, repeated
+from sqlpair.drivers.pattern import ascii_without, opening, past, repeated
 from sqlpair.drivers.postgresql.role import needs_client, role
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Statement, fault
@@ -55,7 +55,9 @@ def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
 
 _run = _run_of(_WORD)
 _run_in_routine = _run_of(rf"(?!{_BLOCK}){_WORD}")
-_gap = re.compile(repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT), _FLAGS).match
+_GAP = repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT)
+_gap = re.compile(_GAP, _FLAGS).match
+_opening = re.compile(opening(_WORD, _GAP), _FLAGS).match
 _word = re.compile(_WORD, _FLAGS).match
 _tag = re.compile(_TAG, _FLAGS).match
 _comment_edges = re.compile(r"/\*|\*/").finditer
@@ -163,10 +165,13 @@ def _past_nested_comment(text: str, position: int) -> int:
 
 def _words(text: str, position: int) -> tuple[str, ...]:
     words: list[str] = []
-    while len(words) < 4 and (word := _word(text, position)):
-        words.append(word[0].upper())
-        position = _skip(text, word.end())
-    return tuple(words)
+    while match := _opening(text, position):
+        words += [word.upper() for word in match.groups() if word]
+        position = match.end()
+        if not text.startswith("/*", position) or len(words) >= 4:
+            break
+        position = _skip(text, position)
+    return tuple(words[:4])
 
 
 def _fault_at(text: str, position: int) -> SqlFileError:

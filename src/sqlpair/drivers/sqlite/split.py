@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from string import ascii_letters, digits
 
-from sqlpair.drivers.pattern import ascii_without, past, repeated
+from sqlpair.drivers.pattern import ascii_without, opening, past, repeated
 from sqlpair.errors import SqlFileError
 from sqlpair.statement import Role, Statement, fault
 
@@ -49,7 +49,7 @@ _run = re.compile(
     repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)"), _FLAGS
 ).match
 _comment = re.compile(_COMMENT, _FLAGS).match
-_word = re.compile(rf"(?![0-9$]){_WORD}", _FLAGS).match
+_opening = re.compile(opening(rf"(?![0-9$]){_WORD}", _GAP), _FLAGS).match
 _trigger = re.compile(
     rf"(?:{_EXPLAIN})?{_any('create')}"
     + repeated(_SPACE, _COMMENT, _any("temp", "temporary"))
@@ -151,11 +151,9 @@ def _endless(text: str, position: int) -> SqlFileError:
 
 
 def _words(text: str, position: int) -> tuple[str, ...]:
-    words: list[str] = []
-    while len(words) < 4 and (word := _word(text, position)):
-        words.append(word[0].upper())
-        position = past(_skip(text, word.end()))
-    return tuple(words)
+    match = _opening(text, position)
+    assert match is not None
+    return tuple([word.upper() for word in match.groups() if word])
 
 
 def _role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
