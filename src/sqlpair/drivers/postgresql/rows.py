@@ -130,7 +130,10 @@ class PostgreSQLInspector:
         # To ask for its size would wait for this very transaction's locks.
         query = self._query(_oids(oids), "false")
         try:
-            with self.session.deployment_lock.connection.cursor() as cursor:
+            with (
+                self.session.deployment_lock.borrowed() as connection,
+                connection.cursor() as cursor,
+            ):
                 cursor.execute(query)
                 names = [column.name for column in cursor.description or ()]
                 return _rows(dict(zip(names, row, strict=True)) for row in cursor)
