@@ -408,3 +408,15 @@ def test_timeout_for_idle_transactions_takes_no_lock_away(project: Project) -> N
 
     assert project.applied("postgres") == ["001_t1", "003_t3"]
     assert project.lite("SELECT count(*) FROM t2") == [(1,)]
+
+
+def test_timeout_that_a_file_sets_does_not_end_what_waits_for_the_other_database(
+    project: Project,
+) -> None:
+    timeout = "SET idle_in_transaction_session_timeout = 200;\n"
+    project.add("postgres", "001_t1", f"CREATE TABLE t1 ();\n{timeout}")
+    project.add("sqlite", "002_t2", f"CREATE TABLE t2 AS {SLOW};\n")
+
+    deploy(project)
+
+    assert project.applied("postgres") == ["001_t1"]

@@ -164,7 +164,11 @@ def _stage(
         state = ledger.read(session)
         _check(copy, state)
         entry = recording.Entry(
-            exchanges.id, exchanges.transaction, METHOD, who=ledger.who()
+            exchanges.id,
+            exchanges.transaction,
+            METHOD,
+            who=ledger.who(),
+            at=recording.moment(),
         )
         session.lock(report)
         session.begin()

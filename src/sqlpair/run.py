@@ -173,6 +173,7 @@ class Run:
             method,
             who=ledger.who(),
             databases=ledger.goal({n: place.migration for n, place in after.items()}),
+            at=recording.moment(),
         )
         involved = [self.sessions[name] for name in targets]
         with commit.rolled_back(involved):

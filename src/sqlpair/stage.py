@@ -122,11 +122,12 @@ class Stage:
         ran: dict[str, list[tuple[Step, str, recording.Entry]]] = {
             name: [] for name in sessions
         }
+        alone = len(sessions) == 1
         for step, file, module in self.steps:
             session = sessions[step.branch.name]
             if self._contexts[step.branch.name] or _reads_records(file):
                 _record(ran, session)
-            elif ran[step.branch.name]:
+            elif alone and ran[step.branch.name]:
                 session.reset()
             run = session.run if self.transactional else session.run_alone
             self._watch(step)
@@ -140,6 +141,9 @@ class Stage:
             milliseconds = round((time.monotonic() - began) * 1000)
             if not self.transactional:
                 self._begin()
+            if not alone:
+                # It idles while others are at work: not by what the file has set.
+                session.reset()
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=recording.moment()
             )
