@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -476,3 +478,53 @@ def test_only_the_last_of_very_many_migrations_are_shown(project: Project) -> No
     assert "010_s" not in shown
     assert shown.count("_s ") == 50
     assert "Migrated: 60 migrations applied in 1 database" in shown
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [">/dev/full", "2>/dev/full", ">&-", "2>&-", "<&-", "<&- >&- 2>&-"],
+)
+@pytest.mark.parametrize("environ", [{}, {"FORCE_COLOR": "1"}], ids=["pipe", "colour"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_streams_that_are_closed_or_full_change_no_outcome(
+    four: Project, streams: str, environ: dict[str, str], unbuffered: str
+) -> None:
+    environ = {"PYTHONUNBUFFERED": unbuffered, **environ}
+
+    moved, again, undone = (
+        redirected(four, command, streams, **environ)
+        for command in ("migrate", "migrate", "rollback")
+    )
+
+    for done in (moved, again, undone):
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    if streams == ">/dev/full":
+        assert "004_t4" in moved.stderr
+        assert "Schema version 4." in again.stderr
+        assert "Schema version 0." in undone.stderr
+    assert four.applied("postgres") == four.applied("sqlite") == []
+    assert four.log.count("outcome=committed") == 2
+
+
+def test_result_for_a_program_that_cannot_be_written_is_a_failure(
+    four: Project,
+) -> None:
+    done = redirected(four, "status --json", ">/dev/full")
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("the result could not be written\n")
+    assert "Traceback" not in done.stderr
+
+
+def redirected(
+    project: Project, command: str, streams: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        f"{sys.executable} -m sqlpair {command} {streams}",
+        shell=True,
+        cwd=project.root,
+        env=project.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

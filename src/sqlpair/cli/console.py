@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -87,8 +87,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
 
 
 def raw(text: str) -> None:
-    """Print a line of the result for a program, exactly as it is."""
-    write(sys.stdout, f"{text}\n")
+    """Print a line of the result for a program, exactly as it is.
+
+    SqlpairError where it cannot be: a program would take a part for the whole.
+    """
+    if not write(sys.stdout, f"{text}\n"):
+        raise SqlpairError("the result could not be written")
 
 
 def dump(value: Any) -> None:
@@ -218,7 +222,25 @@ def _console(stream: TextIO) -> Console:
 
     # In a pipe or a log no line is to be broken or cut to fit a terminal.
     width = None if stream.isatty() else UNBROKEN
-    return Console(file=stream, width=width, highlight=False)
+    file = cast("TextIO", _Lenient(stream))
+    return Console(file=file, width=width, highlight=False)
+
+
+class _Lenient:
+    """A stream for Rich, which would end the process where nobody reads any more."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.encoding = stream.encoding
+        self.isatty = stream.isatty
+        self.fileno = stream.fileno
+
+    def write(self, text: str) -> int:
+        write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: it is written at once."""
 
 
 def _styled(cell: Cell) -> list[Styled]:
