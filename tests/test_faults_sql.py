@@ -265,6 +265,8 @@ def test_search_path_of_the_database_itself_moves_no_ledger(trap: Project) -> No
 
 PRAGMAS = (
     "PRAGMA query_only = ON;",
+    "EXPLAIN PRAGMA query_only = ON;",
+    "EXPLAIN /* */ QUERY PLAN -- it runs\nPRAGMA query_only = ON;",
     "PRAGMA writable_schema = ON;",
     "PRAGMA ignore_check_constraints = ON;",
     "PRAGMA locking_mode = EXCLUSIVE;",

@@ -226,8 +226,8 @@ class SQLiteSession:
             self._run_one(statement, path)
 
     def _run_one(self, statement: Statement, path: Path) -> None:
-        # The functions of that name only read.
-        if statement.words[:1] == ("PRAGMA",):
+        # EXPLAIN runs one all the same. The functions of that name only read.
+        if "PRAGMA" in statement.words:
             self._parameters.touched = True
         try:
             for _row in self.raw.execute(statement.text):
