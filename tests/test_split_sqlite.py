@@ -149,6 +149,8 @@ def test_blank_pieces_and_comments_are_no_statements(script: str) -> None:
         ("select 1 -- a\r, 2;\n", 1, "carriage return"),
         ("select 1;\n.mode box\nselect 2;", 2, "sqlite3 shell"),
         ("-- a\n.read /etc/passwd", 2, "sqlite3 shell"),
+        ("select 1;\n\ufeffcommit;", 2, "byte order mark"),
+        ("select 1;\n/* a */\ufeffcommit;", 2, "byte order mark"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_its_line(

@@ -98,6 +98,14 @@ def split(text: str) -> Iterator[Statement]:
         line += text.count("\n", counted, start)
         counted = start
         words = _words(text, start)
+        if any(word.startswith("\ufeff") for word in words):
+            # A COMMIT behind one would not be known for what it is.
+            raise fault(
+                text,
+                start,
+                "a byte order mark within the file, which SQLite takes for a space",
+                "Take it out: it is left where files were put together.",
+            )
         statement = text[start:position]
         yield Statement(statement, line, start, words, *_role(statement, words))
 
