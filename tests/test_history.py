@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import io
 import json
+import resource
 from typing import Any
 from unittest import mock
 
@@ -216,3 +220,49 @@ def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:
     assert logs == ["migration.log", *old]
     newest = (project.root / "logs" / old[0]).read_text() + project.log
     assert "migration=008_t direction=upgrade" in newest
+
+
+def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (id);\n")
+    project.upgrade()
+    log = project.root / "logs" / "migration.log"
+    full = project.log
+    lock, waited = fcntl.flock, []
+
+    def waiting_for_another(file: io.FileIO, kind: int) -> None:
+        waited.append(kind)
+        log.rename(log.with_name("migration.log.1"))
+        log.touch()
+        lock(file, kind)
+
+    project.add("sqlite", "002_t", "CREATE TABLE t2 (id);\n")
+    with (
+        mock.patch.object(journal, "MAXIMUM_BYTES", 300),
+        mock.patch.object(fcntl, "flock", waiting_for_another),
+        contextlib.closing(journal.Journal(project.settings, "x")) as late,
+    ):
+        late.line("started")
+        assert waited == [fcntl.LOCK_EX]
+
+    logs = sorted(path.name for path in log.parent.iterdir())
+    assert logs == ["migration.log", "migration.log.1"]
+    assert log.with_name("migration.log.1").read_text() == full
+    assert "outcome=started deployment=x" in project.log
+
+
+def test_line_that_a_full_disk_cut_is_finished_by_the_next(project: Project) -> None:
+    said = ["started", "ran", "failed"]
+    with contextlib.closing(journal.Journal(project.settings, "x")) as log:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        # Python ignores SIGXFSZ, so that the write is an error.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            log.line(said[0])
+            log.line(said[1])
+            assert len(project.log) == 100
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        log.line(said[2])
+
+    written = journal.lines(project.root / "logs" / "migration.log")
+    assert [line["outcome"] for line in written] == said

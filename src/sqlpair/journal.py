@@ -7,6 +7,8 @@ file; five old ones are kept.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +21,8 @@ from sqlpair import ledger
 from sqlpair.errors import SettingsError
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from sqlpair.plan import Done
     from sqlpair.settings import Settings
 
@@ -33,12 +37,11 @@ class Journal:
     def __init__(self, settings: Settings, deployment: str):
         self.deployment = deployment
         self._environment = settings.environment
+        self._rest = b""  # what a full disk has not taken yet
         path = settings.log_file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _rotate(path)
-            # Unbuffered and appending: lines of runs at one time stay whole.
-            self._file = path.open("ab", buffering=0)
+            self._file = _opened(path)
         except OSError as error:
             raise SettingsError(
                 "the log cannot be written",
@@ -92,13 +95,27 @@ class Journal:
     def _write(self, said: Iterable[str]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
         text = "".join(f"{at}Z {line}\n" for line in said)
-        with suppress(OSError):  # a full disk: what has happened is in the databases
-            self._file.write(text.encode())
+        self._rest += text.encode()
+        with suppress(OSError):  # what has happened is in the databases, too
+            self._rest = self._rest[self._file.write(self._rest) :]
+
+
+def _opened(path: Path) -> FileIO:
+    # Unbuffered and appending: lines of runs at one time stay whole.
+    file = path.open("ab", buffering=0)
+    if os.fstat(file.fileno()).st_size < MAXIMUM_BYTES:
+        return file
+    with file:
+        # One run does it: a second would put aside the new file, and the third lose
+        # what the first has put aside.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                _rotate(path)
+    return path.open("ab", buffering=0)
 
 
 def _rotate(path: Path) -> None:
-    if not path.is_file() or path.stat().st_size < MAXIMUM_BYTES:
-        return
     files = [*_old(path), path]
     for older, newer in pairwise(files):
         with suppress(FileNotFoundError):  # there are not that many yet
