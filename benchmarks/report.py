@@ -42,8 +42,8 @@ SAID = {
 GOALS = (
     ("apply-1000", "sqlpair, a transaction each", "floor", 1.25),
     ("apply-1000", "sqlpair", "one transaction", 1.25),
-    ("rollback-100", "sqlpair, a transaction each", "floor", 1.25),
-    ("rollback-100", "sqlpair", "one transaction", 1.25),
+    ("rollback-1000", "sqlpair, a transaction each", "floor", 1.25),
+    ("rollback-1000", "sqlpair", "one transaction", 1.25),
     ("file-10000", "sqlpair", "driver", 1.3),
 )
 Workload = dict[str, list[float]]
@@ -131,8 +131,8 @@ def idle(results: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def draw_workloads(results: dict[str, dict[str, Workload]]) -> None:
-    # What just one of them did compares nothing.
-    shared = [w for w, engines in results.items() if len(engines["sqlite"]) > 1]
+    # What just two of them did is in the other plot.
+    shared = [w for w, engines in results.items() if len(engines["sqlite"]) > 2]
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, sharex=True)
     colours = plt.get_cmap("tab20").colors
     for axis, engine in zip(axes, ("postgresql", "sqlite"), strict=True):
@@ -166,26 +166,37 @@ def draw_scale(
 ) -> None:
     """Milliseconds for each migration, over how many there are."""
     figure, axis = plt.subplots(figsize=(7, 4))
-    name = "sqlpair, a transaction each"
-    for engine in ("postgresql", "sqlite"):
-        points = sorted(
-            (size, 1000 * value / size)
-            for workload, engines in results.items()
-            if workload.startswith("apply-")
-            and (value := median(engines.get(engine, {}), name)) is not None
-            and (size := int(workload.partition("-")[2]))
-        )
-        axis.plot(*zip(*points, strict=True), marker="o", label=f"apply, {engine}")
+    for engine, colour in (("postgresql", "tab:blue"), ("sqlite", "tab:orange")):
+        for name, line in (("sqlpair, a transaction each", "-"), ("floor", ":")):
+            points = sorted(
+                (size, 1000 * value / size)
+                for workload, engines in results.items()
+                if workload.startswith("apply-")
+                and (value := median(engines.get(engine, {}), name)) is not None
+                and (size := int(workload.partition("-")[2]))
+            )
+            axis.plot(
+                *zip(*points, strict=True),
+                line,
+                marker="o",
+                color=colour,
+                label=f"apply, {engine}, {name}",
+            )
     points = [
         (int(size), 1000 * found["sqlpair migrate"]["seconds"] / int(size))
         for size, found in idle.items()
     ]
-    axis.plot(*zip(*points, strict=True), marker="o", label="nothing to do, both")
+    axis.plot(
+        *zip(*points, strict=True),
+        marker="o",
+        color="tab:green",
+        label="nothing to do, both engines, sqlpair",
+    )
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("migrations")
     axis.set_ylabel("milliseconds for each")
-    axis.legend()
+    axis.legend(fontsize=8)
     save(figure, "scale")
 
 
