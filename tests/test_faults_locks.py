@@ -264,8 +264,10 @@ def test_broken_deadlock_is_tried_again(project: Project) -> None:
     waiting = threading.Thread(target=rival.execute, args=["SELECT * FROM t1"])
     session_begin = PostgreSQLSession.run_one
 
-    def run_one(session: PostgreSQLSession, statement: Statement, path: Path) -> None:
-        session_begin(session, statement, path)
+    def run_one(
+        session: PostgreSQLSession, statement: Statement, path: Path, then: str = ""
+    ) -> None:
+        session_begin(session, statement, path, then)
         if "t1 ADD" in statement.text and not waiting.is_alive() and not said:
             waiting.start()
             until(

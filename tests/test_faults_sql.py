@@ -250,6 +250,22 @@ def test_file_that_changes_how_text_is_read_does_not_change_what_is_recorded(
     assert trap.pg(sql) == [(name,)]
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["()", "();", "();;\n", "() -- the end", "() -- ;", "(); -- the end", "() /**/"],
+)
+def test_however_a_file_ends_the_session_is_put_back(trap: Project, end: str) -> None:
+    trap.add(
+        "postgres", "003_t3", f"SET search_path = trap;\nCREATE TABLE trap.t3 {end}"
+    )
+    trap.add("postgres", "005_t5", "CREATE TABLE t5 (id int);\n")
+
+    deploy(trap)
+
+    assert trap.tables("postgres") == {"t1", "t5"}
+    assert trap.pg("SELECT * FROM trap.t3") == []
+
+
 def test_search_path_of_the_database_itself_moves_no_ledger(trap: Project) -> None:
     [(name,)] = trap.pg("SELECT current_database()")
     trap.pg(f"ALTER DATABASE {name} SET search_path = trap, public")

@@ -122,27 +122,24 @@ class Stage:
         ran: dict[str, list[tuple[Step, str, recording.Entry]]] = {
             name: [] for name in sessions
         }
-        alone = len(sessions) == 1
         for step, file, module in self.steps:
             session = sessions[step.branch.name]
-            if self._contexts[step.branch.name] or _reads_records(file):
+            context = self._contexts[step.branch.name]
+            if context or _reads_records(file):
                 _record(ran, session)
-            elif alone and ran[step.branch.name]:
-                session.reset()
             run = session.run if self.transactional else session.run_alone
             self._watch(step)
             began = time.monotonic()
             revisions.run(
                 step,
                 module,
-                self._contexts[step.branch.name],
+                context,
                 partial(run, sqlfile.statements(file), file.path),
             )
             milliseconds = round((time.monotonic() - began) * 1000)
             if not self.transactional:
                 self._begin()
-            if not alone:
-                # It idles while others are at work: not by what the file has set.
+            if context:
                 session.reset()
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=recording.moment()
@@ -162,13 +159,10 @@ def _reads_records(file: SqlFile) -> bool:
 def _record(
     ran: Mapping[str, list[tuple[Step, str, recording.Entry]]], session: Session
 ) -> None:
-    """Record what ``ran`` on the session's database and is not recorded yet.
-
-    What it has left in the session is undone before.
-    """
+    """Record what ``ran`` on the session's database and is not recorded yet."""
     steps = ran[session.database.name]
     if steps:
-        session.reset(record(steps, session.table))
+        session.execute(record(steps, session.table))
         steps.clear()
 
 

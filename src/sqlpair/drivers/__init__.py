@@ -127,15 +127,17 @@ class Session(Protocol):
     def assert_locked(self) -> None:
         """LockError if the deployment lock was lost meanwhile."""
 
-    def reset(self, then: str = "") -> None:
-        """Undo what a migration changed in the session: role, search_path, ...
+    def run(self, statements: Iterable[Statement], path: Path) -> None:
+        """Run a file's statements, then ``reset``.
 
-        Then run ``then``, statements of the engine's own, in the same round trip.
-        HistoryError when the migration has ended the transaction it ran in.
+        StatementError names the line that failed.
         """
 
-    def run(self, statements: Iterable[Statement], path: Path) -> None:
-        """Run a file's statements; StatementError names the line that failed."""
+    def reset(self) -> None:
+        """Undo what a migration changed in the session: role, search_path, ...
+
+        HistoryError when it has ended the transaction it ran in.
+        """
 
     def assert_direct(self) -> None:
         """ConnectError where ``run_alone`` would not have a connection of its own."""

@@ -32,7 +32,6 @@ class Seed:
         session.begin()
         try:
             session.run(sqlfile.statements(file), self._path)
-            session.reset()
             session.check()
             session.commit()
             self._sown = True

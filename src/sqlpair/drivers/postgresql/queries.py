@@ -140,19 +140,26 @@ class Queries:
                     with suppress(SqlpairError):
                         self.execute("ROLLBACK")
 
-    def run_one(self, statement: Statement, path: Path) -> int:
-        """Run one statement of the file ``path``; return how many rows, or -1."""
+    def run_one(self, statement: Statement, path: Path, then: str = "") -> int:
+        """Run one statement of the file ``path``; return how many rows, or -1.
+
+        In the same round trip run ``then``, statements of the engine's own; the rows
+        are theirs then.
+        """
+        text = f"{statement.text}\n;{then}" if then else statement.text
         try:
             with self.raw.cursor() as cursor, self._watched():
-                cursor.execute(statement.text)
+                cursor.execute(text)
                 return cursor.rowcount
         except psycopg2.Error as error:
             raise translate(
                 self.database, path, statement, error, self._blockers(error)
             ) from error
 
-    def run_batch(self, statements: Sequence[Statement], path: Path) -> None:
-        """Run statements of the file ``path`` that only change rows."""
+    def run_batch(
+        self, statements: Sequence[Statement], path: Path, then: str = ""
+    ) -> None:
+        """Run statements of the file ``path`` that only change rows, and ``then``."""
         from sqlpair.drivers.postgresql import batch
 
         self.execute(batch.BEGIN)
@@ -169,7 +176,7 @@ class Queries:
             self.execute(batch.UNDO)
             for statement in statements:
                 self.run_one(statement, path)
-        self.execute(batch.END)
+        self.execute(f"{batch.END}; {then}")
 
     def retried(self, attempt: Callable[[], object]) -> None:
         """Call ``attempt`` again while it fails for want of a lock."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -197,27 +197,30 @@ class PostgreSQLSession(Queries):
 
     # -- migrations ------------------------------------------------------------
 
-    def reset(self, then: str = "") -> None:
-        if not self.in_transaction():
-            raise ended_within(self.database)
-        reset = RESET + self.run_time.local()
-        # The server reads a whole message before it runs any of it, so still by what
-        # the migration has set: of other characters its encoding may make something
-        # else, and of a backslash its standard_conforming_strings.
-        if then.isascii() and "\\" not in then:
-            self.execute(reset + then)
-        else:
-            self.execute(reset)
-            self.execute(then)
-
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         from sqlpair.drivers.postgresql.batch import batches
 
+        last: Sequence[Statement] = ()
         for batch in batches(statements):
-            if len(batch) == 1:
-                self.run_one(batch[0], path)
-            else:
-                self.run_batch(batch, path)
+            self._send(last, path)
+            last = batch
+        # Together: one round trip less for every file.
+        self._send(last, path, RESET + self.run_time.local())
+        self._assert_in_transaction()
+
+    def _send(self, batch: Sequence[Statement], path: Path, then: str = "") -> None:
+        if len(batch) == 1:
+            self.run_one(batch[0], path, then)
+        elif batch:
+            self.run_batch(batch, path, then)
+
+    def reset(self) -> None:
+        self._assert_in_transaction()
+        self.execute(RESET + self.run_time.local())
+
+    def _assert_in_transaction(self) -> None:
+        if not self.in_transaction():
+            raise ended_within(self.database)
 
     def assert_direct(self) -> None:
         from sqlpair.drivers.postgresql import alone

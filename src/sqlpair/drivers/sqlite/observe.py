@@ -42,14 +42,14 @@ class SQLiteObserver:
     def run(self, statement: Statement, path: Path) -> Observed:
         before = self._session.raw.total_changes
         began = time.monotonic()
-        self._session.run([statement], path)
+        self._session.run_one(statement, path)
         milliseconds = round((time.monotonic() - began) * 1000)
         counted = statement.words[:1] and statement.words[0] in COUNTED
         rows = self._session.raw.total_changes - before if counted else None
         return Observed(statement.line, statement.text, milliseconds, rows, (), ())
 
     def run_back(self, statement: Statement, path: Path) -> None:
-        self._session.run([statement], path)
+        self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
         return (Lock("the whole database", "RESERVED", "writes", strong=True),)

@@ -209,12 +209,11 @@ class SQLiteSession:
 
     # -- migrations ------------------------------------------------------------
 
-    def reset(self, then: str = "") -> None:
+    def reset(self) -> None:
         if not self.raw.in_transaction:
             raise ended_within(self.database)
         with self._guarded():
             self._restore()
-        self.execute(then)
 
     def _restore(self) -> None:
         if self._alembic is not None:  # what a module does over it, nobody sees
@@ -223,9 +222,11 @@ class SQLiteSession:
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         for statement in statements:
-            self._run_one(statement, path)
+            self.run_one(statement, path)
+        self.reset()
 
-    def _run_one(self, statement: Statement, path: Path) -> None:
+    def run_one(self, statement: Statement, path: Path) -> None:
+        """Run one statement of the file ``path``."""
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touched = True
@@ -256,7 +257,7 @@ class SQLiteSession:
             vacuum = int(statement.words[:1] == ("VACUUM",))
             self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, vacuum)
             try:
-                self._run_one(statement, path)
+                self.run_one(statement, path)
             finally:
                 self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 
