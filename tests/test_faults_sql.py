@@ -250,10 +250,19 @@ def test_file_that_changes_how_text_is_read_does_not_change_what_is_recorded(
     assert trap.pg(sql) == [(name,)]
 
 
-@pytest.mark.parametrize(
-    "end",
-    ["()", "();", "();;\n", "() -- the end", "() -- ;", "(); -- the end", "() /**/"],
+ENDS = (
+    "()",
+    "();",
+    "();;\n",
+    "() -- the end",
+    "() -- ;",
+    "(); -- the end",
+    "() /**/",
+    "(); INSERT INTO t3 DEFAULT VALUES; DELETE FROM t3",
 )
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_however_a_file_ends_the_session_is_put_back(trap: Project, end: str) -> None:
     trap.add(
         "postgres", "003_t3", f"SET search_path = trap;\nCREATE TABLE trap.t3 {end}"

@@ -146,7 +146,7 @@ class Queries:
         In the same round trip run ``then``, statements of the engine's own; the rows
         are theirs then.
         """
-        text = f"{statement.text}\n;{then}" if then else statement.text
+        text = f"{statement.text};{then}" if then else statement.text
         try:
             with self.raw.cursor() as cursor, self._watched():
                 cursor.execute(text)
