@@ -65,6 +65,17 @@ def with_rows(project: Project, database: str, down: str) -> None:
             "DROP TABLE part;\nDROP TABLE item;\nALTER TABLE n RENAME TO item;",
             ["1 row of item", "3 rows of part"],
         ),
+        (
+            "ALTER TABLE item DROP COLUMN note;\n"
+            "ALTER TABLE item ADD COLUMN memo text DEFAULT 'x';",
+            ["2 values of item.note"],
+        ),
+        (
+            "ALTER TABLE item RENAME COLUMN note TO remark;\n"
+            "ALTER TABLE item DROP COLUMN remark;\n"
+            "ALTER TABLE item ADD COLUMN note text DEFAULT 'x';",
+            ["2 values of item.note"],
+        ),
     ],
 )
 def test_downgrade_that_loses_data_is_refused_with_the_counts(
@@ -118,6 +129,56 @@ def test_downgrade_that_empties_no_table_with_rows_runs_once(
     project.downgrade("-1")
 
     assert project.tables(database) == set()
+
+
+def test_a_table_whose_place_an_older_one_takes_is_lost(
+    project: Project, database: str
+) -> None:
+    with_rows(
+        project, database, "DROP TABLE part;\nALTER TABLE part_old RENAME TO part;\n"
+    )
+    run(project, database, "CREATE TABLE part_old AS SELECT * FROM part")
+
+    with pytest.raises(DataLossError, match="3 rows"):
+        project.downgrade("-1")
+
+    assert run(project, database, "SELECT count(*) FROM part") == [(3,)]
+
+
+def test_tables_are_followed_through_the_renames_of_others(
+    project: Project, database: str
+) -> None:
+    with_rows(
+        project,
+        database,
+        "ALTER TABLE part RENAME TO [a part];\n"
+        "/* it */ alter table main.none RENAME TO 'no one'; -- is empty\n"
+        'DROP TABLE "no one";\nALTER TABLE "a part" RENAME TO x;\n'
+        if database == "sqlite"
+        else "ALTER TABLE part RENAME TO p; ALTER TABLE none RENAME TO n;\n"
+        "DROP TABLE n; ALTER TABLE p RENAME TO x;\n",
+    )
+    run(project, database, "CREATE TABLE none (id integer)")
+
+    project.downgrade("-1")
+
+    assert run(project, database, "SELECT count(*) FROM x") == [(3,)]
+
+
+def test_columns_are_followed_where_others_are_dropped(
+    project: Project, database: str
+) -> None:
+    down = (
+        "ALTER TABLE item RENAME COLUMN note TO remark;\n"
+        "ALTER TABLE item RENAME TO thing;\nALTER TABLE thing DROP COLUMN more;\n"
+        "ALTER TABLE thing RENAME remark TO said;\n"
+    )
+    with_rows(project, database, down)
+    run(project, database, "ALTER TABLE item ADD COLUMN more text")
+
+    project.downgrade("-1")
+
+    assert run(project, database, "SELECT count(said) FROM thing") == [(2,)]
 
 
 def test_alembic_downgrade_loses_data_only_when_told_so(
@@ -324,11 +385,17 @@ UNNAMED = {
         "ALTER TABLE part RENAME TO p; ALTER TABLE p RENAME TO q; DROP TABLE q;",
         ["3 rows of public.part"],
     ),
+    "another schema's in its place": (
+        "CREATE SCHEMA s; CREATE TABLE s.t AS SELECT * FROM part;"
+        "CREATE SCHEMA old; CREATE TABLE old.t AS SELECT * FROM part",
+        "DROP SCHEMA s CASCADE; ALTER SCHEMA old RENAME TO s;",
+        ["3 rows of s.t"],
+    ),
     "names swapped": (
         "CREATE TABLE none (id integer)",
         "ALTER TABLE part RENAME TO p; ALTER TABLE none RENAME TO part;"
         "ALTER TABLE p RENAME TO none; DROP TABLE none;",
-        ["3 rows of public.part", "3 values of public.part.item"],
+        ["3 rows of public.part"],
     ),
 }
 
@@ -412,6 +479,18 @@ SQLITE_UNNAMED = {
     "another name by then": (
         "",
         "ALTER TABLE part RENAME TO p; ALTER TABLE p RENAME TO q; DROP TABLE q;",
+        ["3 rows of part"],
+    ),
+    "another in its place, where pages are moved": (
+        "CREATE TABLE none (id int); CREATE TABLE full (id int);"
+        "INSERT INTO full VALUES (1); PRAGMA auto_vacuum = FULL; VACUUM",
+        "ALTER TABLE full RENAME TO f; DROP TABLE none;"
+        "CREATE TABLE fresh (id int); INSERT INTO fresh VALUES (1); DELETE FROM f;",
+        ["1 row of full"],
+    ),
+    "the schema itself": (
+        "",
+        "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'part';",
         ["3 rows of part"],
     ),
 }
@@ -529,7 +608,8 @@ def test_a_row_that_another_client_adds_meanwhile_is_counted(
 
     def and_then(inspector: PostgreSQLInspector, names: set[str]) -> None:
         look(inspector, names)
-        project.pg("INSERT INTO e VALUES (1)")
+        if not project.pg("SELECT id FROM e"):
+            project.pg("INSERT INTO e VALUES (1)")
 
     monkeypatch.setattr(PostgreSQLInspector, "look", and_then)
 
@@ -560,6 +640,45 @@ def test_a_touched_table_stays_empty_until_the_second_run(
 
     assert len(said) == 1
     assert project.tables("postgres") == {"item", "part", "other"}
+
+
+def test_what_the_second_run_takes_is_counted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_rows(
+        project, "postgres", "UPDATE item SET id = id; DELETE FROM other WHERE id > 5;"
+    )
+    hold = PostgreSQLInspector.hold
+
+    def and_then(inspector: PostgreSQLInspector, tables: Iterable[str]) -> None:
+        hold(inspector, tables)
+        if project.pg("SELECT max(id) FROM other") == [(1,)]:
+            project.pg("INSERT INTO other VALUES (6)")
+
+    monkeypatch.setattr(PostgreSQLInspector, "hold", and_then)
+
+    with pytest.raises(DataLossError, match=r"1 row of public\.other"):
+        project.downgrade("-1")
+
+    assert project.pg("SELECT id FROM other ORDER BY id") == [(1,), (6,)]
+
+
+def test_a_sqlite_run_that_names_its_tables_by_chance_ends(project: Project) -> None:
+    with_rows(project, "sqlite", NOTHING)
+    module = project.settings.database("sqlite").versions / "002_next.py"
+    module.write_text(
+        module.read_text()
+        + "\n\nimport uuid\n\nfrom alembic import op\n\nback = downgrade\n\n\n"
+        + "def downgrade() -> None:\n"
+        + "    name = f't{uuid.uuid4().hex}'\n"
+        + "    op.execute(f'CREATE TABLE {name} (id integer)')\n"
+        + "    op.execute(f'INSERT INTO {name} VALUES (1)')\n"
+        + "    op.execute(f'DROP TABLE {name}')\n    back()\n"
+    )
+
+    project.downgrade("-1")
+
+    assert project.applied("sqlite") == ["001_base"]
 
 
 def test_plan_counts_in_a_table_that_is_not_committed_yet(

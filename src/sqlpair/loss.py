@@ -1,11 +1,12 @@
 """What a downgrade would take with it: rows and values, counted before it may.
 
-The SQL is run, what it changed is compared, and where that touches a table with rows
-the run is undone, the tables are held still and counted, and the downgrade is refused
-with those counts unless data loss was allowed. So what is said is what would go.
+The SQL is run, and where that touches a table with rows it is undone, the tables are
+held still and counted, and it is run again. What is missing then is what would go, and
+the downgrade is refused with those counts unless data loss was allowed.
 
 A table that was renamed or rebuilt under its name is not lost; rows and non-null
-values missing from it are. Values overwritten by other values are not seen.
+values missing from it are. One that another table took the place of, which was there
+before, is lost. Values overwritten by other values are not seen.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is
@@ -80,7 +81,10 @@ class Inspector(Protocol):
         """Within the block, notice the tables whose rows may change or go."""
 
     def find(self, old: Table) -> Table | None:
-        """Return what ``old`` is now: the same table, or else the one of its name."""
+        """Return what ``old`` is now: the same table, or else one made in its place.
+
+        That is of its name, and was not there before under any.
+        """
 
     def hold(self, tables: Iterable[str]) -> None:
         """Keep other clients from changing ``tables`` until the transaction ends."""
@@ -108,6 +112,9 @@ class Loss(NamedTuple):
 
 # Of each database's files.
 Texts: TypeAlias = Mapping[str, Iterable[str]]
+# By database and table: what it had, and what is left of it under which names.
+_Had: TypeAlias = dict[tuple[str, str], Count]
+_Kept: TypeAlias = dict[tuple[str, str], tuple[Count, Mapping[str, str]] | None]
 
 
 def amount(count: int, thing: str) -> str:
@@ -116,14 +123,11 @@ def amount(count: int, thing: str) -> str:
 
 
 def guard(sessions: Sequence[Session], texts: Texts, run: Callable[[], None]) -> None:
-    """Call ``run`` in the sessions' open transactions, unless it would lose data.
+    """Call ``run`` in the sessions' open transactions; DataLossError if it loses data.
 
-    ``texts`` are of the files that ``run`` runs. It is called a second time where
-    counting needs the state before it. Raises DataLossError; the caller rolls back.
+    See ``measure``. The caller rolls back.
     """
     losses = measure(sessions, texts, run)
-    if losses is None:
-        return
     if losses:
         rows = sum(loss.missing for loss in losses if not loss.column)
         values = sum(loss.missing for loss in losses if loss.column)
@@ -134,64 +138,64 @@ def guard(sessions: Sequence[Session], texts: Texts, run: Callable[[], None]) ->
             [str(loss) for loss in losses],
             REMEDY,
         )
-    run()
 
 
 def measure(
     sessions: Sequence[Session], texts: Texts, run: Callable[[], None]
-) -> tuple[Loss, ...] | None:
-    """Call ``run`` in the sessions' open transactions; undo it and return what it lost.
+) -> tuple[Loss, ...]:
+    """Call ``run`` in the sessions' open transactions, and return what it lost.
 
-    None where it touched no table with rows: then it is not undone.
+    ``texts`` are of the files that ``run`` runs. It is undone and called again until
+    every table it touches was empty before, or held and counted. Only where nothing is
+    lost is it sure to be done in the end.
     """
     inspectors = {session.database.name: session.inspector() for session in sessions}
-    touched = _run_watched(sessions, inspectors, texts, run)
-    if all(table.empty for tables in touched.values() for table in tables):
-        return None
-    after = {
-        name: [(old, *_survivor(inspector, old)) for old in touched[name]]
-        for name, inspector in inspectors.items()
-    }
-    _undo(sessions)
-    losses: list[Loss] = []
-    for name, inspector in inspectors.items():
-        # The empty ones too: they are to be so still when it is run again.
-        inspector.hold(old.name for old in touched[name])
-        for old, kept, renamed in after[name]:
-            losses += _losses(name, inspector, old, kept, renamed)
-    return tuple(losses)
+    names = {name: _names(texts[name]) for name in inspectors}
+    held: dict[str, dict[str, Table]] = {name: {} for name in inspectors}
+    kept: _Kept = {}
+    while True:
+        had: _Had = {}
+        for name, inspector in inspectors.items():
+            inspector.look(names[name])
+            if held[name]:  # the empty ones too: they are to be so still
+                inspector.hold(sorted(held[name]))
+            for table, old in sorted(held[name].items()):
+                had[name, table] = inspector.count(table, list(old.columns.values()))
+        if losses := _losses(had, kept):
+            return losses
+        touched = _run_watched(inspectors, run)
+        if _is_counted(touched, had):
+            return _losses(had, _survivors(inspectors, held))
+        for name, one in touched.items():
+            held[name] |= {table.name: table for table in one.tables}
+            names[name] |= one.others
+        # What it lost is known already, unless there is more that it touched.
+        whole = not any(one.others for one in touched.values())
+        kept = _survivors(inspectors, held) if whole else {}
+        for session in sessions:
+            session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
 
 
 def _run_watched(
-    sessions: Sequence[Session],
-    inspectors: Mapping[str, Inspector],
-    texts: Texts,
-    run: Callable[[], None],
-) -> dict[str, list[Table]]:
-    """Call ``run``, and return the tables it touched, as they were before."""
-    names = {name: _names(texts[name]) for name in inspectors}
-    while True:
-        for name, inspector in inspectors.items():
-            inspector.look(names[name])
-        with ExitStack() as watches:
-            told = {
-                name: watches.enter_context(inspector.watch())
-                for name, inspector in inspectors.items()
-            }
-            run()
-            touched = {name: tables() for name, tables in told.items()}
-        names = {name: set(one.others) for name, one in touched.items()}
-        if not any(names.values()):
-            return {
-                name: sorted(one.tables, key=lambda table: table.name)
-                for name, one in touched.items()
-            }
-        _undo(sessions)
+    inspectors: Mapping[str, Inspector], run: Callable[[], None]
+) -> dict[str, Touched]:
+    with ExitStack() as watches:
+        told = {
+            name: watches.enter_context(inspector.watch())
+            for name, inspector in inspectors.items()
+        }
+        run()
+        return {name: tables() for name, tables in told.items()}
 
 
-def _undo(sessions: Sequence[Session]) -> None:
-    for session in sessions:
-        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+def _is_counted(touched: Mapping[str, Touched], had: _Had) -> bool:
+    return not any(
+        one.others
+        or any(
+            not table.empty and (name, table.name) not in had for table in one.tables
+        )
+        for name, one in touched.items()
+    )
 
 
 def _names(texts: Iterable[str]) -> set[str]:
@@ -203,43 +207,54 @@ def _names(texts: Iterable[str]) -> set[str]:
     return found
 
 
-def _survivor(inspector: Inspector, old: Table) -> tuple[Count | None, dict[str, str]]:
+def _survivors(
+    inspectors: Mapping[str, Inspector], tables: Mapping[str, Mapping[str, Table]]
+) -> _Kept:
+    return {
+        (name, table): _survivor(inspector, old)
+        for name, inspector in inspectors.items()
+        for table, old in tables[name].items()
+    }
+
+
+def _survivor(
+    inspector: Inspector, old: Table
+) -> tuple[Count, Mapping[str, str]] | None:
     """Count what is left of ``old``; map its surviving columns to their names now."""
     new = inspector.find(old)
     if new is None:
-        return None, {}
-    if new.identity == old.identity and len(new.columns) == len(old.columns):
+        return None
+    if new.identity == old.identity:
         renamed = {
             name: new.columns[key]
             for key, name in old.columns.items()
             if key in new.columns
         }
     else:
-        kept = set(new.columns.values())
-        renamed = {name: name for name in old.columns.values() if name in kept}
+        there = set(new.columns.values())
+        renamed = {name: name for name in old.columns.values() if name in there}
     return inspector.count(new.name, list(renamed.values())), renamed
 
 
-def _losses(
-    database: str,
-    inspector: Inspector,
-    old: Table,
-    kept: Count | None,
-    renamed: Mapping[str, str],
-) -> list[Loss]:
-    had = inspector.count(old.name, list(old.columns.values()))
-    if kept is None:
-        return [Loss(database, old.name, "", had.rows)] * bool(had.rows)
-    losses = []
-    if kept.rows < had.rows:
-        losses.append(Loss(database, old.name, "", had.rows - kept.rows))
-    for column, values in had.values.items():
-        if column not in renamed:
-            gone = values
-        elif kept.rows >= had.rows:
-            gone = values - kept.values[renamed[column]]
-        else:  # the rows' loss is said already
-            gone = 0
-        if gone > 0:
-            losses.append(Loss(database, old.name, column, gone))
-    return losses
+def _losses(had: _Had, kept: _Kept) -> tuple[Loss, ...]:
+    """Compare the tables that are in both."""
+    losses: list[Loss] = []
+    for (database, table), before in had.items():
+        if (database, table) not in kept:
+            continue
+        left = kept[database, table]
+        rows, renamed = (0, {}) if left is None else (left[0].rows, left[1])
+        if rows < before.rows:
+            losses.append(Loss(database, table, "", before.rows - rows))
+        if left is None:
+            continue
+        for column, values in before.values.items():
+            if column not in renamed:
+                gone = values
+            elif rows >= before.rows:
+                gone = values - left[0].values[renamed[column]]
+            else:  # the rows' loss is said already
+                gone = 0
+            if gone > 0:
+                losses.append(Loss(database, table, column, gone))
+    return tuple(losses)

@@ -43,7 +43,7 @@ def losses(
         below = run()
 
     texts = {session.database.name: [text]}
-    lost = loss.measure([session], texts, once) or ()
+    lost = loss.measure([session], texts, once)
     counted = {_name(item): item.missing for item in lost}
     found = []
     for change in difference(above, below):

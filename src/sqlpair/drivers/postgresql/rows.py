@@ -144,23 +144,29 @@ class PostgreSQLInspector:
         both = f"ARRAY[{old.identity}, to_regclass({quote(old.name)})::oid]"
         found = _rows(self.session.rows(self._query(both, "false")))
         tables = {oid: row.table for oid, row in found.items() if row.table}
-        return tables.get(old.identity) or next(iter(tables.values()), None)
+        if old.identity in tables:
+            return tables[old.identity]
+        for oid, table in tables.items():
+            before = self._before.get(oid) or self._committed([oid])[oid]
+            if before.table is None:
+                return table
+        return None
 
     def hold(self, tables: Iterable[str]) -> None:
         names = ", ".join(tables)
         if names:
-            # SHARE ROW EXCLUSIVE: others read on, nobody writes. And fail rather than
-            # count only the rows a policy lets us see.
-            self.session.execute(
-                f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE;"
-                " SET LOCAL row_security = off"
-            )
+            # SHARE ROW EXCLUSIVE: others read on, nobody writes.
+            self.session.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
     def count(self, table: str, columns: Sequence[str]) -> Count:
         wanted = ", ".join(["count(*)", *(f"count({column})" for column in columns)])
-        with self.session.raw.cursor() as cursor:
-            cursor.execute(f"SELECT {wanted} FROM ONLY {table}")
+        with self.session.guarded(f"counting the rows of {table}") as cursor:
+            # Fail rather than count only the rows a policy lets us see.
+            cursor.execute(
+                f"SET LOCAL row_security = off; SELECT {wanted} FROM ONLY {table}"
+            )
             found = cursor.fetchone()
+            cursor.execute("RESET row_security")
         assert found is not None
         rows, *values = found
         return Count(rows, dict(zip(columns, values, strict=True)))

@@ -1,17 +1,20 @@
 """Which rows a SQLite database holds, and which of them a migration touches.
 
 SQLite says itself, to its authorizer, what a statement will touch. Tables are looked at
-by name, in one pass over ``sqlite_master``, as DROP TABLE makes one.
+by name, in one pass over ``sqlite_master``, as DROP TABLE makes one. They are followed
+through their renames by the statements that rename: a root page, all else that SQLite
+knows a table by, may become another table's, and a column's number another column's.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import string
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from sqlpair.drivers import quote
+from sqlpair.drivers.sqlite.tokens import Token, fold, name_of, tokens
 from sqlpair.ledger import TABLES
 from sqlpair.loss import SAVEPOINT, Count, Table, Touched
 
@@ -28,8 +31,15 @@ _TABLES = (
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     f" AND name NOT IN ({', '.join(map(quote, TABLES))})"
 )
-# SQLite's names are the same whatever the case of their ASCII letters, of no others.
-_FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_OFF = {"", "0", "off", "no", "false"}
+
+
+class _Change(NamedTuple):
+    """A table, or its ``column``, is now called ``new``; None where it is dropped."""
+
+    table: str
+    column: str | None
+    new: str | None
 
 
 class SQLiteInspector:
@@ -39,10 +49,13 @@ class SQLiteInspector:
         self.raw = raw
         self._asked = set(TABLES)
         self._before: dict[str, Table] = {}
-        self._renamed: set[str] = set()
+        self._there: set[str] = set()
+        self._changes: list[_Change] = []
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+        self._there = {fold(name) for (name,) in self.raw.execute(query)}
         self._asked |= {fold(name) for name in names}
         for table in self._tables(f"name COLLATE NOCASE IN ({_list(names)})"):
             self._before[fold(table.name)] = table._replace(
@@ -68,47 +81,58 @@ class SQLiteInspector:
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[], Touched]]:
-        touched: set[str] = set()
-        there = set(self._before)
-        renamed = self._renamed = set()
-
-        def notice(action: int, *names: str | None) -> int:
-            which = TOUCHING.get(action)
-            if which is not None and (name := names[which]) is not None:
-                touched.add(fold(name))
-            if action == sqlite3.SQLITE_ALTER_TABLE:
-                renamed.add(fold(names[1] or ""))
-            elif action == sqlite3.SQLITE_CREATE_TABLE:
-                there.add(fold(names[0] or ""))
-            elif action == sqlite3.SQLITE_DROP_TABLE:
-                gone = fold(names[0] or "")
-                if gone not in there | renamed:
-                    renamed.clear()  # it is one of these, and its root page is free
-                there.discard(gone)
-                renamed.discard(gone)
-            return sqlite3.SQLITE_OK
+        watch = _Watch()
+        self._changes = watch.changes
 
         def tables() -> Touched:
+            # An edited schema may say anything of any table.
+            touched = self._there if watch.schema_edited else watch.touched
             others = {
-                name for name in touched - self._asked if not name.startswith("sqlite_")
+                name
+                for name in touched & self._there - self._asked
+                if not name.startswith("sqlite_")
             }
             both = touched & self._before.keys()
             return Touched(tuple(self._before[name] for name in both), others)
 
-        self.raw.set_authorizer(notice)
+        self.raw.set_authorizer(watch.notice)
+        self.raw.set_trace_callback(watch.follow)
         try:
             yield tables
         finally:
+            self.raw.set_trace_callback(None)
             self.raw.set_authorizer(None)
 
     def find(self, old: Table) -> Table | None:
-        if fold(old.name) in self._renamed:
-            for table in self._tables(f"rootpage = {old.identity}"):
-                return table
-        # Another table may have the root page of one that was dropped.
-        for table in self._tables(f"name = {quote(old.name)} COLLATE NOCASE"):
-            return table._replace(identity=0)
+        now = self._followed(old)
+        name = fold(old.name) if now is None else now.name
+        for table in self._tables(f"name = {quote(name)} COLLATE NOCASE"):
+            if now is None:
+                others = (self._followed(other) for other in self._before.values())
+                is_new = all(other is None or other.name != name for other in others)
+                return table._replace(identity=0) if is_new else None
+            there = set(map(fold, table.columns.values()))
+            columns = {key: c for key, c in now.columns.items() if c in there}
+            return table._replace(identity=old.identity, columns=columns)
         return None
+
+    def _followed(self, old: Table) -> Table | None:
+        """Return what ``old`` is called after all changes; None if it was dropped."""
+        name = fold(old.name)
+        columns = {key: fold(column) for key, column in old.columns.items()}
+        for table, column, new in self._changes:
+            if table != name:
+                continue
+            if column is not None:
+                renamed = (
+                    (key, new if was == column else was) for key, was in columns.items()
+                )
+                columns = {key: was for key, was in renamed if was is not None}
+            elif new is None:
+                return None
+            else:
+                name = new
+        return old._replace(name=name, columns=columns)
 
     def hold(self, tables: Iterable[str]) -> None:
         """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
@@ -121,9 +145,53 @@ class SQLiteInspector:
         return Count(rows, dict(zip(columns, values, strict=True)))
 
 
-def fold(name: str) -> str:
-    """Return ``name`` in the spelling in which SQLite compares it."""
-    return name.translate(_FOLD)
+class _Watch:
+    """What the authorizer and the trace tell of a run."""
+
+    def __init__(self) -> None:
+        self.touched: set[str] = set()
+        self.changes: list[_Change] = []
+        self.schema_edited = False
+        self._altered = ""
+
+    def notice(self, action: int, *names: str | None) -> int:
+        """Be SQLite's authorizer, which allows everything."""
+        first, second, third = (fold(name or "") for name in names[:3])
+        if action in TOUCHING:
+            self.touched.add((first, second)[TOUCHING[action]])
+        if action == sqlite3.SQLITE_ALTER_TABLE:
+            self._altered = second if first == "main" else ""
+            if self._altered and third:
+                self.changes.append(_Change(second, third, None))
+        elif action == sqlite3.SQLITE_DROP_TABLE:
+            self.changes.append(_Change(first, None, None))
+        elif action == sqlite3.SQLITE_PRAGMA and first == "writable_schema":
+            self.schema_edited |= second not in _OFF
+        return sqlite3.SQLITE_OK
+
+    def follow(self, sql: str) -> None:
+        """Be SQLite's trace: the authorizer is not told the new name."""
+        if self._altered and (found := _renamed(sql)) is not None:
+            self.changes += (_Change(self._altered, *names) for names in found)
+            self._altered = ""
+
+
+def _renamed(sql: str) -> list[tuple[str | None, str]] | None:
+    """Return what an ALTER TABLE renames to what, a column or None for the table.
+
+    None where ``sql``, as it is traced, is no ALTER TABLE.
+    """
+    # What a virtual table does itself is traced as a comment.
+    written = tokens(sql.removeprefix("-- "))
+    if [token.text for token in written[:2]] != ["alter", "table"]:
+        return None
+    if written[-1] == Token(";"):
+        written.pop()
+    what = written[5 if written[3] == Token(".") else 3 :]
+    if what[0] != Token("rename"):
+        return []
+    column = None if what[1] == Token("to") else name_of(what[-3])
+    return [(column, name_of(what[-1]))]
 
 
 def identifier(name: str) -> str:
