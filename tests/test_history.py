@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import io
 import json
+import os
 import resource
 from typing import Any
 from unittest import mock
@@ -13,10 +14,10 @@ from unittest import mock
 import pytest
 
 from conftest import Project
-from faults import add, deploy, dying
+from faults import add, deploy, dying, forked_to_the_end
 from sqlpair import journal, ledger
 from sqlpair.drivers.sqlite.session import SQLiteSession
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import SettingsError, SqlpairError
 from sqlpair.history import ENDLESS, FORGOTTEN, Event, history
 
 
@@ -206,6 +207,19 @@ def test_older_logs_are_read_and_broken_lines_passed_over(pair: Project) -> None
 
     assert [event.action for event in events(pair)] == ["upgrade", "upgrade", "failed"]
     assert [line["outcome"] for line in journal.lines(log)][:2] == ["started", "ran"]
+
+
+def test_log_that_cannot_be_read_is_said(pair: Project) -> None:
+    log = pair.root / "logs" / "migration.log"
+    log.chmod(0)
+
+    def read() -> None:
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        with pytest.raises(SettingsError, match="the log cannot be read"):
+            list(journal.lines(log))
+
+    forked_to_the_end(read)
 
 
 def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:

@@ -130,12 +130,21 @@ def _old(path: Path) -> list[Path]:
 def lines(path: Path) -> Iterator[dict[str, str]]:
     """Read the log's lines, oldest first, each with its time as ``at``.
 
-    What is no line of it, or cut short, is passed over.
+    What is no line of it, or cut short, is passed over. SettingsError where a file
+    cannot be read.
     """
     for file in (*_old(path), path):
-        if not file.is_file():
-            continue
-        with file.open(encoding="utf-8", errors="replace") as text:
+        try:
+            if not file.is_file():
+                continue
+            text = file.open(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise SettingsError(
+                "the log cannot be read",
+                [f"{file}: {error.strerror}"],
+                "Make it readable, or set log_file in alembic.ini.",
+            ) from None
+        with text:
             for line in text:
                 at, _, rest = line.rstrip("\n").partition(" ")
                 found = {"at": at} | {
