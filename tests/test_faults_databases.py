@@ -15,10 +15,11 @@ import pytest
 
 from conftest import CANARY, Project, connected
 from faults import add, assert_at, deploy, forked_to_the_end
-from sqlpair import embedded
+from sqlpair import deployment, embedded
 from sqlpair.drivers import driver_of
 from sqlpair.drivers.postgresql.session import PostgreSQLSession
 from sqlpair.errors import ConnectError, SqlpairError
+from sqlpair.targets import Destination
 
 NOBODY = 65534
 
@@ -164,6 +165,31 @@ def test_missing_permission_is_said_plainly(project: Project) -> None:
     assert "Grant the role what the statement needs" in second
     assert 'permission denied for database "postgres"' in third
     assert_at(project, 2)
+
+
+def test_role_that_may_not_see_who_blocks_keeps_the_lock(project: Project) -> None:
+    project.configure("postgres", lock_timeout="0.2")
+    project.add("postgres", "001_alter", "ALTER TABLE held ADD COLUMN v int;\n")
+
+    reader = connected(project.dsn)
+
+    def report(line: str) -> None:
+        if "trying again" in line:
+            reader.raw.close()
+
+    with role(project) as weak:
+        project.pg(
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_stat_clear_snapshot FROM PUBLIC;"
+            " GRANT ALL ON SCHEMA public TO weak;"
+            " CREATE TABLE held (id int); ALTER TABLE held OWNER TO weak"
+        )
+        project.environ["DATABASE_URL"] = address(project.dsn, user=weak)
+        reader.execute("BEGIN; SELECT * FROM held")
+        target = Destination(("heads",), "upgrade", report)
+        deployment.deploy(project.settings, target, report)
+
+        assert reader.raw.closed
+        assert project.applied("postgres") == ["001_alter"]
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ class Watch:
         # In a savepoint: an error outside one would end the transaction that holds
         # the lock. Without clearing, the activity is what it was at the first look.
         with self._borrow() as connection, connection.cursor() as cursor:
-            cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
             try:
+                cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
                 cursor.execute(QUERY.format(pid=pid))
                 return [_described(*row) for row in cursor.fetchall()]
             finally:
