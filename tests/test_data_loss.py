@@ -131,6 +131,39 @@ def test_downgrade_that_empties_no_table_with_rows_runs_once(
     assert project.tables(database) == set()
 
 
+@pytest.mark.parametrize("made", ["fts5 (body)", "fts4 (body)", "rtree (id, a, b)"])
+def test_a_virtual_table_without_rows_can_be_dropped(
+    project: Project, made: str
+) -> None:
+    with_rows(project, "sqlite", "DROP TABLE made;\n")
+    project.lite(f"CREATE VIRTUAL TABLE made USING {made}")
+
+    project.downgrade("-1")
+
+    assert project.tables("sqlite") == {"item", "part", "other"}
+
+
+@pytest.mark.parametrize(
+    ("made", "row", "expected"),
+    [
+        ("fts5 (body)", "'a'", ["made_content", "made_docsize"]),
+        ("fts4 (body)", "'a'", ["made_content", "made_docsize"]),
+        ("rtree (id, a, b)", "1, 2, 3", ["made_rowid"]),
+    ],
+)
+def test_a_virtual_table_with_rows_is_counted(
+    project: Project, made: str, row: str, expected: list[str]
+) -> None:
+    with_rows(project, "sqlite", "DROP TABLE made;\n")
+    project.lite(f"CREATE VIRTUAL TABLE made USING {made}")
+    project.lite(f"INSERT INTO made VALUES ({row})")
+
+    with pytest.raises(DataLossError) as failure:
+        project.downgrade("-1")
+
+    assert failure.value.evidence == tuple(f"sqlite: 1 row of {t}" for t in expected)
+
+
 def test_a_table_whose_place_an_older_one_takes_is_lost(
     project: Project, database: str
 ) -> None:

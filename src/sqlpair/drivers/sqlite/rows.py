@@ -31,6 +31,14 @@ _TABLES = (
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     f" AND name NOT IN ({', '.join(map(quote, TABLES))})"
 )
+# What a virtual table keeps besides its rows, or their ids: an empty one has some too.
+_BESIDES = ("config", "data", "idx", "segdir", "segments", "stat", "node", "parent")
+if sqlite3.sqlite_version_info >= (3, 37):  # an older one does not tell them apart
+    _TABLES += (
+        " AND NOT (("
+        + " OR ".join(f"name LIKE '%{end}'" for end in _BESIDES)
+        + ") AND name IN (SELECT name FROM pragma_table_list WHERE type = 'shadow'))"
+    )
 _OFF = {"", "0", "off", "no", "false"}
 
 
