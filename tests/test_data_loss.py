@@ -15,7 +15,7 @@ from sqlpair import revisions
 from sqlpair.drivers.postgresql import rows as postgresql
 from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
 from sqlpair.drivers.sqlite import rows as sqlite
-from sqlpair.errors import ConnectError, DataLossError
+from sqlpair.errors import ConnectError, DataLossError, LockError
 from sqlpair.loss import Table
 from sqlpair.plan import Step
 from sqlpair.rehearsal.rehearse import rehearse
@@ -782,3 +782,16 @@ def test_what_the_commit_would_refuse_is_refused_in_its_words(project: Project) 
         project.downgrade("-1")
 
     assert project.applied("postgres") == ["001_base", "002_next"]
+
+
+def test_a_downgrade_that_locks_the_catalog_does_not_wait_for_itself(
+    project: Project,
+) -> None:
+    down = "REINDEX TABLE pg_namespace; DO $$ BEGIN EXECUTE 'DELETE FROM part'; END $$;"
+    with_rows(project, "postgres", down.replace("FROM part", "FROM pa' || 'rt"))
+    project.configure("alembic", lock_timeout="0.1")
+
+    with pytest.raises(LockError, match="asking what was touched"):
+        project.downgrade("-1")
+
+    assert project.pg("SELECT count(*) FROM part") == [(3,)]

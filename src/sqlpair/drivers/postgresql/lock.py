@@ -106,6 +106,9 @@ class DeploymentLock:
             for name, since in TIMEOUTS.items()
             if version >= since
         )
+        # Who asks over this connection would wait for ever for what he has locked
+        # himself, as REINDEX does with a catalog.
+        begin += f"SET LOCAL lock_timeout = {self._database.lock_timeout * 1000:.0f}; "
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(

@@ -138,7 +138,9 @@ class PostgreSQLInspector:
                 names = [column.name for column in cursor.description or ()]
                 return _rows(dict(zip(names, row, strict=True)) for row in cursor)
         except psycopg2.Error as error:
-            raise refused(self.session.database, error) from error
+            failure = refused(self.session.database, error, "asking what was touched")
+            failure.retry = False  # what holds the deployment's lock has failed with it
+            raise failure from error
 
     def find(self, old: Table) -> Table | None:
         both = f"ARRAY[{old.identity}, to_regclass({quote(old.name)})::oid]"
