@@ -124,6 +124,38 @@ def test_signal_ends_a_statement_of_postgresql_and_rolls_back(
     assert advisory_locks(project) == []
 
 
+def test_signal_ends_a_deferred_constraint_and_rolls_back(
+    project: Project, start: Start
+) -> None:
+    project.add(
+        "postgres",
+        "001_slow",
+        "CREATE TABLE half ();\n"
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM 1 FROM pg_sleep(600); RETURN NULL; END';\n"
+        "CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON half"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();\n"
+        "INSERT INTO half DEFAULT VALUES;\n",
+    )
+
+    process = start("sqlpair")
+    until(lambda: waiting(project), "the trigger runs")
+    process.send_signal(signal.SIGTERM)
+    until(lambda: process.poll() is not None or not waiting(project), "it stops")
+    _, errors = process.communicate()
+
+    assert process.returncode == 143, errors
+    assert "rolled back: nothing was changed" in errors
+    assert project.tables("postgres") == set()
+
+
+def waiting(project: Project) -> list[tuple[object, ...]]:
+    return project.pg(
+        "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        " AND datname = current_database()"
+    )
+
+
 def test_signal_ends_a_statement_of_sqlite_and_rolls_back(
     project: Project, start: Start
 ) -> None:

@@ -45,8 +45,8 @@ class Table(NamedTuple):
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
     the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
     qualifies their names (a migration can move neither), ``add_column`` what adds a
-    column that may be there already (nothing where the engine cannot), and ``join`` the
-    aggregate that joins texts.
+    column that may be there already (nothing where the engine cannot), ``join`` the
+    aggregate that joins texts, and ``constraints`` what checks those that are deferred.
     """
 
     key: str
@@ -56,6 +56,7 @@ class Table(NamedTuple):
     prefix: str
     add_column: str
     join: str
+    constraints: str
 
 
 class Session(Protocol):

@@ -121,7 +121,7 @@ class PostgreSQLSession(Queries):
     def check(self, *, alone: bool = False) -> None:
         self.assert_locked()
         if not alone:
-            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            self.execute(self.table.constraints)
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -283,6 +283,7 @@ def table(database: Database) -> Table:
         prefix=f"{identifier(database.schema)}.",
         add_column="ADD COLUMN IF NOT EXISTS",
         join="string_agg",
+        constraints="SET CONSTRAINTS ALL IMMEDIATE;\n",
     )
 
 

@@ -328,6 +328,7 @@ def table(database: Database) -> Table:  # noqa: ARG001
         prefix="main.",
         add_column="",
         join="group_concat",
+        constraints="",
     )
 
 
