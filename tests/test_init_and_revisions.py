@@ -30,6 +30,15 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["alembic.ini"]
 
 
+def test_init_says_that_a_folder_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match="cannot be written") as failure:
+        scaffold.init(tmp_path / "file" / "project")
+
+    assert "Not a directory" in str(failure.value)
+
+
 def test_folder_of_hundreds_of_pairs_becomes_a_project_and_stays_one(
     project: Project,
 ) -> None:

@@ -175,8 +175,20 @@ def _relative(settings: Settings, item: Migration) -> str:
 def init(folder: Path) -> tuple[Path, ...]:
     """Lay down an empty project in ``folder``; return the files written.
 
-    UsageError, with nothing written, when one of them is there already.
+    UsageError, with nothing written, when one of them is there already, and where the
+    folder cannot be written.
     """
+    try:
+        return _init(folder)
+    except OSError as error:
+        raise UsageError(
+            "the project cannot be written",
+            [f"{error.filename or folder}: {error.strerror}"],
+            "Choose a folder that is yours to write.",
+        ) from None
+
+
+def _init(folder: Path) -> tuple[Path, ...]:
     template = Path(__file__).parent / "template"
     files = {
         folder / source.relative_to(template): source
