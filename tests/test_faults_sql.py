@@ -367,6 +367,27 @@ def test_rollback_journal_of_sqlite_is_removed_after_a_run(project: Project) -> 
     assert project.lite("PRAGMA journal_mode") == [("delete",)]
 
 
+@pytest.mark.parametrize("mode", ["OFF", "MEMORY", "WAL"])
+def test_only_a_write_ahead_log_outlasts_the_file_that_chose_it(
+    project: Project, mode: str
+) -> None:
+    project.add(
+        "sqlite", "002_mode", f"-- no-transaction\nPRAGMA journal_mode = {mode};\n"
+    )
+    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    modes = []
+    original = SQLiteSession.begin
+
+    def begun(session: SQLiteSession) -> None:
+        original(session)
+        modes.append(session.rows("PRAGMA journal_mode")[0]["journal_mode"])
+
+    with mock.patch.object(SQLiteSession, "begin", begun):
+        deploy(project)
+
+    assert set(modes) == {"wal" if mode == "WAL" else "persist"}
+
+
 def test_rollback_journal_that_a_killed_run_left_changes_nothing(
     project: Project,
 ) -> None:

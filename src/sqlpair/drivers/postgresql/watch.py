@@ -65,9 +65,9 @@ class Watch:
             self._since = None
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; one that a silent server keeps waiting ends with us."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(1)
 
     def _run(self) -> None:
         while not self._end.wait(self._interval):

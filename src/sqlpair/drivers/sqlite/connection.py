@@ -93,18 +93,19 @@ def keep_journal(raw: sqlite3.Connection) -> None:
     then overwrites its header, and syncs that. A write-ahead log stays what it is.
     https://www.sqlite.org/pragma.html#pragma_journal_mode
     """
-    _change_journal(raw, "delete", "persist")
+    if _journal_mode(raw) not in ("wal", "persist"):
+        raw.execute("PRAGMA main.journal_mode = PERSIST").fetchall()
 
 
 def drop_journal(raw: sqlite3.Connection) -> None:
     """Remove the journal's file again."""
-    _change_journal(raw, "persist", "delete")
+    if _journal_mode(raw) == "persist":
+        raw.execute("PRAGMA main.journal_mode = DELETE").fetchall()
 
 
-def _change_journal(raw: sqlite3.Connection, before: str, after: str) -> None:
+def _journal_mode(raw: sqlite3.Connection) -> str:
     (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
-    if mode == before:
-        raw.execute(f"PRAGMA main.journal_mode = {after}").fetchall()
+    return str(mode)
 
 
 def make_folder(database: Database) -> None:

@@ -271,6 +271,8 @@ class SQLiteSession:
         from sqlpair.drivers.alone import Alone
 
         Alone(self.database, path, execute, is_open, self.rollback).run(statements)
+        with self._guarded():
+            keep_journal(self.raw)  # it may have done without one
 
     def inspector(self) -> Inspector:
         from sqlpair.drivers.sqlite.rows import SQLiteInspector
