@@ -152,7 +152,7 @@ def test_stop_refuses_while_others_use_the_server_and_names_them(
     monkeypatch.setattr(embedded, "_STOP_PATIENCE", 0.2)
     with embedded.server(data) as server:
         connection = psycopg2.connect(server.dsn, application_name="a person's psql")
-        with pytest.raises(LockError, match=r"in use\n.*a person's psql"):
+        with pytest.raises(LockError, match=r"(?s)in use\n.*a person's psql"):
             embedded.stop(data)
         connection.close()
 
