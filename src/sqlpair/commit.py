@@ -59,7 +59,7 @@ def commit(
     then. CommitError when it is not the same everywhere, or not known to be.
     """
     for session in sessions:
-        session.check(alone=len(sessions) == 1)
+        session.check()
     with shielded():
         promised = []
         if promise and len(sessions) > 1:

@@ -110,8 +110,8 @@ class Loss(NamedTuple):
         return f"{self.database}: {what}"
 
 
-# Of each database's files.
-Texts: TypeAlias = Mapping[str, Iterable[str]]
+# Each file's, with its database.
+Texts: TypeAlias = Sequence[tuple[str, str]]
 # By database and table: what it had, and what is left of it under which names.
 _Had: TypeAlias = dict[tuple[str, str], Count]
 _Kept: TypeAlias = dict[tuple[str, str], tuple[Count, Mapping[str, str]] | None]
@@ -150,7 +150,10 @@ def measure(
     lost is it sure to be done in the end.
     """
     inspectors = {session.database.name: session.inspector() for session in sessions}
-    names = {name: _names(texts[name]) for name in inspectors}
+    names = {
+        name: _names(text for database, text in texts if database == name)
+        for name in inspectors
+    }
     held: dict[str, dict[str, Table]] = {name: {} for name in inspectors}
     kept: _Kept = {}
     while True:

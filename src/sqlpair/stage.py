@@ -99,17 +99,12 @@ class Stage:
             if self.transactional:
                 self._begin()
             if guarded:
-                loss.guard(self.sessions, self._texts(), run)
+                texts = [(step.branch.name, file.text) for step, file, _ in self.steps]
+                loss.guard(self.sessions, texts, run)
             else:
                 run()
             commit.commit(self.sessions, entry.transaction, promise=promise)
         return done
-
-    def _texts(self) -> dict[str, list[str]]:
-        texts: dict[str, list[str]] = {s.database.name: [] for s in self.sessions}
-        for step, file, _ in self.steps:
-            texts[step.branch.name].append(file.text)
-        return texts
 
     def _begin(self) -> None:
         for session in self.sessions:
@@ -148,8 +143,7 @@ class Stage:
             yield Done(step, milliseconds)
         # All at once: the rows live or die together, as their migrations do.
         for session in sessions.values():
-            # With it, what a COMMIT would check where no signal could stop it.
-            _record(ran, session, then=session.table.constraints)
+            _record(ran, session)
 
 
 def _reads_records(file: SqlFile) -> bool:
@@ -158,14 +152,12 @@ def _reads_records(file: SqlFile) -> bool:
 
 
 def _record(
-    ran: Mapping[str, list[tuple[Step, str, recording.Entry]]],
-    session: Session,
-    then: str = "",
+    ran: Mapping[str, list[tuple[Step, str, recording.Entry]]], session: Session
 ) -> None:
     """Record what ``ran`` on the session's database and is not recorded yet."""
     steps = ran[session.database.name]
     if steps:
-        session.execute(record(steps, session.table) + then)
+        session.execute(record(steps, session.table))
         steps.clear()
 
 

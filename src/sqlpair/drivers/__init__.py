@@ -45,8 +45,8 @@ class Table(NamedTuple):
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
     the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
     qualifies their names (a migration can move neither), ``add_column`` what adds a
-    column that may be there already (nothing where the engine cannot), ``join`` the
-    aggregate that joins texts, and ``constraints`` what checks those that are deferred.
+    column that may be there already (nothing where the engine cannot), and ``join`` the
+    aggregate that joins texts.
     """
 
     key: str
@@ -56,7 +56,6 @@ class Table(NamedTuple):
     prefix: str
     add_column: str
     join: str
-    constraints: str
 
 
 class Session(Protocol):
@@ -91,12 +90,8 @@ class Session(Protocol):
     def begin(self) -> None:
         """Start a transaction that may write, under the deployment lock."""
 
-    def check(self, *, alone: bool = False) -> None:
-        """Raise what a commit would raise; the transaction stays open.
-
-        With ``alone`` no other database waits for this one's commit, so what that
-        refuses by itself need not be asked.
-        """
+    def check(self) -> None:
+        """Raise what a commit would raise; the transaction stays open."""
 
     def commit(self) -> None:
         """Commit, durably."""

@@ -42,8 +42,7 @@ def losses(
         nonlocal below
         below = run()
 
-    texts = {session.database.name: [text]}
-    lost = loss.measure([session], texts, once)
+    lost = loss.measure([session], [(session.database.name, text)], once)
     counted = {_name(item): item.missing for item in lost}
     found = []
     for change in difference(above, below):

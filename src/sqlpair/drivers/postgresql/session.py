@@ -118,10 +118,10 @@ class PostgreSQLSession(Queries):
             )
         self.watch(self.deployment_lock.borrowed, row["pid"])
 
-    def check(self, *, alone: bool = False) -> None:
+    def check(self) -> None:
         self.assert_locked()
-        if not alone:
-            self.execute(self.table.constraints)
+        # Here, not in the COMMIT, where no signal could stop a deferred trigger.
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -283,7 +283,6 @@ def table(database: Database) -> Table:
         prefix=f"{identifier(database.schema)}.",
         add_column="ADD COLUMN IF NOT EXISTS",
         join="string_agg",
-        constraints="SET CONSTRAINTS ALL IMMEDIATE;\n",
     )
 
 

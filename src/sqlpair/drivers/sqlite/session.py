@@ -163,7 +163,7 @@ class SQLiteSession:
             self._restore()
         self._execute("BEGIN IMMEDIATE")
 
-    def check(self, *, alone: bool = False) -> None:  # noqa: ARG002
+    def check(self) -> None:
         self.assert_locked()
         with self._guarded():
             self._references.check(self.raw)
@@ -330,7 +330,6 @@ def table(database: Database) -> Table:  # noqa: ARG001
         prefix="main.",
         add_column="",
         join="group_concat",
-        constraints="",
     )
 
 
