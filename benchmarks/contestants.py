@@ -428,7 +428,8 @@ class SqlMigrate(Contestant):
         self.call("sql-migrate", "down", f"-limit={count}")
 
 
-ALL: tuple[type[Contestant], ...] = (
+PEERS: tuple[type[Contestant], ...] = (Dbmate, SqlMigrate, Knex, Yoyo)
+OWN: tuple[type[Contestant], ...] = (
     Floor,
     OneTransaction,
     Driver,
@@ -436,8 +437,5 @@ ALL: tuple[type[Contestant], ...] = (
     SqlpairEach,
     AlembicSqlpair,
     PlainAlembic,
-    Dbmate,
-    Knex,
-    Yoyo,
-    SqlMigrate,
 )
+ALL = OWN + PEERS

@@ -13,6 +13,7 @@ import re
 import statistics
 from pathlib import Path
 
+import contestants
 import matplotlib as mpl
 
 mpl.use("svg")
@@ -22,16 +23,8 @@ from matplotlib import pyplot as plt  # noqa: E402
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGE = DOCS / "performance.md"
-PEERS = ("dbmate", "sql-migrate", "knex", "yoyo")
-COLUMNS = (
-    "floor",
-    "one transaction",
-    "driver",
-    "sqlpair",
-    "sqlpair, a transaction each",
-    "alembic + sqlpair",
-    "plain Alembic",
-)
+PEERS = tuple(contestant.name for contestant in contestants.PEERS)
+COLUMNS = tuple(contestant.name for contestant in contestants.OWN)
 SAID = {
     "nothing": "nothing to do, {} migrations",
     "apply": "apply {}",

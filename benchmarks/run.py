@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-from contestants import ALL, HERE, Contestant, Target
+from contestants import ALL, HERE, OWN, Contestant, Target
 
 from sqlpair import embedded
 
@@ -40,15 +40,7 @@ WORKLOADS = (
 # At these sizes others would take hours, and one transaction runs out of lock slots.
 LONG = {
     "apply-10000": ("floor", "sqlpair, a transaction each"),
-    "rollback-1000": (
-        "floor",
-        "one transaction",
-        "driver",
-        "sqlpair",
-        "sqlpair, a transaction each",
-        "alembic + sqlpair",
-        "plain Alembic",
-    ),
+    "rollback-1000": tuple(contestant.name for contestant in OWN),
 }
 # Too slow by design at these sizes to be worth the wait.
 PATIENCE = 60.0

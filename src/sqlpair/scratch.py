@@ -60,7 +60,8 @@ class Scratch:
             revisions.run(step, module, context, execute)
             if not file.transactional:
                 session.begin()
-            session.reset()
+            if context:
+                session.reset()
             session.commit()
 
 

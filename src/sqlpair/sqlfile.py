@@ -35,15 +35,13 @@ _NEXT = {
     (_Stage.START, Role.ORDINARY): _Stage.BARE,
     (_Stage.START, Role.FOREIGN_KEYS): _Stage.SWITCHED,
     (_Stage.START, Role.BEGIN): _Stage.OPEN,
-    (_Stage.BARE, Role.ORDINARY): _Stage.BARE,
     (_Stage.SWITCHED, Role.FOREIGN_KEYS): _Stage.SWITCHED,
     (_Stage.SWITCHED, Role.BEGIN): _Stage.OPEN,
-    (_Stage.OPEN, Role.ORDINARY): _Stage.OPEN,
     (_Stage.OPEN, Role.COMMIT): _Stage.CLOSED,
     (_Stage.CLOSED, Role.FOREIGN_KEYS): _Stage.CLOSED,
 }
 
-# Where ordinary statements change nothing.
+# Where an ordinary statement, as nearly all are, changes nothing.
 _PLAIN = (_Stage.BARE, _Stage.OPEN)
 
 _CONTROL = (

@@ -35,7 +35,6 @@ REMEDIES = {
 }
 LOST = "Run the command again once the server is there: it goes on from where it is."
 LOCK_NOT_AVAILABLE = "55P03"
-INTEGRITY = "23"  # a class of codes
 # A lock not had in time, a broken deadlock, a serialization failure.
 RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 # A table, column, function, schema or other object is there already, or is not.
@@ -77,8 +76,6 @@ def translate(
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:
     """Return ``error``, raised by a statement of the engine's own, for a person."""
     what, evidence = _said(error)
-    if (error.pgcode or "").startswith(INTEGRITY):
-        doing = "a constraint does not hold"
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
     if error.pgcode in RETRY:
         return LockError(what, evidence, _remedy(error), retry=True)

@@ -60,7 +60,7 @@ class Queries:
         """Return the result of one query, a dict for each row."""
         with self.guarded() as cursor:
             self._query(cursor, sql)
-            return list(_dicts(cursor))
+            return list(dicts(cursor))
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the result of one query, a tuple for each row."""
@@ -88,7 +88,7 @@ class Queries:
                     yield from _streamed(cursor, statement.text)
                 else:  # EXPLAIN, SHOW, DO
                     cursor.execute(statement.text)
-                    yield from _dicts(cursor)
+                    yield from dicts(cursor)
         except psycopg2.Error as error:
             sent = (error.cursor.query or b"") if error.cursor else b""
             before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
@@ -221,11 +221,12 @@ def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
         cursor.execute(f"FETCH {ROWS_AT_ONCE} FROM sqlpair_rows")
         if not cursor.rowcount:
             break
-        yield from _dicts(cursor)
+        yield from dicts(cursor)
     cursor.execute("CLOSE sqlpair_rows")
 
 
-def _dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
+def dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
+    """Return what the last query found, a dict for each row."""
     if cursor.description is None:
         return
     names = [column.name for column in cursor.description]

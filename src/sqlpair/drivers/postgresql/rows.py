@@ -16,6 +16,7 @@ import psycopg2
 
 from sqlpair.drivers import quote
 from sqlpair.drivers.postgresql.failure import refused
+from sqlpair.drivers.postgresql.queries import dicts
 from sqlpair.ledger import TABLES
 from sqlpair.loss import SAVEPOINT, Count, Table, Touched
 
@@ -135,8 +136,7 @@ class PostgreSQLInspector:
                 connection.cursor() as cursor,
             ):
                 cursor.execute(query)
-                names = [column.name for column in cursor.description or ()]
-                return _rows(dict(zip(names, row, strict=True)) for row in cursor)
+                return _rows(dicts(cursor))
         except psycopg2.Error as error:
             failure = refused(self.session.database, error, "asking what was touched")
             failure.retry = False  # what holds the deployment's lock has failed with it

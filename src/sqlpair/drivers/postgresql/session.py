@@ -121,7 +121,8 @@ class PostgreSQLSession(Queries):
     def check(self) -> None:
         self.assert_locked()
         # Here, not in the COMMIT, where no signal could stop a deferred trigger.
-        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with self.guarded("a constraint does not hold") as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
         self._end("COMMIT")
