@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair import scaffold, settings
+from sqlpair.authoring import scaffold
 from sqlpair.errors import UsageError
+from sqlpair.project import settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,7 +60,7 @@ def test_folder_of_hundreds_of_pairs_becomes_a_project_and_stays_one(
 
 
 def test_this_projects_own_alembic_files_are_the_templates() -> None:
-    template = Path(settings.__file__).parent / "template" / "alembic"
+    template = Path(scaffold.__file__).parent / "template" / "alembic"
     for name in ("env.py", "script.py.mako"):
         own = ROOT / "alembic" / name
         assert own.read_bytes() == (template / name).read_bytes()
@@ -81,7 +82,7 @@ def test_wheel_holds_what_init_lays_down(tmp_path: Path) -> None:
         "alembic/env.py",
         "alembic/script.py.mako",
     ):
-        assert f"sqlpair/template/{name}" in names
-    for skeleton in (Path(settings.__file__).parent / "skeletons").rglob("*.sql"):
-        name = skeleton.relative_to(Path(settings.__file__).parents[1])
+        assert f"sqlpair/authoring/template/{name}" in names
+    for skeleton in (Path(scaffold.__file__).parent / "skeletons").rglob("*.sql"):
+        name = skeleton.relative_to(Path(settings.__file__).parents[2])
         assert name.as_posix() in names
