@@ -317,7 +317,7 @@ class _Driver:
     """
 
     def __init__(self, name: str):
-        self._package = f"sqlpair.databases.interface.{name}"
+        self._package = f"sqlpair.databases.{name}"
 
     def __getattr__(self, name: str) -> Any:
         if name not in _MODULES:
