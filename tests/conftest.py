@@ -27,7 +27,7 @@ from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.interface import driver_of
 from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome
+from sqlpair.runner.steps import Outcome
 from sqlpair.deploy.targets import Destination
 from sqlpair.project import settings
 from sqlpair.schema.model import Schema

@@ -14,7 +14,7 @@ from unittest import mock
 from conftest import Project
 from sqlpair.databases.interface import driver_of
 from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome
+from sqlpair.runner.steps import Outcome
 from sqlpair.deploy.targets import Destination
 
 

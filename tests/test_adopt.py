@@ -8,9 +8,9 @@ import pytest
 
 from conftest import Project
 from sqlpair.deploy import adopt
-from sqlpair.deploy.adopt import Found, Recognised, Unlike, Untouched
 from sqlpair.errors import HistoryError, StatementError, UsageError
-from sqlpair.verify import verify
+from sqlpair.verify import recognise, verify
+from sqlpair.verify.recognise import Found, Recognised, Unlike, Untouched
 
 OWN = ("alembic_version", "schema_version", "schema_history")
 OLD_TRADES = "CREATE TABLE trades (id INTEGER PRIMARY KEY, symbol TEXT, qty REAL)"
@@ -21,13 +21,13 @@ def nothing(_line: str) -> None:
 
 
 def examine(project: Project, *names: str) -> dict[str, Found]:
-    found = adopt.examine(project.settings, nothing, names)
+    found = recognise.examine(project.settings, nothing, names)
     return {item.branch.name: item for item in found}
 
 
 def take(project: Project, *names: str, at: int | None = None) -> int:
-    found = adopt.examine(project.settings, nothing, names)
-    adopt.refuse_unlike(found)
+    found = recognise.examine(project.settings, nothing, names)
+    recognise.refuse_unlike(found)
     positions = adopt.choose(found, at)
     return adopt.adopt(project.settings, found, positions, nothing).version
 
@@ -273,7 +273,7 @@ def test_a_migration_without_a_trace_asks_for_the_version(four: Project) -> None
 
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:
     by_hand(four, "sqlite", "002_t2")
-    found = adopt.examine(four.settings, nothing, ["sqlite"])
+    found = recognise.examine(four.settings, nothing, ["sqlite"])
     take(four, "sqlite")
 
     with pytest.raises(HistoryError, match="its records changed while you were asked"):

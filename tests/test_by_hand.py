@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.embedded import find_binaries
-from sqlpair.ledger.tables import TABLES
 from sqlpair.project.migrations import find
 from sqlpair.schema.model import difference
 

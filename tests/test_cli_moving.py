@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from conftest import Project
+from sqlpair.databases.bookkeeping import TABLES as OWN
 from sqlpair.deploy import repair as repairing
-from sqlpair.deploy.deployment import survey
 from sqlpair.deploy.rollback import LastDeployment
+from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
-from sqlpair.ledger.tables import TABLES as OWN
 from sqlpair.project.branches import branches
 
 

@@ -13,11 +13,11 @@ from psycopg2.errors import LockNotAvailable
 from conftest import Project
 from sqlpair.databases.postgresql import data_loss as postgresql
 from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
+from sqlpair.databases.row_counts import Table
 from sqlpair.databases.sqlite import data_loss as sqlite
 from sqlpair.errors import ConnectError, DataLossError, LockError
 from sqlpair.plan.dry_run import rehearse
-from sqlpair.project import revisions
-from sqlpair.runner.data_loss import Table
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 
 NOTHING = "SELECT 1;\n"
@@ -549,13 +549,13 @@ def test_a_table_that_sqlite_reaches_by_another_way_is_counted(
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The steps that ran, once for each time."""
     ran = []
-    once = revisions.run
+    once = revision_modules.run
 
     def run(step: Step, *rest: Any) -> None:
         ran.append(step.migration.stem)
         once(step, *rest)
 
-    monkeypatch.setattr(revisions, "run", run)
+    monkeypatch.setattr(revision_modules, "run", run)
     return ran
 
 

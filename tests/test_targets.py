@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.script.revision import Revision, RevisionError, RevisionMap
 
-from sqlpair.deploy.deployment import Place
+from sqlpair.runner.steps import Place
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError, SqlpairError, UsageError
 from sqlpair.ledger import tables

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Project, connected
 from sqlpair.databases.postgresql import reference_column as postgresql_column
-from sqlpair.deploy.deployment import stamp
+from sqlpair.deploy.record import stamp
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.verify import Kind, Problem, Verified, verify

@@ -17,14 +17,16 @@ from alembic.util import CommandError, to_tuple
 
 from sqlpair.alembic_commands import offline
 from sqlpair.authoring import scaffold
+from sqlpair.databases import bookkeeping
 from sqlpair.databases.interface import driver_of
-from sqlpair.deploy import deployment
+from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.ledger import tables
-from sqlpair.project import revisions
-from sqlpair.project.branches import Branch, branches, known_position
+from sqlpair.ledger.position import known_position
+from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def _change(context: EnvironmentContext, settings: Settings, command: str) -> No
         )
         return
     if command == "stamp":
-        outcome = deployment.stamp(
+        outcome = record.stamp(
             settings,
             destination,
             report,
@@ -137,7 +139,9 @@ def _module_named(settings: Settings) -> Iterator[None]:
         raise
     except Exception:
         for branch in branches(settings):
-            revisions.load([Step(branch, m, upgrade=True) for m in branch.migrations])
+            revision_modules.load(
+                [Step(branch, m, upgrade=True) for m in branch.migrations]
+            )
         raise
 
 
@@ -163,7 +167,7 @@ def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
             connection=connection,
             target_metadata=MetaData(),
             include_name=lambda *_: False,
-            version_table=tables.VERSION_TABLE,
+            version_table=bookkeeping.VERSION_TABLE,
             version_table_schema=schema,
         )
         yield

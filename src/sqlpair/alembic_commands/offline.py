@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from sqlpair.databases import bookkeeping
 from sqlpair.databases.interface import Report, Table, driver_of, quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.ledger import tables, write_sql
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Place, Places, Step, plan, record
 
 DEPLOYMENT = "offline"
@@ -120,7 +122,7 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
     database = place.branch.database
     driver = driver_of(database)
     table = driver.table(database)
-    modules = revisions.load(steps)
+    modules = revision_modules.load(steps)
     buffer = io.StringIO()
     context = MigrationContext.configure(
         dialect_name=database.driver,
@@ -141,7 +143,7 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         def body(text: str = sql_file.body(file)) -> None:
             buffer.write(text if text.endswith("\n") else f"{text}\n")
 
-        revisions.run(step, module, context, body)
+        revision_modules.run(step, module, context, body)
         if not file.transactional:
             buffer.write(driver.SCRIPT_BEGIN)
         buffer.write(driver.SCRIPT_RESET)
@@ -160,7 +162,7 @@ def _tables(table: Table) -> str:
 
     A script cannot look first what there is.
     """
-    own_table = f"{table.prefix}{tables.LEDGER}"
+    own_table = f"{table.prefix}{bookkeeping.LEDGER}"
     names = [name for name, _ in tables.EXTRA_COLUMNS]
     if table.add_column:
         widen = "".join(
@@ -191,13 +193,13 @@ def _tables(table: Table) -> str:
 
 def _guard(table: Table, below: Sequence[Migration]) -> str:
     """Return the SQL that fails unless just ``below`` is applied."""
-    version_table = f"{table.prefix}{tables.VERSION_TABLE}"
+    version_table = f"{table.prefix}{bookkeeping.VERSION_TABLE}"
     head = below[-1].revision if below else ""
     found = f"EXISTS (SELECT 1 FROM {version_table}"
     wrong = f"NOT {found} WHERE version_num = {quote(head)})" if below else f"{found})"
     return (
         f"-- Fails unless the database is at {head or 'base'}, where this begins.\n"
         f"INSERT INTO {version_table} (version_num) SELECT NULL WHERE {wrong}"
-        f" OR (SELECT count(DISTINCT version) FROM {table.prefix}{tables.LEDGER})"
+        f" OR (SELECT count(DISTINCT version) FROM {table.prefix}{bookkeeping.LEDGER})"
         f" <> {len(below)};\n"
     )

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from sqlpair import ids
 from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
@@ -34,7 +35,7 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
     Waits for a running deployment. Creates no database.
     """
     swap.settle(settings, report)
-    journal = Journal(settings, tables.new_id())
+    journal = Journal(settings, ids.new_id())
     try:
         with ExitStack() as resources:
             _refuse_absent(settings, report)
@@ -71,7 +72,7 @@ def take(
     """Back up the databases of ``sessions``, whose deployment locks are held."""
     deadline = time.monotonic() + settings.backups.timeout
     with directory.working(settings.backups.folder) as folder:
-        name = tables.new_id()
+        name = ids.new_id()
         unfinished = folder / f"{directory.PARTIAL}{name}"
         try:
             with directory.writing():

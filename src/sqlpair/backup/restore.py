@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair import ids
 from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
@@ -50,7 +51,7 @@ def restore(
     Raises SqlpairError; the databases are then as they were, unless it says otherwise.
     """
     swap.settle(settings, report)
-    identifier = tables.new_id()
+    identifier = ids.new_id()
     journal = Journal(settings, identifier)
     try:
         folder = find(settings, source)

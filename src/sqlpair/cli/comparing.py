@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.deploy.adopt import Recognised, Untouched, choose, examine, refuse_unlike
 from sqlpair.deploy.adopt import adopt as record
+from sqlpair.deploy.adopt import choose
 from sqlpair.deploy.force_version import number_of
 from sqlpair.project.settings import load
 from sqlpair.verify import Verified
 from sqlpair.verify import verify as find_problems
+from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
 
 
 @click.command(cls=options.Command)

@@ -7,10 +7,10 @@ say: this module decides nothing.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TextIO
+
+from sqlpair.cli.streams import write
 
 NOTHING_TO_DO = "Nothing to do: every migration is applied."
 
@@ -34,29 +34,3 @@ def answered(arguments: list[str]) -> bool:
         write(sys.stderr, f"{line}\n")
     write(sys.stdout, "\n".join([NOTHING_TO_DO, *answer.where, ""]))
     return True
-
-
-def write(stream: TextIO, text: str) -> bool:
-    """Write it at once; False where it cannot be written, which ends no work.
-
-    Whoever stopped reading has seen enough. Where there is no room for a result, it
-    goes to stderr.
-    """
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        _lead_nowhere(stream)
-    except OSError as error:
-        _lead_nowhere(stream)  # what it still holds would fail again at the end
-        if stream is sys.stdout:
-            sys.stdout = sys.stderr
-            why = f"stdout cannot be written ({error.strerror}); it goes on here:\n"
-            write(sys.stderr, why + text)
-        return False
-    return True
-
-
-def _lead_nowhere(stream: TextIO) -> None:
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())

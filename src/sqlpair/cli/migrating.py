@@ -12,7 +12,7 @@ import click
 from sqlpair.cli import options, output
 from sqlpair.cli.fast_path import NOTHING_TO_DO
 from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome
+from sqlpair.runner.steps import Outcome
 from sqlpair.deploy.targets import Destination
 from sqlpair.project.settings import load
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from sqlpair.cli.fast_path import write
+from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
 from sqlpair.verify.problem import Problem
 

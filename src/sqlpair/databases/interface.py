@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sqlpair.databases.observed import Observer
+    from sqlpair.databases.reference import Column
+    from sqlpair.databases.row_counts import Inspector
     from sqlpair.databases.row_shape import Contents
     from sqlpair.databases.row_shape import Table as Shape
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
-    from sqlpair.runner.data_loss import Inspector
     from sqlpair.schema.model import Schema
-    from sqlpair.verify.references import Column
 
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.

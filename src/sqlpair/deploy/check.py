@@ -10,7 +10,7 @@ from sqlpair.databases.interface import driver_of
 from sqlpair.errors import DataLossError
 from sqlpair.project import revisions, sql_file
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss
+from sqlpair.runner import data_loss, revision_modules
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import edited
 
@@ -30,7 +30,7 @@ def check(
     if any(step.upgrade for step in steps):
         for place in places.values():
             refuse_changed(place)
-    modules = revisions.load(steps)
+    modules = revision_modules.load(steps)
     ready = [
         Ready(step, _read(step), module)
         for step, module in zip(steps, modules, strict=True)

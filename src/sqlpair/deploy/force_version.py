@@ -11,10 +11,11 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome, Place, Places, survey
+from sqlpair.deploy import deployment, record
+from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.deploy.rollback import refuse_unknown
 from sqlpair.deploy.status import guess
+from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
@@ -62,7 +63,7 @@ def force(settings: Settings, number: int, report: Report) -> Outcome:
         _refuse_ahead(places)
         return {name: place.branch.at(number) for name, place in places.items()}
 
-    return deployment.stamp(settings, targets, report, method="force", purge=True)
+    return record.stamp(settings, targets, report, method="force", purge=True)
 
 
 def _refuse_ahead(places: Places) -> None:

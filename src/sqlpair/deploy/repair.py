@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from sqlpair.databases.interface import Report, Table
-from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome, Place, Places, survey
+from sqlpair.deploy import record
+from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import write_sql
 from sqlpair.project.branches import branches
@@ -50,4 +51,4 @@ def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcom
         ]
         return write_sql.accepted(table, own, entry)
 
-    return deployment.record_only(settings, targets, writing, report, method="repair")
+    return record.record_only(settings, targets, writing, report, method="repair")

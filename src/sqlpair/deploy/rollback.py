@@ -17,7 +17,7 @@ from datetime import datetime
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
-from sqlpair.deploy.deployment import Outcome, Place, Places
+from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings

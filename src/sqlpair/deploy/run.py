@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
+from sqlpair import ids
 from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check
@@ -24,7 +25,8 @@ from sqlpair.errors import (
 )
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.log import Journal
-from sqlpair.project.branches import Branch, current
+from sqlpair.ledger.position import current
+from sqlpair.project.branches import Branch
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 from sqlpair.runner.steps import (
@@ -57,7 +59,7 @@ class Run:
         self.known = known
         self.report = report
         self.locate = locate
-        self.id = tables.new_id()
+        self.id = ids.new_id()
         self.journal = Journal(settings, self.id)
         self.places: dict[str, Place] = {}
         self.sessions: dict[str, Session] = {}
@@ -91,7 +93,7 @@ class Run:
             self._resources.close()
             self._lock(everything)
         # Named anew: a deployment that waited for another is the later one.
-        self.id = self.journal.deployment = tables.new_id()
+        self.id = self.journal.deployment = ids.new_id()
         before = dict(self.places)
         settled = two_phase.settle(self.sessions, self.report)
         for sentence in settled:

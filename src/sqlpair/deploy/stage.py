@@ -11,14 +11,15 @@ import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from sqlpair.databases import bookkeeping
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
 from sqlpair.deploy.check import Ready
 from sqlpair.ledger import tables, write_sql
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss, two_phase
+from sqlpair.runner import data_loss, revision_modules, two_phase
 from sqlpair.runner.steps import Done, Step, Watch, record, unwatched
 
 
@@ -39,7 +40,7 @@ class Stage:
         names = {step.branch.name for step, _, _ in steps}
         self.sessions = [s for name, s in sessions.items() if name in names]
         self._contexts = {
-            session.database.name: revisions.context(session)
+            session.database.name: revision_modules.context(session)
             for session in self.sessions
         }
 
@@ -127,7 +128,7 @@ class Stage:
             run = session.run if self.transactional else session.run_alone
             self._watch(step)
             began = time.monotonic()
-            revisions.run(
+            revision_modules.run(
                 step,
                 module,
                 context,
@@ -150,7 +151,7 @@ class Stage:
 
 def _reads_records(file: SqlFile) -> bool:
     """Say whether a file may ask what was applied before it, as a script could."""
-    return any(name in file.text for name in tables.TABLES)
+    return any(name in file.text for name in bookkeeping.TABLES)
 
 
 def _record(

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.deploy.deployment import survey
+from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
 from sqlpair.ledger.tables import Applied, State

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from sqlpair.databases.interface import Report, Session
-from sqlpair.deploy.adopt import Recognised, examine, refuse_unlike
 from sqlpair.errors import HistoryError, SqlpairError, StatementError
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, Places
+from sqlpair.verify.recognise import Recognised, examine, refuse_unlike
 
 
 def refuse(

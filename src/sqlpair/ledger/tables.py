@@ -14,19 +14,13 @@ What changes their rows is in ``recording.py``. Nothing here commits.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import Session, Table, quote
 from sqlpair.project.migrations import Migration
-
-VERSION_TABLE = "alembic_version"
-LEDGER = "schema_version"
-HISTORY = "schema_history"
-TABLES = (VERSION_TABLE, LEDGER, HISTORY)
 
 # After the four documented columns; each may be left out by another program's INSERT.
 EXTRA_COLUMNS = (
@@ -80,12 +74,6 @@ class State(NamedTuple):
 
 
 EMPTY = State((), (), has_ledger=False)
-
-
-def new_id() -> str:
-    """Return the id of a deployment, backup or restore; ids sort by time."""
-    now = datetime.now(UTC).isoformat("T", "milliseconds")
-    return f"{re.sub('[-:]', '', now[:23])}Z-{os.urandom(3).hex()}"
 
 
 @cache

@@ -10,12 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import Session, Table, quote
 from sqlpair.ledger.tables import (
-    HISTORY,
     HISTORY_COLUMNS,
-    LEDGER,
-    VERSION_TABLE,
     Applied,
     State,
     add_missing,

@@ -16,13 +16,14 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.deploy.check import check
-from sqlpair.deploy.deployment import survey
+from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import tables, version
+from sqlpair.ledger.position import current
 from sqlpair.plan.report import Held, Rehearsal, Rehearsed
 from sqlpair.plan.run import Run
-from sqlpair.project.branches import branches, current
+from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 from sqlpair.runner.steps import Place, plan

@@ -14,8 +14,9 @@ from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
 from sqlpair.plan.losses import losses
 from sqlpair.plan.report import Held, Rehearsed, Undo
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.settings import Settings
+from sqlpair.runner import revision_modules
 from sqlpair.schema.model import Schema, difference
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Run:
         self._observer = driver_of(session.database).observer(session)
         self._limit = Limit(settings.plan_lock_limit, self._observer.cancel)
         self._commits = settings.transaction == "migration"
-        self._context = revisions.context(session)
+        self._context = revision_modules.context(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
         self._skipped = ""
@@ -139,7 +140,7 @@ class Run:
             # One by one, so that those before a failure are kept.
             observed.extend(self._one(s, item) for s in sql_file.statements(file))
 
-        revisions.run(step, module, self._context, run)
+        revision_modules.run(step, module, self._context, run)
 
     def _one(self, statement: Statement, item: Ready) -> Observed:
         began = time.monotonic()
@@ -174,7 +175,7 @@ class Run:
 
         def run() -> Schema:
             session.check()
-            revisions.run(down, module, self._context, back)
+            revision_modules.run(down, module, self._context, back)
             session.reset()
             return session.schema()
 

@@ -16,11 +16,12 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.databases.row_shape import Contents
 from sqlpair.ledger import tables
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.project.statement import Statement
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 from sqlpair.schema.model import BEFORE, Schema, describe, difference
 
@@ -59,7 +60,7 @@ def read(branch: Branch) -> tuple[Pair, ...]:
     split = driver_of(branch.database).split
     ups = [Step(branch, item, upgrade=True) for item in branch.migrations]
     pairs = []
-    for step, module in zip(ups, revisions.load(ups), strict=True):
+    for step, module in zip(ups, revision_modules.load(ups), strict=True):
         sides = []
         for path, upgrade in ((step.migration.up, True), (step.migration.down, False)):
             file = sql_file.read(path, split)
@@ -82,7 +83,7 @@ class Lane:
         # A file may speak of these tables, or of all that are there.
         tables.ensure(session)
         session.commit()
-        self._context = revisions.context(session)
+        self._context = revision_modules.context(session)
 
     def run(self, side: Side) -> None:
         """Run one half of a migration and commit it."""
@@ -104,7 +105,7 @@ class Lane:
     def _execute(self, side: Side) -> None:
         run = self.session.run if side.file.transactional else self.session.run_alone
         try:
-            revisions.run(
+            revision_modules.run(
                 side.step,
                 side.module,
                 self._context,

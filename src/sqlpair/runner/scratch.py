@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.ledger import tables
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ class Scratch:
         session = self.session
         split = driver_of(self.branch.database).split
         steps = [Step(self.branch, item, upgrade=True) for item in migrations]
-        modules = revisions.load(steps)
-        context = revisions.context(session)
+        modules = revision_modules.load(steps)
+        context = revision_modules.context(session)
         for step, module in zip(steps, modules, strict=True):
             file = sql_file.read(step.migration.up, split)
             run = session.run if file.transactional else session.run_alone
             execute = partial(run, sql_file.statements(file), file.path)
             if file.transactional:
                 session.begin()
-            revisions.run(step, module, context, execute)
+            revision_modules.run(step, module, context, execute)
             if not file.transactional:
                 session.begin()
             if context:

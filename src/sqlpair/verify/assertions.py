@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlpair.databases.interface import Session, driver_of
+from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SqlFileError, StatementError
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.statement import Statement
-from sqlpair.runner.data_loss import amount
 from sqlpair.verify.problem import Kind, Problem, problem_of
 from sqlpair.verify.subject import Subject
 

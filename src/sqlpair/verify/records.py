@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
+from sqlpair.ledger.position import current
 from sqlpair.ledger.tables import Applied
-from sqlpair.project import revisions
-from sqlpair.project.branches import current
 from sqlpair.project.settings import Settings
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Place, Places, Step, reached
 from sqlpair.verify.edits import edited
 from sqlpair.verify.problem import Kind, Problem, problem_of
@@ -56,7 +56,9 @@ def _files(place: Place) -> Iterator[Problem]:
     for edit in edited(place):
         yield problem_of(Kind.FILES, database, edit.error())
     try:
-        revisions.load([Step(place.branch, item, upgrade=True) for item in migrations])
+        revision_modules.load(
+            [Step(place.branch, item, upgrade=True) for item in migrations]
+        )
     except HistoryError as error:
         yield problem_of(Kind.FILES, database, error)
 

@@ -8,14 +8,15 @@ small whatever the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from sqlpair.databases.reference import Column
+from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SettingsError
 from sqlpair.project import pyproject
 from sqlpair.project.settings import Settings
-from sqlpair.runner.data_loss import amount
 from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject, Subjects
 
@@ -24,31 +25,6 @@ SHOWN = 5
 
 Progress = Callable[[str, int, int], None]
 """Called with what is checked, how many rows of it are, and how many there are."""
-
-
-class Column(Protocol):
-    """A column of a live database. Each call sees the database as it then is."""
-
-    def exists(self) -> bool:
-        """Say whether there is such a column."""
-
-    def type(self) -> str:
-        """Return its declared type."""
-
-    def indexed(self) -> bool:
-        """Say whether an index leads with it."""
-
-    def count(self) -> int:
-        """Count the values that are not NULL."""
-
-    def values(self) -> Iterator[tuple[Any, int]]:
-        """Return each different value, with how many rows have it."""
-
-    def malformed(self, values: Sequence[Any]) -> set[Any]:
-        """Return those of ``values`` that the column could not hold."""
-
-    def absent(self, values: Sequence[Any]) -> set[Any]:
-        """Return those of ``values`` that the column does not hold."""
 
 
 class Reference(NamedTuple):

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
-from sqlpair.ledger.tables import TABLES
-from sqlpair.runner.data_loss import SAVEPOINT, Count, Table, Touched
+from sqlpair.databases.row_counts import Count, Table, Touched
+from sqlpair.runner.data_loss import SAVEPOINT
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.databases.postgresql.sequences import Sequences
-from sqlpair.ledger.tables import TABLES
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession

@@ -6,6 +6,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.row_shape import (
     Check,
@@ -16,7 +17,6 @@ from sqlpair.databases.row_shape import (
     Rows,
     Table,
 )
-from sqlpair.ledger.tables import TABLES
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession

@@ -28,11 +28,11 @@ from sqlpair.errors import ConnectError, LockError, SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.reference import Column
+    from sqlpair.databases.row_counts import Inspector
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
-    from sqlpair.runner.data_loss import Inspector
     from sqlpair.schema.model import Schema
-    from sqlpair.verify.references import Column
 
 # Of PREPARE TRANSACTION: temporary objects, LISTEN and the like; no more slots.
 UNPREPARABLE = frozenset({"0A000", "53200", "55000"})
@@ -261,8 +261,8 @@ class PostgreSQLSession(Queries):
         return self._alembic
 
     def schema(self) -> Schema:
+        from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.postgresql.catalog import catalog, qualified
-        from sqlpair.ledger.tables import TABLES
 
         own = [qualified(self.table.schema, name) for name in TABLES]
         with self.snapshot():

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
+from sqlpair.databases.row_counts import Count, Table, Touched
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
-from sqlpair.ledger.tables import TABLES
-from sqlpair.runner.data_loss import SAVEPOINT, Count, Table, Touched
+from sqlpair.runner.data_loss import SAVEPOINT
 
 # https://www.sqlite.org/c3ref/c_alter_table.html; the second argument names the table
 # (for ALTER TABLE the third does). DROP TABLE asks for DELETE, OR REPLACE for INSERT.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.sqlite.catalog import MASTER, shadows
 from sqlpair.databases.sqlite.tokens import fold
-from sqlpair.ledger.tables import TABLES
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession

@@ -27,11 +27,11 @@ from sqlpair.errors import ConnectError, LockError, StatementError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.reference import Column
+    from sqlpair.databases.row_counts import Inspector
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
-    from sqlpair.runner.data_loss import Inspector
     from sqlpair.schema.model import Schema
-    from sqlpair.verify.references import Column
 
 _CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
@@ -294,8 +294,8 @@ class SQLiteSession:
         return self._alembic
 
     def schema(self) -> Schema:
+        from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.sqlite.catalog import catalog
-        from sqlpair.ledger.tables import TABLES
 
         return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
 

@@ -1,0 +1,43 @@
+"""Read where every database is; create nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from sqlpair.databases.interface import Report, driver_of
+from sqlpair.ledger import tables
+from sqlpair.ledger.position import current
+from sqlpair.project.branches import Branch
+from sqlpair.runner.steps import (
+    Place,
+)
+
+
+def survey(
+    known: Sequence[Branch],
+    report: Report,
+    resources: ExitStack,
+    *,
+    locate: Callable[[Branch, tables.State], int] = current,
+) -> dict[str, Place]:
+    """Read where every database is. Creates nothing.
+
+    Connections stay open until ``resources`` closes, and so does an embedded server.
+    """
+    places = {}
+    for branch in known:
+        session = driver_of(branch.database).connect(
+            branch.database, read_only=True, report=report
+        )
+        state = tables.EMPTY
+        undecided: list[str] = []
+        if session is not None:
+            resources.callback(session.close)
+            with session.snapshot():  # or a commit in between looks like a fault
+                state = tables.read(session)
+            undecided = session.prepared()
+        places[branch.name] = Place(
+            branch, state, locate(branch, state), tuple(undecided)
+        )
+    return places
