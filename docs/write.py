@@ -113,7 +113,7 @@ def commands() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for name in cli.MODULES:
+    for name in cli.NAMES:
         command = cli.command(name)
         context = click.Context(command)
         usage, told = [name], []

@@ -27,9 +27,9 @@ from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.interface import driver_of
 from sqlpair.deploy import deployment
-from sqlpair.runner.steps import Outcome
 from sqlpair.deploy.targets import Destination
 from sqlpair.project import settings
+from sqlpair.runner.steps import Outcome
 from sqlpair.schema.model import Schema
 
 # The same examples in every run: a run that fails is one that can be run again.

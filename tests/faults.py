@@ -14,8 +14,8 @@ from unittest import mock
 from conftest import Project
 from sqlpair.databases.interface import driver_of
 from sqlpair.deploy import deployment
-from sqlpair.runner.steps import Outcome
 from sqlpair.deploy.targets import Destination
+from sqlpair.runner.steps import Outcome
 
 
 def deploy(

@@ -19,7 +19,7 @@ from sqlpair import cli
 NEEDLESS = {
     *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "sqlglot", "typer"),
     *("asyncio", "importlib.metadata", "shutil", "ssl", "urllib.request"),
-    *("sqlpair.backup.backup", "sqlpair.cli.reading", "sqlpair.databases.postgresql"),
+    *("sqlpair.backup.backup", "sqlpair.cli.status", "sqlpair.databases.postgresql"),
 }
 
 
@@ -43,7 +43,7 @@ def test_help_names_every_command_in_its_section(tmp_path: Path) -> None:
         assert re.findall(r"^  (\S+)", section, re.MULTILINE) == list(names)
 
 
-@pytest.mark.parametrize("name", cli.MODULES)
+@pytest.mark.parametrize("name", cli.NAMES)
 def test_every_command_helps(tmp_path: Path, name: str) -> None:
     done = sqlpair(name, "-h", folder=tmp_path)
 
@@ -60,11 +60,11 @@ def test_every_command_helps(tmp_path: Path, name: str) -> None:
 
 
 def test_every_command_is_found_by_its_name() -> None:
-    named = {id(cli.command(name)) for name in cli.MODULES}
+    named = {id(cli.command(name)) for name in cli.NAMES}
     for path in Path(cli.__file__).parent.glob("[!_]*.py"):
         for value in vars(import_module(f"sqlpair.cli.{path.stem}")).values():
             assert not isinstance(value, click.Command) or id(value) in named
-    assert len(named) == len(cli.MODULES)
+    assert len(named) == len(cli.NAMES)
 
 
 def test_no_command_is_misuse_and_shows_help(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.script.revision import Revision, RevisionError, RevisionMap
 
-from sqlpair.runner.steps import Place
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError, SqlpairError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Database
+from sqlpair.runner.steps import Place
 
 LENGTH = 3
 PLACES = ["", "head", "heads", "base", "pg_001", "pg_002", "pg_003"]

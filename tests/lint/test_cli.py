@@ -104,7 +104,7 @@ def test_without_the_extra_it_says_what_to_install(faulty: Path) -> None:
 def test_other_commands_do_not_load_the_parser(faulty: Path) -> None:
     program = (
         "import sys; from sqlpair import cli\n"
-        "for name in cli.MODULES: cli.command(name)\n"
+        "for name in cli.NAMES: cli.command(name)\n"
         "print('sqlglot' in sys.modules)"
     )
     done = subprocess.run(

@@ -20,44 +20,16 @@ from sqlpair import signals
 from sqlpair.cli import output
 from sqlpair.errors import Interrupted, SqlpairError
 
-# Help's sections: which commands are in each, and the module that holds each of them.
+# Help's sections, and the commands in each. A command's module has its name.
 SECTIONS = {
-    "Move the databases": {
-        "migrate": "migrating",
-        "rollback": "moving",
-        "force-version": "moving",
-        "repair": "moving",
-        "adopt": "comparing",
-    },
-    "Keep and bring back": {
-        "backup": "saving",
-        "restore": "saving",
-    },
-    "Look, and change nothing": {
-        "version": "reading",
-        "status": "reading",
-        "history": "recalling",
-        "verify": "comparing",
-        "lint": "checking",
-    },
-    "Try, and change nothing": {
-        "plan": "planning",
-        "prove": "proving",
-    },
-    "Write files": {
-        "new": "project",
-        "revisions": "project",
-        "renumber": "project",
-        "snapshot": "project",
-        "init": "project",
-    },
-    "PostgreSQL itself": {
-        "psql": "server",
-        "db-start": "server",
-        "db-stop": "server",
-    },
+    "Move the databases": ("migrate", "rollback", "force-version", "repair", "adopt"),
+    "Keep and bring back": ("backup", "restore"),
+    "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
+    "Try, and change nothing": ("plan", "prove"),
+    "Write files": ("new", "revisions", "renumber", "snapshot", "init"),
+    "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }
-MODULES = {name: module for part in SECTIONS.values() for name, module in part.items()}
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
 
 
 class Commands(click.Group):
@@ -65,11 +37,11 @@ class Commands(click.Group):
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Name them, in the order in which help shows them."""
-        return list(MODULES)
+        return list(NAMES)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Import the command called ``name``; None where there is none."""
-        return command(name) if name in MODULES else None
+        return command(name) if name in NAMES else None
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         """Show help where nothing is asked for, which is misuse."""
@@ -83,12 +55,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is named; of a misspelt one say what may be meant."""
         name = arguments[0]
-        if name not in MODULES and not context.resilient_parsing:
+        if name not in NAMES and not context.resilient_parsing:
             from difflib import get_close_matches
 
-            near = " or ".join(
-                f"'{match}'" for match in get_close_matches(name, MODULES)
-            )
+            near = " or ".join(f"'{match}'" for match in get_close_matches(name, NAMES))
             meant = f" Did you mean {near}?" if near else ""
             context.fail(f"No such command '{name}'.{meant}")
         return super().resolve_command(context, arguments)
@@ -97,7 +67,7 @@ class Commands(click.Group):
         self, _context: click.Context, formatter: click.HelpFormatter
     ) -> None:
         """Write each section of help, with the first paragraph of each command's."""
-        column = max(map(len, MODULES))
+        column = max(map(len, NAMES))
         for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(
@@ -108,8 +78,8 @@ class Commands(click.Group):
 
 def command(name: str) -> click.Command:
     """Import the command called ``name``."""
-    module = import_module(f"sqlpair.cli.{MODULES[name]}")
-    found: click.Command = getattr(module, name.replace("-", "_"))
+    module = import_module(f"sqlpair.cli.{name.replace('-', '_')}")
+    found: click.Command = module.command
     return found
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
-from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.deploy.rollback import refuse_unknown
 from sqlpair.deploy.status import guess
 from sqlpair.deploy.survey import survey
@@ -20,6 +19,7 @@ from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Outcome, Place, Places
 
 
 class Change(NamedTuple):

@@ -17,11 +17,10 @@ from datetime import datetime
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
-from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Watch, unwatched
+from sqlpair.runner.steps import Outcome, Place, Places, Watch, unwatched
 
 RAN = "upgrade"  # the method of a row whose SQL was run
 DEPLOYMENT = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")

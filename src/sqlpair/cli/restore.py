@@ -1,4 +1,4 @@
-"""Commands that keep and bring back what the databases hold: backup, restore."""
+"""sqlpair restore: put every database back to a backup."""
 
 from __future__ import annotations
 
@@ -6,39 +6,17 @@ from pathlib import Path
 
 import click
 
-from sqlpair.backup import backup as saving
 from sqlpair.backup import manifest
-from sqlpair.backup import restore as restoring
+from sqlpair.backup.restore import find, restore
 from sqlpair.cli import options, output
 from sqlpair.project.settings import load
 
 
-@click.command(cls=options.Command)
-@click.pass_obj
-def backup(config: Path) -> None:
-    """Copy every database into state/backups/, all at one schema version.
-
-    Applications may go on reading and writing; a deployment waits. The backup is
-    checked before it is kept, and the oldest ones over backup_keep are removed. One
-    that fails leaves nothing behind. Outside development every deployment begins with
-    a backup by itself.
-    """
-    with output.bar(of_bytes=True) as show:
-        folder = saving.backup(load(config), output.progress, show)
-    said = manifest.peek(folder) or manifest.read(folder)
-    output.table(
-        ("", "", "."),
-        [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
-    )
-    output.say(f"Backed up: schema version {said.schema_version}.", "bold green")
-    output.say(str(folder))
-
-
-@click.command(cls=options.Command)
+@click.command("restore", cls=options.Command)
 @options.argument("source", "The folder of a backup, or its name.", metavar="FROM")
 @options.yes
 @click.pass_obj
-def restore(config: Path, source: str, yes: bool) -> None:
+def command(config: Path, source: str, yes: bool) -> None:
     """Put every database back to a backup, all of them or none.
 
     Every byte of the backup is checked first. Then a copy is made beside each live
@@ -47,7 +25,7 @@ def restore(config: Path, source: str, yes: bool) -> None:
     first.
     """
     settings = load(config)
-    folder = restoring.find(settings, source)
+    folder = find(settings, source)
     # Quick, to ask with; every byte is read before anything else happens.
     said = manifest.peek(folder) or manifest.read(folder)
     output.warn(
@@ -57,7 +35,7 @@ def restore(config: Path, source: str, yes: bool) -> None:
     )
     output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
     with output.bar(of_bytes=True) as show:
-        done = restoring.restore(settings, str(folder), output.progress, show)
+        done = restore(settings, str(folder), output.progress, show)
     output.say(
         f"Restored: {_names(said)}, schema version {said.schema_version}"
         f" (restore {done.id}).",
@@ -70,13 +48,3 @@ def restore(config: Path, source: str, yes: bool) -> None:
 
 def _names(said: manifest.Manifest) -> str:
     return " and ".join(copy.name for copy in said.databases)
-
-
-def _size(size: int) -> str:
-    if size < 1_000:
-        return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{size / 1_000:.1f} kB"
-    if size < 1_000_000_000:
-        return f"{size / 1_000_000:.1f} MB"
-    return f"{size / 1_000_000_000:.1f} GB"

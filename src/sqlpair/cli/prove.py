@@ -1,4 +1,4 @@
-"""Commands that try migrations where nothing is lost: prove."""
+"""sqlpair prove: prove that every migration can be undone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.project.settings import load
-from sqlpair.prove.proof import Verdict
-from sqlpair.prove.proof import prove as prove_all
+from sqlpair.prove.proof import Verdict, prove
 
 
-@click.command(cls=options.Command)
+@click.command("prove", cls=options.Command)
 @options.database("Which one; else all of them.")
 @options.json
 @click.pass_obj
-def prove(config: Path, database: str | None, json: bool) -> None:
+def command(config: Path, database: str | None, json: bool) -> None:
     """Prove that every migration can be undone, on rows, in a scratch database.
 
     Each one goes up, down and up, also from a restored dump and with rows made above
@@ -30,7 +29,7 @@ def prove(config: Path, database: str | None, json: bool) -> None:
     settings = load(config)
     names = [database] if database else []
     tell = (lambda _verdict: None) if json else _verdict
-    verdicts = prove_all(settings, names, output.progress, tell)
+    verdicts = prove(settings, names, output.progress, tell)
     if json:
         output.dump({"proved": _proved(verdicts), "migrations": _plain(verdicts)})
     else:

@@ -1,4 +1,4 @@
-"""A plan, printed: what runs, what it locks, what it changes, and the checklist."""
+"""sqlpair plan: run what is pending, roll it back, and answer the checklist."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sqlpair.schema.model import BEFORE, Change, describe
 WIDTH = 60
 
 
-@click.command(cls=options.Command)
+@click.command("plan", cls=options.Command)
 @options.json
 @click.pass_obj
-def plan(config: Path, json: bool) -> None:
+def command(config: Path, json: bool) -> None:
     """Rehearse what is pending: run it for real, roll it back, and tell.
 
     Says in which order what would run on which database; for each statement the time,

@@ -1,4 +1,4 @@
-"""The command that tells what was done in the past: history."""
+"""sqlpair history: list who did what when."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.ledger.history import history as read_history
+from sqlpair.ledger.history import history
 from sqlpair.project.settings import load
 
 
-@click.command(cls=options.Command)
+@click.command("history", cls=options.Command)
 @options.json
 @click.pass_obj
-def history(config: Path, json: bool) -> None:
+def command(config: Path, json: bool) -> None:
     """List who did what when, to every database, oldest first.
 
     Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
@@ -22,7 +22,7 @@ def history(config: Path, json: bool) -> None:
     come from the log, and so does what a database does not know any more because it
     was restored or made anew.
     """
-    events = read_history(load(config), output.progress)
+    events = history(load(config), output.progress)
     if json:
         output.dump([event._asdict() for event in events])
         return

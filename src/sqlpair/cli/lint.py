@@ -1,4 +1,4 @@
-"""Commands that read the SQL files and open no database: lint."""
+"""sqlpair lint: check the SQL files of every migration."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from sqlpair import lint as linting
 from sqlpair.cli import options, output
-from sqlpair.lint import Finding, report
+from sqlpair.lint import Finding, lint, report
 from sqlpair.project.settings import load
 
 
-@click.command(cls=options.Command)
+@click.command("lint", cls=options.Command)
 @options.argument(
     "files",
     "Only the migrations of these files.",
@@ -29,7 +28,7 @@ from sqlpair.project.settings import load
     help="github: as annotations of its lines.",
 )
 @click.pass_obj
-def lint(config: Path, files: tuple[Path, ...], form: str) -> None:
+def command(config: Path, files: tuple[Path, ...], form: str) -> None:
     """Say of each migration what a careful colleague would, before anything runs.
 
     Every rule has its page in docs/lint/. A finding is silenced on its line, or above
@@ -37,7 +36,7 @@ def lint(config: Path, files: tuple[Path, ...], form: str) -> None:
     extra sqlpair[lint]; opens no database.
     """
     settings = load(config)
-    findings = linting.lint(settings, files)
+    findings = lint(settings, files)
     if form == "json":
         output.dump(report.as_json(findings))
     elif form == "github":

@@ -1,0 +1,50 @@
+"""sqlpair adopt: take over a database that has tables and no records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sqlpair.cli import options, output
+from sqlpair.deploy.adopt import adopt, choose
+from sqlpair.deploy.force_version import number_of
+from sqlpair.project.settings import load
+from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
+
+
+@click.command("adopt", cls=options.Command)
+@options.database("Look at this one only.")
+@click.option(
+    "--at",
+    metavar="N",
+    help="The version it is, where migrations leave no trace in the schema.",
+)
+@options.yes
+@click.pass_obj
+def command(config: Path, database: str | None, at: str | None, yes: bool) -> None:
+    """Take over a database that has tables, and no record of which migrations ran.
+
+    Its schema is compared with what the files build at every version. If it is one of
+    them, and you agree, alembic_version and the ledger say so from then on. Objects
+    that no version makes count for nothing. If it is none of them, the differences
+    from the nearest one are shown, and nothing is written. No migration runs.
+    """
+    settings = load(config)
+    number = None if at is None else number_of(at)
+    found = examine(settings, output.progress, (database,) if database else ())
+    for item in found:
+        if isinstance(item, Untouched):
+            output.say(f"{item.branch.name}: {item.why}")
+        elif isinstance(item, Recognised):
+            output.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
+            if item.others:
+                output.say(f"  no version makes: {', '.join(item.others)}", "dim")
+    refuse_unlike(found)
+    positions = choose(found, number)
+    if not positions:
+        output.say("Nothing to adopt.", "green")
+        return
+    output.agree("Record that? No migration runs.", yes=yes)
+    outcome = adopt(settings, found, positions, output.progress)
+    output.say(f"Adopted: schema version {outcome.version}.", "bold green")

@@ -1,0 +1,43 @@
+"""sqlpair backup: copy every database, all at one version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sqlpair.backup import manifest
+from sqlpair.backup.backup import backup
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
+
+
+@click.command("backup", cls=options.Command)
+@click.pass_obj
+def command(config: Path) -> None:
+    """Copy every database into state/backups/, all at one schema version.
+
+    Applications may go on reading and writing; a deployment waits. The backup is
+    checked before it is kept, and the oldest ones over backup_keep are removed. One
+    that fails leaves nothing behind. Outside development every deployment begins with
+    a backup by itself.
+    """
+    with output.bar(of_bytes=True) as show:
+        folder = backup(load(config), output.progress, show)
+    said = manifest.peek(folder) or manifest.read(folder)
+    output.table(
+        ("", "", "."),
+        [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
+    )
+    output.say(f"Backed up: schema version {said.schema_version}.", "bold green")
+    output.say(str(folder))
+
+
+def _size(size: int) -> str:
+    if size < 1_000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1_000:.1f} kB"
+    if size < 1_000_000_000:
+        return f"{size / 1_000_000:.1f} MB"
+    return f"{size / 1_000_000_000:.1f} GB"

@@ -1,0 +1,48 @@
+"""sqlpair rollback: undo the last deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sqlpair.cli import options, output
+from sqlpair.cli.deployed import tell
+from sqlpair.deploy.force_version import number_of
+from sqlpair.deploy.rollback import rollback
+from sqlpair.project.settings import load
+
+
+@click.command("rollback", cls=options.Command)
+@click.option(
+    "--to",
+    metavar="N",
+    help="Go back to version N instead: undo what is numbered above it.",
+)
+@click.option(
+    "--allow-data-loss",
+    is_flag=True,
+    help="Undo it even where rows or values are lost.",
+)
+@click.pass_obj
+def command(config: Path, to: str | None, allow_data_loss: bool) -> None:
+    """Undo the last deployment, whichever databases it touched.
+
+    Runs the _rollback.sql files of what the last sqlpair migrate, make migrate or
+    alembic upgrade applied, newest first, and nothing else. With --to, every database
+    goes back to its last migration numbered N or lower; --to 0 keeps a baseline
+    numbered 000 and nothing else. A rollback that would lose rows or values is refused,
+    with what it would lose.
+    """
+    number = None if to is None else number_of(to)
+    with output.status() as watch:
+        outcome = rollback(
+            load(config),
+            output.progress,
+            number,
+            allow_data_loss=allow_data_loss,
+            watch=watch,
+        )
+    if not outcome.done:
+        output.say("Nothing to do: no migration is applied above that.", "green")
+    tell(outcome, "Rolled back", "undone")

@@ -1,0 +1,46 @@
+"""sqlpair snapshot: write the schema at head, to be read in a diff."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from sqlpair.authoring.snapshot import snapshots, write
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
+
+
+@click.command("snapshot", cls=options.Command)
+@options.database("Of this one only.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 and the difference if stale.",
+)
+@click.pass_obj
+def command(config: Path, database: str | None, check: bool) -> None:
+    """Write sql/DATABASE/schema.sql: the schema at head, to be read in a diff.
+
+    It is what the files build in a scratch database, in the same order and words each
+    time. No migration reads it; it loads into an empty database and gives the same
+    schema. Commit it, and let CI run sqlpair snapshot --check.
+    """
+    settings = load(config)
+    names = (database,) if database else ()
+    made = snapshots(settings, output.progress, names)
+    stale = [item for item in made if item.stale]
+    if check:
+        for item in stale:
+            output.say(item.diff())
+        if stale:
+            what = output.count(len(stale), "snapshot")
+            output.say(f"{what} out of date: run make snapshot", "bold yellow")
+            sys.exit(1)
+    else:
+        write(stale)
+        for item in stale:
+            output.say(str(item.path.relative_to(settings.root)))
+    if not stale:
+        output.say("Nothing to do: every snapshot is up to date.", "green")

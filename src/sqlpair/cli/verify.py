@@ -1,0 +1,75 @@
+"""sqlpair verify: check that each database is what its files say."""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
+from sqlpair.verify import Verified, verify
+
+
+@click.command("verify", cls=options.Command)
+@options.database("Look at this one only.")
+@options.json
+@click.pass_obj
+def command(config: Path, database: str | None, json: bool) -> None:
+    """Check that each database is what its files say. Exit code 1 if anything is off.
+
+    Files: what was applied is what the SQL files hold. Versions: alembic_version, the
+    ledger and SCHEMA_VERSION agree. Schema: tables, indexes, functions and all else
+    are what the files build in a scratch database. Assertions: the _verify.sql of
+    applied migrations return no row. References: [tool.sqlpair.references] in
+    pyproject.toml hold across databases. Nothing is changed.
+    """
+    settings = load(config)
+    names = (database,) if database else ()
+    with output.bar() as progress:
+        found = verify(settings, output.progress, names, progress)
+    if json:
+        output.dump(_json(found))
+    else:
+        _tell(found)
+    if found.problems:
+        sys.exit(1)
+
+
+def _tell(found: Verified) -> None:
+    output.table(
+        ("database", "is at", ""),
+        [
+            (item.name, item.head, (_pending(item.pending), "yellow"))
+            for item in found.databases
+        ],
+    )
+    output.say()
+    for kind, problems in groupby(found.problems, lambda problem: problem.kind):
+        output.say(f"{kind}", "bold")
+        output.problems(list(problems))
+    if found.problems:
+        output.say(f"{output.count(len(found.problems), 'problem')}.", "bold yellow")
+    else:
+        output.say(
+            "Files, versions, schema, assertions and references: nothing is off.",
+            "bold green",
+        )
+
+
+def _pending(stems: tuple[str, ...]) -> str:
+    return f"{len(stems)} pending: {', '.join(stems)}" if stems else ""
+
+
+def _json(found: Verified) -> dict[str, Any]:
+    return {
+        "ok": not found.problems,
+        "databases": {
+            item.name: {"head": item.head, "pending": list(item.pending)}
+            for item in found.databases
+        },
+        "problems": [problem._asdict() for problem in found.problems],
+    }
