@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import ModuleType
-from typing import NamedTuple
 
-from sqlpair.databases.interface import driver_of
 from sqlpair.errors import DataLossError
-from sqlpair.project import revisions, sql_file
-from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss, revision_modules
+from sqlpair.project import revisions
+from sqlpair.runner import data_loss
+from sqlpair.runner.migration import Ready, read
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import edited
-
-
-class Ready(NamedTuple):
-    """A step whose file and revision module were read and checked."""
-
-    step: Step
-    file: SqlFile
-    module: ModuleType
 
 
 def check(
@@ -30,19 +19,10 @@ def check(
     if any(step.upgrade for step in steps):
         for place in places.values():
             refuse_changed(place)
-    modules = revision_modules.load(steps)
-    ready = [
-        Ready(step, _read(step), module)
-        for step, module in zip(steps, modules, strict=True)
-    ]
+    ready = read(steps)
     if not allow_data_loss:
         _refuse_unknown_loss(ready)
     return ready
-
-
-def _read(step: Step) -> SqlFile:
-    path = step.migration.up if step.upgrade else step.migration.down
-    return sql_file.read(path, driver_of(step.branch.database).split)
 
 
 def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:

@@ -56,13 +56,11 @@ def deploy(
             if _is_done(settings, places, targets, before):
                 return Outcome("", (), places)
         from sqlpair.deploy.run import Run
+        from sqlpair.deploy.stage import Work
 
-        with Run(settings, known, report) as run:
-            run.allow_data_loss = allow_data_loss
-            run.backup_first = settings.backups.first
-            run.watch = watch
-            run.hold(places, targets)
-            return run.migrate(targets)
+        work = Work(report, watch, allow_data_loss, settings.backups.first)
+        with Run(settings, places, targets, work) as run:
+            return run.migrate()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """One deployment while it runs, from its locks to its last line in the log.
 
-hold     lock every database that will change, settle what a dead run left, and
+enter    lock every database that will change, recover what a dead run left, and
 read where each one is
 migrate  plan, read and check all of it, then run it stage by stage
 record   write bookkeeping only
@@ -8,14 +8,14 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from sqlpair import ids
-from sqlpair.databases.interface import Report, Session
+from sqlpair.databases.interface import Session
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check
-from sqlpair.deploy.stage import Stage, stages
+from sqlpair.deploy.stage import Stage, Work, stages
 from sqlpair.errors import (
     CommitError,
     DataLossError,
@@ -35,11 +35,9 @@ from sqlpair.runner.steps import (
     Place,
     Places,
     Targets,
-    Watch,
     Writing,
     plan,
     reached,
-    unwatched,
 )
 from sqlpair.signals import raise_pending
 
@@ -50,26 +48,31 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        known: Sequence[Branch],
-        report: Report,
+        places: Places,
+        targets: Targets,
+        work: Work,
         *,
         locate: Callable[[Branch, tables.State], int] = current,
     ):
+        """``places`` are of all databases, as they were before anything was locked."""
         self.settings = settings
-        self.known = known
-        self.report = report
+        self.targets = targets
+        self.work = work
         self.locate = locate
         self.id = ids.new_id()
         self.journal = Journal(settings, self.id)
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Place] = dict(places)
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
-        self.allow_data_loss = False
-        self.backup_first = False
-        self.watch: Watch = unwatched
         self._resources = ExitStack()
 
     def __enter__(self) -> Run:
+        """Lock the databases that ``targets`` concerns, and read where they are."""
+        try:
+            self._hold()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
@@ -77,12 +80,11 @@ class Run:
         if error is not None:
             self.journal.failed(error)
 
-    def hold(self, places: Places, targets: Targets) -> None:
-        """Lock the databases that ``targets`` concerns, and read where they are."""
-        self.places = dict(places)
-        everything = {branch.name for branch in self.known}
+    def _hold(self) -> None:
+        places, targets = self.places, self.targets
+        everything = set(places)
         # A backup is of all databases, at one version.
-        whole = self.backup_first or _undecided(places)
+        whole = self.work.backup_first or _undecided(places)
         names = everything if whole else set(targets(places))
         self._lock(names)
         if names != everything and (
@@ -95,7 +97,7 @@ class Run:
         # Named anew: a deployment that waited for another is the later one.
         self.id = self.journal.deployment = ids.new_id()
         before = dict(self.places)
-        settled = two_phase.settle(self.sessions, self.report)
+        settled = two_phase.settle(self.sessions, self.work.report)
         for sentence in settled:
             self.journal.line("settled", what=sentence)
         if settled:
@@ -103,21 +105,26 @@ class Run:
             recovery.refuse_moved(before, self.places, targets, settled)
 
     def _lock(self, names: set[str]) -> None:
-        databases = [b.database for b in self.known if b.name in names]
-        self.sessions = two_phase.lock(databases, self.report, self._resources)
+        databases = [
+            place.branch.database
+            for name, place in self.places.items()
+            if name in names
+        ]
+        self.sessions = two_phase.lock(databases, self.work.report, self._resources)
         self._survey()
 
-    def migrate(self, targets: Targets) -> Outcome:
+    def migrate(self) -> Outcome:
         """Plan again, under the locks, then check and run."""
-        goals = recovery.resume(self.places, targets, self.report)
+        work, report = self.work, self.work.report
+        goals = recovery.resume(self.places, self.targets, report)
         steps = plan(self.places, goals)
         if not steps:
             self._write_version()
             self.journal.close()
             return Outcome("", (), self.places)
         self.journal.line("started", steps=len(steps))
-        ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
-        parts = stages(ready, self.sessions, self.settings.transaction)
+        ready = check(self.places, steps, allow_data_loss=work.allow_data_loss)
+        parts = stages(ready, self.sessions, self.settings.transaction, work)
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:
@@ -125,11 +132,11 @@ class Run:
         if len(parts) > 1:
             from sqlpair.deploy import unrecorded
 
-            unrecorded.refuse(self.settings, self.places, self.sessions, self.report)
-        if self.backup_first:
+            unrecorded.refuse(self.settings, self.places, self.sessions, report)
+        if work.backup_first:
             from sqlpair.backup import backup
 
-            folder = backup.before_deployment(self.settings, self.sessions, self.report)
+            folder = backup.before_deployment(self.settings, self.sessions, report)
             self.journal.line("backed-up", folder=folder.name)
         for number, stage in enumerate(parts, start=1):
             self._run(stage, two_phase.transaction_id(self.id, number))
@@ -138,13 +145,7 @@ class Run:
     def _run(self, stage: Stage, transaction: str) -> None:
         try:
             raise_pending()  # of a signal that came while the stage before committed
-            done = stage.run(
-                self.id,
-                transaction,
-                self.report,
-                guarded=not self.allow_data_loss,
-                watch=self.watch,
-            )
+            done = stage.run(self.id, transaction)
         except (SqlpairError, Interrupted) as error:
             if self.done:
                 before = ", ".join(str(step) for step, _ in self.done)
@@ -162,10 +163,9 @@ class Run:
         self.journal.steps(done)
         self.done += done
 
-    def record(
-        self, targets: Mapping[str, int], writing: Writing, method: str
-    ) -> Outcome:
+    def record(self, writing: Writing, method: str) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""
+        targets = self.targets(self.places)
         transaction = two_phase.transaction_id(self.id, 1)
         after = {
             name: self.places[name]._replace(position=position)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.databases.observed import Lock, Observed
-from sqlpair.deploy.check import Ready
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
@@ -16,7 +15,7 @@ from sqlpair.plan.losses import losses
 from sqlpair.plan.report import Held, Rehearsed, Undo
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
+from sqlpair.runner.migration import Ready, Runner, read_file
 from sqlpair.schema.model import Schema, difference
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Run:
         self._observer = driver_of(session.database).observer(session)
         self._limit = Limit(settings.plan_lock_limit, self._observer.cancel)
         self._commits = settings.transaction == "migration"
-        self._context = revision_modules.context(session)
+        self._runner = Runner(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
         self._skipped = ""
@@ -94,11 +93,8 @@ class Run:
             self.found.append(Rehearsed(step, reason))
             return before
         observed: list[Observed] = []
-        began = time.monotonic()
         try:
-            self._execute(item, observed)
-            milliseconds = round((time.monotonic() - began) * 1000)
-            self._session.reset()
+            milliseconds = self._execute(item, observed)
             after = self._session.schema()
             undo = self._undo(item, before, after)
         except SqlpairError as error:
@@ -133,14 +129,12 @@ class Run:
             )
         return str(error)
 
-    def _execute(self, item: Ready, observed: list[Observed]) -> None:
-        step, file, module = item
-
+    def _execute(self, item: Ready, observed: list[Observed]) -> int:
         def run() -> None:
             # One by one, so that those before a failure are kept.
-            observed.extend(self._one(s, item) for s in sql_file.statements(file))
+            observed.extend(self._one(s, item) for s in sql_file.statements(item.file))
 
-        revision_modules.run(step, module, self._context, run)
+        return self._runner.run(item, run)
 
     def _one(self, statement: Statement, item: Ready) -> Observed:
         began = time.monotonic()
@@ -160,14 +154,13 @@ class Run:
 
     def _undo(self, item: Ready, before: Schema, above: Schema) -> Undo:
         """Run the rollback in a savepoint, and see what goes with it."""
-        session, (step, _, module) = self._session, item
+        session, down = self._session, item.step._replace(upgrade=False)
         try:
-            file = sql_file.read(step.migration.down, driver_of(session.database).split)
+            file = read_file(down)
         except SqlpairError as error:
             return Undo(refused=str(error))
         if not file.transactional:
             return Undo(unknown="not run: it is -- no-transaction")
-        down = step._replace(upgrade=False)
 
         def back() -> None:
             for statement in sql_file.statements(file):
@@ -175,8 +168,7 @@ class Run:
 
         def run() -> Schema:
             session.check()
-            revision_modules.run(down, module, self._context, back)
-            session.reset()
+            self._runner.run(Ready(down, file, item.module), back)
             return session.schema()
 
         self._limit.start()
