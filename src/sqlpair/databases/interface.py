@@ -75,15 +75,6 @@ class Session(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """A transaction that writes nothing and sees one state of the database."""
 
-    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        """Return the rows of one query as they come, within a snapshot."""
-
-    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
-        """Return the rows of a file's statement as they come, within a snapshot.
-
-        StatementError names the line that failed.
-        """
-
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
 
@@ -120,9 +111,6 @@ class Session(Protocol):
     def lock(self, report: Report) -> None:
         """Take the deployment lock; LockError after ``lock_wait`` seconds."""
 
-    def assert_locked(self) -> None:
-        """LockError if the deployment lock was lost meanwhile."""
-
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements, then ``reset``.
 
@@ -134,21 +122,6 @@ class Session(Protocol):
 
         HistoryError when it has ended the transaction it ran in.
         """
-
-    def assert_direct(self) -> None:
-        """ConnectError where ``run_alone`` would not have a connection of its own."""
-
-    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
-        """Run a file's statements outside a transaction, as by hand.
-
-        StatementError tells which of them were done and stay.
-        """
-
-    def inspector(self) -> Inspector:
-        """Return what counts the rows that a downgrade would lose."""
-
-    def column(self, table: str, name: str) -> Column:
-        """Return a column that a reference across databases speaks of."""
 
     def alembic_connection(self) -> Connection:
         """Return a SQLAlchemy connection that shares this session's transaction."""
@@ -253,6 +226,31 @@ class Driver(Protocol):
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
 
+    def query(
+        self, session: Session, statement: Statement, path: Path
+    ) -> Iterator[dict[str, Any]]:
+        """Return the rows of a file's statement as they come, within a snapshot.
+
+        StatementError names the line that failed.
+        """
+
+    def assert_direct(self, session: Session) -> None:
+        """ConnectError where ``run_alone`` would not have a connection of its own."""
+
+    def run_alone(
+        self, session: Session, statements: Iterable[Statement], path: Path
+    ) -> None:
+        """Run a file's statements outside a transaction, as by hand.
+
+        StatementError tells which of them were done and stay.
+        """
+
+    def inspector(self, session: Session) -> Inspector:
+        """Return what counts the rows that a downgrade would lose."""
+
+    def column(self, session: Session, table: str, name: str) -> Column:
+        """Return a column that a reference across databases speaks of."""
+
     def tables(self, session: Session) -> Sequence[Shape]:
         """Return what a row of each table has to be, bookkeeping tables left out."""
 
@@ -302,6 +300,11 @@ _MODULES = {
     "scratch": "scratch",
     "copied": "clone",
     "script": "clone",
+    "query": "queries",
+    "assert_direct": "no_transaction",
+    "run_alone": "no_transaction",
+    "inspector": "data_loss",
+    "column": "reference_column",
     "contents": "row_values",
     "literal": "row_values",
     "tables": "row_values",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from sqlpair import ids
-from sqlpair.databases.interface import Session
+from sqlpair.databases.interface import Session, driver_of
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check
 from sqlpair.deploy.stage import Stage, Work, stages
@@ -128,7 +128,7 @@ class Run:
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:
-                    session.assert_direct()
+                    driver_of(session.database).assert_direct(session)
         if len(parts) > 1:
             from sqlpair.deploy import unrecorded
 
@@ -160,7 +160,18 @@ class Run:
 
                 unrecorded.advise(error, self.places, self.sessions)
             raise
-        self.journal.steps(done)
+        self.journal.lines(
+            "ran",  # and counts once ``committed`` follows
+            (
+                {
+                    "database": step.branch.name,
+                    "migration": step.migration.stem,
+                    "direction": step.direction,
+                    "ms": milliseconds,
+                }
+                for step, milliseconds in done
+            ),
+        )
         self.done += done
 
     def record(self, writing: Writing, method: str) -> Outcome:

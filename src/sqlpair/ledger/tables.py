@@ -77,7 +77,6 @@ EMPTY = State((), (), has_ledger=False)
 
 
 @cache
-@cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
     import getpass

@@ -56,7 +56,6 @@ class Run:
                 schema = self._step(item, schema)
             if not self.failed:
                 session.check()
-                self._observer.end()
         except SqlpairError as error:
             self.failed = True
             self.notes.append(f"{self.name}: the commit would be refused: {error}")
@@ -64,10 +63,10 @@ class Run:
             self._limit.stop()
             session.rollback()
             self._ended = time.monotonic()
-            left = self._observer.restore()
+            moved = self._observer.moved()
         if self._observer.note:
             self.notes.append(f"{self.name}: {self._observer.note}")
-        self.notes += [f"{self.name}: {line}" for line in left]
+        self.notes += [f"{self.name}: {line}" for line in moved]
 
     def held(self) -> list[Held]:
         """Return the strong locks on tables, and how long each was held."""

@@ -103,7 +103,9 @@ class Lane:
             self.session.check()
 
     def _execute(self, side: Side) -> None:
-        run = self.session.run if side.file.transactional else self.session.run_alone
+        run = self.session.run
+        if not side.file.transactional:
+            run = partial(self.driver.run_alone, self.session)
         try:
             revision_modules.run(
                 side.step,

@@ -21,13 +21,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sqlpair.databases.row_counts import Count, Inspector, Table, Touched, amount
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.row_counts import (
+    SAVEPOINT,
+    Count,
+    Inspector,
+    Table,
+    Touched,
+    amount,
+)
 from sqlpair.errors import DataLossError
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
 
-SAVEPOINT = "sqlpair_before_downgrade"
 REMEDY = (
     "Nothing was changed. To lose them: make rollback LOSS=1, or"
     " alembic -x allow-data-loss=true downgrade …"
@@ -90,7 +97,10 @@ def measure(
     every table it touches was empty before, or held and counted. Only where nothing is
     lost is it sure to be done in the end.
     """
-    inspectors = {session.database.name: session.inspector() for session in sessions}
+    inspectors = {
+        session.database.name: driver_of(session.database).inspector(session)
+        for session in sessions
+    }
     names = {
         name: _names(text for database, text in texts if database == name)
         for name in inspectors

@@ -77,8 +77,10 @@ class Runner:
         session, file = self.session, ready.file
         put_back = execute is None and not self.runs_python  # as session.run does
         if execute is None:
-            own = session.run if file.transactional else session.run_alone
-            execute = partial(own, sql_file.statements(file), file.path)
+            run = session.run
+            if not file.transactional:
+                run = partial(driver_of(session.database).run_alone, session)
+            execute = partial(run, sql_file.statements(file), file.path)
         began = time.monotonic()
         revision_modules.run(ready.step, ready.module, self._alembic, execute)
         milliseconds = round((time.monotonic() - began) * 1000)

@@ -18,8 +18,7 @@ from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
-from sqlpair.databases.row_counts import Count, Table, Touched
-from sqlpair.runner.data_loss import SAVEPOINT
+from sqlpair.databases.row_counts import SAVEPOINT, Count, Table, Touched
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -75,8 +74,13 @@ class _Row(NamedTuple):
     snapshot: str
 
 
+def inspector(session: PostgreSQLSession) -> PostgreSQLInspector:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLInspector(session)
+
+
 class PostgreSQLInspector:
-    """See ``sqlpair.runner.data_loss.Inspector``."""
+    """See ``sqlpair.databases.row_counts.Inspector``."""
 
     def __init__(self, session: PostgreSQLSession):
         self.session = session

@@ -41,7 +41,7 @@ def assert_direct(session: PostgreSQLSession) -> None:
         )
 
 
-def run(
+def run_alone(
     session: PostgreSQLSession, statements: Iterable[Statement], path: Path
 ) -> None:
     """Run a file's statements, each in its own transaction."""

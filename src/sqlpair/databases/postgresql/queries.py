@@ -80,22 +80,6 @@ class Queries:
         with self.guarded() as cursor:
             yield from _streamed(cursor, sql)
 
-    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
-        """Return the rows of a file's statement as they come, within a snapshot."""
-        try:
-            with self.raw.cursor() as cursor:
-                if not statement.words or statement.words[0] in QUERIES:
-                    yield from _streamed(cursor, statement.text)
-                else:  # EXPLAIN, SHOW, DO
-                    cursor.execute(statement.text)
-                    yield from dicts(cursor)
-        except psycopg2.Error as error:
-            sent = (error.cursor.query or b"") if error.cursor else b""
-            before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
-            raise translate(
-                self.database, path, statement, error, before=before
-            ) from error
-
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
         with self.guarded() as cursor:
@@ -232,3 +216,22 @@ def dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
     names = [column.name for column in cursor.description]
     for row in cursor:
         yield dict(zip(names, row, strict=True))
+
+
+def query(
+    session: Queries, statement: Statement, path: Path
+) -> Iterator[dict[str, Any]]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    try:
+        with session.raw.cursor() as cursor:
+            if not statement.words or statement.words[0] in QUERIES:
+                yield from _streamed(cursor, statement.text)
+            else:  # EXPLAIN, SHOW, DO
+                cursor.execute(statement.text)
+                yield from dicts(cursor)
+    except psycopg2.Error as error:
+        sent = (error.cursor.query or b"") if error.cursor else b""
+        before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
+        raise translate(
+            session.database, path, statement, error, before=before
+        ) from error

@@ -24,8 +24,13 @@ WHERE a.attrelid = to_regclass({table}) AND a.attname = {column}
 _CAN_ASK = 160000  # pg_input_is_valid() is there
 
 
+def column(session: PostgreSQLSession, table: str, name: str) -> PostgreSQLColumn:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLColumn(session, table, name)
+
+
 class PostgreSQLColumn:
-    """See ``sqlpair.verify.references.Column``."""
+    """See ``sqlpair.databases.reference.Column``."""
 
     def __init__(self, session: PostgreSQLSession, table: str, column: str):
         self._session = session

@@ -28,8 +28,6 @@ from sqlpair.errors import ConnectError, LockError, SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from sqlpair.databases.reference import Column
-    from sqlpair.databases.row_counts import Inspector
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -222,26 +220,6 @@ class PostgreSQLSession(Queries):
     def _assert_in_transaction(self) -> None:
         if not self.in_transaction():
             raise ended_within(self.database)
-
-    def assert_direct(self) -> None:
-        from sqlpair.databases.postgresql import no_transaction
-
-        no_transaction.assert_direct(self)
-
-    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
-        from sqlpair.databases.postgresql import no_transaction
-
-        no_transaction.run(self, statements, path)
-
-    def inspector(self) -> Inspector:
-        from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
-
-        return PostgreSQLInspector(self)
-
-    def column(self, table: str, name: str) -> Column:
-        from sqlpair.databases.postgresql.reference_column import PostgreSQLColumn
-
-        return PostgreSQLColumn(self, table, name)
 
     def alembic_connection(self) -> Connection:
         if self.read_only and not self.in_transaction():

@@ -11,13 +11,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
-from sqlpair.databases.row_counts import Count, Table, Touched
+from sqlpair.databases.row_counts import SAVEPOINT, Count, Table, Touched
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
-from sqlpair.runner.data_loss import SAVEPOINT
+
+if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.session import SQLiteSession
 
 # https://www.sqlite.org/c3ref/c_alter_table.html; the second argument names the table
 # (for ALTER TABLE the third does). DROP TABLE asks for DELETE, OR REPLACE for INSERT.
@@ -51,8 +53,13 @@ class _Change(NamedTuple):
     new: str | None
 
 
+def inspector(session: SQLiteSession) -> SQLiteInspector:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return SQLiteInspector(session.raw)
+
+
 class SQLiteInspector:
-    """See ``sqlpair.runner.data_loss.Inspector``."""
+    """See ``sqlpair.databases.row_counts.Inspector``."""
 
     def __init__(self, raw: sqlite3.Connection):
         self.raw = raw
