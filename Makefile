@@ -102,14 +102,18 @@ test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
 test-faults: $(DEV)  ## Kill runs at random moments, run twenty at once: RUNS=200
 	@$(BIN)/pytest -s --kills "$(or $(RUNS),200)" tests/test_faults_counts.py
 
-lint: $(DEV)  ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(DEV)  ## Check style, types, and which room may import which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
+	  && $(BIN)/lint-imports --no-logo --no-cache
 
 format: $(DEV)  ## Format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
 docs: $(DEV)  ## Write what of the docs is generated
 	@$(BIN)/python docs/write.py
+
+walk: $(DEV)  ## Print each module and function that one migration enters, in order
+	@$(BIN)/python docs/walk.py
 
 bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an hour
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
@@ -157,4 +161,4 @@ $(BIN)/python:
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
   adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
   plan prove psql db-start db-stop test test-migrations test-multi-user test-faults \
-  lint format docs bench clean
+  lint format docs walk bench clean

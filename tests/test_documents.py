@@ -109,3 +109,14 @@ def test_every_row_about_reliability_names_tests_that_are_there() -> None:
         named = set(re.findall(r"`(\w+)`", row))
         assert named, row
         assert named <= there, named - there
+
+
+def test_the_architecture_page_draws_the_rooms_of_the_import_contract(
+    write: ModuleType,
+) -> None:
+    page = write.ARCHITECTURE.read_text()
+
+    assert page == write.with_rooms(page), "run: make docs"
+    for floor in write.rooms().splitlines()[2:-1]:
+        for room in re.findall(r"\w+", floor):
+            assert f"`{room}" in page, f"{room} is drawn and not told of"
