@@ -162,7 +162,8 @@ class Sqlpair(Contestant):
         return "sqlite" if self.target.engine == "sqlite" else "postgres"
 
     def prepare(self, ups: Sequence[str], downs: Sequence[str]) -> None:
-        from sqlpair import scaffold, settings
+        from sqlpair.authoring import scaffold
+        from sqlpair.project import settings
 
         project = self.folder / "project"
         scaffold.init(project)

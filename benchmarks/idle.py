@@ -23,7 +23,10 @@ from pathlib import Path
 
 import psycopg2
 
-from sqlpair import embedded, memo, scaffold, settings
+from sqlpair.authoring import scaffold
+from sqlpair.databases import embedded
+from sqlpair.deploy import fast_path
+from sqlpair.project import settings
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -68,7 +71,7 @@ class Project:
         scaffold.write_revisions(settings.load(folder / "alembic.ini", self.environ))
         (folder / "loop.py").write_text(LOOP)
         self.call("alembic", "stamp", "heads")
-        time.sleep(memo.RESTED + 0.5)
+        time.sleep(fast_path.RESTED + 0.5)
         for _ in range(2):
             self.call("sqlpair", "migrate")
 

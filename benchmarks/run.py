@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg2
 from contestants import ALL, HERE, OWN, Contestant, Target
 
-from sqlpair import embedded
+from sqlpair.databases import embedded
 
 ENGINES = ("postgresql", "sqlite")
 WORKLOADS = (

@@ -19,11 +19,15 @@ from pathlib import Path
 
 import psycopg2
 
-from sqlpair import deployment, embedded, scaffold, scratch, settings
-from sqlpair.branch import branches
-from sqlpair.drivers import driver_of
-from sqlpair.schema import difference
-from sqlpair.targets import Destination
+from sqlpair.authoring import scaffold
+from sqlpair.databases import embedded
+from sqlpair.databases.interface import driver_of
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
+from sqlpair.project import settings
+from sqlpair.project.branches import branches
+from sqlpair.runner import scratch
+from sqlpair.schema.model import difference
 from sqlpair.verify import verify
 
 ENGINES = ("postgres", "sqlite")

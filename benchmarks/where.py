@@ -18,7 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 import sqlpair
-from sqlpair import embedded, memo, scaffold, settings
+from sqlpair.authoring import scaffold
+from sqlpair.databases import embedded
+from sqlpair.deploy import fast_path
+from sqlpair.project import settings
 
 OWN = Path(sqlpair.__file__).parent
 SHOWN = 12
@@ -94,7 +97,7 @@ def main() -> None:
                         env=environ,
                         check=True,
                     )
-                    time.sleep(memo.RESTED)
+                    time.sleep(fast_path.RESTED)
                     if what != "nothing kept":
                         table(f"{engine}, {what}", pstats.Stats(str(found)))
 

@@ -23,11 +23,14 @@ import hypothesis
 import psycopg2
 import pytest
 
-from sqlpair import deployment, embedded, scaffold, settings
-from sqlpair.deployment import Outcome
-from sqlpair.drivers import driver_of
-from sqlpair.schema import Schema
-from sqlpair.targets import Destination
+from sqlpair.authoring import scaffold
+from sqlpair.databases import embedded
+from sqlpair.databases.interface import driver_of
+from sqlpair.deploy import deployment
+from sqlpair.deploy.deployment import Outcome
+from sqlpair.deploy.targets import Destination
+from sqlpair.project import settings
+from sqlpair.schema.model import Schema
 
 # The same examples in every run: a run that fails is one that can be run again.
 hypothesis.settings.register_profile("same", derandomize=True, database=None)

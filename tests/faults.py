@@ -12,10 +12,10 @@ from typing import Any
 from unittest import mock
 
 from conftest import Project
-from sqlpair import deployment
-from sqlpair.deployment import Outcome
-from sqlpair.drivers import driver_of
-from sqlpair.targets import Destination
+from sqlpair.databases.interface import driver_of
+from sqlpair.deploy import deployment
+from sqlpair.deploy.deployment import Outcome
+from sqlpair.deploy.targets import Destination
 
 
 def deploy(

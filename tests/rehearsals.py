@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conftest import Project
-from sqlpair.rehearsal.found import Rehearsal
+from sqlpair.plan.report import Rehearsal
 
 
 def nobody(_line: object) -> None:

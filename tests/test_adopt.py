@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from conftest import Project
-from sqlpair import adopt
-from sqlpair.adopt import Found, Recognised, Unlike, Untouched
+from sqlpair.deploy import adopt
+from sqlpair.deploy.adopt import Found, Recognised, Unlike, Untouched
 from sqlpair.errors import HistoryError, StatementError, UsageError
 from sqlpair.verify import verify
 

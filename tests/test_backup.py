@@ -18,9 +18,9 @@ import psycopg2
 import pytest
 
 from conftest import Project
-from sqlpair import backup, manifest, store
-from sqlpair.drivers.postgresql import client
-from sqlpair.drivers.sqlite.dump import check_dump, transfer
+from sqlpair.backup import backup, directory, manifest
+from sqlpair.databases.postgresql import client_programs
+from sqlpair.databases.sqlite.dump import check_dump, transfer
 from sqlpair.errors import BackupError, LockError, SettingsError
 
 WRITER = """
@@ -149,7 +149,7 @@ def test_backup_holds_both_databases_and_says_where_they_were(
         assert copy.execute("SELECT count(*) FROM trades").fetchall() == [(3,)]
     assert (
         manifest.read(folder).databases
-        == store.backups(filled.settings)[folder].databases
+        == directory.backups(filled.settings)[folder].databases
     )
 
 
@@ -523,7 +523,7 @@ def test_the_backup_just_made_stays_though_the_clock_went_back(
 def test_major_version_is_read_from_what_programs_and_servers_say(
     said: str, major: int
 ) -> None:
-    assert client.major(said) == major
+    assert client_programs.major(said) == major
 
 
 def test_pg_dump_is_of_the_lowest_version_that_fits_the_server(
@@ -532,12 +532,14 @@ def test_pg_dump_is_of_the_lowest_version_that_fits_the_server(
     copy = manifest.read(make(filled)).databases[0]
     database = filled.settings.databases[0]
 
-    chosen = client.major(copy.tool)
-    assert chosen >= client.major(copy.server)
-    if chosen > client.major(copy.server):  # then this machine has no nearer one
-        assert client.find("pg_dump", database, client.major(copy.server)).major == (
-            chosen
-        )
+    chosen = client_programs.major(copy.tool)
+    assert chosen >= client_programs.major(copy.server)
+    if chosen > client_programs.major(
+        copy.server
+    ):  # then this machine has no nearer one
+        assert client_programs.find(
+            "pg_dump", database, client_programs.major(copy.server)
+        ).major == (chosen)
 
 
 def test_no_migration_runs_between_the_two_copies(filled: Project) -> None:
@@ -675,7 +677,7 @@ def test_wrong_setting_is_named(filled: Project, line: str, key: str) -> None:
 def test_two_backups_at_once_in_one_folder_are_refused(filled: Project) -> None:
     folder = filled.settings.backups.folder
 
-    with store.working(folder), pytest.raises(LockError, match="at work"):
+    with directory.working(folder), pytest.raises(LockError, match="at work"):
         make(filled)
 
     assert left(filled) == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conftest import Project
-from sqlpair.drivers import driver_of
-from sqlpair.drivers.postgresql.batch import CHARACTERS, batches
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.postgresql.batch import CHARACTERS, batches
 from sqlpair.errors import StatementError
 
 TABLE = "CREATE TABLE t (id integer PRIMARY KEY, note text);\n"

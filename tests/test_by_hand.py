@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair.embedded import find_binaries
-from sqlpair.ledger import TABLES
-from sqlpair.migration import find
-from sqlpair.schema import difference
+from sqlpair.databases.embedded import find_binaries
+from sqlpair.ledger.tables import TABLES
+from sqlpair.project.migrations import find
+from sqlpair.schema.model import difference
 
 ROOT = Path(__file__).parents[1]
 

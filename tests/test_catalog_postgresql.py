@@ -14,9 +14,9 @@ import pytest
 
 from conftest import connected
 from postgresql_changes import CHANGES, NEWER
-from sqlpair import embedded
-from sqlpair.drivers.postgresql.catalog import catalog
-from sqlpair.schema import Schema, describe, difference
+from sqlpair.databases import embedded
+from sqlpair.databases.postgresql.catalog import catalog
+from sqlpair.schema.model import Schema, describe, difference
 
 EVERYTHING = (Path(__file__).parent / "everything_postgresql.sql").read_text()
 NewDatabase = Callable[[], str]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlpair.drivers.sqlite.catalog import catalog
-from sqlpair.schema import Schema, describe, difference
+from sqlpair.databases.sqlite.catalog import catalog
+from sqlpair.schema.model import Schema, describe, difference
 
 EVERYTHING = (Path(__file__).parent / "everything_sqlite.sql").read_text()
 

@@ -19,7 +19,7 @@ from sqlpair import cli
 NEEDLESS = {
     *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "sqlglot", "typer"),
     *("asyncio", "importlib.metadata", "shutil", "ssl", "urllib.request"),
-    *("sqlpair.backup", "sqlpair.cli.reading", "sqlpair.drivers.postgresql"),
+    *("sqlpair.backup.backup", "sqlpair.cli.reading", "sqlpair.databases.postgresql"),
 }
 
 
@@ -212,7 +212,7 @@ def test_migrate_imports_nothing_that_it_does_not_need(project: Project) -> None
 
     assert "Migrated: 1 migration" in done.stdout
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "sqlpair.run" in imported
+    assert "sqlpair.deploy.run" in imported
     assert imported & NEEDLESS == set()
 
 

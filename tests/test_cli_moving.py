@@ -9,12 +9,12 @@ from contextlib import ExitStack
 import pytest
 
 from conftest import Project
-from sqlpair import repair as repairing
-from sqlpair.branch import branches
-from sqlpair.deployment import survey
+from sqlpair.deploy import repair as repairing
+from sqlpair.deploy.deployment import survey
+from sqlpair.deploy.rollback import LastDeployment
 from sqlpair.errors import HistoryError
-from sqlpair.ledger import TABLES as OWN
-from sqlpair.rollback import LastDeployment
+from sqlpair.ledger.tables import TABLES as OWN
+from sqlpair.project.branches import branches
 
 
 @pytest.fixture
@@ -449,8 +449,8 @@ def test_nothing_to_do_is_found_without_what_only_a_run_needs(
 
     assert done.stdout.startswith("Nothing to do: every migration is applied.\n")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "sqlpair.deployment" in imported
-    assert not {"sqlpair.run", "rich", "alembic", "sqlalchemy"} & imported
+    assert "sqlpair.deploy.deployment" in imported
+    assert not {"sqlpair.deploy.run", "rich", "alembic", "sqlalchemy"} & imported
 
 
 def test_an_edited_file_is_named_though_nothing_is_pending(project: Project) -> None:

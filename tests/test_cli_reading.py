@@ -7,7 +7,7 @@ import json
 import pytest
 
 from conftest import Project
-from sqlpair.ledger import who
+from sqlpair.ledger.tables import who
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import pytest
 from psycopg2.errors import LockNotAvailable
 
 from conftest import Project
-from sqlpair import revisions
-from sqlpair.drivers.postgresql import rows as postgresql
-from sqlpair.drivers.postgresql.rows import PostgreSQLInspector
-from sqlpair.drivers.sqlite import rows as sqlite
+from sqlpair.databases.postgresql import data_loss as postgresql
+from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
+from sqlpair.databases.sqlite import data_loss as sqlite
 from sqlpair.errors import ConnectError, DataLossError, LockError
-from sqlpair.loss import Table
-from sqlpair.plan import Step
-from sqlpair.rehearsal.rehearse import rehearse
+from sqlpair.plan.dry_run import rehearse
+from sqlpair.project import revisions
+from sqlpair.runner.data_loss import Table
+from sqlpair.runner.steps import Step
 
 NOTHING = "SELECT 1;\n"
 BOTH = ("postgres", "sqlite")

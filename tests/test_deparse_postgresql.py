@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sqlpair.drivers.postgresql.deparse import canonical, split
-from sqlpair.drivers.postgresql.viewdef import unqualified
+from sqlpair.databases.postgresql.deparse import canonical, split
+from sqlpair.databases.postgresql.viewdef import unqualified
 
 # As the server first writes it, and as it writes it after a dump and restore.
 RESTORED = [

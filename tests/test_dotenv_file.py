@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from sqlpair import dotenv_file
 from sqlpair.errors import SettingsError
+from sqlpair.project import dotenv
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def write(version):
 
 
 def test_a_file_that_does_not_exist_sets_nothing(env: Path) -> None:
-    assert dotenv_file.read(env) == {}
+    assert dotenv.read(env) == {}
 
 
 def test_values_are_read_as_python_dotenv_reads_them(env: Path) -> None:
@@ -56,7 +56,7 @@ def test_values_are_read_as_python_dotenv_reads_them(env: Path) -> None:
         b'URL=postgres://u:p@h/d?x=%23#y\nMANY="line\nline"\nFIRST=last\n'
     )
 
-    assert dotenv_file.read(env) == {
+    assert dotenv.read(env) == {
         "FIRST": "last",
         "TWO": "a # b",
         "EMPTY": "",
@@ -69,16 +69,16 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_byte(env: Path) -> None:
     env.write_text("A=1\n", encoding="utf-16")
 
     with pytest.raises(SettingsError, match="byte 0 is 0xff"):
-        dotenv_file.read(env)
+        dotenv.read(env)
 
 
 def test_a_folder_named_like_the_file_is_a_settings_error(env: Path) -> None:
     env.mkdir()
 
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
-        dotenv_file.read(env)
+        dotenv.read(env)
     with pytest.raises(SettingsError, match="not a regular file"):
-        dotenv_file.write_value(env, "V", "3")
+        dotenv.write_value(env, "V", "3")
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_a_folder_named_like_the_file_is_a_settings_error(env: Path) -> None:
 def test_only_the_value_changes(env: Path, before: str, after: str) -> None:
     env.write_bytes(before.encode())
 
-    assert dotenv_file.write_value(env, "V", "3")
+    assert dotenv.write_value(env, "V", "3")
 
     assert env.read_bytes() == after.encode()
-    assert dotenv_file.read(env)["V"] == "3"
-    assert not dotenv_file.write_value(env, "V", "3")
+    assert dotenv.read(env)["V"] == "3"
+    assert not dotenv.write_value(env, "V", "3")
 
 
 def test_every_other_value_stays_in_the_strangest_file(env: Path) -> None:
@@ -138,7 +138,7 @@ def test_every_other_value_stays_in_the_strangest_file(env: Path) -> None:
         env.write_bytes(text.encode())
         expected = {**dotenv_values(env, interpolate=False), "V": "3"}
 
-        dotenv_file.write_value(env, "V", "3")
+        dotenv.write_value(env, "V", "3")
 
         assert dotenv_values(env, interpolate=False) == expected, repr(text)
 
@@ -147,14 +147,14 @@ def test_an_equal_value_writes_nothing(env: Path) -> None:
     env.write_text("V='3' # same\n")
     before = env.stat()
 
-    assert not dotenv_file.write_value(env, "V", "3")
+    assert not dotenv.write_value(env, "V", "3")
 
     after = env.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_missing_file_is_not_created(env: Path) -> None:
-    assert not dotenv_file.write_value(env, "V", "3")
+    assert not dotenv.write_value(env, "V", "3")
     assert not env.exists()
 
 
@@ -163,7 +163,7 @@ def test_words_that_would_need_quotes_are_refused(env: Path) -> None:
 
     for key, value in [("V", "3 # x"), ("V", "3\nURL=x"), ("V", ""), ("=", "3")]:
         with pytest.raises(ValueError, match="not a plain word"):
-            dotenv_file.write_value(env, key, value)
+            dotenv.write_value(env, key, value)
 
     assert env.read_text() == "V=2\n"
 
@@ -175,7 +175,7 @@ def test_mode_and_owner_stay(env: Path, mode: int) -> None:
     os.chown(env, *owner)
     env.chmod(mode)
 
-    dotenv_file.write_value(env, "V", "3")
+    dotenv.write_value(env, "V", "3")
 
     after = env.stat()
     assert stat.S_IMODE(after.st_mode) == mode
@@ -189,7 +189,7 @@ def test_a_link_stays_a_link_and_its_file_changes(env: Path, tmp_path: Path) -> 
     (shared / "env").write_text("V=2\n")
     env.symlink_to("shared/env")
 
-    assert dotenv_file.write_value(env, "V", "3")
+    assert dotenv.write_value(env, "V", "3")
 
     assert env.is_symlink()
     assert (shared / "env").read_text() == "V=3\n"
@@ -200,7 +200,7 @@ def test_a_read_only_file_is_refused_and_stays(env: Path) -> None:
     env.chmod(0o444)
 
     with pytest.raises(SettingsError) as failure:
-        dotenv_file.write_value(env, "V", "3")
+        dotenv.write_value(env, "V", "3")
 
     assert str(failure.value).splitlines() == [
         f"{env}: V could not be set to 3",

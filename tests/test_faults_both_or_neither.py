@@ -10,8 +10,8 @@ import pytest
 
 from conftest import Project
 from faults import add, assert_at, deploy, dying
-from sqlpair.drivers.postgresql.session import PostgreSQLSession
-from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import HistoryError, SqlpairError
 
 BASE, BEFORE, AFTER = 0, 2, 4
@@ -205,9 +205,9 @@ def test_with_a_transaction_for_each_migration_a_rerun_resumes(
 def test_env_that_is_behind_because_a_run_died_is_repaired(halfway: Project) -> None:
     env = halfway.root / ".env"
     env.write_text("SCHEMA_VERSION=2\n")
-    import sqlpair.version
+    import sqlpair.ledger.version
 
-    dying(halfway, sqlpair.version, "write", "before")  # type: ignore[arg-type]
+    dying(halfway, sqlpair.ledger.version, "write", "before")  # type: ignore[arg-type]
     assert env.read_text() == "SCHEMA_VERSION=2\n"
 
     done = halfway.alembic("upgrade", "heads")

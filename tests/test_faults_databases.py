@@ -15,11 +15,12 @@ import pytest
 
 from conftest import CANARY, Project, connected
 from faults import add, assert_at, deploy, forked_to_the_end
-from sqlpair import deployment, embedded
-from sqlpair.drivers import driver_of
-from sqlpair.drivers.postgresql.session import PostgreSQLSession
+from sqlpair.databases import embedded
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
 from sqlpair.errors import ConnectError, SqlpairError
-from sqlpair.targets import Destination
 
 NOBODY = 65534
 

@@ -18,11 +18,11 @@ import pytest
 
 from conftest import Project, connected
 from faults import add, assert_at, deploy, forked, holding, until
-from sqlpair import deployment
-from sqlpair.drivers.postgresql.session import PostgreSQLSession
+from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
 from sqlpair.errors import LockError, SqlpairError
-from sqlpair.statement import Statement
-from sqlpair.targets import Destination
+from sqlpair.project.statement import Statement
 
 
 def test_holder_that_outlasts_the_wait_is_named_with_pid_and_application(

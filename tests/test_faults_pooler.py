@@ -21,7 +21,7 @@ import pytest
 
 from conftest import CANARY, PROGRAMS, Project, connected
 from faults import add, assert_at, at_once, deploy, holding, until
-from sqlpair import embedded
+from sqlpair.databases import embedded
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 # Debian keeps it where only root looks.

@@ -16,10 +16,11 @@ import pytest
 
 from conftest import Project
 from faults import add, assert_at, forked, until
-from sqlpair import deployment, signals
-from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair import signals
+from sqlpair.databases.sqlite.session import SQLiteSession
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
 from sqlpair.errors import Interrupted
-from sqlpair.targets import Destination
 
 ENDLESS = (
     "CREATE TABLE half AS WITH RECURSIVE n(i) AS"

@@ -14,14 +14,14 @@ import pytest
 
 from conftest import Project
 from faults import add, assert_at, deploy, dying, forked_to_the_end
-from sqlpair import ledger
-from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import (
     SettingsError,
     SqlFileError,
     SqlpairError,
     StatementError,
 )
+from sqlpair.ledger import tables
 
 BOTH = ("postgres", "sqlite")
 
@@ -243,7 +243,7 @@ def test_file_that_changes_how_text_is_read_does_not_change_what_is_recorded(
 ) -> None:
     trap.add("postgres", "003_t3", f"CREATE TABLE t3 ();\n{REACHING[what]}\n")
 
-    with mock.patch.object(ledger, "who", return_value=name):
+    with mock.patch.object(tables, "who", return_value=name):
         deploy(trap)
 
     sql = "SELECT applied_by FROM schema_version WHERE version = 3"

@@ -16,16 +16,16 @@ import pytest
 
 from conftest import Project, connected
 from faults import add, assert_at, deploy, dying
-from sqlpair import embedded
-from sqlpair.drivers.postgresql.session import PostgreSQLSession
-from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair.databases import embedded
+from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import HistoryError
 
 
 @pytest.fixture(scope="module")
 def plain_server(clean_environment: None) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="sqlpair-plain-", dir="/dev/shm"))
-    launch = sys.modules["sqlpair.embedded.launch"]
+    launch = sys.modules["sqlpair.databases.embedded.launch"]
     options = launch._options
 
     def without(*arguments: object) -> list[str]:

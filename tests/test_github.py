@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from conftest import Project
-from sqlpair import scaffold
+from sqlpair.authoring import scaffold
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github" / "actions" / "migrations"

@@ -15,10 +15,10 @@ import pytest
 
 from conftest import Project
 from faults import add, deploy, dying, forked_to_the_end
-from sqlpair import journal, ledger
-from sqlpair.drivers.sqlite.session import SQLiteSession
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import SettingsError, SqlpairError
-from sqlpair.history import ENDLESS, FORGOTTEN, Event, history
+from sqlpair.ledger import log, tables
+from sqlpair.ledger.history import ENDLESS, FORGOTTEN, Event, history
 
 
 def nothing(_line: str) -> None:
@@ -62,7 +62,7 @@ def test_upgrades_and_downgrades_of_both_databases_are_told_in_order(
         ("postgres", "downgrade", "001_t1"),
     ]
     assert len({event.deployment for event in found}) == 2
-    assert {event.by for event in found} == {ledger.who()}
+    assert {event.by for event in found} == {tables.who()}
     assert all(event.milliseconds is not None for event in found)
     assert [event.at for event in found] == sorted(event.at for event in found)
     assert {event.note for event in found} == {""}
@@ -99,7 +99,7 @@ def test_a_failed_run_is_told_with_its_error_and_who_it_was(pair: Project) -> No
     assert (last.database, last.action, last.migration) == ("", "failed", "")
     assert last.note == str(failure.value)
     assert 'column "no "such"" does not exist' in last.note
-    assert last.by == ledger.who()
+    assert last.by == tables.who()
     assert last.deployment > before[-1].deployment
 
 
@@ -140,7 +140,7 @@ def test_what_a_database_has_forgotten_is_told_from_the_log(pair: Project) -> No
     assert told(pair) == [*UP, UP[1]]
     assert [event.note for event in found] == ["", FORGOTTEN, ""]
     assert [event.version for event in found] == [1, 2, 2]
-    assert found[1].by == ledger.who()
+    assert found[1].by == tables.who()
 
 
 def test_the_log_of_another_environment_is_not_told(pair: Project) -> None:
@@ -172,7 +172,7 @@ def test_the_command_prints_a_table(pair: Project) -> None:
         ["when", "(UTC)", "database", "what", "migration", "took", "by", "deployment"]
     )
     assert " postgres  upgrade  001_t1 " in rows[0]
-    assert f" {ledger.who()} " in rows[0]
+    assert f" {tables.who()} " in rows[0]
     assert " failed " in rows[2]
     assert "sqlite 003_broken.sql:1: no such column: nope" in rows[2]
     assert len(rows) == 3
@@ -206,7 +206,7 @@ def test_older_logs_are_read_and_broken_lines_passed_over(pair: Project) -> None
     )
 
     assert [event.action for event in events(pair)] == ["upgrade", "upgrade", "failed"]
-    assert [line["outcome"] for line in journal.lines(log)][:2] == ["started", "ran"]
+    assert [line["outcome"] for line in log.lines(log)][:2] == ["started", "ran"]
 
 
 def test_log_that_cannot_be_read_is_said(pair: Project) -> None:
@@ -217,13 +217,13 @@ def test_log_that_cannot_be_read_is_said(pair: Project) -> None:
         if os.geteuid() == 0:
             os.seteuid(65534)
         with pytest.raises(SettingsError, match="the log cannot be read"):
-            list(journal.lines(log))
+            list(log.lines(log))
 
     forked_to_the_end(read)
 
 
 def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:
-    with mock.patch.object(journal, "MAXIMUM_BYTES", 300):
+    with mock.patch.object(log, "MAXIMUM_BYTES", 300):
         for number in range(1, 9):
             project.add("sqlite", f"00{number}_t", f"CREATE TABLE t{number} (id);\n")
             project.upgrade()
@@ -251,9 +251,9 @@ def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> Non
 
     project.add("sqlite", "002_t", "CREATE TABLE t2 (id);\n")
     with (
-        mock.patch.object(journal, "MAXIMUM_BYTES", 300),
+        mock.patch.object(log, "MAXIMUM_BYTES", 300),
         mock.patch.object(fcntl, "flock", waiting_for_another),
-        contextlib.closing(journal.Journal(project.settings, "x")) as late,
+        contextlib.closing(log.Journal(project.settings, "x")) as late,
     ):
         late.line("started")
         assert waited == [fcntl.LOCK_EX]
@@ -266,7 +266,7 @@ def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> Non
 
 def test_line_that_a_full_disk_cut_is_finished_by_the_next(project: Project) -> None:
     said = ["started", "ran", "failed"]
-    with contextlib.closing(journal.Journal(project.settings, "x")) as log:
+    with contextlib.closing(log.Journal(project.settings, "x")) as log:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         # Python ignores SIGXFSZ, so that the write is an error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
@@ -278,5 +278,5 @@ def test_line_that_a_full_disk_cut_is_finished_by_the_next(project: Project) -> 
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         log.line(said[2])
 
-    written = journal.lines(project.root / "logs" / "migration.log")
+    written = log.lines(project.root / "logs" / "migration.log")
     assert [line["outcome"] for line in written] == said

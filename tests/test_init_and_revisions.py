@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair import scaffold, settings
+from sqlpair.authoring import scaffold
 from sqlpair.errors import UsageError
+from sqlpair.project import settings
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import Project
 from faults import deploy
-from sqlpair import memo
+from sqlpair.deploy import fast_path
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def known(project: Project) -> Project:
             database, f"00{number}_t{number}", f"CREATE TABLE t{number} (id int);\n"
         )
     deploy(project)
-    with mock.patch.object(memo, "RESTED", -1):
+    with mock.patch.object(fast_path, "RESTED", -1):
         deploy(project)
     return project
 
 
-def recalled(project: Project) -> memo.Answer | None:
-    return memo.recall(project.settings, lambda _line: None)
+def recalled(project: Project) -> fast_path.Answer | None:
+    return fast_path.recall(project.settings, lambda _line: None)
 
 
 def test_answer_is_the_one_that_was_worked_out(known: Project) -> None:
@@ -37,7 +37,7 @@ def test_answer_is_the_one_that_was_worked_out(known: Project) -> None:
 
     answer = recalled(known)
 
-    assert answer == memo.Answer(outcome.where(), outcome.summary)
+    assert answer == fast_path.Answer(outcome.where(), outcome.summary)
     assert outcome.summary.endswith(
         "postgres is at 003_t3, sqlite is at 002_t2; schema version 3"
     )
@@ -49,8 +49,8 @@ def test_same_answer_comes_from_both_command_lines(known: Project) -> None:
     alembic = known.alembic("-q", "upgrade", "heads").stderr
 
     assert "Schema version 3." in own
-    assert "sqlpair.memo" in own
-    assert "sqlpair.deployment" not in own
+    assert "sqlpair.deploy.fast_path" in own
+    assert "sqlpair.deploy.deployment" not in own
     assert "Nothing to do" in alembic
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_kept_of_files_that_changed_a_moment_ago(project: Project) ->
 
 def test_nothing_is_kept_while_something_is_pending(known: Project) -> None:
     known.add("sqlite", "004_t4", "CREATE TABLE t4 (id);\n")
-    with mock.patch.object(memo, "RESTED", -1):
+    with mock.patch.object(fast_path, "RESTED", -1):
         deploy(known, "postgres@head")
 
     assert recalled(known) is None
@@ -176,7 +176,7 @@ def test_whatever_is_different_is_worked_out_again(
 
 def test_module_lost_from_a_folder_that_is_a_link_is_noticed(known: Project) -> None:
     _links_to_modules(known)
-    with mock.patch.object(memo, "RESTED", -1):
+    with mock.patch.object(fast_path, "RESTED", -1):
         deploy(known)
     assert recalled(known) is not None
 
@@ -188,7 +188,7 @@ def test_module_lost_from_a_folder_that_is_a_link_is_noticed(known: Project) -> 
 def test_another_expected_version_is_worked_out_again(known: Project) -> None:
     env = known.root / ".env"
     env.write_text("SCHEMA_VERSION=3\n")
-    with mock.patch.object(memo, "RESTED", -1):
+    with mock.patch.object(fast_path, "RESTED", -1):
         deploy(known)
     assert recalled(known) is not None
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlpair import migration
 from sqlpair.errors import SqlFileError
+from sqlpair.project import migrations
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def lay(folder: Path, *names: str) -> None:
 
 def find_error(folder: Path) -> str:
     with pytest.raises(SqlFileError) as caught:
-        migration.find(folder, "postgres")
+        migrations.find(folder, "postgres")
     return str(caught.value)
 
 
@@ -33,7 +33,7 @@ def test_migrations_come_in_the_order_of_their_numbers(folder):
     lay(folder, "002_b_rollback.sql", "002_b_verify.sql", "schema.sql", "seed.sql")
     (folder / "README.md").write_text("not SQL")
 
-    found = migration.find(folder, "postgres")
+    found = migrations.find(folder, "postgres")
 
     assert [m.number for m in found] == [0, 2, 3, 10]
     assert [m.revision for m in found][1:3] == ["postgres_002", "postgres_0003"]
@@ -44,7 +44,7 @@ def test_migrations_come_in_the_order_of_their_numbers(folder):
 
 
 def test_a_missing_folder_has_no_migrations(tmp_path):
-    assert migration.find(tmp_path / "nowhere", "postgres") == ()
+    assert migrations.find(tmp_path / "nowhere", "postgres") == ()
 
 
 def test_two_files_with_one_number_are_both_named(folder):

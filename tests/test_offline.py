@@ -13,9 +13,9 @@ from alembic import command
 from alembic.config import Config
 
 from conftest import Project, connected
-from sqlpair import deployment
-from sqlpair.embedded import find_binaries
-from sqlpair.targets import Destination
+from sqlpair.databases.embedded import find_binaries
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
 
 # What breaks where SQL is formatted, templated, re-indented or sent with parameters.
 AWKWARD = r"""

@@ -15,12 +15,12 @@ import pytest
 
 from conftest import Project
 from rehearsals import nobody, prepared, reasons
-from sqlpair import backup
-from sqlpair.drivers.postgresql.observe import MODES
+from sqlpair.backup import backup
+from sqlpair.databases.postgresql.observer import MODES
+from sqlpair.plan.checklist import checklist
+from sqlpair.plan.dry_run import rehearse
+from sqlpair.plan.report import Rehearsed
 from sqlpair.prove.proof import prove
-from sqlpair.rehearsal.checklist import checklist
-from sqlpair.rehearsal.found import Rehearsed
-from sqlpair.rehearsal.rehearse import rehearse
 
 
 @pytest.fixture

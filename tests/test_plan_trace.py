@@ -17,7 +17,7 @@ import pytest
 from conftest import Project, connected
 from faults import until
 from rehearsals import nobody, prepared
-from sqlpair.rehearsal.rehearse import rehearse
+from sqlpair.plan.dry_run import rehearse
 
 
 @pytest.fixture

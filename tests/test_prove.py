@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, connected
-from sqlpair import branch
-from sqlpair.drivers import driver_of
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.row_shape import Contents
+from sqlpair.project import branches
 from sqlpair.prove import lane, rows
 from sqlpair.prove.lane import Lane
 from sqlpair.prove.proof import Verdict
 from sqlpair.prove.proof import prove as prove_all
-from sqlpair.prove.table import Contents
-from sqlpair.schema import Change, Schema, difference
+from sqlpair.schema.model import Change, Schema, difference
 
 # Triggers, views, enums, a domain, a partitioned table: each made, changed and undone.
 POSTGRES = {
@@ -381,7 +381,7 @@ def test_proving_leaves_the_databases_and_the_server_alone(
 def filled(project: Project, database: str, sql: str) -> tuple[Contents, list[str]]:
     """The rows made for the tables of ``sql``, and what is told of the others."""
     project.add(database, "001_all", sql)
-    known = branch.branches(project.settings)
+    known = branches.branches(project.settings)
     target = next(b for b in known if b.name == database)
     with driver_of(target.database).scratch(target.database, [], nobody) as session:
         scratch = Lane(session, nobody)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair import renumber as module
+from sqlpair.authoring import renumber as module
+from sqlpair.authoring.renumber import renumber
 from sqlpair.errors import HistoryError, UsageError
-from sqlpair.renumber import renumber
-from sqlpair.revisions import missing
+from sqlpair.project.revisions import missing
 
 
 def git(project: Project, *arguments: str) -> None:
@@ -230,7 +230,7 @@ def test_a_failure_halfway_leaves_every_file_as_it_was(
 
 
 def test_every_revision_has_its_sql_afterwards(branched: Project) -> None:
-    from sqlpair.branch import branches
+    from sqlpair.project.branches import branches
 
     renumber(branched.settings, silent)
 

@@ -18,10 +18,10 @@ import psycopg2
 import pytest
 
 from conftest import Project, connected
-from sqlpair import backup, manifest, restore
-from sqlpair.drivers.postgresql.dump import only_odd_setting
+from sqlpair.backup import backup, manifest, restore
+from sqlpair.backup.restore import Restored
+from sqlpair.databases.postgresql.dump import only_odd_setting
 from sqlpair.errors import BackupError, ConnectError, LockError, UsageError
-from sqlpair.restore import Restored
 
 RUN = """
 import sys
@@ -659,8 +659,8 @@ def test_restore_killed_before_the_first_database_is_taken_back(
 
 
 def deploy_nothing(project: Project, said: list[str]) -> None:
-    from sqlpair import deployment
-    from sqlpair.targets import Destination
+    from sqlpair.deploy import deployment
+    from sqlpair.deploy.targets import Destination
 
     target = Destination(("heads",), "upgrade", said.append)
     deployment.deploy(project.settings, target, said.append)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair import scaffold
+from sqlpair.authoring import scaffold
 from sqlpair.errors import SqlpairError, UsageError
 
 

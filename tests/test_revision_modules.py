@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair.embedded import find_binaries
+from sqlpair.databases.embedded import find_binaries
 from sqlpair.errors import HistoryError
 
 MORE = """

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from conftest import Project
-from sqlpair.migration import find
+from sqlpair.project.migrations import find
 from sqlpair.prove.proof import prove
-from sqlpair.schema import difference
+from sqlpair.schema.model import difference
 
 ROOT = Path(__file__).parents[1]
 MIGRATIONS = sorted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlpair.schema import (
+from sqlpair.schema.model import (
     BEFORE,
     Change,
     ObjectKey,

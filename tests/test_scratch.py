@@ -16,9 +16,11 @@ import psycopg2
 import pytest
 
 from conftest import Project, connected
-from sqlpair import branch, embedded, scratch, temporary
+from sqlpair.databases import embedded, temporary
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
-from sqlpair.schema import Schema, difference
+from sqlpair.project import branches
+from sqlpair.runner import scratch
+from sqlpair.schema.model import Schema, difference
 
 BOTH = ("postgres", "sqlite")
 
@@ -29,7 +31,7 @@ def nothing(_line: str) -> None:
 
 def live(project: Project, database: str) -> Schema:
     found = branch_of(project, database).database
-    from sqlpair.drivers import driver_of
+    from sqlpair.databases.interface import driver_of
 
     session = driver_of(found).connect(found, read_only=True, report=nothing)
     assert session is not None
@@ -39,8 +41,8 @@ def live(project: Project, database: str) -> Schema:
     return schema
 
 
-def branch_of(project: Project, database: str, **changes: object) -> branch.Branch:
-    known = branch.branches(project.settings)
+def branch_of(project: Project, database: str, **changes: object) -> branches.Branch:
+    known = branches.branches(project.settings)
     found = next(b for b in known if b.name == database)
     return found._replace(database=found.database._replace(**changes))  # type: ignore[arg-type]
 

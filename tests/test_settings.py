@@ -12,11 +12,11 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from conftest import Project, connected
-from sqlpair import scaffold
-from sqlpair.drivers import driver_of
-from sqlpair.drivers.postgresql.connection import open_connection, parse_address
+from sqlpair.authoring import scaffold
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.errors import ConnectError, SettingsError
-from sqlpair.settings import Database, Settings, load
+from sqlpair.project.settings import Database, Settings, load
 
 CANARY = "canary"
 

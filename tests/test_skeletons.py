@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair import scaffold
+from sqlpair.authoring import scaffold
 from sqlpair.errors import UsageError
 from sqlpair.lint import lint
-from sqlpair.migration import Migration
+from sqlpair.project.migrations import Migration
 from sqlpair.prove.proof import Verdict, prove
 
 HEADER = "-- Make.\n-- Why: a test.\n-- Locks: none.\n-- Rollback loses: all.\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, connected
-from sqlpair import embedded
-from sqlpair.drivers.postgresql.catalog import catalog as postgresql_catalog
-from sqlpair.drivers.sqlite.catalog import catalog as sqlite_catalog
-from sqlpair.schema import Schema, describe, difference
+from sqlpair.databases import embedded
+from sqlpair.databases.postgresql.catalog import catalog as postgresql_catalog
+from sqlpair.databases.sqlite.catalog import catalog as sqlite_catalog
+from sqlpair.schema.model import Schema, describe, difference
 
 HERE = Path(__file__).parent
 EVERYTHING = {

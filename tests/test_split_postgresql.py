@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sqlpair.drivers.postgresql.split import split
-from sqlpair.embedded import find_binaries
+from sqlpair.databases.embedded import find_binaries
+from sqlpair.databases.postgresql.split import split
 from sqlpair.errors import SqlFileError
-from sqlpair.statement import Role, Statement
+from sqlpair.project.statement import Role, Statement
 
 PROGRAMS = find_binaries()
 Psql: TypeAlias = Callable[[list[str]], list[list[str]]]

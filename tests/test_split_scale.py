@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from sqlpair.drivers.postgresql.split import split as split_postgresql
-from sqlpair.drivers.sqlite.split import split as split_sqlite
+from sqlpair.databases.postgresql.split import split as split_postgresql
+from sqlpair.databases.sqlite.split import split as split_sqlite
 from sqlpair.errors import SqlFileError
-from sqlpair.statement import Split
+from sqlpair.project.statement import Split
 
 ENGINES = pytest.mark.parametrize(
     "split",

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlpair.drivers.sqlite.split import split
+from sqlpair.databases.sqlite.split import split
 from sqlpair.errors import SqlFileError
-from sqlpair.statement import Role, Statement
+from sqlpair.project.statement import Role, Statement
 
 # Everything that moves SQLite's own splitter from one state to another.
 PIECES = st.sampled_from(

@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import pytest
 
-from sqlpair import sqlfile
-from sqlpair.drivers.postgresql.split import split as split_postgresql
-from sqlpair.drivers.sqlite.split import split as split_sqlite
+from sqlpair.databases.postgresql.split import split as split_postgresql
+from sqlpair.databases.sqlite.split import split as split_sqlite
 from sqlpair.errors import SqlFileError
-from sqlpair.sqlfile import SqlFile
-from sqlpair.statement import Split
+from sqlpair.project import sql_file
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.project.statement import Split
 
 Read: TypeAlias = Callable[..., SqlFile]
 
@@ -36,13 +36,13 @@ def read(tmp_path: Path) -> Read:
     def read(content: str | bytes, split: Split = split_postgresql) -> SqlFile:
         path = tmp_path / "main" / "003_add.sql"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return sqlfile.read(path, split)
+        return sql_file.read(path, split)
 
     return read
 
 
 def texts(file: SqlFile) -> list[str]:
-    return [statement.text for statement in sqlfile.statements(file)]
+    return [statement.text for statement in sql_file.statements(file)]
 
 
 def refusal(read: Read, content: str | bytes, split: Split) -> SqlFileError:
@@ -60,8 +60,8 @@ def test_an_ordinary_file_runs_as_it_stands(read: Read, split: Split) -> None:
     file = read("-- why\nSELECT ':name ? %s';\r\nSELECT 2", split)
     assert file.transactional
     assert texts(file) == ["SELECT ':name ? %s';", "SELECT 2"]
-    assert [s.line for s in sqlfile.statements(file)] == [2, 3]
-    assert sqlfile.body(file) == "-- why\nSELECT ':name ? %s';\r\nSELECT 2\n;\n"
+    assert [s.line for s in sql_file.statements(file)] == [2, 3]
+    assert sql_file.body(file) == "-- why\nSELECT ':name ? %s';\r\nSELECT 2\n;\n"
 
 
 @BOTH
@@ -71,7 +71,7 @@ def test_a_file_without_a_statement_does_nothing(
 ) -> None:
     file = read(content, split)
     assert texts(file) == []
-    assert sqlfile.body(file) == content
+    assert sql_file.body(file) == content
 
 
 # --- The outer pair ---------------------------------------------------------------
@@ -88,10 +88,10 @@ def test_one_outer_pair_is_left_to_the_engine(
     file = read(f"-- a\n{begin}\nSELECT 1;\nSELECT 2;\n{commit}\n-- z", split)
     assert texts(file) == ["SELECT 1;", "SELECT 2;"]
     lines = begin.count("\n")
-    assert [s.line for s in sqlfile.statements(file)] == [3 + lines, 4 + lines]
+    assert [s.line for s in sql_file.statements(file)] == [3 + lines, 4 + lines]
     end = ";" * (commit.count(";") - 1)
     left = "\n" * (lines + 1)
-    assert sqlfile.body(file) == f"-- a\n{left}SELECT 1;\nSELECT 2;\n{end}\n-- z"
+    assert sql_file.body(file) == f"-- a\n{left}SELECT 1;\nSELECT 2;\n{end}\n-- z"
 
 
 def test_the_pair_of_sqlites_own_recipe_for_a_rebuild_is_left_out(read: Read) -> None:
@@ -101,7 +101,7 @@ def test_the_pair_of_sqlites_own_recipe_for_a_rebuild_is_left_out(read: Read) ->
         split_sqlite,
     )
     assert texts(file) == ["CREATE TABLE n (a);", "PRAGMA foreign_key_check;"]
-    assert sqlfile.body(file) == (
+    assert sql_file.body(file) == (
         "\n\nCREATE TABLE n (a);\nPRAGMA foreign_key_check;\n\n\n"
     )
 
@@ -167,7 +167,7 @@ def test_a_marked_file_runs_every_statement_as_it_stands(
         "COMMIT;",
         "VACUUM",
     ]
-    assert sqlfile.body(file).endswith(";SELECT 1;COMMIT;VACUUM\n;\n")
+    assert sql_file.body(file).endswith(";SELECT 1;COMMIT;VACUUM\n;\n")
 
 
 @BOTH
@@ -262,9 +262,9 @@ def test_line_ends_and_a_byte_order_mark_change_no_checksum(read: Read) -> None:
     unix = "-- é\nSELECT '\n';\n".encode()
     assert read(unix).checksum == sha256(unix).hexdigest()
     assert read(unix.replace(b"\n", b"\r\n")).checksum == read(unix).checksum
-    assert sqlfile.checksum(unix.replace(b"\n", b"\r")) == sqlfile.checksum(unix)
-    assert sqlfile.checksum(b"\xef\xbb\xbf" + unix) == sqlfile.checksum(unix)
-    assert sqlfile.checksum(unix + b" ") != sqlfile.checksum(unix)
+    assert sql_file.checksum(unix.replace(b"\n", b"\r")) == sql_file.checksum(unix)
+    assert sql_file.checksum(b"\xef\xbb\xbf" + unix) == sql_file.checksum(unix)
+    assert sql_file.checksum(unix + b" ") != sql_file.checksum(unix)
 
 
 def test_what_is_not_utf8_is_refused_with_its_byte(read: Read) -> None:
@@ -291,7 +291,7 @@ def test_what_never_ends_is_refused(read: Read, split: Split, content: str) -> N
 @pytest.mark.parametrize("name", ["003_add_rollback.sql", "003_add.sql"])
 def test_a_missing_file_is_named_with_what_to_write(tmp_path: Path, name: str) -> None:
     with pytest.raises(SqlFileError, match=name) as caught:
-        sqlfile.read(tmp_path / "main" / name, split_sqlite)
+        sql_file.read(tmp_path / "main" / name, split_sqlite)
     assert "missing" in caught.value.what
     assert "comment" in caught.value.remedy
 
@@ -302,7 +302,7 @@ def test_a_link_or_a_folder_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "002_b.sql").mkdir()
     for name in ("001_a.sql", "002_b.sql"):
         with pytest.raises(SqlFileError, match=name):
-            sqlfile.read(tmp_path / name, split_sqlite)
+            sql_file.read(tmp_path / name, split_sqlite)
 
 
 # --- Whole ------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_body_runs_as_a_script_of_its_own(read: Read) -> None:
         split_sqlite,
     )
     connection = sqlite3.connect(":memory:")
-    connection.executescript(f"BEGIN; {sqlfile.body(file)} COMMIT;")
+    connection.executescript(f"BEGIN; {sql_file.body(file)} COMMIT;")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
     connection.close()
 
@@ -324,5 +324,5 @@ def test_a_body_runs_as_a_script_of_its_own(read: Read) -> None:
 def test_every_file_of_this_project_reads(database: str) -> None:
     split = split_postgresql if database == "postgres" else split_sqlite
     folder = Path(__file__).parent.parent / "sql" / database
-    files = [sqlfile.read(path, split) for path in sorted(folder.glob("*.sql"))]
+    files = [sql_file.read(path, split) for path in sorted(folder.glob("*.sql"))]
     assert len(files) >= 6

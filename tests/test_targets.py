@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.script.revision import Revision, RevisionError, RevisionMap
 
-from sqlpair import ledger
-from sqlpair.branch import Branch
-from sqlpair.deployment import Place
+from sqlpair.deploy.deployment import Place
+from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError, SqlpairError, UsageError
-from sqlpair.migration import Migration
-from sqlpair.settings import Database
-from sqlpair.targets import Destination
+from sqlpair.ledger import tables
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Database
 
 LENGTH = 3
 PLACES = ["", "head", "heads", "base", "pg_001", "pg_002", "pg_003"]
@@ -50,7 +50,7 @@ def branch(name: str, length: int = LENGTH) -> Branch:
 
 def go(command: str, *arguments: str, **at: int) -> dict[str, int]:
     """Where ``arguments`` lead from the positions ``at``; each branch is of 3."""
-    places = {name: Place(branch(name), ledger.EMPTY, n) for name, n in at.items()}
+    places = {name: Place(branch(name), tables.EMPTY, n) for name, n in at.items()}
     return dict(Destination(arguments, command, lambda _line: None)(places))
 
 
@@ -120,8 +120,8 @@ def test_steps_count_on_each_database_from_where_it_is() -> None:
 def test_a_database_at_the_end_is_skipped_aloud_and_once() -> None:
     said: list[str] = []
     places = {
-        "pg": Place(branch("pg"), ledger.EMPTY, 0),
-        "lite": Place(branch("lite"), ledger.EMPTY, 2),
+        "pg": Place(branch("pg"), tables.EMPTY, 0),
+        "lite": Place(branch("lite"), tables.EMPTY, 2),
     }
     destination = Destination(("-1",), "downgrade", said.append)
 
@@ -164,7 +164,7 @@ def test_whole_revision_is_not_taken_for_the_start_of_another() -> None:
     )
     destination = Destination(("pg_001",), "upgrade", lambda _line: None)
 
-    assert destination({"pg": Place(longer, ledger.EMPTY, 0)}) == {"pg": 1}
+    assert destination({"pg": Place(longer, tables.EMPTY, 0)}) == {"pg": 1}
 
 
 def test_name_of_a_database_alone_says_what_to_write() -> None:

@@ -19,7 +19,7 @@ import pytest
 from psycopg2 import errors
 from psycopg2.extensions import make_dsn
 
-from sqlpair import embedded
+from sqlpair.databases import embedded
 
 FILES = Path(__file__).parents[1] / "sql" / "postgres"
 MACHINES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))

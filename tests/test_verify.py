@@ -9,10 +9,10 @@ import tracemalloc
 import pytest
 
 from conftest import Project, connected
-from sqlpair.deployment import stamp
-from sqlpair.drivers.postgresql import column as postgresql_column
+from sqlpair.databases.postgresql import reference_column as postgresql_column
+from sqlpair.deploy.deployment import stamp
+from sqlpair.deploy.targets import Destination
 from sqlpair.errors import SettingsError, UsageError
-from sqlpair.targets import Destination
 from sqlpair.verify import Kind, Problem, Verified, verify
 from sqlpair.verify import references as referring
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PROGRAMS, Project, connected
-from sqlpair import embedded
+from sqlpair.databases import embedded
 from sqlpair.verify import Problem, verify
 
 HERE = Path(__file__).parent

@@ -4,13 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-from sqlpair import idle
+from sqlpair.cli import fast_path
 
 
 def main() -> None:
     """Run the command line."""
     _open_standard_streams()
-    if idle.answered(sys.argv[1:]):
+    if fast_path.answered(sys.argv[1:]):
         return
     from sqlpair import cli
 

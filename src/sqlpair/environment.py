@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from alembic.util import CommandError
 
-from sqlpair import memo
+from sqlpair.deploy import fast_path
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
-from sqlpair.settings import load
+from sqlpair.project.settings import load
 from sqlpair.signals import handled
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def _serve(context: EnvironmentContext) -> None:
     command = options["fn"].__qualname__.partition(".")[0]
     to_heads = options.get("destination_rev") in ("head", "heads", ("heads",))
     if command == "upgrade" and to_heads and not context.is_offline_mode():
-        answer = memo.recall(settings, logger.info)
+        answer = fast_path.recall(settings, logger.info)
         if answer is not None:
             logger.info("%s", answer.summary)
             return
-    from sqlpair import serving
+    from sqlpair.alembic_commands import commands
 
-    serving.serve(context, settings, command)
+    commands.serve(context, settings, command)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlpair import embedded
+from sqlpair.databases import embedded
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from sqlpair import embedded
-from sqlpair.embedded.programs import account_for, runner
+from sqlpair.databases import embedded
+from sqlpair.databases.embedded.programs import account_for, runner
 from sqlpair.errors import ConnectError
 
 INSTALLED = [
@@ -239,7 +239,7 @@ def test_an_initdb_that_is_killed_leaves_nothing_that_looks_whole(
     place: Path,
 ) -> None:
     data = place / "postgres"
-    code = "import sys, pathlib, sqlpair.embedded as e; "
+    code = "import sys, pathlib, sqlpair.databases.embedded as e; "
     code += "e.server(pathlib.Path(sys.argv[1])).__enter__()"
     maker = subprocess.Popen([sys.executable, "-c", code, data], process_group=0)
     while not list(place.glob("postgres.new-*/base")):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlpair.embedded import find_binaries, programs
+from sqlpair.databases.embedded import find_binaries, programs
 from sqlpair.errors import SettingsError
 
 

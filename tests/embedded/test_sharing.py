@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from sqlpair import embedded
+from sqlpair.databases import embedded
 from sqlpair.errors import ConnectError, LockError
 
 USE_UNTIL_TOLD = """
@@ -296,7 +296,7 @@ def test_the_server_is_out_of_reach_of_our_terminal(data: Path) -> None:
 
 
 def test_importing_it_loads_no_driver_and_none_of_the_wheel() -> None:
-    code = "import sys, sqlpair.embedded; print(*sys.modules)"
+    code = "import sys, sqlpair.databases.embedded; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

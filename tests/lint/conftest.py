@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sqlpair import scaffold
+from sqlpair.authoring import scaffold
 from sqlpair.lint import Finding, lint
-from sqlpair.settings import load
+from sqlpair.project.settings import load
 
 HEADER = "-- Do it.\n-- Why: a test.\n-- Locks: none.\n-- Rollback loses: nothing.\n"
 Linted = Callable[..., list[Finding]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlpair.lint import lint
-from sqlpair.settings import load
+from sqlpair.project.settings import load
 
 ROOT = Path(__file__).parents[2]
 

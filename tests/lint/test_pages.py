@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from sqlpair import scaffold
+from sqlpair.authoring import scaffold
 from sqlpair.lint import lint
 from sqlpair.lint.rules import all_rules
-from sqlpair.settings import load
+from sqlpair.project.settings import load
 
 PAGES = Path(__file__).parents[2] / "docs" / "lint"
 # An example on another page need not be a whole pair.

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from sqlpair import signals
-from sqlpair.cli import console
+from sqlpair.cli import output
 from sqlpair.errors import Interrupted, SqlpairError
 
 # Help's sections: which commands are in each, and the module that holds each of them.
@@ -142,5 +142,5 @@ def main() -> None:
         with signals.handled():
             app(prog_name="sqlpair")
     except (SqlpairError, Interrupted) as error:
-        console.fail(error)
+        output.fail(error)
         sys.exit(error.exit_code)

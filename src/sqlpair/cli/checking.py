@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from sqlpair import lint as linting
-from sqlpair.cli import console, options
+from sqlpair.cli import options, output
 from sqlpair.lint import Finding, report
-from sqlpair.settings import load
+from sqlpair.project.settings import load
 
 
 @click.command(cls=options.Command)
@@ -39,10 +39,10 @@ def lint(config: Path, files: tuple[Path, ...], output: str) -> None:
     settings = load(config)
     findings = linting.lint(settings, files)
     if output == "json":
-        console.dump(report.as_json(findings))
+        output.dump(report.as_json(findings))
     elif output == "github":
         for line in report.as_github(findings, settings.root):
-            console.raw(line)
+            output.raw(line)
     else:
         _show(findings)
     if findings:
@@ -51,17 +51,17 @@ def lint(config: Path, files: tuple[Path, ...], output: str) -> None:
 
 def _show(findings: tuple[Finding, ...]) -> None:
     for item in findings:
-        console.say(f"{item.path}:{item.line}: {item.rule}", "bold")
-        console.say(f"  {item.message}")
+        output.say(f"{item.path}:{item.line}: {item.rule}", "bold")
+        output.say(f"  {item.message}")
         for number, line in enumerate(item.instead.splitlines()):
-            console.say(f"  {'        ' if number else 'instead:'} {line}", "green")
-        console.say()
+            output.say(f"  {'        ' if number else 'instead:'} {line}", "green")
+        output.say()
     if findings:
         migrations = len({item.path for item in findings})
-        console.say(
-            f"{console.count(len(findings), 'finding')} in"
-            f" {console.count(migrations, 'file')}.",
+        output.say(
+            f"{output.count(len(findings), 'finding')} in"
+            f" {output.count(migrations, 'file')}.",
             "bold red",
         )
     else:
-        console.say("No findings.", "green")
+        output.say("No findings.", "green")

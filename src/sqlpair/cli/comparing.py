@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from sqlpair.adopt import Recognised, Untouched, choose, examine, refuse_unlike
-from sqlpair.adopt import adopt as record
-from sqlpair.cli import console, options
-from sqlpair.force import number_of
-from sqlpair.settings import load
+from sqlpair.cli import options, output
+from sqlpair.deploy.adopt import Recognised, Untouched, choose, examine, refuse_unlike
+from sqlpair.deploy.adopt import adopt as record
+from sqlpair.deploy.force_version import number_of
+from sqlpair.project.settings import load
 from sqlpair.verify import Verified
 from sqlpair.verify import verify as find_problems
 
@@ -33,10 +33,10 @@ def verify(config: Path, database: str | None, json: bool) -> None:
     """
     settings = load(config)
     names = (database,) if database else ()
-    with console.bar() as progress:
-        found = find_problems(settings, console.progress, names, progress)
+    with output.bar() as progress:
+        found = find_problems(settings, output.progress, names, progress)
     if json:
-        console.dump(_json(found))
+        output.dump(_json(found))
     else:
         _tell(found)
     if found.problems:
@@ -62,40 +62,40 @@ def adopt(config: Path, database: str | None, at: str | None, yes: bool) -> None
     """
     settings = load(config)
     number = None if at is None else number_of(at)
-    found = examine(settings, console.progress, (database,) if database else ())
+    found = examine(settings, output.progress, (database,) if database else ())
     for item in found:
         if isinstance(item, Untouched):
-            console.say(f"{item.branch.name}: {item.why}")
+            output.say(f"{item.branch.name}: {item.why}")
         elif isinstance(item, Recognised):
-            console.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
+            output.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
             if item.others:
-                console.say(f"  no version makes: {', '.join(item.others)}", "dim")
+                output.say(f"  no version makes: {', '.join(item.others)}", "dim")
     refuse_unlike(found)
     positions = choose(found, number)
     if not positions:
-        console.say("Nothing to adopt.", "green")
+        output.say("Nothing to adopt.", "green")
         return
-    console.agree("Record that? No migration runs.", yes=yes)
-    outcome = record(settings, found, positions, console.progress)
-    console.say(f"Adopted: schema version {outcome.version}.", "bold green")
+    output.agree("Record that? No migration runs.", yes=yes)
+    outcome = record(settings, found, positions, output.progress)
+    output.say(f"Adopted: schema version {outcome.version}.", "bold green")
 
 
 def _tell(found: Verified) -> None:
-    console.table(
+    output.table(
         ("database", "is at", ""),
         [
             (item.name, item.head, (_pending(item.pending), "yellow"))
             for item in found.databases
         ],
     )
-    console.say()
+    output.say()
     for kind, problems in groupby(found.problems, lambda problem: problem.kind):
-        console.say(f"{kind}", "bold")
-        console.problems(list(problems))
+        output.say(f"{kind}", "bold")
+        output.problems(list(problems))
     if found.problems:
-        console.say(f"{console.count(len(found.problems), 'problem')}.", "bold yellow")
+        output.say(f"{output.count(len(found.problems), 'problem')}.", "bold yellow")
     else:
-        console.say(
+        output.say(
             "Files, versions, schema, assertions and references: nothing is off.",
             "bold green",
         )

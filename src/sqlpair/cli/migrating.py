@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from sqlpair import deployment
-from sqlpair.cli import console, options
-from sqlpair.deployment import Outcome
-from sqlpair.idle import NOTHING_TO_DO
-from sqlpair.settings import load
-from sqlpair.targets import Destination
+from sqlpair.cli import options, output
+from sqlpair.cli.fast_path import NOTHING_TO_DO
+from sqlpair.deploy import deployment
+from sqlpair.deploy.deployment import Outcome
+from sqlpair.deploy.targets import Destination
+from sqlpair.project.settings import load
 
 SHOWN = 50  # of the migrations that ran
 
@@ -28,13 +28,13 @@ def migrate(config: Path) -> None:
     end: when one migration fails, every database is left as it was. A second run has
     nothing to do.
     """
-    destination = Destination(("heads",), "upgrade", console.progress)
-    with console.status() as watch:
+    destination = Destination(("heads",), "upgrade", output.progress)
+    with output.status() as watch:
         outcome = deployment.deploy(
-            load(config), destination, console.progress, watch=watch
+            load(config), destination, output.progress, watch=watch
         )
     if not outcome.done:
-        console.say(NOTHING_TO_DO, "green")
+        output.say(NOTHING_TO_DO, "green")
     tell(outcome, "Migrated", "applied")
 
 
@@ -42,26 +42,26 @@ def tell(outcome: Outcome, verb: str, participle: str) -> None:
     """Print what ran where, and where every database is now."""
     if outcome.done:
         touched = len({done.step.branch.name for done in outcome.done})
-        total = console.duration(sum(done.milliseconds for done in outcome.done))
+        total = output.duration(sum(done.milliseconds for done in outcome.done))
         before = len(outcome.done) - SHOWN
         if before > 0:
-            console.say(f"{before:,} more before these; the log has them all.")
-        console.table(
+            output.say(f"{before:,} more before these; the log has them all.")
+        output.table(
             ("", "", "", "."),
             [
                 (
                     ("+" if done.step.upgrade else "-", "green"),
                     done.step.branch.name,
                     done.step.migration.stem,
-                    (console.duration(done.milliseconds), "dim"),
+                    (output.duration(done.milliseconds), "dim"),
                 )
                 for done in outcome.done[-SHOWN:]
             ],
         )
-        console.say()
-        console.say(
-            f"{verb}: {console.count(len(outcome.done), 'migration')} {participle}"
-            f" in {console.count(touched, 'database')}, {total}"
+        output.say()
+        output.say(
+            f"{verb}: {output.count(len(outcome.done), 'migration')} {participle}"
+            f" in {output.count(touched, 'database')}, {total}"
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
@@ -72,5 +72,5 @@ def tell_places(outcome: Outcome) -> None:
     """Print where every database is."""
     *places, version = outcome.where()
     for line in places:
-        console.say(line)
-    console.say(version, "bold")
+        output.say(line)
+    output.say(version, "bold")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from sqlpair import force as forcing
-from sqlpair import repair as repairing
-from sqlpair import rollback as rolling
-from sqlpair.cli import console, options
+from sqlpair.cli import options, output
 from sqlpair.cli.migrating import tell, tell_places
-from sqlpair.settings import load
+from sqlpair.deploy import force_version as forcing
+from sqlpair.deploy import repair as repairing
+from sqlpair.deploy import rollback as rolling
+from sqlpair.project.settings import load
 
 
 @click.command(cls=options.Command)
@@ -36,16 +36,16 @@ def rollback(config: Path, to: str | None, allow_data_loss: bool) -> None:
     with what it would lose.
     """
     number = None if to is None else forcing.number_of(to)
-    with console.status() as watch:
+    with output.status() as watch:
         outcome = rolling.rollback(
             load(config),
-            console.progress,
+            output.progress,
             number,
             allow_data_loss=allow_data_loss,
             watch=watch,
         )
     if not outcome.done:
-        console.say("Nothing to do: no migration is applied above that.", "green")
+        output.say("Nothing to do: no migration is applied above that.", "green")
     tell(outcome, "Rolled back", "undone")
 
 
@@ -63,9 +63,9 @@ def force_version(config: Path, number: str, yes: bool) -> None:
     """
     settings = load(config)
     version = forcing.number_of(number)
-    changes = forcing.preview(settings, version, console.progress)
-    console.warn("No SQL runs. The databases will say this, whether it is true or not:")
-    console.table(
+    changes = forcing.preview(settings, version, output.progress)
+    output.warn("No SQL runs. The databases will say this, whether it is true or not:")
+    output.table(
         ("database", "version table", "ledger"),
         [
             (
@@ -80,9 +80,9 @@ def force_version(config: Path, number: str, yes: bool) -> None:
             for change in changes
         ],
     )
-    console.agree(f"Force version {version}?", yes=yes)
-    outcome = forcing.force(settings, version, console.progress)
-    console.say(f"Forced by {outcome.deployment}.", "bold")
+    output.agree(f"Force version {version}?", yes=yes)
+    outcome = forcing.force(settings, version, output.progress)
+    output.say(f"Forced by {outcome.deployment}.", "bold")
     tell_places(outcome)
 
 
@@ -98,13 +98,13 @@ def repair(config: Path, yes: bool) -> None:
     belongs into a new migration.
     """
     settings = load(config)
-    edits = repairing.edits(settings, console.progress)
+    edits = repairing.edits(settings, output.progress)
     if not edits:
-        console.say(
+        output.say(
             "Nothing to repair: every applied migration is as its file.", "green"
         )
         return
-    console.table(
+    output.table(
         ("database", "migration", "applied", "recorded", "file now"),
         [
             (
@@ -117,8 +117,8 @@ def repair(config: Path, yes: bool) -> None:
             for edit in edits
         ],
     )
-    console.agree("Record the checksums of the files as they are now?", yes=yes)
-    repairing.repair(settings, edits, console.progress)
-    console.say(
-        f"Repaired: {console.count(len(edits), 'checksum')} recorded.", "bold green"
+    output.agree("Record the checksums of the files as they are now?", yes=yes)
+    repairing.repair(settings, edits, output.progress)
+    output.say(
+        f"Repaired: {output.count(len(edits), 'checksum')} recorded.", "bold green"
     )

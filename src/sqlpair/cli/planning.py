@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import console, options
-from sqlpair.rehearsal.checklist import Answer, checklist
-from sqlpair.rehearsal.found import Rehearsal, Rehearsed, Undo
-from sqlpair.rehearsal.losses import Loss
-from sqlpair.rehearsal.observed import Observed
-from sqlpair.rehearsal.rehearse import rehearse
-from sqlpair.schema import BEFORE, Change, describe
-from sqlpair.settings import load
+from sqlpair.cli import options, output
+from sqlpair.databases.observed import Observed
+from sqlpair.plan.checklist import Answer, checklist
+from sqlpair.plan.dry_run import rehearse
+from sqlpair.plan.losses import Loss
+from sqlpair.plan.report import Rehearsal, Rehearsed, Undo
+from sqlpair.project.settings import load
+from sqlpair.schema.model import BEFORE, Change, describe
 
 WIDTH = 60
 
@@ -35,10 +35,10 @@ def plan(config: Path, json: bool) -> None:
     Exit code 1 when something pending would fail.
     """
     settings = load(config)
-    found = rehearse(settings, console.progress)
-    answers = checklist(settings, found, console.progress)
+    found = rehearse(settings, output.progress)
+    answers = checklist(settings, found, output.progress)
     if json:
-        console.dump(_plain(found, answers))
+        output.dump(_plain(found, answers))
     else:
         _print(found, answers)
     if found.failed:
@@ -47,26 +47,24 @@ def plan(config: Path, json: bool) -> None:
 
 def _print(found: Rehearsal, answers: tuple[Answer, ...]) -> None:
     if not found.steps:
-        console.say("Nothing is pending.", "green")
+        output.say("Nothing is pending.", "green")
     for number, item in enumerate(found.steps, start=1):
-        console.say(f"{number}. {item.step}", "bold")
+        output.say(f"{number}. {item.step}", "bold")
         for line, style in _lines(item):
-            console.say(f"   {line}", style)
-        console.say()
+            output.say(f"   {line}", style)
+        output.say()
     for note in found.notes:
-        console.say(f"{note}", "yellow")
+        output.say(f"{note}", "yellow")
     for held in found.held:
-        console.say(
+        output.say(
             f"{held.database}: {held.lock.table} was under {held.lock.mode} for"
-            f" {console.duration(held.milliseconds)}"
+            f" {output.duration(held.milliseconds)}"
         )
     if found.notes or found.held:
-        console.say()
-    console.say("Checklist", "bold")
+        output.say()
+    output.say("Checklist", "bold")
     marks = {True: "yes", False: "NO", None: "?"}
-    console.table(
-        ("", "", ""), [(a.question, marks[a.good], a.answer) for a in answers]
-    )
+    output.table(("", "", ""), [(a.question, marks[a.good], a.answer) for a in answers])
 
 
 def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
@@ -93,8 +91,8 @@ def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
 def _statement(observed: Observed) -> str:
     words = " ".join(observed.text.split())
     shown = words if len(words) <= WIDTH else f"{words[: WIDTH - 1]}…"
-    rows = "" if observed.rows is None else f", {console.count(observed.rows, 'row')}"
-    took = console.duration(observed.milliseconds)
+    rows = "" if observed.rows is None else f", {output.count(observed.rows, 'row')}"
+    took = output.duration(observed.milliseconds)
     return f"line {observed.line}: {shown} ({took}{rows})"
 
 
@@ -116,7 +114,7 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
 
 def _loss(loss: Loss) -> str:
     rows = loss.kind in ("table", "rows")
-    has = console.count(loss.amount, "row" if rows else "value")
+    has = output.count(loss.amount, "row" if rows else "value")
     if loss.kind in ("table", "column"):
         return f"{loss.kind} {loss.name}, now {has}"
     return f"{has} of {loss.name}"

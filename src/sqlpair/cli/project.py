@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from sqlpair import renumber as renumbering
-from sqlpair import scaffold
-from sqlpair.cli import console, options
-from sqlpair.settings import load
-from sqlpair.snapshot import snapshots, write
+from sqlpair.authoring import renumber as renumbering
+from sqlpair.authoring import scaffold
+from sqlpair.authoring.snapshot import snapshots, write
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
 
 
 @click.command(cls=options.Command)
@@ -35,7 +35,7 @@ def new(config: Path, database: str, name: str, template: str) -> None:
     item = scaffold.new(settings, database, name, template)
     module = settings.database(database).versions / f"{item.stem}.py"
     for path in (item.up, item.down, module):
-        console.say(str(path.relative_to(settings.root)))
+        output.say(str(path.relative_to(settings.root)))
 
 
 @click.command(cls=options.Command)
@@ -48,9 +48,9 @@ def revisions(config: Path) -> None:
     settings = load(config)
     written = scaffold.write_revisions(settings)
     for path in written:
-        console.say(str(path.relative_to(settings.root)))
+        output.say(str(path.relative_to(settings.root)))
     if not written:
-        console.say("Nothing to do: every SQL pair has its revision module.", "green")
+        output.say("Nothing to do: every SQL pair has its revision module.", "green")
 
 
 @click.command(cls=options.Command)
@@ -70,11 +70,11 @@ def renumber(config: Path, file: Path | None) -> None:
     is released, or applied in a database that can be reached.
     """
     settings = load(config)
-    moves = renumbering.renumber(settings, console.progress, file)
+    moves = renumbering.renumber(settings, output.progress, file)
     for old, new in renumbering.paths(settings, moves):
-        console.say(f"{old} -> {new}")
+        output.say(f"{old} -> {new}")
     if not moves:
-        console.say("Nothing to do: every number is right.", "green")
+        output.say("Nothing to do: every number is right.", "green")
 
 
 @click.command(cls=options.Command)
@@ -94,21 +94,21 @@ def snapshot(config: Path, database: str | None, check: bool) -> None:
     """
     settings = load(config)
     names = (database,) if database else ()
-    made = snapshots(settings, console.progress, names)
+    made = snapshots(settings, output.progress, names)
     stale = [item for item in made if item.stale]
     if check:
         for item in stale:
-            console.say(item.diff())
+            output.say(item.diff())
         if stale:
-            what = console.count(len(stale), "snapshot")
-            console.say(f"{what} out of date: run make snapshot", "bold yellow")
+            what = output.count(len(stale), "snapshot")
+            output.say(f"{what} out of date: run make snapshot", "bold yellow")
             sys.exit(1)
     else:
         write(stale)
         for item in stale:
-            console.say(str(item.path.relative_to(settings.root)))
+            output.say(str(item.path.relative_to(settings.root)))
     if not stale:
-        console.say("Nothing to do: every snapshot is up to date.", "green")
+        output.say("Nothing to do: every snapshot is up to date.", "green")
 
 
 @click.command(cls=options.Command)
@@ -126,4 +126,4 @@ def init(folder: Path) -> None:
     revisions. Refuses to overwrite anything.
     """
     for path in scaffold.init(folder):
-        console.say(str(path))
+        output.say(str(path))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import console, options
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
 from sqlpair.prove.proof import Verdict
 from sqlpair.prove.proof import prove as prove_all
-from sqlpair.settings import load
 
 
 @click.command(cls=options.Command)
@@ -30,9 +30,9 @@ def prove(config: Path, database: str | None, json: bool) -> None:
     settings = load(config)
     names = [database] if database else []
     tell = (lambda _verdict: None) if json else _verdict
-    verdicts = prove_all(settings, names, console.progress, tell)
+    verdicts = prove_all(settings, names, output.progress, tell)
     if json:
-        console.dump({"proved": _proved(verdicts), "migrations": _plain(verdicts)})
+        output.dump({"proved": _proved(verdicts), "migrations": _plain(verdicts)})
     else:
         _summary(verdicts)
     if not _proved(verdicts):
@@ -58,17 +58,17 @@ def _verdict(verdict: Verdict) -> None:
     told = [f"{mutants.caught} mutants caught"]
     if mutants.without_effect:
         told.append(f"{mutants.without_effect} without effect")
-    console.say(
+    output.say(
         f"{verdict.database} {verdict.migration}: {said}"
-        f" ({console.count(verdict.rows, 'row')}; {', '.join(told)})",
+        f" ({output.count(verdict.rows, 'row')}; {', '.join(told)})",
         style,
     )
     for note in verdict.notes:
-        console.say(f"  note: {note}")
+        output.say(f"  note: {note}")
     for problem in verdict.problems:
-        console.say(f"  {problem}", "red")
+        output.say(f"  {problem}", "red")
     for missed in mutants.missed:
-        console.say(f"  not noticed, {missed}", "red")
+        output.say(f"  not noticed, {missed}", "red")
 
 
 def _summary(verdicts: Sequence[Verdict]) -> None:
@@ -76,12 +76,12 @@ def _summary(verdicts: Sequence[Verdict]) -> None:
     caught = sum(verdict.mutants.caught for verdict in verdicts)
     missed = sum(len(verdict.mutants.missed) for verdict in verdicts)
     nothing = sum(verdict.mutants.without_effect for verdict in verdicts)
-    all_of_them = console.count(len(verdicts), "migration")
-    console.say()
+    all_of_them = output.count(len(verdicts), "migration")
+    output.say()
     if bad:
-        console.say(f"Not proved: {bad} of {all_of_them}.", "bold red")
+        output.say(f"Not proved: {bad} of {all_of_them}.", "bold red")
     else:
-        console.say(f"Proved: {all_of_them}, up, down and up on rows.", "bold green")
-    console.say(
+        output.say(f"Proved: {all_of_them}, up, down and up on rows.", "bold green")
+    output.say(
         f"Mutants: {caught} of {caught + missed} caught; {nothing} more without effect."
     )

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import console, options
-from sqlpair.problem import Kind, Problem
-from sqlpair.settings import load
-from sqlpair.standing import Overview, Standing
-from sqlpair.standing import overview as read_overview
+from sqlpair.cli import options, output
+from sqlpair.deploy.status import Overview, Standing
+from sqlpair.deploy.status import overview as read_overview
+from sqlpair.project.settings import load
+from sqlpair.verify.problem import Kind, Problem
 
 
 @click.command(cls=options.Command)
@@ -26,20 +26,20 @@ def version(config: Path, json: bool) -> None:
     (alembic_version) and SCHEMA_VERSION in .env are compared; where they disagree,
     each disagreement is a sentence, and the exit code is 1.
     """
-    found = read_overview(load(config), console.progress)
+    found = read_overview(load(config), output.progress)
     problems = [*found.problems, *_pending(found)]
     if json:
-        console.dump(_version_json(found, problems))
+        output.dump(_version_json(found, problems))
     else:
-        console.table(
+        output.table(
             ("database", "version.", "head", "latest file"),
             [
                 (item.name, str(item.version), item.head, _latest(item))
                 for item in found.databases
             ],
         )
-        console.say()
-        console.table(
+        output.say()
+        output.table(
             ("", ""),
             [
                 ("schema version", (str(found.version), "bold")),
@@ -47,10 +47,10 @@ def version(config: Path, json: bool) -> None:
                 (found.env_file, _expected(found)),
             ],
         )
-        console.say()
-        console.problems(problems)
+        output.say()
+        output.problems(problems)
         if not problems:
-            console.say("Files, ledger, version table and .env agree.", "green")
+            output.say("Files, ledger, version table and .env agree.", "green")
     if problems:
         sys.exit(1)
 
@@ -65,14 +65,14 @@ def status(config: Path, json: bool) -> None:
     deployment, and whether its file was edited since. Pending migrations are no
     problem; anything that does not fit is, and makes the exit code 1.
     """
-    found = read_overview(load(config), console.progress)
+    found = read_overview(load(config), output.progress)
     if json:
-        console.dump(_status_json(found))
+        output.dump(_status_json(found))
     else:
         for standing in found.databases:
             _show(standing)
-        console.problems(found.problems)
-        console.say(_closing(found), "bold")
+        output.problems(found.problems)
+        output.say(_closing(found), "bold")
     if found.problems:
         sys.exit(1)
 
@@ -86,7 +86,7 @@ def _pending(found: Overview) -> list[Problem]:
         Problem(
             Kind.VERSIONS,
             item.name,
-            f"{item.name}: {console.count(len(item.pending), 'migration')} pending:"
+            f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
             f" {', '.join(migration.stem for migration in item.pending)}",
             remedy="Apply what is pending: make migrate",
         )
@@ -102,17 +102,17 @@ def _latest(standing: Standing) -> str:
 
 
 def _show(standing: Standing) -> None:
-    console.say(standing.name, "bold")
+    output.say(standing.name, "bold")
     if not standing.applied and not standing.pending:
-        console.say("  no migrations")
-    rows: list[tuple[console.Cell, ...]] = [
+        output.say("  no migrations")
+    rows: list[tuple[output.Cell, ...]] = [
         (
             [
                 (row.stem, ""),
                 (" edited" if row.number in standing.edited else "", "yellow"),
             ],
             row.applied_at[:19],
-            console.duration(row.milliseconds),
+            output.duration(row.milliseconds),
             row.method,
             row.applied_by,
             row.deployment,
@@ -123,20 +123,20 @@ def _show(standing: Standing) -> None:
         (item.stem, ("pending", "yellow"), "", "", "", "") for item in standing.pending
     ]
     if rows:
-        console.table(
+        output.table(
             ("migration", "applied (UTC)", "took.", "how", "by", "deployment"),
             rows,
         )
-    console.say()
+    output.say()
 
 
 def _closing(found: Overview) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
     if found.pending:
-        what = console.count(len(found.pending), "migration")
+        what = output.count(len(found.pending), "migration")
         said[1] = f"{what} pending: make migrate"
     if found.problems:
-        said.append(console.count(len(found.problems), "problem"))
+        said.append(output.count(len(found.problems), "problem"))
     return f"{'; '.join(said)}."
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import console, options
-from sqlpair.history import history as read_history
-from sqlpair.settings import load
+from sqlpair.cli import options, output
+from sqlpair.ledger.history import history as read_history
+from sqlpair.project.settings import load
 
 
 @click.command(cls=options.Command)
@@ -22,14 +22,14 @@ def history(config: Path, json: bool) -> None:
     come from the log, and so does what a database does not know any more because it
     was restored or made anew.
     """
-    events = read_history(load(config), console.progress)
+    events = read_history(load(config), output.progress)
     if json:
-        console.dump([event._asdict() for event in events])
+        output.dump([event._asdict() for event in events])
         return
     if not events:
-        console.say("Nothing was done yet.")
+        output.say("Nothing was done yet.")
         return
-    console.table(
+    output.table(
         (
             "when (UTC)",
             "database",
@@ -46,7 +46,7 @@ def history(config: Path, json: bool) -> None:
                 event.database,
                 (event.action, "bold red" if event.action == "failed" else ""),
                 event.migration,
-                console.duration(event.milliseconds),
+                output.duration(event.milliseconds),
                 event.by,
                 event.deployment,
                 (event.note.partition("\n")[0], "dim"),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from sqlpair import backup as saving
-from sqlpair import manifest
-from sqlpair import restore as restoring
-from sqlpair.cli import console, options
-from sqlpair.settings import load
+from sqlpair.backup import backup as saving
+from sqlpair.backup import manifest
+from sqlpair.backup import restore as restoring
+from sqlpair.cli import options, output
+from sqlpair.project.settings import load
 
 
 @click.command(cls=options.Command)
@@ -23,15 +23,15 @@ def backup(config: Path) -> None:
     that fails leaves nothing behind. Outside development every deployment begins with
     a backup by itself.
     """
-    with console.bar(of_bytes=True) as show:
-        folder = saving.backup(load(config), console.progress, show)
+    with output.bar(of_bytes=True) as show:
+        folder = saving.backup(load(config), output.progress, show)
     said = manifest.peek(folder) or manifest.read(folder)
-    console.table(
+    output.table(
         ("", "", "."),
         [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
     )
-    console.say(f"Backed up: schema version {said.schema_version}.", "bold green")
-    console.say(str(folder))
+    output.say(f"Backed up: schema version {said.schema_version}.", "bold green")
+    output.say(str(folder))
 
 
 @click.command(cls=options.Command)
@@ -50,22 +50,22 @@ def restore(config: Path, source: str, yes: bool) -> None:
     folder = restoring.find(settings, source)
     # Quick, to ask with; every byte is read before anything else happens.
     said = manifest.peek(folder) or manifest.read(folder)
-    console.warn(
+    output.warn(
         f"The backup is of {said.created_at}, by {said.created_by}:"
         f" schema version {said.schema_version}.\n"
         "What was written since then will no longer be in the databases."
     )
-    console.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
-    with console.bar(of_bytes=True) as show:
-        done = restoring.restore(settings, str(folder), console.progress, show)
-    console.say(
+    output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
+    with output.bar(of_bytes=True) as show:
+        done = restoring.restore(settings, str(folder), output.progress, show)
+    output.say(
         f"Restored: {_names(said)}, schema version {said.schema_version}"
         f" (restore {done.id}).",
         "bold green",
     )
-    console.say("What was live is kept. When it is no longer needed, remove it:")
+    output.say("What was live is kept. When it is no longer needed, remove it:")
     for removal in done.kept.values():
-        console.say(f"  {removal}")
+        output.say(f"  {removal}")
 
 
 def _names(said: manifest.Manifest) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from sqlpair import embedded
-from sqlpair.cli import console, options
-from sqlpair.client import choose
-from sqlpair.client import psql as run_psql
+from sqlpair.cli import options, output
+from sqlpair.databases import embedded
+from sqlpair.databases.psql import choose
+from sqlpair.databases.psql import psql as run_psql
 from sqlpair.errors import UsageError
-from sqlpair.settings import Database, load
+from sqlpair.project.settings import Database, load
 
 which = click.option(
     "--database", metavar="NAME", help="Which one; else the first PostgreSQL."
@@ -32,7 +32,7 @@ def psql(context: click.Context, database: str | None) -> None:
     started for as long as psql runs.
     """
     chosen = choose(load(context.obj), database)
-    sys.exit(run_psql(chosen, context.args, console.progress))
+    sys.exit(run_psql(chosen, context.args, output.progress))
 
 
 @click.command(cls=options.Command)
@@ -45,9 +45,9 @@ def db_start(config: Path, database: str | None) -> None:
     server that stays, they are quicker, and other programs can connect. Prints how.
     """
     chosen, data = _embedded(config, database)
-    running = embedded.start(data, binaries=chosen.binaries, report=console.progress)
-    console.progress("It runs until db-stop. To connect: psql, or another program with")
-    console.say(running.dsn)
+    running = embedded.start(data, binaries=chosen.binaries, report=output.progress)
+    output.progress("It runs until db-stop. To connect: psql, or another program with")
+    output.say(running.dsn)
 
 
 @click.command(cls=options.Command)
@@ -56,8 +56,8 @@ def db_start(config: Path, database: str | None) -> None:
 def db_stop(config: Path, database: str | None) -> None:
     """Stop the embedded PostgreSQL that db-start started."""
     _, data = _embedded(config, database)
-    stopped = embedded.stop(data, report=console.progress)
-    console.say("Stopped." if stopped else "It was not running.")
+    stopped = embedded.stop(data, report=output.progress)
+    output.say("Stopped." if stopped else "It was not running.")
 
 
 def _embedded(config: Path, name: str | None) -> tuple[Database, Path]:

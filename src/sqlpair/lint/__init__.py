@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
-from sqlpair.settings import Settings
+from sqlpair.project.settings import Settings
 
 
 class Finding(NamedTuple):

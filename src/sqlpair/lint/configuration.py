@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlpair import pyproject
 from sqlpair.errors import SettingsError
+from sqlpair.project import pyproject
 
 
 class Configuration(NamedTuple):

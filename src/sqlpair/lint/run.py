@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlpair import released
 from sqlpair.errors import UsageError
 from sqlpair.lint import Finding, configuration, script, silence, squawk
 from sqlpair.lint.configuration import Configuration
@@ -14,8 +13,9 @@ from sqlpair.lint.replay import apply
 from sqlpair.lint.rules import all_rules
 from sqlpair.lint.script import Script
 from sqlpair.lint.subject import Subject
-from sqlpair.migration import Migration, listing
-from sqlpair.settings import Database, Settings
+from sqlpair.project import git
+from sqlpair.project.migrations import Migration, listing
+from sqlpair.project.settings import Database, Settings
 
 # Two more that no module holds: they are about the silences themselves.
 _OF_SILENCES = frozenset({"silence-without-reason", "silence-unused"})
@@ -35,7 +35,7 @@ def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
         )
     )
     wanted = _wanted(files, everything, config)
-    on_main = released.read(settings.root, config.main_branch)
+    on_main = git.read(settings.root, config.main_branch)
     found: list[Finding] = []
     for database in settings.databases:
         subjects = _subjects(settings.root, database, config, everything, on_main)
@@ -70,7 +70,7 @@ def _subjects(
     database: Database,
     config: Configuration,
     everything: tuple[Migration, ...],
-    on_main: released.Released | None,
+    on_main: git.Released | None,
 ) -> list[Subject]:
     """Replay the history of a database into one subject for each migration."""
     model = Model()

@@ -13,13 +13,13 @@ from sqlglot import exp, parse_one
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
-from sqlpair import sqlfile
-from sqlpair.drivers import driver_of
+from sqlpair.databases.interface import driver_of
 from sqlpair.errors import SqlFileError
 from sqlpair.lint.head import Head
 from sqlpair.lint.head import read as read_head
-from sqlpair.settings import Database
-from sqlpair.statement import Statement
+from sqlpair.project import sql_file
+from sqlpair.project.settings import Database
+from sqlpair.project.statement import Statement
 
 DIALECTS = {"postgresql": "postgres", "sqlite": "sqlite"}
 _PARSED = frozenset({"TABLE", "INDEX"})
@@ -79,7 +79,7 @@ class Script(NamedTuple):
 def read(path: Path, database: Database) -> Script:
     """Read a file; one the engine refuses has no statements but says why."""
     try:
-        file = sqlfile.read(path, driver_of(database).split)
+        file = sql_file.read(path, driver_of(database).split)
     except SqlFileError as error:
         return Script(
             path,
@@ -94,14 +94,14 @@ def read(path: Path, database: Database) -> Script:
         )
     dialect = Dialect.get_or_raise(DIALECTS[database.driver])
     with _quiet():
-        statements = tuple(_parse(item, dialect) for item in sqlfile.statements(file))
+        statements = tuple(_parse(item, dialect) for item in sql_file.statements(file))
     first = next(file.split(file.text), None)
     return Script(
         path,
         file.text,
         statements,
         file.text if first is None else file.text[: first.offset],
-        sqlfile.body(file),
+        sql_file.body(file),
         file.transactional,
     )
 

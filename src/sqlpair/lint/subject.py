@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Column, Model, Table
 from sqlpair.lint.script import Parsed, Script
-from sqlpair.migration import Migration
-from sqlpair.released import Released
-from sqlpair.settings import Database
+from sqlpair.project.git import Released
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Database
 
 
 class Problem(NamedTuple):

@@ -13,15 +13,16 @@ from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
-from sqlpair import ledger, revisions, sqlfile
-from sqlpair.branch import Branch
-from sqlpair.drivers import Report, Session, driver_of
-from sqlpair.migration import Migration
-from sqlpair.plan import Step
-from sqlpair.prove.table import Contents
-from sqlpair.schema import BEFORE, Schema, describe, difference
-from sqlpair.sqlfile import SqlFile
-from sqlpair.statement import Statement
+from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.row_shape import Contents
+from sqlpair.ledger import tables
+from sqlpair.project import revisions, sql_file
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import Migration
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.project.statement import Statement
+from sqlpair.runner.steps import Step
+from sqlpair.schema.model import BEFORE, Schema, describe, difference
 
 
 class State(NamedTuple):
@@ -61,8 +62,8 @@ def read(branch: Branch) -> tuple[Pair, ...]:
     for step, module in zip(ups, revisions.load(ups), strict=True):
         sides = []
         for path, upgrade in ((step.migration.up, True), (step.migration.down, False)):
-            file = sqlfile.read(path, split)
-            statements = tuple(sqlfile.statements(file))
+            file = sql_file.read(path, split)
+            statements = tuple(sql_file.statements(file))
             own = step._replace(upgrade=upgrade)
             sides.append(Side(own, file, statements, module))
         pairs.append(Pair(step.migration, *sides))
@@ -79,7 +80,7 @@ class Lane:
         session.lock(report)
         session.begin()
         # A file may speak of these tables, or of all that are there.
-        ledger.ensure(session)
+        tables.ensure(session)
         session.commit()
         self._context = revisions.context(session)
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlpair.statement import Statement
+from sqlpair.project.statement import Statement
 
 
 class Mutant(NamedTuple):

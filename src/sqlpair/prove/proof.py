@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlpair.branch import Branch, branches
-from sqlpair.drivers import Report, driver_of
+from sqlpair.databases.interface import Report, driver_of
 from sqlpair.errors import SqlpairError
+from sqlpair.project.branches import Branch, branches
+from sqlpair.project.settings import Settings
 from sqlpair.prove import record, rows
 from sqlpair.prove.lane import (
     Lane,
@@ -33,7 +34,6 @@ from sqlpair.prove.lane import (
 )
 from sqlpair.prove.mutants import Count, Hunt, forgotten
 from sqlpair.prove.seed import Seed
-from sqlpair.settings import Settings
 
 Unstable = Sequence[tuple[str, str]]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlpair.migration import Migration
-from sqlpair.settings import Settings
-from sqlpair.sqlfile import checksum
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Settings
+from sqlpair.project.sql_file import checksum
 
 
 def proved(settings: Settings, item: Migration) -> str | None:

@@ -14,12 +14,12 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.drivers import driver_of, quote
+from sqlpair.databases.interface import driver_of, quote
+from sqlpair.databases.row_shape import Column, ForeignKey, Kind, Table
 from sqlpair.errors import SqlpairError
-from sqlpair.prove.table import Column, ForeignKey, Kind, Table
 
 if TYPE_CHECKING:
-    from sqlpair.drivers import Session
+    from sqlpair.databases.interface import Session
 
 ROWS = 3
 ATTEMPTS = 400

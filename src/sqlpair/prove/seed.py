@@ -6,11 +6,11 @@ that it leaves empty, and those made later, get generated rows.
 
 from __future__ import annotations
 
-from sqlpair import sqlfile
-from sqlpair.branch import Branch
-from sqlpair.drivers import driver_of
+from sqlpair.databases.interface import driver_of
 from sqlpair.errors import SqlpairError
-from sqlpair.migration import SEED
+from sqlpair.project import sql_file
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import SEED
 from sqlpair.prove.lane import Lane
 
 
@@ -28,10 +28,10 @@ class Seed:
         if self._sown or not self._path.exists():
             return self._sown
         session = lane.session
-        file = sqlfile.read(self._path, self._split)
+        file = sql_file.read(self._path, self._split)
         session.begin()
         try:
-            session.run(sqlfile.statements(file), self._path)
+            session.run(sql_file.statements(file), self._path)
             session.check()
             session.commit()
             self._sown = True

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlpair import pyproject, records
-from sqlpair.branch import branches
-from sqlpair.drivers import Report
-from sqlpair.problem import Kind, Problem
-from sqlpair.settings import Settings
-from sqlpair.verify import assertions, drift, references
+from sqlpair.databases.interface import Report
+from sqlpair.project import pyproject
+from sqlpair.project.branches import branches
+from sqlpair.project.settings import Settings
+from sqlpair.verify import assertions, drift, records, references
+from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.references import Progress
 from sqlpair.verify.subject import Subject, subjects
 

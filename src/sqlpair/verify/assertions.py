@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlpair import sqlfile
-from sqlpair.drivers import Session, driver_of
+from sqlpair.databases.interface import Session, driver_of
 from sqlpair.errors import SqlFileError, StatementError
-from sqlpair.loss import amount
-from sqlpair.migration import Migration
-from sqlpair.problem import Kind, Problem, problem_of
-from sqlpair.statement import Statement
+from sqlpair.project import sql_file
+from sqlpair.project.migrations import Migration
+from sqlpair.project.statement import Statement
+from sqlpair.runner.data_loss import amount
+from sqlpair.verify.problem import Kind, Problem, problem_of
 from sqlpair.verify.subject import Subject
 
 SHOWN = 5  # rows
@@ -32,11 +32,11 @@ def check(subject: Subject, position: int) -> Iterator[Problem]:
         if not item.verify.exists():
             continue
         try:
-            file = sqlfile.read(item.verify, split)
+            file = sql_file.read(item.verify, split)
         except SqlFileError as error:
             yield problem_of(Kind.ASSERTIONS, subject.name, error)
             continue
-        for statement in sqlfile.statements(file):
+        for statement in sql_file.statements(file):
             yield from _check(session, item, statement)
 
 

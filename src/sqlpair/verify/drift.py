@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlpair import scratch
-from sqlpair.drivers import Report
+from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
-from sqlpair.problem import Kind, Problem
-from sqlpair.schema import Change, describe, difference
+from sqlpair.runner import scratch
+from sqlpair.schema.model import Change, describe, difference
+from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject
 
 MEANT = (

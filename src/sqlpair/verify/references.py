@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
-from sqlpair import pyproject
 from sqlpair.errors import SettingsError
-from sqlpair.loss import amount
-from sqlpair.problem import Kind, Problem
-from sqlpair.settings import Settings
+from sqlpair.project import pyproject
+from sqlpair.project.settings import Settings
+from sqlpair.runner.data_loss import amount
+from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject, Subjects
 
 BATCH = 5000  # values

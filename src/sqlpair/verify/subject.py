@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from sqlpair import ledger
-from sqlpair.branch import Branch
-from sqlpair.drivers import Report, Session, driver_of
-from sqlpair.plan import Place
-from sqlpair.schema import Schema
+from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.ledger import tables
+from sqlpair.project.branches import Branch
+from sqlpair.runner.steps import Place
+from sqlpair.schema.model import Schema
 
 
 class Subject(NamedTuple):
@@ -26,7 +26,7 @@ class Subject(NamedTuple):
 
     branch: Branch
     session: Session | None
-    state: ledger.State
+    state: tables.State
     schema: Schema
     position: int | None
 
@@ -63,16 +63,16 @@ def _read(branch: Branch, report: Report, resources: ExitStack) -> Subject:
     database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
-        return Subject(branch, None, ledger.EMPTY, {}, 0)
+        return Subject(branch, None, tables.EMPTY, {}, 0)
     resources.callback(session.close)
     # One moment: a deployment may commit between two reads.
     with session.snapshot():
-        state = ledger.read(session)
+        state = tables.read(session)
         schema: Schema = session.schema()
     return Subject(branch, session, state, schema, _position(branch, state))
 
 
-def _position(branch: Branch, state: ledger.State) -> int | None:
+def _position(branch: Branch, state: tables.State) -> int | None:
     if state.revisions:
         known = [branch.position(revision) for revision in state.revisions]
         return max((place for place in known if place is not None), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.subject import Problem, Subject
-from sqlpair.migration import Migration
+from sqlpair.project.migrations import Migration
 
 
 def check(subject: Subject) -> Iterator[Problem]:

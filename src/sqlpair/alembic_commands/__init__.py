@@ -1,0 +1,1 @@
+"""What each of Alembic's own commands means on several databases."""

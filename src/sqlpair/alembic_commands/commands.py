@@ -1,0 +1,187 @@
+"""Alembic's commands, each as it means something on several databases.
+
+Its upgrade, downgrade and stamp become deployments. Its reading commands are
+Alembic's own functions, given what the databases say: ``current`` and ``check`` one
+database at a time, with that database's branch alone as the revision map, so that
+each keeps its own meaning on each; the others all heads at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from alembic.util import CommandError, to_tuple
+
+from sqlpair.alembic_commands import offline
+from sqlpair.authoring import scaffold
+from sqlpair.databases.interface import driver_of
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
+from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.ledger import tables
+from sqlpair.project import revisions
+from sqlpair.project.branches import Branch, branches, known_position
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Step
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+
+logger = logging.getLogger("sqlpair")
+
+
+def serve(context: EnvironmentContext, settings: Settings, command: str) -> None:
+    """Serve the Alembic command of that name."""
+    if command in ("upgrade", "downgrade", "stamp"):
+        _change(context, settings, command)
+    elif command in ("current", "check"):
+        with _module_named(settings):
+            _read_each(context, settings)
+    elif command == "revision":
+        _create(context, settings)
+    elif command == "merge":
+        raise UsageError("the branches of different databases do not merge")
+    elif command == "ensure_version":
+        raise UsageError("the version tables are made with the first migration")
+    else:
+        _read_all(context, settings)
+
+
+def _change(context: EnvironmentContext, settings: Settings, command: str) -> None:
+    migration_context = context.get_context()
+    options = migration_context.opts
+    report = logger.info
+    destination = Destination(to_tuple(options["destination_rev"]), command, report)
+    if context.is_offline_mode():
+        output = migration_context.output_buffer
+        assert output is not None
+        offline.write(
+            settings, destination, options.get("starting_rev"), output, report
+        )
+        return
+    if command == "stamp":
+        outcome = deployment.stamp(
+            settings,
+            destination,
+            report,
+            method=command,
+            purge=bool(options.get("purge")),
+        )
+    else:
+        allowed = context.get_x_argument(as_dictionary=True).get("allow-data-loss", "")
+        outcome = deployment.deploy(
+            settings,
+            destination,
+            report,
+            allow_data_loss=str(allowed).lower() in ("true", "yes", "1"),
+        )
+    for done in outcome.done:
+        report(f"{done.step}  {done.step.direction}  {done.milliseconds} ms")
+    report(outcome.summary)
+
+
+def _read_all(context: EnvironmentContext, settings: Settings) -> None:
+    """Run Alembic's own function once, with the heads of all databases."""
+    migration_context = context.get_context()
+    # As revision_environment is set, env.py also runs for a history of the files
+    # alone, which has to work without any database.
+    asked = context.config.cmd_opts
+    marked = getattr(asked, "indicate_current", True)
+    bounds = getattr(asked, "rev_range", None) or ""
+    heads = _heads(settings) if marked or "current" in bounds else ()
+    migration_context.opts["fn"](heads, migration_context)
+
+
+def _heads(settings: Settings) -> tuple[str, ...]:
+    heads: tuple[str, ...] = ()
+    for database in settings.databases:
+        session = driver_of(database).connect(
+            database, read_only=True, report=logger.info
+        )
+        if session is not None:
+            try:
+                heads += tables.read(session).revisions
+            finally:
+                session.close()
+    return heads
+
+
+def _read_each(context: EnvironmentContext, settings: Settings) -> None:
+    """Run Alembic's own function for each database, on its branch alone."""
+    failures: list[CommandError] = []
+    for branch in branches(settings):
+        with _alone(context, branch):
+            migration_context = context.get_context()
+            heads = migration_context.get_current_heads()
+            for head in heads:
+                known_position(branch, head)
+            try:
+                migration_context.opts["fn"](heads, migration_context)
+            except CommandError as error:
+                error.args = (f"{branch.name}: {error}",)
+                failures.append(error)
+    if failures:
+        failures[0].args = ("\n".join(str(error) for error in failures),)
+        raise failures[0]
+
+
+@contextmanager
+def _module_named(settings: Settings) -> Iterator[None]:
+    """Where Alembic stumbles over a revision module, say which one it is."""
+    try:
+        yield
+    except (SqlpairError, CommandError):
+        raise
+    except Exception:
+        for branch in branches(settings):
+            revisions.load([Step(branch, m, upgrade=True) for m in branch.migrations])
+        raise
+
+
+@contextmanager
+def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
+    """Let Alembic see one database and its branch; reads, and creates nothing."""
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import MetaData, create_engine
+
+    database, script = branch.database, context.script
+    session = driver_of(database).connect(database, read_only=True, report=logger.info)
+    if session is None:  # an empty one answers the same
+        logger.info("%s: there is no database yet", branch.name)
+        connection, schema = create_engine("sqlite://").connect(), "main"
+    else:
+        connection, schema = session.alembic_connection(), session.table.schema
+    whole = script.revision_map
+    try:
+        script.revision_map = ScriptDirectory(
+            script.dir, version_locations=[database.versions]
+        ).revision_map
+        context.configure(
+            connection=connection,
+            target_metadata=MetaData(),
+            include_name=lambda *_: False,
+            version_table=tables.VERSION_TABLE,
+            version_table_schema=schema,
+        )
+        yield
+    finally:
+        script.revision_map = whole
+        connection.close()
+        if session is not None:
+            session.close()
+
+
+def _create(context: EnvironmentContext, settings: Settings) -> None:
+    """Let ``alembic revision`` number the revision and write its SQL files."""
+    options = context.get_context().opts
+    arguments = options["revision_context"].command_args
+    scaffold.refuse_options(arguments)
+
+    def name_it(_context: object, _revision: object, directives: list[Any]) -> None:
+        scaffold.name(settings, directives[0], options["template_args"])
+
+    context.configure(dialect_name="sqlite", process_revision_directives=name_it)
+    options["fn"]((), context.get_context())

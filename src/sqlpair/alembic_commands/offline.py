@@ -1,0 +1,203 @@
+"""``--sql``: the script a deployment would run, for a person to replay.
+
+One script for each database, ledger included. A single one goes to Alembic's output;
+several go to ``<database>.sql`` in the working folder, as each needs its own client.
+No database is opened, so a script begins by checking where the database is.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from sqlpair.databases.interface import Report, Table, driver_of, quote
+from sqlpair.deploy.targets import Destination, parse, positions
+from sqlpair.errors import SettingsError, UsageError
+from sqlpair.ledger import tables, write_sql
+from sqlpair.project import revisions, sql_file
+from sqlpair.project.branches import branches
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Place, Places, Step, plan, record
+
+DEPLOYMENT = "offline"
+
+
+def write(
+    settings: Settings,
+    destination: Destination,
+    start: str | None,
+    output: IO[str],
+    report: Report,
+) -> None:
+    """Write the scripts from ``start`` (base where None) to ``destination``.
+
+    A start that names a database or a revision leaves the other databases out.
+    """
+    places = _places(settings, destination, start)
+    targets = destination(places)
+    if destination.command == "stamp":
+        scripts = {
+            name: _stamp(places[name], position) for name, position in targets.items()
+        }
+    else:
+        steps = plan(places, targets)
+        scripts = {
+            name: _script(places[name], mine)
+            for name in targets
+            if (mine := [step for step in steps if step.branch.name == name])
+        }
+    if not scripts:
+        report("Nothing to do: the range holds no migration")
+    elif len(scripts) == 1:
+        output.write(next(iter(scripts.values())))
+    else:
+        _write_files(scripts, report)
+
+
+def _places(settings: Settings, destination: Destination, start: str | None) -> Places:
+    known = branches(settings)
+    if start is None:
+        return {branch.name: Place(branch, tables.EMPTY, 0) for branch in known}
+    address = parse(start)
+    if not address.place:
+        raise UsageError(
+            f"the range starts at {start}, which depends on a database",
+            remedy="With --sql a range starts at base or a revision: base:head",
+        )
+    starts = positions(address, known)
+    for end in destination.addresses:
+        if end.database and settings.database(end.database).name not in starts:
+            raise UsageError(
+                f"{start}:{end.text} starts in {' and '.join(starts)}, and ends in"
+                f" {end.database}",
+                remedy="Let a range be of one database.",
+            )
+    return {
+        branch.name: Place(branch, tables.EMPTY, starts[branch.name])
+        for branch in known
+        if branch.name in starts
+    }
+
+
+def _write_files(scripts: dict[str, str], report: Report) -> None:
+    for name, script in scripts.items():
+        path = Path(f"{name}.sql")
+        try:
+            path.write_text(script, encoding="utf-8", newline="")
+        except OSError as error:
+            raise SettingsError(
+                f"{name}: the script cannot be written",
+                [f"{path.absolute()}: {error.strerror}"],
+                "Run the command in a folder that this user may write to.",
+            ) from None
+        report(f"{name}: wrote {path}")
+
+
+def _stamp(place: Place, position: int) -> str:
+    driver = driver_of(place.branch.database)
+    table = driver.table(place.branch.database)
+    kept = [
+        (item, sql_file.checksum(item.up.read_bytes()))
+        for item in place.branch.migrations[:position]
+    ]
+    return "".join(
+        [
+            driver.SCRIPT_HEADER,
+            driver.SCRIPT_BEGIN,
+            _tables(table),
+            write_sql.stamped(table, kept, _entry("stamp")),
+            driver.SCRIPT_COMMIT,
+        ]
+    )
+
+
+def _script(place: Place, steps: Sequence[Step]) -> str:
+    from alembic.runtime.migration import MigrationContext
+
+    database = place.branch.database
+    driver = driver_of(database)
+    table = driver.table(database)
+    modules = revisions.load(steps)
+    buffer = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name=database.driver,
+        # Or what a module says with Alembic's op would have its % doubled.
+        dialect_opts={"paramstyle": "named"},
+        opts={"as_sql": True, "output_buffer": buffer},
+    )
+    buffer.write(driver.SCRIPT_HEADER + driver.SCRIPT_BEGIN)
+    buffer.write(_tables(table))
+    buffer.write(_guard(table, place.branch.migrations[: place.position]))
+    for step, module in zip(steps, modules, strict=True):
+        path = step.migration.up if step.upgrade else step.migration.down
+        file = sql_file.read(path, driver.split)
+        buffer.write(f"\n-- {step}: {step.direction}\n")
+        if not file.transactional:
+            buffer.write(driver.SCRIPT_COMMIT)
+
+        def body(text: str = sql_file.body(file)) -> None:
+            buffer.write(text if text.endswith("\n") else f"{text}\n")
+
+        revisions.run(step, module, context, body)
+        if not file.transactional:
+            buffer.write(driver.SCRIPT_BEGIN)
+        buffer.write(driver.SCRIPT_RESET)
+        own = (step, file.checksum, _entry(step.direction))
+        buffer.write(record([own], table))
+    buffer.write(driver.SCRIPT_COMMIT)
+    return buffer.getvalue()
+
+
+def _entry(method: str) -> write_sql.Entry:
+    return write_sql.Entry(DEPLOYMENT, DEPLOYMENT, method)
+
+
+def _tables(table: Table) -> str:
+    """Return ``tables``, and what completes a ledger of the documented columns.
+
+    A script cannot look first what there is.
+    """
+    own_table = f"{table.prefix}{tables.LEDGER}"
+    names = [name for name, _ in tables.EXTRA_COLUMNS]
+    if table.add_column:
+        widen = "".join(
+            f"ALTER TABLE {own_table} {table.add_column} {name} {kind};\n"
+            for name, kind in tables.EXTRA_COLUMNS
+        )
+    else:
+        # A name that the ledger lacks is looked up one level further out, where it
+        # is NULL: so each row keeps what it has.
+        own = "".join(
+            f", (SELECT {name} FROM {own_table} AS own WHERE own.rowid = old.place)"
+            for name in names
+        )
+        nulls = "".join(f", NULL AS {name}" for name in names)
+        widen = (
+            "-- Its rows stay; a ledger of other programs gets the columns it lacks.\n"
+            "CREATE TEMP TABLE kept_ledger AS SELECT id, version, migration_name,"
+            f" applied_at{own} FROM (SELECT rowid AS place, id, version,"
+            f" migration_name, applied_at{nulls} FROM {own_table}) AS old"
+            " ORDER BY place;\n"
+            f"DROP TABLE {own_table};\n"
+            f"CREATE TABLE {own_table} {tables.columns(table)};\n"
+            f"INSERT INTO {own_table} SELECT * FROM temp.kept_ledger;\n"
+            "DROP TABLE temp.kept_ledger;\n"
+        )
+    return tables.tables(table) + widen
+
+
+def _guard(table: Table, below: Sequence[Migration]) -> str:
+    """Return the SQL that fails unless just ``below`` is applied."""
+    version_table = f"{table.prefix}{tables.VERSION_TABLE}"
+    head = below[-1].revision if below else ""
+    found = f"EXISTS (SELECT 1 FROM {version_table}"
+    wrong = f"NOT {found} WHERE version_num = {quote(head)})" if below else f"{found})"
+    return (
+        f"-- Fails unless the database is at {head or 'base'}, where this begins.\n"
+        f"INSERT INTO {version_table} (version_num) SELECT NULL WHERE {wrong}"
+        f" OR (SELECT count(DISTINCT version) FROM {table.prefix}{tables.LEDGER})"
+        f" <> {len(below)};\n"
+    )

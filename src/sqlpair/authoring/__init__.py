@@ -1,0 +1,1 @@
+"""Begin, number and document migrations: what writes files of a project."""

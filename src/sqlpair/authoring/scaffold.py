@@ -1,0 +1,215 @@
+"""Writing what a project is made of: revision modules and skeletons of SQL files."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlpair.deploy.targets import parse, positions
+from sqlpair.errors import UsageError
+from sqlpair.project import revisions
+from sqlpair.project.branches import Branch, branches
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Settings, load
+
+if TYPE_CHECKING:
+    from alembic.operations.ops import MigrationScript
+
+SKELETONS = Path(__file__).parent / "skeletons"
+NOT_FOR_US = ("sql", "splice", "branch_label", "version_path", "rev_id", "depends_on")
+LONGEST_NAME = 100
+
+
+def write_revisions(settings: Settings) -> tuple[Path, ...]:
+    """Write a revision module for each SQL pair that has none; return their paths."""
+    return tuple(
+        _write_revision(settings, branch, item)
+        for branch in branches(settings)
+        for item in revisions.missing(branch)
+    )
+
+
+def new(
+    settings: Settings, database: str, message: str, template: str = "plain"
+) -> Migration:
+    """Write the next migration of ``database``: its SQL files and revision module.
+
+    ``template`` names the skeleton they begin as: one of ``skeletons/<driver>/``.
+    """
+    branch = _branch(settings, database)
+    skeleton = _skeleton(branch, template)
+    item = _next(settings, branch, message)
+    _write_sql(item, skeleton)
+    _write_revision(settings, _branch(settings, database), item)
+    return item
+
+
+def _branch(settings: Settings, database: str) -> Branch:
+    settings.database(database)
+    return next(b for b in branches(settings) if b.name == database)
+
+
+def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
+    """Return the text that the SQL files of a new migration begin as, up and down."""
+    folder = SKELETONS / branch.database.driver
+    known = sorted(
+        path.stem
+        for path in folder.glob("*.sql")
+        if not path.stem.endswith("_rollback")
+    )
+    if template not in known:
+        raise UsageError(
+            f"{branch.name} has no template {template!r}",
+            [f"a {branch.database.driver} database has: {', '.join(known)}"],
+        )
+    up, down = (folder / f"{template}{end}.sql" for end in ("", "_rollback"))
+    return up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8")
+
+
+def refuse_options(arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError for what ``alembic revision`` cannot do here."""
+    if arguments["autogenerate"]:
+        raise UsageError(
+            "there are no models to generate a migration from",
+            remedy="Write it as SQL: alembic revision -m MESSAGE --head DATABASE@head",
+        )
+    given = [name for name in NOT_FOR_US if arguments[name]]
+    if given:
+        raise UsageError(
+            f"alembic revision takes no --{given[0].replace('_', '-')} here",
+            remedy="A migration is numbered, and follows the last one of its database.",
+        )
+
+
+def name(
+    settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
+) -> None:
+    """Number the revision that ``alembic revision`` makes, and write its SQL files."""
+    branch = _branch_below(settings, str(directive.head or "head"))
+    item = _next(settings, branch, directive.message or "")
+    if not branch.migrations:  # nothing to build on: the branch begins here
+        directive.head = "base"
+        directive.branch_label = branch.name
+        directive.version_path = str(branch.database.versions)
+    directive.rev_id = item.revision
+    directive.message = item.stem.replace("_", " ")
+    template_args["sql"] = _relative(settings, item)
+    _write_sql(item, _skeleton(branch, "plain"))
+
+
+def _branch_below(settings: Settings, head: str) -> Branch:
+    """Return the branch that ``head`` is the end of, be it empty."""
+    known = {branch.name: branch for branch in branches(settings)}
+    ends = positions(parse(head), known.values())
+    if len(ends) > 1:
+        raise UsageError(
+            "the new migration belongs to no database",
+            remedy=f"Say which one: --head {' or '.join(f'{n}@head' for n in ends)}",
+        )
+    ((name, position),) = ends.items()
+    if position < len(known[name].migrations):
+        raise UsageError(
+            f"{head} is not the last revision of {name}",
+            remedy=f"Write: --head {name}@head",
+        )
+    return known[name]
+
+
+def _next(settings: Settings, branch: Branch, message: str) -> Migration:
+    revisions.require(branch)
+    # é becomes e; what has no ASCII in it at all becomes nothing.
+    ascii_only = unicodedata.normalize("NFKD", message).encode("ascii", "ignore")
+    slug = re.sub(r"[^a-z0-9]+", "_", ascii_only.decode().lower())
+    slug = slug[:LONGEST_NAME].strip("_")
+    if not slug or re.search("(^|_)(rollback|verify)$", slug):
+        raise UsageError(
+            f"{message!r} is no name for a migration",
+            ["its file's name would end in _rollback or _verify"] if slug else [],
+            "Say what it does: add email to users",
+        )
+    numbers = [item for other in branches(settings) for item in other.migrations]
+    number = max((item.number for item in numbers), default=0) + 1
+    digits = max((item.stem.index("_") for item in numbers), default=3)
+    stem = f"{number:0{digits}}_{slug}"
+    return Migration(branch.name, number, stem, branch.database.sql)
+
+
+def _write_sql(item: Migration, skeleton: tuple[str, str]) -> None:
+    sentence = item.name.replace("_", " ")
+    sentence = sentence[0].upper() + sentence[1:]
+    item.folder.mkdir(parents=True, exist_ok=True)
+    for path, text in zip((item.up, item.down), skeleton, strict=True):
+        # Not str.format: SQL has braces of its own.
+        text = text.replace("{sentence}", sentence).replace("{stem}", item.stem)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:
+    from mako.template import Template
+
+    below = branch.below(item)
+    values: Mapping[str, Any] = {
+        "message": item.stem.replace("_", " "),
+        "up_revision": item.revision,
+        "down_revision": below.revision if below else None,
+        "branch_labels": None if below else (branch.name,),
+        "depends_on": None,
+        "sql": _relative(settings, item),
+    }
+    template = branch.database.versions.parent.parent / "script.py.mako"
+    path = revisions.module_path(branch, item)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(str(Template(filename=str(template)).render(**values)))  # noqa: S702
+    return path
+
+
+def _relative(settings: Settings, item: Migration) -> str:
+    return item.up.relative_to(settings.root).as_posix()
+
+
+def init(folder: Path) -> tuple[Path, ...]:
+    """Lay down an empty project in ``folder``; return the files written.
+
+    UsageError, with nothing written, when one of them is there already, and where the
+    folder cannot be written.
+    """
+    try:
+        return _init(folder)
+    except OSError as error:
+        raise UsageError(
+            "the project cannot be written",
+            [f"{error.filename or folder}: {error.strerror}"],
+            "Choose a folder that is yours to write.",
+        ) from None
+
+
+def _init(folder: Path) -> tuple[Path, ...]:
+    template = Path(__file__).parent / "template"
+    files = {
+        folder / source.relative_to(template): source
+        for source in sorted(template.rglob("*"))
+        if source.is_file() and source.suffix != ".pyc"
+    }
+    files = {
+        path.with_name(".gitignore") if path.name == "gitignore" else path: source
+        for path, source in files.items()
+    }
+    for path in files:
+        if path.exists():
+            raise UsageError(
+                f"{path} is there already",
+                remedy="Choose a folder that holds no Alembic project.",
+            )
+    for path, source in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.read_bytes())
+    settings = load(folder / "alembic.ini", {})
+    for database in settings.databases:
+        database.sql.mkdir(parents=True, exist_ok=True)
+        database.versions.mkdir(parents=True, exist_ok=True)
+    return tuple(files)

@@ -1,0 +1,99 @@
+"""Snapshot: ``sql/<database>/schema.sql``, the schema at head, to be read in a diff.
+
+A migration shows what changes; the snapshot shows what comes of it. It is made from
+the files, in a scratch database, so it says nothing of anybody's own database. It
+loads into an empty database and gives the same schema, but no migration reads it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Report, driver_of
+from sqlpair.project.branches import Branch, branches
+from sqlpair.project.migrations import SNAPSHOT
+from sqlpair.project.settings import Settings
+from sqlpair.runner import scratch
+
+HEADER = """\
+-- The schema that the migrations of {name} make.
+-- To be read; no migration runs it. Written by: sqlpair snapshot"""
+
+
+class Snapshot(NamedTuple):
+    """What ``path`` is to hold, and what it holds, None where there is no file."""
+
+    database: str
+    path: Path
+    wanted: str
+    found: str | None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the file is not what the migrations make."""
+        return self.wanted != self.found
+
+    def diff(self) -> str:
+        """Return how the file would change."""
+        name = f"{self.database}/{self.path.name}"
+        return "".join(
+            difflib.unified_diff(
+                (self.found or "").splitlines(keepends=True),
+                self.wanted.splitlines(keepends=True),
+                f"{name} (as it is)",
+                f"{name} (of the migrations)",
+            )
+        )
+
+
+def snapshots(
+    settings: Settings, report: Report, names: Collection[str] = ()
+) -> tuple[Snapshot, ...]:
+    """Make the snapshots of the databases called ``names``, all if there are none.
+
+    Nothing is written. A database without migrations has none.
+    """
+    for name in names:
+        settings.database(name)
+    return tuple(
+        _snapshot(branch, report)
+        for branch in branches(settings)
+        if branch.migrations and (not names or branch.name in names)
+    )
+
+
+def _snapshot(branch: Branch, report: Report) -> Snapshot:
+    report(f"{branch.name}: building what the files make")
+    with scratch.opened(branch, report) as opened:
+        opened.build(len(branch.migrations))
+        statements = driver_of(branch.database).schema_sql(opened.session)
+    path = branch.database.sql / SNAPSHOT
+    wanted = f"{HEADER.format(name=branch.name)}{_text(statements)}\n"
+    # A Windows checkout is no stale one.
+    found = path.read_text(encoding="utf-8") if path.is_file() else None
+    return Snapshot(branch.name, path, wanted, found)
+
+
+def _text(statements: Sequence[str]) -> str:
+    """An empty line before each, unless it is the next line of a list: indexes, say."""
+    text, before = "", ""
+    for statement in statements:
+        listed = "\n" not in before + statement and _kind(before) == _kind(statement)
+        text += ("\n" if listed else "\n\n") + statement
+        before = statement
+    return text
+
+
+def _kind(statement: str) -> str:
+    words = statement.replace(" UNIQUE ", " ").split(maxsplit=2)
+    return words[0] if words[:1] == ["SET"] else " ".join(words[:2])
+
+
+def write(made: Iterable[Snapshot]) -> None:
+    """Write those that are stale."""
+    for snapshot in made:
+        if snapshot.stale:
+            snapshot.path.write_text(snapshot.wanted, encoding="utf-8", newline="\n")

@@ -1,0 +1,1 @@
+"""Backups of all databases at one version, and their restore."""

@@ -1,0 +1,124 @@
+"""The folder of backups: who works in it, what is in it, and how long it stays.
+
+What bears the name of a backup is a whole one: it is made under a name that begins
+with a dot, and renamed when every byte is on the disk; it is removed the other way
+round. What a killed run left under such a name goes with the next backup.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlpair.backup import manifest
+from sqlpair.backup.manifest import Manifest
+from sqlpair.databases.interface import Report
+from sqlpair.errors import BackupError, LockError
+from sqlpair.project.settings import Settings
+
+# The database's name, bytes done, and of how many where that is known.
+Progress = Callable[[str, int, int | None], None]
+
+PARTIAL = ".partial-"
+
+
+def unseen(_name: str, _done: int, _total: int | None) -> None:
+    """Show no progress."""
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[Path]:
+    """Hold the folder, which is made where it is missing; LockError if it is held.
+
+    Database locks do not do: several environments share the folder.
+    """
+    with writing():
+        _make(folder)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockError(
+                "another backup or restore is at work",
+                [f"it holds {folder}"],
+                "Run the command again when that one has ended.",
+            ) from None
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield folder
+    finally:
+        os.close(held)
+
+
+def _make(folder: Path) -> None:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        give(path)
+
+
+def give(path: Path) -> None:
+    """Give what root has made in a person's project to that person."""
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Raise BackupError for a disk or folder that takes no more."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the disk"
+        raise BackupError(
+            "a file could not be written",
+            [f"{where}: {error.strerror}"],
+            "Make room, or let this user write there. Nothing of it was kept.",
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a finished folder its name, durably."""
+    for path in (*partial.iterdir(), partial):
+        give(path)
+    sync(partial)
+    partial.rename(final)
+    sync(final.parent)
+
+
+def backups(settings: Settings) -> dict[Path, Manifest]:
+    """Return the whole backups of this environment by name and size, oldest first."""
+    folder = settings.backups.folder
+    found: dict[Path, Manifest] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        said = manifest.peek(path)
+        if said is not None and said.environment == settings.environment:
+            found[path] = said
+    return found
+
+
+def retain(settings: Settings, newest: Path, report: Report) -> None:
+    """Remove the oldest backups over ``backup_keep``; never ``newest``."""
+    others = [path for path in backups(settings) if path != newest]
+    for path in others[: max(0, len(others) + 1 - settings.backups.keep)]:
+        doomed = path.with_name(f"{PARTIAL}{path.name}")
+        try:
+            path.rename(doomed)
+            shutil.rmtree(doomed)
+        except OSError as error:
+            report(f"An old backup stays: {path.name}: {error.strerror}")

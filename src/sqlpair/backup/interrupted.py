@@ -1,0 +1,35 @@
+"""What a restore that died leaves in the folder of backups: a folder with its id.
+
+Light: every run looks, and hardly ever finds any. ``exchange`` knows what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from sqlpair.project.settings import Settings
+
+ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}")
+
+
+def folder(settings: Settings, identifier: str) -> Path:
+    """Return the folder in which the restore ``identifier`` works."""
+    return settings.backups.folder / f"{_prefix(settings)}{identifier}"
+
+
+def interrupted(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of restores that died, or are still at it."""
+    prefix = _prefix(settings)
+    try:
+        found = os.listdir(settings.backups.folder)  # noqa: PTH208 - names are enough
+    except OSError:
+        return ()
+    names = (name.removeprefix(prefix) for name in found if name.startswith(prefix))
+    return tuple(sorted(name for name in names if ID.fullmatch(name)))
+
+
+def _prefix(settings: Settings) -> str:
+    # Another environment has other databases, and the same folder.
+    return f".restore-{settings.environment}-"

@@ -1,0 +1,190 @@
+"""What a backup says of itself, and whether it is still what it was.
+
+A backup is a folder: a dump of each database, ``manifest.json``, and ``SHA256SUMS``,
+which covers all the others and which ``sha256sum -c`` understands. Reading one proves
+every byte of it, or raises BackupError; nothing it names lies outside the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlpair.backup.interrupted import ID
+from sqlpair.errors import BackupError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+FILE = re.compile(r"[a-z][a-z0-9_]*\.[a-z]+")
+CHUNK = 1 << 20
+
+
+class Copy(NamedTuple):
+    """One database in a backup: its dump, and where the database was.
+
+    ``revisions`` and ``applied`` are the version table and the ledger at that moment.
+    """
+
+    name: str
+    driver: str
+    file: str
+    size: int
+    sha256: str
+    server: str
+    tool: str
+    revisions: tuple[str, ...]
+    applied: tuple[int, ...]
+
+
+class Manifest(NamedTuple):
+    """A backup of all databases at one schema version."""
+
+    id: str
+    created_at: str
+    created_by: str
+    sqlpair: str
+    environment: str
+    schema_version: int
+    databases: tuple[Copy, ...]
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest and the checksums of all files into ``folder``, durably."""
+    values: dict[str, Any] = {"format": FORMAT} | manifest._asdict()
+    values["databases"] = [copy._asdict() for copy in manifest.databases]
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    write_file(folder / MANIFEST, text.encode())
+    write_file(folder / SUMS, _sums(folder, manifest.databases).encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a new 0600 file, durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sums(folder: Path, copies: Sequence[Copy]) -> str:
+    lines = [f"{copy.sha256}  {copy.file}\n" for copy in copies]
+    return "".join([*lines, _line(folder / MANIFEST)])
+
+
+def _line(path: Path) -> str:
+    return f"{checksum(path)}  {path.name}\n"
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def peek(folder: Path) -> Manifest | None:
+    """Return the manifest of a whole backup by its names and sizes; None for others.
+
+    Quick: it reads no dump.
+    """
+    if not ID.fullmatch(folder.name) or folder.is_symlink():
+        return None
+    try:
+        manifest = _read(folder)
+        _check_sizes(folder, manifest)
+        if (folder / SUMS).read_text("ascii") != _sums(folder, manifest.databases):
+            return None
+    except (BackupError, OSError, UnicodeDecodeError):
+        return None
+    return manifest
+
+
+def read(folder: Path) -> Manifest:
+    """Return the manifest of ``folder`` once every byte of the backup is proven."""
+    try:
+        sums = (folder / SUMS).read_bytes()
+        if not sums.endswith(_line(folder / MANIFEST).encode()):
+            raise _altered(folder / MANIFEST, f"its SHA-256 is not the one in {SUMS}")
+        manifest = _read(folder)
+        _check_sizes(folder, manifest)
+        for copy in manifest.databases:
+            found = checksum(folder / copy.file)
+            if found != copy.sha256:
+                raise _altered(
+                    folder / copy.file,
+                    f"its SHA-256 is {found[:12]}…, the manifest says"
+                    f" {copy.sha256[:12]}…",
+                )
+        if sums != _sums(folder, manifest.databases).encode():
+            raise _altered(folder / SUMS, f"{SUMS} and the manifest disagree")
+    except OSError as error:
+        raise _altered(Path(error.filename), f"{error.strerror}") from None
+    return manifest
+
+
+def _altered(path: Path, evidence: str) -> BackupError:
+    return BackupError(
+        "the backup is not what was written",
+        [str(path), evidence],
+        "Restore another one. No database was touched.",
+    )
+
+
+def _check_sizes(folder: Path, manifest: Manifest) -> None:
+    for copy in manifest.databases:
+        path = folder / copy.file
+        if path.is_symlink() or not path.is_file():
+            raise _altered(path, "the file is not there")
+        size = path.stat().st_size
+        if size != copy.size:
+            raise _altered(
+                path, f"it has {size} bytes, the manifest says {copy.size} bytes"
+            )
+
+
+def _read(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        if values["format"] != FORMAT:
+            raise BackupError(
+                f"the backup is of format {values['format']}, this is {FORMAT}",
+                [str(path)],
+                "Restore it with the version of sqlpair that made it, or a newer one.",
+            )
+        return _manifest(values)
+    except OSError as error:
+        raise _altered(path, f"it cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, LookupError) as error:
+        raise _altered(path, f"it is no manifest: {error}") from None
+
+
+def _manifest(values: dict[str, Any]) -> Manifest:
+    kinds = {"schema_version": int, "databases": list}
+    known = _typed(Manifest._fields, kinds, values)
+    copies = tuple(_copy(entry) for entry in known.pop("databases"))
+    return Manifest(**known, databases=copies)
+
+
+def _copy(values: dict[str, Any]) -> Copy:
+    kinds = {"size": int, "revisions": list, "applied": list}
+    known = _typed(Copy._fields, kinds, values)
+    if not FILE.fullmatch(known["file"]):
+        raise ValueError(f"{known['file']!r} is no name of a dump")
+    revisions = tuple(str(item) for item in known.pop("revisions"))
+    applied = tuple(int(item) for item in known.pop("applied"))
+    return Copy(**known, revisions=revisions, applied=applied)
+
+
+def _typed(
+    fields: Sequence[str], kinds: dict[str, type], values: dict[str, Any]
+) -> dict[str, Any]:
+    for field in fields:
+        if type(values[field]) is not kinds.get(field, str):
+            raise ValueError(f"{field} is {values[field]!r}")
+    return {field: values[field] for field in fields}

@@ -1,0 +1,195 @@
+"""A restore: every database goes back to a backup, all of them or none.
+
+    verify    every byte of the backup, before a database is so much as connected to
+    stage     a copy beside each live database, proven to be where the manifest says
+    exchange  the copies for the live databases (``exchange``), which are kept
+
+Nobody else may be connected: what an application wrote meanwhile would be put aside
+with the old database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup.directory import Progress, unseen
+from sqlpair.backup.manifest import Copy, Manifest
+from sqlpair.backup.swap import Exchanges
+from sqlpair.databases.interface import Report, driver_of
+from sqlpair.errors import BackupError, SqlpairError, UsageError
+from sqlpair.ledger import tables, write_sql
+from sqlpair.ledger.log import Journal
+from sqlpair.project.settings import Settings
+from sqlpair.runner import two_phase
+
+METHOD = "restore"
+
+
+class Restored(NamedTuple):
+    """What a restore did.
+
+    ``kept`` are the names under which the databases that were live can still be had,
+    each with the command that removes it.
+    """
+
+    id: str
+    manifest: Manifest
+    kept: Mapping[str, str]
+
+
+def restore(
+    settings: Settings, source: str, report: Report, progress: Progress = unseen
+) -> Restored:
+    """Put every database back to ``source``, a folder or the name of a backup.
+
+    Raises SqlpairError; the databases are then as they were, unless it says otherwise.
+    """
+    swap.settle(settings, report)
+    identifier = tables.new_id()
+    journal = Journal(settings, identifier)
+    try:
+        folder = find(settings, source)
+        said = _verified(settings, folder, report)
+        journal.line("restoring", folder=folder.name, version=said.schema_version)
+        kept = _restore(settings, identifier, folder, said, report, progress)
+    except BaseException as error:
+        journal.failed(error)
+        raise
+    journal.line("restored", folder=folder.name, version=said.schema_version)
+    journal.close()
+    return Restored(identifier, said, kept)
+
+
+def find(settings: Settings, source: str) -> Path:
+    """Return the folder that ``source`` means; UsageError when there is none."""
+    for path in (settings.root / source, settings.backups.folder / source):
+        if source and path.is_dir():
+            return path
+    there = [
+        f"{path.name}: version {said.schema_version}, by {said.created_by}"
+        for path, said in directory.backups(settings).items()
+    ]
+    raise UsageError(
+        f"there is no backup {source!r}",
+        there[-10:] or [f"none is in {settings.backups.folder}"],
+        "Name one: make restore FROM=state/backups/...",
+    )
+
+
+def _verified(settings: Settings, folder: Path, report: Report) -> Manifest:
+    report(f"Checking every byte of {folder}")
+    said = manifest.read(folder)
+    if said.environment != settings.environment:
+        raise BackupError(
+            f"the backup is of {said.environment}, this is {settings.environment}",
+            [str(folder)],
+            f"Restore it with APP_ENV={said.environment}. No database was touched.",
+        )
+    theirs = sorted(f"{copy.name} ({copy.driver})" for copy in said.databases)
+    ours = sorted(f"{item.name} ({item.driver})" for item in settings.databases)
+    if theirs != ours:
+        raise BackupError(
+            "the backup is of other databases than alembic.ini names",
+            [f"the backup: {', '.join(theirs)}", f"alembic.ini: {', '.join(ours)}"],
+            "No database was touched.",
+        )
+    return said
+
+
+def _restore(
+    settings: Settings,
+    identifier: str,
+    source: Path,
+    said: Manifest,
+    report: Report,
+    progress: Progress,
+) -> Mapping[str, str]:
+    noted = False
+    try:
+        with ExitStack() as resources:
+            sessions = two_phase.hold(settings, report, resources)
+            resources.enter_context(directory.working(settings.backups.folder))
+            exchanges = Exchanges(settings, sessions, identifier, report, progress)
+            resources.callback(exchanges.close)
+            exchanges.check()
+            try:
+                with directory.writing():
+                    exchanges.work.mkdir(mode=0o700)
+                    for copy in said.databases:
+                        _stage(copy, source, exchanges, report, progress)
+                    exchanges.note(source, said.schema_version)
+            except BaseException:
+                with suppress(SqlpairError):
+                    exchanges.discard()
+                raise
+            noted = True
+            exchanges.run([copy.name for copy in said.databases])
+            exchanges.finish(said.schema_version)
+    except BaseException as error:
+        # The locks are free again, and the databases tell how far it came.
+        finished = noted and identifier in _settled(settings, report)
+        if not finished or not isinstance(error, SqlpairError):
+            raise
+    return exchanges.kept
+
+
+def _settled(settings: Settings, report: Report) -> tuple[str, ...]:
+    try:
+        return swap.settle(settings, report)
+    except SqlpairError as error:
+        report(f"The next command finishes or takes back this restore: {error.what}")
+        return ()
+
+
+def _stage(
+    copy: Copy,
+    source: Path,
+    exchanges: Exchanges,
+    report: Report,
+    progress: Progress,
+) -> None:
+    """Make the copy, prove it, and let its history say what it comes from."""
+    report(f"Restoring {copy.name} beside the live database")
+    staging = exchanges[copy.name]
+    shown = partial(progress, copy.name)
+    staging.stage(source / copy.file, copy.tool, exchanges.deadline, shown)
+    session = driver_of(staging.copy).connect(
+        staging.copy, read_only=False, report=report
+    )
+    assert session is not None
+    try:
+        state = tables.read(session)
+        _check(copy, state)
+        entry = write_sql.Entry(
+            exchanges.id,
+            exchanges.transaction,
+            METHOD,
+            who=tables.who(),
+            at=write_sql.moment(),
+        )
+        session.lock(report)
+        session.begin()
+        write_sql.note_restore(session, state, entry)
+        session.commit()
+    finally:
+        session.close()
+
+
+def _check(copy: Copy, state: tables.State) -> None:
+    found = tuple(row.number for row in state.applied)
+    if (state.revisions, found) == (copy.revisions, copy.applied):
+        return
+    raise BackupError(
+        f"{copy.name}: the restored copy is not where the manifest says",
+        [
+            f"the manifest: {', '.join(copy.revisions) or 'base'},"
+            f" {len(copy.applied)} applied",
+            f"the copy: {', '.join(state.revisions) or 'base'}, {len(found)} applied",
+        ],
+        "Restore another backup. Nothing was changed.",
+    )

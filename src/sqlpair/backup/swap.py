@@ -1,0 +1,164 @@
+"""The exchange of all databases for their restored copies: all of them or none.
+
+From the moment every copy is proven until the last database is exchanged, a note lies
+in the folder of backups. A run that dies in between leaves it, and ``settle`` finds it
+before anything else changes a database. Each copy's ``schema_history`` names the
+restore, so a database itself tells whether it has been exchanged. If any has, the
+others follow; if none has, the copies go.
+
+What cannot hold a commit open (SQLite) goes first, as in a deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from sqlpair.backup import directory, interrupted
+from sqlpair.backup.directory import Progress, unseen
+from sqlpair.backup.manifest import write_file
+from sqlpair.databases.interface import Exchange, Report, Session, driver_of
+from sqlpair.errors import BackupError
+from sqlpair.ledger import tables, version
+from sqlpair.ledger.log import Journal
+from sqlpair.project.settings import Settings
+from sqlpair.runner import two_phase
+
+NOTE = "restore.json"
+
+
+class Exchanges:
+    """The exchanges of one restore; every database's deployment lock is held."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Mapping[str, Session],
+        identifier: str,
+        report: Report,
+        progress: Progress = unseen,
+    ):
+        self.id = identifier
+        self.transaction = two_phase.transaction_id(identifier, 1)
+        self.deadline = time.monotonic() + settings.backups.timeout
+        self.work = interrupted.folder(settings, identifier)
+        self._settings = settings
+        self._sessions = sessions
+        self._report = report
+        self._progress = progress
+        self._all: dict[str, Exchange] = {}
+        try:
+            for name, session in sessions.items():
+                driver = driver_of(session.database)
+                self._all[name] = driver.exchange(session, identifier, self.work)
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, name: str) -> Exchange:
+        """Return the exchange of the database ``name``."""
+        return self._all[name]
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What the databases are called that were live, and how to remove them."""
+        return {exchange.kept: exchange.removal for exchange in self._all.values()}
+
+    def check(self) -> None:
+        """Raise what can be known before anything is made."""
+        for exchange in self._all.values():
+            exchange.check()
+
+    def note(self, source: Path, schema_version: int) -> None:
+        """Note, durably, that every copy is proven: from here on there is a way on."""
+        values = {
+            "source": str(source),
+            "schema_version": schema_version,
+            "databases": list(self._all),
+        }
+        unfinished = self.work / f"{NOTE}.new"
+        write_file(unfinished, json.dumps(values).encode())
+        unfinished.rename(self.work / NOTE)
+        directory.sync(self.work)
+        directory.sync(self.work.parent)
+
+    def pending(self) -> list[str]:
+        """Return the databases that have not been exchanged: they say so."""
+        return [
+            name
+            for name, session in self._sessions.items()
+            if not tables.committed(session, self.transaction)
+        ]
+
+    def run(self, names: Collection[str]) -> None:
+        """Exchange the databases ``names``: shut all others out, then commit."""
+        ordered = sorted(names, key=lambda name: self._sessions[name].can_prepare)
+        for name in ordered:
+            self._all[name].prepare(self.deadline, partial(self._progress, name))
+        for name in ordered:
+            self._report(f"Putting the copy of {name} in place")
+            self._all[name].commit(self.deadline, partial(self._progress, name))
+
+    def discard(self) -> None:
+        """Remove the copies, and the note."""
+        for exchange in self._all.values():
+            exchange.discard()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def finish(self, schema_version: int) -> None:
+        """Let ``.env`` follow the databases, and remove the note."""
+        version.write(self._settings, schema_version)
+        shutil.rmtree(self.work)
+
+    def close(self) -> None:
+        """Let everybody in again."""
+        for exchange in self._all.values():
+            exchange.close()
+
+
+def settle(settings: Settings, report: Report) -> tuple[str, ...]:
+    """Finish or take back restores that died. Returns the ids of those finished."""
+    return tuple(
+        identifier
+        for identifier in interrupted.interrupted(settings)
+        if _settle(settings, identifier, report)
+    )
+
+
+def _settle(settings: Settings, identifier: str, report: Report) -> bool:
+    with ExitStack() as resources:
+        sessions = two_phase.hold(settings, report, resources)
+        resources.enter_context(directory.working(settings.backups.folder))
+        exchanges = Exchanges(settings, sessions, identifier, report)
+        resources.callback(exchanges.close)
+        if not exchanges.work.exists():  # its own run was still at it
+            return False
+        note = exchanges.work / NOTE
+        pending = exchanges.pending() if note.exists() else list(sessions)
+        if len(pending) == len(sessions):
+            exchanges.discard()
+            report(f"Took back an interrupted restore ({identifier})")
+            return False
+        said = json.loads(note.read_text())
+        if said["databases"] != list(sessions):
+            raise BackupError(
+                "an interrupted restore is of other databases than alembic.ini names",
+                [f"{note}: {', '.join(said['databases'])}"],
+                "Run this with the alembic.ini that the restore had.",
+            )
+        journal = Journal(settings, identifier)
+        try:
+            exchanges.run(pending)
+            exchanges.finish(said["schema_version"])
+        except BaseException as error:
+            journal.failed(error)
+            raise
+        journal.line("restored", folder=said["source"], settled=True)
+        journal.close()
+    report(f"Finished an interrupted restore ({identifier})")
+    return True

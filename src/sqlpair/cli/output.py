@@ -1,0 +1,260 @@
+"""What every command prints with: results, progress, failures, questions.
+
+At a terminal Rich draws it. In a pipe or a file the same text is written as it is,
+without Rich: importing that takes longer than what most commands have to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import click
+
+from sqlpair.cli.fast_path import write
+from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.verify.problem import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNBROKEN = 10_000  # wider than any line
+CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
+PADDING = ("  ", "")
+
+Styled = tuple[str, str]  # a text, and its style as Rich calls it
+Cell = str | Styled | list[Styled]
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Print a line of the result."""
+    _print([(text, style)], sys.stdout)
+
+
+def progress(text: str) -> None:
+    """Print what is going on, for who waits."""
+    _print([(text, "dim")], sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print what a person ought to know before or beside the result."""
+    _print([(text, "yellow")], sys.stderr)
+
+
+def fail(error: SqlpairError | Interrupted) -> None:
+    """Print a failure; its traceback too when SQLPAIR_DEBUG is set."""
+    if os.environ.get("SQLPAIR_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    first, newline, rest = str(error).partition("\n")
+    _print([(first, "bold red"), (newline + rest, "")], sys.stderr)
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Print each with its evidence and its remedy."""
+    for number, problem in enumerate(found):
+        say(f"  ! {problem.what}", "yellow")
+        for line in problem.evidence:
+            say(f"    {line}")
+        # Ten columns by hand are one remedy.
+        following = found[number + 1].remedy if number + 1 < len(found) else ""
+        if problem.remedy and problem.remedy != following:
+            for line in problem.remedy.splitlines():
+                say(f"    {line}", "dim")
+            say()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows in columns; a header that ends with a dot puts its column right.
+
+    A terminal cuts what is too long for it, so the last columns matter least.
+    """
+    grid = [[_styled(cell) for cell in row] for row in rows]
+    if any(title.strip(".") for title in header):
+        grid.insert(0, [[(title.removesuffix("."), "bold dim")] for title in header])
+    widths = [max(map(_width, column)) for column in zip(*grid, strict=True)]
+    for row in grid:
+        line = []
+        for title, cell, width in zip(header, row, widths, strict=True):
+            space = (" " * (width - _width(cell)), "")
+            right = title.endswith(".")
+            line += [PADDING, *([space, *cell] if right else [*cell, space])]
+        _print(line, sys.stdout, cut=True)
+
+
+def raw(text: str) -> None:
+    """Print a line of the result for a program, exactly as it is.
+
+    SqlpairError where it cannot be: a program would take a part for the whole.
+    """
+    if not write(sys.stdout, f"{text}\n"):
+        raise SqlpairError("the result could not be written")
+
+
+def dump(value: Any) -> None:
+    """Print a result for a program, as JSON."""
+    import json
+
+    raw(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Ask, and leave with exit code 1 unless the answer is yes.
+
+    UsageError where nobody is there to answer.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this asks first, and there is no terminal to answer at",
+            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
+        )
+    if not click.confirm(question, err=True):
+        warn("Nothing was changed.")
+        sys.exit(1)
+
+
+@contextmanager
+def bar(*, of_bytes: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show how far something has come: its name, what is done, what there is if known.
+
+    Only at a terminal, where nothing of it stays.
+    """
+    if not _at_terminal(sys.stderr):
+        yield lambda _what, _done, _total: None
+        return
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+    )
+
+    amount = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount)
+    screen = _console(sys.stderr)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as shown:
+        tasks = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(escape(what), total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def status() -> Iterator[Callable[[object], None]]:
+    """Show what is being done at the moment, and how long it has taken.
+
+    Only at a terminal, where nothing of it stays.
+    """
+    if not _at_terminal(sys.stderr):
+        yield lambda _what: None
+        return
+    from rich.markup import escape
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    screen = _console(sys.stderr)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as shown:
+        tasks = [shown.add_task("", visible=False)]
+
+        def show(what: object) -> None:
+            shown.remove_task(tasks.pop())
+            tasks.append(shown.add_task(escape(str(what))))
+
+        yield show
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a time as a person reads it."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _print(line: Sequence[Styled], stream: TextIO, *, cut: bool = False) -> None:
+    if not _at_terminal(stream):
+        text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
+        write(stream, f"{text.rstrip() if cut else text}\n")
+        return
+    from rich.text import Text
+
+    drawn = Text.assemble(*line)
+    if cut:
+        drawn.rstrip()
+        _console(stream).print(drawn, overflow="ellipsis", no_wrap=True)
+    else:
+        _console(stream).print(drawn)
+
+
+def _at_terminal(stream: TextIO) -> bool:
+    """Say whether Rich might take the stream for a terminal."""
+    forced = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE") == "1"
+    return stream.isatty() or bool(forced)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    # In a pipe or a log no line is to be broken or cut to fit a terminal.
+    width = None if stream.isatty() else UNBROKEN
+    file = cast("TextIO", _Lenient(stream))
+    return Console(file=file, width=width, highlight=False)
+
+
+class _Lenient:
+    """A stream for Rich, which would end the process where nobody reads any more."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.encoding = stream.encoding
+        self.isatty = stream.isatty
+        self.fileno = stream.fileno
+
+    def write(self, text: str) -> int:
+        write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: it is written at once."""
+
+
+def _styled(cell: Cell) -> list[Styled]:
+    if isinstance(cell, list):
+        return cell
+    return [cell if isinstance(cell, tuple) else (cell, "")]
+
+
+def _width(cell: list[Styled]) -> int:
+    """Return how many columns of a terminal the cell takes."""
+    text = "".join(text for text, _ in cell)
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    wide = sum(east_asian_width(letter) in "FW" for letter in text)
+    return len(text) + wide - sum(map(bool, map(combining, text)))

@@ -1,0 +1,1 @@
+"""The interface to a database, and what implements it for each engine."""

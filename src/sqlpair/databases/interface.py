@@ -1,0 +1,344 @@
+"""Drivers: the only rooms in which PostgreSQL and SQLite differ.
+
+A driver offers ``connect(database, read_only=…) -> Session``, ``split(text)`` and what
+else ``Driver`` names. Its Session speaks the engine's own tongue behind one interface:
+
+- transactions are the session's own (``begin``, ``commit``, ``rollback``); neither
+  SQLAlchemy nor the DB-API driver starts or ends one behind its back;
+- SQL is sent as it is written: no parameters, no ``%`` or ``:name`` to escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from sqlpair.errors import SqlpairError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from sqlpair.databases.observed import Observer
+    from sqlpair.databases.row_shape import Contents
+    from sqlpair.databases.row_shape import Table as Shape
+    from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
+    from sqlpair.runner.data_loss import Inspector
+    from sqlpair.schema.model import Schema
+    from sqlpair.verify.references import Column
+
+Report = Callable[[str], None]
+# Bytes done, and of how many where that is known.
+Progress = Callable[[int, int | None], None]
+
+
+class UnpreparableError(SqlpairError):
+    """The server will not prepare this transaction, and has rolled it back."""
+
+
+class Table(NamedTuple):
+    """How an engine's bookkeeping tables are written in SQL.
+
+    ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
+    the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
+    qualifies their names (a migration can move neither), ``add_column`` what adds a
+    column that may be there already (nothing where the engine cannot), and ``join`` the
+    aggregate that joins texts.
+    """
+
+    key: str
+    timestamp: str
+    now: str
+    schema: str
+    prefix: str
+    add_column: str
+    join: str
+
+
+class Session(Protocol):
+    """One connection to one database."""
+
+    database: Database
+    table: Table
+    can_prepare: bool
+    """Whether the engine knows prepared transactions at all."""
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Return the result of one query, a dict for each row."""
+
+    def execute(self, sql: str) -> None:
+        """Run one or more statements of the engine's own."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A transaction that writes nothing and sees one state of the database."""
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        """Return the rows of one query as they come, within a snapshot."""
+
+    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
+        """Return the rows of a file's statement as they come, within a snapshot.
+
+        StatementError names the line that failed.
+        """
+
+    def columns(self, table: str) -> list[str]:
+        """Return a bookkeeping table's columns; none when it is not there."""
+
+    def begin(self) -> None:
+        """Start a transaction that may write, under the deployment lock."""
+
+    def check(self) -> None:
+        """Raise what a commit would raise; the transaction stays open."""
+
+    def commit(self) -> None:
+        """Commit, durably."""
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one; never raises."""
+
+    def prepare(self, transaction: str) -> bool:
+        """Make the transaction durable yet undecided; False where that cannot be.
+
+        UnpreparableError when it is this transaction that cannot be.
+        """
+
+    def prepared(self) -> list[str]:
+        """Return this ledger's transactions that were left undecided."""
+
+    def decide(self, transaction: str, *, commit: bool) -> None:
+        """Commit or roll back a prepared transaction, over a new connection if lost."""
+
+    def reconnect(self) -> None:
+        """Roll back; connect again where the connection was lost.
+
+        When it returns, nothing that was sent before is running any more.
+        """
+
+    def lock(self, report: Report) -> None:
+        """Take the deployment lock; LockError after ``lock_wait`` seconds."""
+
+    def assert_locked(self) -> None:
+        """LockError if the deployment lock was lost meanwhile."""
+
+    def run(self, statements: Iterable[Statement], path: Path) -> None:
+        """Run a file's statements, then ``reset``.
+
+        StatementError names the line that failed.
+        """
+
+    def reset(self) -> None:
+        """Undo what a migration changed in the session: role, search_path, ...
+
+        HistoryError when it has ended the transaction it ran in.
+        """
+
+    def assert_direct(self) -> None:
+        """ConnectError where ``run_alone`` would not have a connection of its own."""
+
+    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
+        """Run a file's statements outside a transaction, as by hand.
+
+        StatementError tells which of them were done and stay.
+        """
+
+    def inspector(self) -> Inspector:
+        """Return what counts the rows that a downgrade would lose."""
+
+    def column(self, table: str, name: str) -> Column:
+        """Return a column that a reference across databases speaks of."""
+
+    def alembic_connection(self) -> Connection:
+        """Return a SQLAlchemy connection that shares this session's transaction."""
+
+    def schema(self) -> Schema:
+        """Describe the live schema, bookkeeping tables left out, within a snapshot."""
+
+    def close(self) -> None:
+        """Disconnect; an open transaction is rolled back, locks are freed."""
+
+
+class Dumped(NamedTuple):
+    """By what a dump was made: the server's version, and the program's."""
+
+    server: str
+    tool: str
+
+
+class Exchange(Protocol):
+    """A copy beside a live database, and the exchange of the two.
+
+    The live database is untouched until ``prepare`` and changed by ``commit`` alone,
+    which a kill at any moment leaves done or not done. ``session`` closes on the way.
+    """
+
+    copy: Database
+    """The copy, as a database of its own."""
+
+    kept: str
+    """What the live database is called afterwards."""
+
+    removal: str
+    """The command that removes what was kept."""
+
+    def check(self) -> None:
+        """Raise what can be known early: a missing right, another user."""
+
+    def stage(self, dump: Path, tool: str, deadline: float, progress: Progress) -> None:
+        """Make the copy from a dump."""
+
+    def prepare(self, deadline: float, progress: Progress) -> None:
+        """Shut everybody else out; LockError, naming them, where they will not go."""
+
+    def commit(self, deadline: float, progress: Progress) -> None:
+        """Let the copy be the live database, durably."""
+
+    def discard(self) -> None:
+        """Remove the copy, whole or not, and what ``prepare`` made."""
+
+    def close(self) -> None:
+        """Let everybody in again; before ``commit``, to what there was."""
+
+
+class Driver(Protocol):
+    """What is offered for one kind of database."""
+
+    SCRIPT_HEADER: str
+    """What opens a script: how to run it, and the session it needs."""
+
+    SCRIPT_BEGIN: str
+    """What opens a transaction in a script, as a deployment would."""
+
+    SCRIPT_RESET: str
+    """What undoes a migration's session settings in a script."""
+
+    SCRIPT_COMMIT: str
+    """What ends a transaction in a script."""
+
+    DUMP_SUFFIX: str
+    """How the name of a dump ends."""
+
+    def table(self, database: Database) -> Table:
+        """Say how bookkeeping tables are written."""
+
+    def connect(
+        self, database: Database, *, read_only: bool, report: Report
+    ) -> Session | None:
+        """Connect. With ``read_only``, None when there is no database yet."""
+
+    def split(self, text: str) -> Iterator[Statement]:
+        """Split a SQL text into statements."""
+
+    def dump(
+        self, session: Session, target: Path, deadline: float, progress: Progress
+    ) -> Dumped:
+        """Copy the database, as it is at one moment, into the empty file ``target``.
+
+        Holds nobody up. BackupError when it is not done by ``deadline``, on the
+        monotonic clock, or the database is damaged.
+        """
+
+    def check_dump(
+        self, database: Database, dump: Path, tool: str, deadline: float
+    ) -> None:
+        """BackupError unless ``dump``, made by ``tool``, reads as whole."""
+
+    def scratch(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> AbstractContextManager[Session]:
+        """Make an empty database in which ``files`` can run; it goes with the block.
+
+        It is of the kind of ``database``, and nothing that runs in it reaches that.
+        """
+
+    def tables(self, session: Session) -> Sequence[Shape]:
+        """Return what a row of each table has to be, bookkeeping tables left out."""
+
+    def contents(self, session: Session) -> Contents:
+        """Return every row of every table, bookkeeping tables left out."""
+
+    def literal(self, column: str) -> str:
+        """Return the SQL expression for a column's value as a literal."""
+
+    def copied(
+        self, session: Session, report: Report
+    ) -> AbstractContextManager[Session]:
+        """Restore a dump of a scratch database beside it; it goes with the block.
+
+        No transaction may be open.
+        """
+
+    def observer(self, session: Session) -> Observer:
+        """Return what watches ``session`` in a rehearsal."""
+
+    def script(self, session: Session) -> str:
+        """Write schema and rows as the engine's own dump in SQL does."""
+
+    def schema_sql(self, session: Session) -> Sequence[str]:
+        """Return the statements that make the schema in an empty database, to be read.
+
+        Bookkeeping tables are left out; the same schema gives the same statements.
+        """
+
+    def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
+        """The exchange of a locked database in the restore of that id; still undone."""
+
+
+# Where a driver's package keeps what the driver offers.
+_MODULES = {
+    "connect": "session",
+    "table": "session",
+    "split": "split",
+    "SCRIPT_HEADER": "script",
+    "SCRIPT_BEGIN": "script",
+    "SCRIPT_RESET": "script",
+    "SCRIPT_COMMIT": "script",
+    "DUMP_SUFFIX": "dump",
+    "dump": "dump",
+    "check_dump": "dump",
+    "exchange": "swap",
+    "scratch": "scratch",
+    "copied": "clone",
+    "script": "clone",
+    "contents": "row_values",
+    "literal": "row_values",
+    "tables": "row_values",
+    "observer": "observer",
+    "schema_sql": "schema_sql",
+}
+
+
+class _Driver:
+    """A driver whose modules are imported when they are first needed.
+
+    Most runs have nothing to do, and need just ``connect``.
+    """
+
+    def __init__(self, name: str):
+        self._package = f"sqlpair.databases.{name}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(name)
+        module = import_module(f"{self._package}.{_MODULES[name]}")
+        offered = getattr(module, name)
+        setattr(self, name, offered)
+        return offered
+
+
+_drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
+
+
+def driver_of(database: Database) -> Driver:
+    """Return the driver for ``database``."""
+    return cast("Driver", _drivers[database.driver])
+
+
+def quote(text: str) -> str:
+    """Return ``text`` as a SQL literal, for either engine.
+
+    PostgreSQL sessions here have standard_conforming_strings on.
+    """
+    return "'" + text.replace("'", "''") + "'"

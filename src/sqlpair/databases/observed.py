@@ -1,0 +1,68 @@
+"""What a driver observes of a statement that runs in a rehearsal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from sqlpair.project.statement import Statement
+
+
+class Lock(NamedTuple):
+    """A lock on a table that was there before; ``blocks`` says whom, in words.
+
+    ``strong``: it keeps others from writing, at least.
+    """
+
+    table: str
+    mode: str
+    blocks: str
+    strong: bool
+
+
+class Observed(NamedTuple):
+    """One statement that ran.
+
+    ``rows`` is how many it touched, None where the engine does not say. ``locks`` are
+    those it added, of each table the strongest. ``rewritten`` are the tables that it
+    wrote anew.
+    """
+
+    line: int
+    text: str
+    milliseconds: int
+    rows: int | None
+    locks: tuple[Lock, ...]
+    rewritten: tuple[str, ...]
+
+
+class Observer(Protocol):
+    """Watches one database while its session's transaction is open.
+
+    Made before the transaction begins, closed after it was rolled back.
+    """
+
+    note: str
+    """What the whole transaction means for others; empty where locks tell."""
+
+    def begin(self) -> None:
+        """Take in what is there, just before the transaction begins."""
+
+    def run(self, statement: Statement, path: Path) -> Observed:
+        """Run a statement of the file ``path``; StatementError when it is refused."""
+
+    def run_back(self, statement: Statement, path: Path) -> None:
+        """Run a statement of a rollback; what it did is undone before the next run."""
+
+    def strong(self) -> tuple[Lock, ...]:
+        """Return the strong locks that the transaction holds now."""
+
+    def cancel(self) -> None:
+        """Stop the statement that is running; called from another thread."""
+
+    def end(self) -> None:
+        """Take in what a rollback will not undo, at the end of the transaction."""
+
+    def restore(self) -> tuple[str, ...]:
+        """Put that back, after the rollback; say what could not be."""

@@ -1,0 +1,150 @@
+"""A PostgreSQL schema, described from pg_catalog.
+
+Two databases with the same description accept the same statements, whichever server
+from 14 on holds them and however they came about. Left out on purpose: owners,
+privileges and tablespaces (they belong to the environment), data and sequences' last
+values, what belongs to an extension, system and temporary schemas.
+
+Names in ``public`` are written without their schema; what the server writes in
+definitions is fully qualified.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from sqlpair.databases.postgresql import (
+    catalog_objects,
+    catalog_rare,
+    catalog_relations,
+    deparse,
+    viewdef,
+)
+from sqlpair.schema.model import Attribute, ObjectKey, Schema, SchemaObject, without
+
+Fetch = Callable[[str], list[tuple[Any, ...]]]
+Address = tuple[Any, ...]  # catalog, oid, sub-id
+
+# What the server's writing depends on. An empty search_path qualifies every name, and
+# lets no function of the database's own stand in for one of pg_catalog's.
+_SETTINGS = {
+    "search_path": "",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+}
+
+# Texts that are not the server's writing: what stands in them is nobody's to change.
+_VERBATIM = {"body", "comment", "labels", "settings", "library", "storage parameters"}
+
+_SIGNED = {
+    "function", "procedure", "aggregate", "window function", "cast", "operator",
+    "operator class", "operator family",
+}  # fmt: skip
+_QUERIES = (
+    *catalog_objects.QUERIES,
+    *catalog_rare.QUERIES,
+    *catalog_relations.QUERIES,
+)
+
+
+def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
+    """The schema, without the objects named in ``own`` and their parts.
+
+    ``fetch`` runs a query as it is and gives its rows, each time in one and the same
+    transaction: the settings above hold for that transaction, and are put back.
+    """
+    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
+    (before,) = fetch(f"SELECT {reading}")
+    _configure(fetch, _SETTINGS.values())
+    if fetch("SELECT current_setting('search_path')")[0][0] != "":
+        raise RuntimeError("catalog() needs a fetch that stays in one transaction")
+    schema = _read(fetch)
+    _configure(fetch, before)
+    return without(schema, own)
+
+
+def qualified(schema: str, name: str) -> str:
+    """The name of a relation in ``schema``, as a description has it."""
+    return _name("", [schema, name])
+
+
+def _configure(fetch: Fetch, values: Iterable[str]) -> None:
+    quoted = (value.replace("'", "''") for value in values)
+    settings = zip(_SETTINGS, quoted, strict=True)
+    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings)
+    fetch(f"SELECT {', '.join(calls)}")
+
+
+def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
+    members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
+    found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
+    attributes: dict[Address, dict[str, Attribute]] = {}
+    for query in _QUERIES:
+        for row in fetch(query):
+            at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
+            if at[:2] in members:
+                continue
+            found[at] = ObjectKey(kind, _name(kind, json.loads(name))), owner, position
+            attributes[at] = _attributes(kind, json.loads(told))
+    for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
+        if (catalog_, oid, part) in attributes:
+            attributes[catalog_, oid, part]["comment"] = _lines(comment)
+        elif (catalog_, oid, 0) in attributes:
+            attributes[catalog_, oid, 0][f"comment on {column}"] = _lines(comment)
+    return {
+        key: SchemaObject(attributes[at], found[owner][0] if owner[0] else None, place)
+        for at, (key, owner, place) in found.items()
+        if owner[0] is None or owner in found
+    }
+
+
+def _name(kind: str, parts: list[str | None]) -> str:
+    names = [part for part in parts if part is not None]
+    if parts[0] == "public":
+        del names[0]
+    signature = names.pop() if kind in _SIGNED else ""
+    return ".".join(map(deparse.identifier, names)) + deparse.canonical(signature)
+
+
+def _attributes(kind: str, told: dict[str, Any]) -> dict[str, Attribute]:
+    attributes = {name: _text(name, value) for name, value in told.items() if value}
+    if kind in {"view", "materialized view"}:
+        attributes["definition"] = viewdef.unqualified(attributes["definition"])
+    if kind == "index":
+        attributes |= _index_columns(attributes["columns"])
+    return attributes
+
+
+def _index_columns(definition: str) -> dict[str, Attribute]:
+    """``... USING btree (a, lower(b) DESC) INCLUDE (c) NULLS NOT DISTINCT ...``"""
+    columns, rest = deparse.bracket(definition)
+    attributes: dict[str, Attribute] = {"columns": deparse.split(columns)}
+    if rest.startswith(" INCLUDE "):
+        included, rest = deparse.bracket(rest)
+        attributes["included columns"] = deparse.split(included)
+    if rest.startswith(" NULLS NOT DISTINCT"):
+        attributes["nulls"] = "not distinct"
+    return attributes
+
+
+def _text(name: str, value: Any) -> Any:
+    """The value, every text in it canonical."""
+    if isinstance(value, list):
+        return [_text(name, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    text = _lines(value)
+    return text if name in _VERBATIM else deparse.canonical(text)
+
+
+def _lines(text: str) -> str:
+    """A file checked out on Windows makes the same function."""
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,170 @@
+"""PostgreSQL's own programs, ``pg_dump`` and ``pg_restore``, run against a database.
+
+They are told where to connect as libpq is told everywhere else, so sockets,
+services, password files and several hosts work. A password is handed over in the
+environment, never in the arguments, which every user of the machine can read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from psycopg2.extensions import make_dsn
+
+from sqlpair.databases.embedded.programs import places
+from sqlpair.errors import BackupError
+
+if TYPE_CHECKING:
+    from sqlpair.project.settings import Database
+
+SECRETS = frozenset({"password", "sslpassword"})
+CHUNK = 1 << 20
+SHOWN = 10
+
+
+class Program(NamedTuple):
+    """A program and what it says of itself, e.g. ``pg_dump (PostgreSQL) 18.1``."""
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The major version."""
+        return major(self.version)
+
+
+def major(version: str) -> int:
+    """Return the major version in ``15.18 (Debian 15.18-0+deb12u1)`` and the like."""
+    found = re.search(r"\b(\d+)(?:\.|devel|beta|rc)", version)
+    return int(found[1]) if found else 0
+
+
+def find(
+    name: str, database: Database, at_least: int, *, newest: bool = False
+) -> Program:
+    """Return the program ``name`` whose version is the lowest that will do.
+
+    An older one refuses a newer server; a newer one writes what an older server may
+    not read back. ``newest`` takes the highest instead.
+    """
+    seen = list(_programs(name, database))
+    fitting = [program for program in seen if program.major >= at_least]
+    if not fitting:
+        there = [f"{program.path} is {program.version}" for program in seen]
+        raise BackupError(
+            f"{database.name}: no {name} of PostgreSQL {at_least} or newer was found",
+            there or [f"there is no {name} on this machine"],
+            f"Install postgresql-client-{at_least}, or set binaries in the section"
+            f" [{database.name}] of alembic.ini to the folder that holds it.",
+        )
+    choose = max if newest else min
+    return choose(fitting, key=lambda program: program.major)
+
+
+def _programs(name: str, database: Database) -> Iterator[Program]:
+    if database.binaries is not None:
+        paths = [database.binaries / name]
+    else:
+        paths = [folder / name for folder in places()]
+        if found := shutil.which(name):
+            paths.append(Path(found))
+    for path in dict.fromkeys(paths):
+        if not os.access(path, os.X_OK):
+            continue
+        try:
+            answer = subprocess.run(
+                [path, "--version"], capture_output=True, text=True, check=False
+            )
+        except OSError:  # of another kind of machine
+            continue
+        if answer.returncode == 0:
+            yield Program(path, answer.stdout.strip())
+
+
+def conninfo(parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return a connection string without secrets, and the environment with them."""
+    known = {key: value for key, value in parameters.items() if key not in SECRETS}
+    secret = parameters.get("password")
+    # Messages are read by this program's users, and partly by itself.
+    environ = {"LC_ALL": "C", "PGAPPNAME": "sqlpair"}
+    return make_dsn("", **known), environ | ({"PGPASSWORD": secret} if secret else {})
+
+
+def run(
+    database: Database,
+    command: Sequence[object],
+    environ: Mapping[str, str],
+    deadline: float,
+    take: Callable[[bytes], object] | None = None,
+) -> tuple[int, str]:
+    """Run ``command``, hand its output to ``take``; return exit code and stderr.
+
+    However this ends, the program has ended too. Its output comes through a pipe,
+    so that a pg_dump whose parent was killed ends at its next write.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **environ},
+        )
+        assert process.stdout is not None
+        try:
+            for chunk in _read(process.stdout, deadline):
+                if take is not None:
+                    take(chunk)
+            code = process.wait(max(deadline - time.monotonic(), 0))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise BackupError(
+                f"{database.name}: {Path(str(command[0])).name} did not end in time",
+                ["it was stopped at the deadline"],
+                "See what it waits for, or raise backup_timeout in alembic.ini.",
+            ) from None
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        errors.seek(0)
+        return code, errors.read().decode("utf-8", "replace")
+
+
+def _read(pipe: IO[bytes], deadline: float) -> Iterator[bytes]:
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            raise TimeoutError
+        chunk = os.read(pipe.fileno(), CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+def refused(
+    database: Database, program: Program, stderr: str, environ: Mapping[str, str]
+) -> BackupError:
+    """Return the error for a program that failed, with what it said."""
+    # "Command was: ..." repeats a statement, which may hold anything.
+    said = [
+        line
+        for line in stderr.splitlines()
+        if re.match(rf"{program.path.name}: (error|detail|hint)|(DETAIL|HINT):", line)
+    ] or stderr.splitlines()
+    password = environ.get("PGPASSWORD")
+    if password:
+        said = [line.replace(password, "***") for line in said]
+    return BackupError(
+        f"{database.name}: {program.path.name} failed",
+        [*said[:SHOWN], f"it is {program.version}"],
+    )

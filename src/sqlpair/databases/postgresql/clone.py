@@ -1,0 +1,98 @@
+"""A PostgreSQL database taken along: restored from a dump, and written out as a script.
+
+Both by PostgreSQL's own programs, so a script says what this project's own description
+of a schema may have passed over.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+from sqlpair.databases import temporary
+from sqlpair.databases.interface import Report, quote
+from sqlpair.databases.postgresql import client_programs
+from sqlpair.databases.postgresql.dump import dump
+from sqlpair.databases.postgresql.scratch import NAME
+from sqlpair.databases.postgresql.session import PostgreSQLSession, connect, identifier
+from sqlpair.errors import SqlpairError
+
+PATIENCE = 600  # seconds for one program over a scratch database
+
+
+@contextmanager
+def copied(session: PostgreSQLSession, report: Report) -> Iterator[PostgreSQLSession]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
+    quoted = identifier(name)
+    (row,) = session.rows(
+        "SELECT current_database()::text AS source, (SELECT setconfig FROM"
+        " pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d"
+        " ON d.oid = s.setdatabase WHERE d.datname = current_database()"
+        " AND s.setrole = 0) AS settings"
+    )
+    session.execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
+    parameters = session.parameters | {"dbname": name}
+    here = session.database._replace(address="", parameters=parameters, embedded=None)
+    try:
+        for setting in row["settings"] or ():
+            key, _, value = setting.partition("=")
+            # A list is stored as SQL writes it.
+            written = value if key == "search_path" else quote(value)
+            session.execute(
+                f"ALTER DATABASE {quoted} SET {identifier(key)} = {written}"
+            )
+        _restore(session, parameters)
+        copy = connect(here, read_only=False, report=report)
+        assert copy is not None
+        with closing(copy):
+            yield copy
+    finally:
+        # A server that is lost must not hide why; a leftover goes another time.
+        with suppress(SqlpairError):
+            session.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+
+
+def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:
+    database = session.database
+    deadline = time.monotonic() + PATIENCE
+    with temporary.folder() as folder:
+        archive = folder / "copy.dump"
+        dumped = dump(session, archive, deadline, lambda _done, _total: None)
+        program = client_programs.find(
+            "pg_restore", database, client_programs.major(dumped.tool)
+        )
+        where, environ = client_programs.conninfo(parameters)
+        command = [program.path, "--no-password", f"--dbname={where}", archive]
+        code, stderr = client_programs.run(database, command, environ, deadline)
+        # A newer program names settings that an older server does not know.
+        failed = re.findall(r"error: could not execute query: (.*)", stderr)
+        known = all("unrecognized configuration parameter" in line for line in failed)
+        if code != 0 and not (failed and known):
+            raise client_programs.refused(database, program, stderr, environ)
+
+
+def script(session: PostgreSQLSession) -> str:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return dumped(session)
+
+
+def dumped(session: PostgreSQLSession, *options: str, newest: bool = False) -> str:
+    """Return what ``pg_dump`` with these options writes as SQL."""
+    database = session.database
+    (row,) = session.rows("SHOW server_version")
+    major = client_programs.major(row["server_version"])
+    program = client_programs.find("pg_dump", database, major, newest=newest)
+    where, environ = client_programs.conninfo(session.parameters)
+    pieces: list[bytes] = []
+    command = [program.path, "--no-password", *options, f"--dbname={where}"]
+    deadline = time.monotonic() + PATIENCE
+    code, stderr = client_programs.run(
+        database, command, environ, deadline, pieces.append
+    )
+    if code != 0:
+        raise client_programs.refused(database, program, stderr, environ)
+    return b"".join(pieces).decode("utf-8", "replace")

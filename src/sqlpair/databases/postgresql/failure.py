@@ -1,0 +1,108 @@
+"""What PostgreSQL's errors mean to whoever wrote the migration, or runs it.
+
+SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.failure import statement_error
+from sqlpair.errors import ConnectError, LockError, SqlpairError, StatementError
+
+if TYPE_CHECKING:
+    import psycopg2
+
+    from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
+
+OWN_TRANSACTION = (
+    "Put transaction = migration into alembic.ini: each migration then commits by"
+    " itself."
+)
+REMEDIES = {
+    "25001": "Mark the file with the line: -- no-transaction",
+    "2D000": "Take COMMIT and ROLLBACK out of the body, or mark the file with the line:"
+    " -- no-transaction",
+    "55P04": f"A value is usable once its ALTER TYPE is committed. {OWN_TRANSACTION}",
+    "55006": f"Pending trigger events end with their transaction. {OWN_TRANSACTION}",
+    "53200": f"{OWN_TRANSACTION} Or raise max_locks_per_transaction.",
+    "55P03": "Run it again when the table is quieter, or raise lock_timeout.",
+    "42501": "Grant the role what the statement needs, or connect as another role.",
+    "25006": "Connect to the primary server; this one is read only.",
+}
+LOST = "Run the command again once the server is there: it goes on from where it is."
+LOCK_NOT_AVAILABLE = "55P03"
+# A lock not had in time, a broken deadlock, a serialization failure.
+RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
+# A table, column, function, schema or other object is there already, or is not.
+_CLASH = frozenset({"42P07", "42701", "42723", "42P06", "42710"})
+_CLASH |= {"42P01", "42703", "42883", "3F000", "42704"}
+# An administrator's command, a crash, or the connection itself.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
+
+
+def translate(
+    database: Database,
+    path: Path,
+    statement: Statement,
+    error: psycopg2.Error,
+    blockers: Sequence[str] = (),
+    *,
+    before: int = 0,
+) -> StatementError:
+    """Return ``error``, raised by ``statement`` of ``path``, for a person.
+
+    ``before`` is how many characters were sent before the statement's own.
+    """
+    diag = error.diag
+    position = int(diag.statement_position) - before if diag.statement_position else 0
+    what, evidence = _said(error)
+    return statement_error(
+        database,
+        path,
+        statement,
+        what,
+        position=position if position > 0 else None,
+        evidence=[*evidence, *blockers],
+        remedy=_remedy(error),
+        retry=error.pgcode in RETRY,
+        clash=error.pgcode in _CLASH,
+    )
+
+
+def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:
+    """Return ``error``, raised by a statement of the engine's own, for a person."""
+    what, evidence = _said(error)
+    what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
+    if error.pgcode in RETRY:
+        return LockError(what, evidence, _remedy(error), retry=True)
+    return ConnectError(what, evidence, _remedy(error))
+
+
+def is_lost(error: psycopg2.Error) -> bool:
+    """Say whether the connection went with the statement."""
+    code = error.pgcode
+    return code is None or code in _LOST or code.startswith("08")
+
+
+def _said(error: psycopg2.Error) -> tuple[str, list[str]]:
+    diag = error.diag
+    first, *more = (
+        diag.message_primary or str(error).strip() or type(error).__name__
+    ).splitlines()
+    evidence = [line.strip() for line in more]
+    for word, text in (
+        ("detail", diag.message_detail),
+        ("hint", diag.message_hint),
+        ("in", diag.context),
+    ):
+        if text:
+            evidence += f"{word}: {text}".splitlines()
+    return first, evidence
+
+
+def _remedy(error: psycopg2.Error) -> str:
+    return LOST if is_lost(error) else REMEDIES.get(error.pgcode or "", "")

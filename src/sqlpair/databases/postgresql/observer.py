@@ -1,0 +1,146 @@
+"""What a statement does to a PostgreSQL database, seen from its own transaction.
+
+Locks are read from ``pg_locks``: what this backend holds on tables that were there
+before the transaction began, since nobody else can know of the others. A table whose
+file node is another was written anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlpair.databases.interface import quote
+from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.postgresql.sequences import Sequences
+from sqlpair.ledger.tables import TABLES
+
+if TYPE_CHECKING:
+    from sqlpair.databases.postgresql.session import PostgreSQLSession
+    from sqlpair.project.statement import Statement
+
+# Weakest first: https://www.postgresql.org/docs/current/explicit-locking.html
+MODES = {
+    "AccessShareLock": ("ACCESS SHARE", "DROP, TRUNCATE and most ALTER TABLE"),
+    "RowShareLock": ("ROW SHARE", "DDL"),
+    "RowExclusiveLock": ("ROW EXCLUSIVE", "DDL and CREATE INDEX"),
+    "ShareUpdateExclusiveLock": ("SHARE UPDATE EXCLUSIVE", "DDL and VACUUM"),
+    "ShareLock": ("SHARE", "writes"),
+    "ShareRowExclusiveLock": ("SHARE ROW EXCLUSIVE", "writes"),
+    "ExclusiveLock": ("EXCLUSIVE", "writes and SELECT FOR UPDATE"),
+    "AccessExclusiveLock": ("ACCESS EXCLUSIVE", "reads and writes"),
+}
+RANK = {name: rank for rank, name in enumerate(MODES)}
+STRONG = RANK["ShareLock"]
+
+_RELATIONS = """
+SELECT c.oid, c.relkind::text AS kind, c.relfilenode AS node,
+    CASE n.nspname WHEN 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END
+    || quote_ident(c.relname) AS name
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
+AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
+"""
+_LOCKS = """
+SELECT relation AS oid, mode FROM pg_catalog.pg_locks
+WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
+AND database = (SELECT oid FROM pg_catalog.pg_database
+    WHERE datname = current_database())
+"""
+
+
+def observer(session: PostgreSQLSession) -> PostgreSQLObserver:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLObserver(session)
+
+
+class PostgreSQLObserver:
+    """See ``sqlpair.databases.observed.Observer``."""
+
+    note = ""
+
+    def __init__(self, session: PostgreSQLSession):
+        self._session = session
+        self._before: dict[int, dict[str, Any]] = {}
+        self._nodes: dict[int, int] = {}
+        self._held: set[tuple[int, str]] = set()
+
+    def begin(self) -> None:
+        self._sequences = Sequences(self._session)
+        self._before = self._relations()
+        self._nodes = {oid: row["node"] for oid, row in self._before.items()}
+
+    def _relations(self) -> dict[int, dict[str, Any]]:
+        query = _RELATIONS.format(
+            schema=quote(self._session.database.schema),
+            own=", ".join(map(quote, TABLES)),
+        )
+        return {row["oid"]: row for row in self._session.rows(query)}
+
+    def run(self, statement: Statement, path: Path) -> Observed:
+        self._sequences.keep(statement)
+        began = time.monotonic()
+        rows = self._session.run_one(statement, path)
+        milliseconds = round((time.monotonic() - began) * 1000)
+        return Observed(
+            statement.line,
+            statement.text,
+            milliseconds,
+            # Of a SELECT it is what was read.
+            None if rows < 0 or statement.words[:1] == ("SELECT",) else rows,
+            self._new_locks(),
+            self._rewritten(),
+        )
+
+    def _new_locks(self) -> tuple[Lock, ...]:
+        held = self._locks()
+        new = _strongest(held - self._held)
+        self._held |= held
+        return tuple(sorted(self._lock(oid, mode) for oid, mode in new.items()))
+
+    def _locks(self) -> set[tuple[int, str]]:
+        return {
+            (row["oid"], row["mode"])
+            for row in self._session.rows(_LOCKS)
+            if row["oid"] in self._before
+        }
+
+    def _lock(self, oid: int, mode: str) -> Lock:
+        name, blocks = MODES[mode]
+        strong = RANK[mode] >= STRONG
+        return Lock(self._before[oid]["name"], name, blocks, strong)
+
+    def _rewritten(self) -> tuple[str, ...]:
+        after = self._relations()
+        changed = [
+            row["name"]
+            for oid, row in after.items()
+            if row["kind"] in "rm" and self._nodes.get(oid, row["node"]) != row["node"]
+        ]
+        self._nodes |= {oid: row["node"] for oid, row in after.items()}
+        return tuple(sorted(changed))
+
+    def run_back(self, statement: Statement, path: Path) -> None:
+        self._sequences.keep(statement, lasting=False)
+        self._session.run_one(statement, path)
+
+    def strong(self) -> tuple[Lock, ...]:
+        held = _strongest(self._locks())
+        strong = [self._lock(*one) for one in held.items() if RANK[one[1]] >= STRONG]
+        return (*sorted(strong), *self._sequences.kept())
+
+    def cancel(self) -> None:
+        self._session.raw.cancel()
+
+    def end(self) -> None:
+        self._sequences.end()
+
+    def restore(self) -> tuple[str, ...]:
+        return self._sequences.restore()
+
+
+def _strongest(locks: Iterable[tuple[int, str]]) -> dict[int, str]:
+    return dict(sorted(locks, key=lambda one: RANK[one[1]]))

@@ -1,0 +1,75 @@
+"""The run-time parameters a migration runs under, and how they are put back.
+
+A file may SET what it likes, even the role: neither the ledger nor the next file is
+to see any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+    from sqlpair.project.settings import Database
+
+# RESET ALL leaves out the role; DISCARD TEMP takes what else lasts for a session and
+# could stand in for a table of the same name.
+RESET = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; "
+# Whatever the database's own defaults: the ledger is read afresh by each statement.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+CHECK_INTERVAL = "client_connection_check_interval"
+
+
+class Parameters:
+    """What is set for one session's transactions."""
+
+    def __init__(self, database: Database, raw: connection):
+        self._pairs = {
+            "lock_timeout": f"'{database.lock_timeout * 1000:.0f}ms'",
+            "standard_conforming_strings": "on",
+            # RESET ALL forgets what was negotiated at the start, behind a pooler.
+            "client_encoding": "'UTF8'",
+        }
+        if _has_check_interval(raw):
+            # Or the statement of a client that was killed runs on, with its locks.
+            self._pairs[CHECK_INTERVAL] = "'1s'"
+        # We idle in a transaction while another database is at work.
+        self._local = {"idle_in_transaction_session_timeout": "0"}
+        if raw.server_version >= 170000:
+            self._local["transaction_timeout"] = "0"
+        if _commits_asynchronously(raw):
+            # A commit that is lost after another database's would part the two.
+            self._local["synchronous_commit"] = "on"
+
+    def local(self) -> str:
+        """Return the SQL that sets them for one transaction."""
+        pairs = self._pairs | self._local
+        return "".join(f"SET LOCAL {name} = {value}; " for name, value in pairs.items())
+
+    def lasting(self) -> str:
+        """Return the SQL that sets them for statements outside a transaction."""
+        return "".join(f"SET {name} = {value}; " for name, value in self._pairs.items())
+
+
+def _has_check_interval(raw: connection) -> bool:
+    # New in PostgreSQL 14, and some systems cannot do it.
+    if raw.server_version < 140000:
+        return False
+    with raw.cursor() as cursor:
+        try:
+            cursor.execute(f"BEGIN; SET LOCAL {CHECK_INTERVAL} = '1s'")
+        except psycopg2.DataError:
+            return False
+        finally:
+            cursor.execute("ROLLBACK")
+    return True
+
+
+def _commits_asynchronously(raw: connection) -> bool:
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT current_setting('synchronous_commit') = 'off'")
+        (found,) = cursor.fetchone() or (False,)
+    return bool(found)

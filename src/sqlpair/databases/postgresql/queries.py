@@ -1,0 +1,234 @@
+"""Queries and statements over one PostgreSQL connection.
+
+What the server refuses becomes a message for a person, with who was in the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql.blockers import Watch
+from sqlpair.databases.postgresql.failure import (
+    LOCK_NOT_AVAILABLE,
+    is_lost,
+    refused,
+    translate,
+)
+from sqlpair.databases.retry import retried
+from sqlpair.errors import SqlpairError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection, cursor
+
+    from sqlpair.databases.postgresql.connection import Address
+    from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
+
+
+READ = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    " SET LOCAL standard_conforming_strings = on"
+)
+DECLARE = "DECLARE sqlpair_rows NO SCROLL CURSOR FOR "
+ROWS_AT_ONCE = 2000
+# What a cursor can be declared for; a query in brackets has no word at all.
+QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
+
+
+class Queries:
+    """One connection in autocommit; with ``read_only`` it changes nothing.
+
+    What only reads leaves no setting behind: a pooler would hand it on to whoever
+    comes next.
+    """
+
+    def __init__(self, address: Address, *, read_only: bool):
+        self.database: Database = address.database
+        self.read_only = read_only
+        self.raw: connection = address.open()
+        self.report: Report = lambda _line: None
+        self._watch: Watch | None = None
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Return the result of one query, a dict for each row."""
+        with self.guarded() as cursor:
+            self._query(cursor, sql)
+            return list(dicts(cursor))
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the result of one query, a tuple for each row."""
+        with self.guarded() as cursor:
+            self._query(cursor, sql)
+            return cursor.fetchall()
+
+    def _query(self, cursor: cursor, sql: str) -> None:
+        if self.read_only and not self.in_transaction():
+            with self.snapshot():
+                cursor.execute(sql)
+        else:
+            cursor.execute(sql)
+
+    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        """Return the rows of one query as they come, within a snapshot."""
+        with self.guarded() as cursor:
+            yield from _streamed(cursor, sql)
+
+    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
+        """Return the rows of a file's statement as they come, within a snapshot."""
+        try:
+            with self.raw.cursor() as cursor:
+                if not statement.words or statement.words[0] in QUERIES:
+                    yield from _streamed(cursor, statement.text)
+                else:  # EXPLAIN, SHOW, DO
+                    cursor.execute(statement.text)
+                    yield from dicts(cursor)
+        except psycopg2.Error as error:
+            sent = (error.cursor.query or b"") if error.cursor else b""
+            before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
+            raise translate(
+                self.database, path, statement, error, before=before
+            ) from error
+
+    def execute(self, sql: str) -> None:
+        """Run one or more statements of the engine's own."""
+        with self.guarded() as cursor:
+            cursor.execute(sql)
+
+    @contextmanager
+    def guarded(self, doing: str = "") -> Iterator[cursor]:
+        """Yield a cursor; what PostgreSQL refuses becomes a SqlpairError."""
+        try:
+            with self.raw.cursor() as cursor, self._watched():
+                yield cursor
+        except psycopg2.Error as error:
+            failure = refused(self.database, error, doing)
+            failure.add(*self._blockers(error))
+            raise failure from error
+
+    def in_transaction(self) -> bool:
+        """Say whether a transaction is open, aborted ones included."""
+        return bool(self.raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction that writes nothing and sees one state of the database.
+
+        Within a transaction, that one.
+        """
+        if self.in_transaction():
+            yield
+            return
+        self.execute(READ)
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one; never raises."""
+        self.unwatch()
+        with suppress(SqlpairError, psycopg2.Error):
+            for _ in range(2):  # a cancelled statement's cancel may come late
+                if not self.raw.closed and self.in_transaction():
+                    with suppress(SqlpairError):
+                        self.execute("ROLLBACK")
+
+    def run_one(self, statement: Statement, path: Path, then: str = "") -> int:
+        """Run one statement of the file ``path``; return how many rows, or -1.
+
+        In the same round trip run ``then``, statements of the engine's own; the rows
+        are theirs then.
+        """
+        text = f"{statement.text};{then}" if then else statement.text
+        try:
+            with self.raw.cursor() as cursor, self._watched():
+                cursor.execute(text)
+                return cursor.rowcount
+        except psycopg2.Error as error:
+            raise translate(
+                self.database, path, statement, error, self._blockers(error)
+            ) from error
+
+    def run_batch(
+        self, statements: Sequence[Statement], path: Path, then: str = ""
+    ) -> None:
+        """Run statements of the file ``path`` that only change rows, and ``then``."""
+        from sqlpair.databases.postgresql import batch
+
+        self.execute(batch.BEGIN)
+        try:
+            with self.raw.cursor() as cursor, self._watched():
+                cursor.execute(batch.together(statements))
+        except psycopg2.Error as error:
+            if is_lost(error):
+                last = statements[-1].line
+                which = f"it, or a statement after it up to line {last}"
+                raise translate(
+                    self.database, path, statements[0], error, [which]
+                ) from error
+            self.execute(batch.UNDO)
+            for statement in statements:
+                self.run_one(statement, path)
+        self.execute(f"{batch.END}; {then}")
+
+    def retried(self, attempt: Callable[[], object]) -> None:
+        """Call ``attempt`` again while it fails for want of a lock."""
+        retried(attempt, self.database.lock_timeout, self.report)
+
+    def watch(
+        self, borrow: Callable[[], AbstractContextManager[connection]], pid: int
+    ) -> None:
+        """Note who blocks the server process ``pid``; ``borrow`` lends a connection."""
+
+        def notice(blockers: list[str]) -> None:
+            self.report(f"{self.database.name}: waiting, {'; '.join(blockers)}")
+
+        if self._watch is None:
+            self._watch = Watch(borrow, self.database.lock_timeout, notice)
+        self._watch.pid = pid
+
+    def unwatch(self) -> None:
+        """Stop that, until the next time."""
+        if self._watch is not None:
+            self._watch.pid = 0
+
+    def stop_watching(self) -> None:
+        """Stop that for good."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return self._watch.statement() if self._watch else nullcontext()
+
+    def _blockers(self, error: psycopg2.Error) -> list[str]:
+        if self._watch is None or error.pgcode != LOCK_NOT_AVAILABLE:
+            return []
+        return self._watch.blockers
+
+
+def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
+    # Not a cursor of psycopg2's: that one wants a transaction of psycopg2's.
+    cursor.execute(DECLARE + sql)
+    while True:
+        cursor.execute(f"FETCH {ROWS_AT_ONCE} FROM sqlpair_rows")
+        if not cursor.rowcount:
+            break
+        yield from dicts(cursor)
+    cursor.execute("CLOSE sqlpair_rows")
+
+
+def dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
+    """Return what the last query found, a dict for each row."""
+    if cursor.description is None:
+        return
+    names = [column.name for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))

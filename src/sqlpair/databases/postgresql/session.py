@@ -1,0 +1,292 @@
+"""A PostgreSQL session whose transactions are its own.
+
+psycopg2 is kept in autocommit, so BEGIN, COMMIT and PREPARE TRANSACTION are sent
+exactly when this module says so.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from sqlpair import signals
+from sqlpair.databases.failure import ended_within
+from sqlpair.databases.interface import Report, Table, UnpreparableError, quote
+from sqlpair.databases.postgresql.connection import Address, parse_address
+from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
+from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
+from sqlpair.databases.postgresql.queries import READ, Queries
+from sqlpair.errors import ConnectError, LockError, SqlpairError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
+    from sqlpair.runner.data_loss import Inspector
+    from sqlpair.schema.model import Schema
+    from sqlpair.verify.references import Column
+
+# Of PREPARE TRANSACTION: temporary objects, LISTEN and the like; no more slots.
+UNPREPARABLE = frozenset({"0A000", "53200", "55000"})
+TRANSACTION = re.compile(r"[0-9T.Z]+-[0-9a-f]+/\d+")
+AT_REST_SECONDS = 10
+
+
+def connect(
+    database: Database, *, read_only: bool, report: Report
+) -> PostgreSQLSession | None:
+    """Connect to ``database``, starting its embedded server where that is meant.
+
+    Returns None for reading when the embedded server was never made. Raises
+    ConnectError without the password.
+    """
+    made = database.embedded is None or (database.embedded / "PG_VERSION").exists()
+    if read_only and not made:
+        return None
+    with ExitStack() as resources:
+        if database.embedded is not None:
+            from sqlpair.databases import embedded
+
+            server = resources.enter_context(
+                embedded.server(
+                    database.embedded, binaries=database.binaries, report=report
+                )
+            )
+            address = Address(database, server.dsn, database.parameters)
+        else:
+            address = Address(database, *parse_address(database))
+        session = PostgreSQLSession(address, resources, read_only=read_only)
+        session.resources = resources.pop_all()
+    return session
+
+
+class PostgreSQLSession(Queries):
+    """See ``sqlpair.databases.interface.Session``."""
+
+    can_prepare = True
+
+    def __init__(self, address: Address, resources: ExitStack, *, read_only: bool):
+        super().__init__(address, read_only=read_only)
+        self.table = table(self.database)
+        self.resources = resources
+        resources.callback(lambda: self.raw.close())
+        resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
+        self.deployment_lock = DeploymentLock(address, self.rows)
+        self._address = address
+        self._alembic: Connection | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What libpq was told, the password included."""
+        return self._address.known()
+
+    # -- queries ---------------------------------------------------------------
+
+    def columns(self, table: str) -> list[str]:
+        found = self.rows(
+            "SELECT attname FROM pg_catalog.pg_attribute"
+            f" WHERE attrelid = to_regclass({quote(self.table.prefix + table)})"
+            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        return [row["attname"] for row in found]
+
+    # -- transactions ----------------------------------------------------------
+
+    @cached_property
+    def run_time(self) -> Parameters:
+        """What a migration runs under."""
+        return Parameters(self.database, self.raw)
+
+    def begin(self) -> None:
+        work = self.deployment_lock.work
+        (row,) = self.rows(
+            f"{BEGIN}{self.run_time.local()}"
+            f" SELECT pg_try_advisory_xact_lock({work}) AS had, pg_backend_pid() AS pid"
+        )
+        if not row["had"]:
+            raise LockError(
+                f"{self.database.name}: another run is at work",
+                self.deployment_lock.holders(WORK),
+            )
+        self.watch(self.deployment_lock.borrowed, row["pid"])
+
+    def check(self) -> None:
+        self.assert_locked()
+        # Here, not in the COMMIT, where no signal could stop a deferred trigger.
+        with self.guarded("a constraint does not hold") as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def commit(self) -> None:
+        self._end("COMMIT")
+
+    def _end(self, sql: str) -> None:
+        with self.guarded(sql.partition(" '")[0]) as cursor:
+            cursor.execute(sql)
+            said = cursor.statusmessage
+        self.unwatch()
+        if said == "ROLLBACK":  # what the server answers when a statement had failed
+            raise ConnectError(
+                f"{self.database.name}: the transaction was rolled back, not committed",
+                ["a statement in it had failed"],
+            )
+
+    def prepare(self, transaction: str) -> bool:
+        (row,) = self.rows("SHOW max_prepared_transactions")
+        if int(row["max_prepared_transactions"]) == 0:
+            return False
+        try:
+            self._end(f"PREPARE TRANSACTION {quote(self._gid(transaction))}")
+        except SqlpairError as error:
+            if getattr(error.__cause__, "pgcode", None) in UNPREPARABLE:
+                raise UnpreparableError(error.what, error.evidence) from error
+            raise
+        return True
+
+    def prepared(self) -> list[str]:
+        prefix = self._gid("")
+        found = self.rows(
+            "SELECT gid FROM pg_catalog.pg_prepared_xacts"
+            " WHERE database = current_database()"
+            f" AND starts_with(gid, {quote(prefix)}) ORDER BY prepared"
+        )
+        names = [row["gid"].removeprefix(prefix) for row in found]
+        return [name for name in names if TRANSACTION.fullmatch(name)]
+
+    def decide(self, transaction: str, *, commit: bool) -> None:
+        self.reconnect()
+        verb = "COMMIT" if commit else "ROLLBACK"
+        self.execute(f"{verb} PREPARED {quote(self._gid(transaction))}")
+
+    def _gid(self, transaction: str) -> str:
+        # One for all databases of a server, and for every project that has its ledger
+        # in this one: so both are in it. At most 200 bytes.
+        (row,) = self.rows("SELECT current_database() AS name")
+        return f"sqlpair:{row['name']}.{self.database.schema}:{transaction}"
+
+    def reconnect(self) -> None:
+        if not self.raw.closed:
+            self.rollback()
+            return
+        self.raw = self._address.open()
+        # The server may still be at work on what was sent over the lost connection.
+        deadline = time.monotonic() + AT_REST_SECONDS
+        while holders := self.deployment_lock.holders(WORK):
+            if time.monotonic() > deadline:
+                raise LockError(
+                    f"{self.database.name}: what was sent last is still running",
+                    holders,
+                )
+            time.sleep(0.1)
+
+    # -- the deployment lock ---------------------------------------------------
+
+    def lock(self, report: Report) -> None:
+        self.report = report
+        self.resources.callback(self.deployment_lock.close)
+        self.deployment_lock.take(report)
+
+    def assert_locked(self) -> None:
+        self.deployment_lock.assert_held()
+
+    # -- migrations ------------------------------------------------------------
+
+    def run(self, statements: Iterable[Statement], path: Path) -> None:
+        from sqlpair.databases.postgresql.batch import batches
+
+        last: Sequence[Statement] = ()
+        for batch in batches(statements):
+            self._send(last, path)
+            last = batch
+        # Together: one round trip less for every file.
+        self._send(last, path, RESET + self.run_time.local())
+        self._assert_in_transaction()
+
+    def _send(self, batch: Sequence[Statement], path: Path, then: str = "") -> None:
+        if len(batch) == 1:
+            self.run_one(batch[0], path, then)
+        elif batch:
+            self.run_batch(batch, path, then)
+
+    def reset(self) -> None:
+        self._assert_in_transaction()
+        self.execute(RESET + self.run_time.local())
+
+    def _assert_in_transaction(self) -> None:
+        if not self.in_transaction():
+            raise ended_within(self.database)
+
+    def assert_direct(self) -> None:
+        from sqlpair.databases.postgresql import no_transaction
+
+        no_transaction.assert_direct(self)
+
+    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
+        from sqlpair.databases.postgresql import no_transaction
+
+        no_transaction.run(self, statements, path)
+
+    def inspector(self) -> Inspector:
+        from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
+
+        return PostgreSQLInspector(self)
+
+    def column(self, table: str, name: str) -> Column:
+        from sqlpair.databases.postgresql.reference_column import PostgreSQLColumn
+
+        return PostgreSQLColumn(self, table, name)
+
+    def alembic_connection(self) -> Connection:
+        if self.read_only and not self.in_transaction():
+            self.execute(READ)
+        if self._alembic is None:
+            from sqlpair.databases.sqlalchemy_connection import borrowed
+
+            info = self.raw.info
+            self._alembic = borrowed(
+                "postgresql+psycopg2",
+                lambda: self.raw,
+                username=info.user,
+                host=info.host,
+                port=info.port,
+                database=info.dbname,
+            )
+        return self._alembic
+
+    def schema(self) -> Schema:
+        from sqlpair.databases.postgresql.catalog import catalog, qualified
+        from sqlpair.ledger.tables import TABLES
+
+        own = [qualified(self.table.schema, name) for name in TABLES]
+        with self.snapshot():
+            return catalog(self.fetch, own)
+
+    def close(self) -> None:
+        self.stop_watching()
+        with suppress(psycopg2.Error):
+            self.resources.close()
+
+
+def table(database: Database) -> Table:
+    """Say how bookkeeping tables are written."""
+    return Table(
+        key="serial",
+        timestamp="timestamp",
+        now="timezone('utc', clock_timestamp())",
+        schema=database.schema,
+        prefix=f"{identifier(database.schema)}.",
+        add_column="ADD COLUMN IF NOT EXISTS",
+        join="string_agg",
+    )
+
+
+def identifier(name: str) -> str:
+    """Return ``name`` quoted as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

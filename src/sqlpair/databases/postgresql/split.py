@@ -1,0 +1,198 @@
+"""A PostgreSQL script as single statements, cut where psql would cut.
+
+psql cuts at each ``;`` outside quotes, comments, parentheses (``CREATE RULE``)
+and the bodies of SQL-standard routines (``BEGIN ATOMIC … END``). The text is
+read once, by possessive expressions, so that a megabyte in one literal costs no
+more than a megabyte of statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from string import ascii_letters, digits
+
+from sqlpair.databases.pattern import ascii_without, opening, past, repeated
+from sqlpair.databases.postgresql.transaction_control import needs_client, role
+from sqlpair.errors import SqlFileError
+from sqlpair.project.statement import Statement, fault
+
+_FLAGS = re.ASCII | re.DOTALL  # case is ignored word by word, which compiles faster
+
+_SPECIAL = "'\"$;()\\/-"
+_SPACE = r"[ \t\r\n\f\v]++"
+_LINE_COMMENT = r"--[^\r\n]*+"
+_FLAT_COMMENT = r"/\*" + repeated(r"[^*/]++", r"\*(?!/)", r"/(?!\*)") + r"\*/"
+# PostgreSQL takes every character beyond ASCII for a letter, and $ for a part
+# of an identifier: a$b$ opens no quote.
+_FIRST = rf"[^{ascii_without(ascii_letters + '_')}]"
+_LETTER = rf"[^{ascii_without(ascii_letters + digits + '_$')}]"
+_WORD = rf"(?![eE]'){_FIRST}{_LETTER}*+"
+_TAG = rf"\$(?:{_FIRST}[^{ascii_without(ascii_letters + digits + '_')}]*+)?+\$"
+# Letters right behind a number are a part of it: 1e'\' opens no E'…'.
+_NUMBER = rf"[0-9]++(?:{_FIRST}{_LETTER}*+)?+"
+_PLAIN = rf"[{ascii_without(ascii_letters + digits + '_' + _SPECIAL)}]++"
+# A backslash escapes in E'…' alone, and in the strings that continue it: a
+# string on a later line, with nothing but space between, belongs to it.
+_ESCAPED = "'" + repeated(r"[^'\\]++", r"\\.", "''") + "'"
+_CONTINUED = (
+    repeated(r"[ \t\f\v]++", _LINE_COMMENT)
+    + r"[\r\n]"
+    + repeated(_SPACE, rf"{_LINE_COMMENT}[\r\n]")
+)
+_E_STRING = rf"[eE]{_ESCAPED}{repeated(_CONTINUED + _ESCAPED)}(?!{_CONTINUED}')"
+_BLOCK = rf"(?i:begin|case|end)(?!{_LETTER})"
+
+
+def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
+    """Match code in which nothing begins, ends or nests a statement."""
+    pattern = repeated(
+        *(_PLAIN, _NUMBER, word, "'[^']*+'", '"[^"]*+"', _E_STRING),
+        *(rf"(?!{_TAG})\$", "-(?!-)", r"/(?!\*)"),
+    )
+    return re.compile(pattern, _FLAGS).match
+
+
+_run = _run_of(_WORD)
+_run_in_routine = _run_of(rf"(?!{_BLOCK}){_WORD}")
+_GAP = repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT)
+_gap = re.compile(_GAP, _FLAGS).match
+_opening = re.compile(opening(_WORD, _GAP), _FLAGS).match
+_word = re.compile(_WORD, _FLAGS).match
+_tag = re.compile(_TAG, _FLAGS).match
+_comment_edges = re.compile(r"/\*|\*/").finditer
+
+
+def split(text: str) -> Iterator[Statement]:
+    """The statements of ``text`` in order, each made when it is asked for."""
+    line, counted, position = 1, 0, 0
+    while (start := _skip(text, position)) < len(text):
+        if text[start] == ";":
+            position = start + 1
+            continue
+        words = _words(text, start)
+        position = _end(text, start, words)
+        line += text.count("\n", counted, start)
+        counted = start
+        statement = text[start:position]
+        if words[:1] == ("COPY",) and needs_client(statement):
+            raise fault(
+                text,
+                start,
+                "COPY through the client, which psql does and a server cannot",
+                "Write the rows as INSERT statements, as pg_dump --inserts does.",
+            )
+        yield Statement(statement, line, start, words, *role(statement, words))
+
+
+def _end(text: str, start: int, words: tuple[str, ...]) -> int:
+    """Where the statement that begins at ``start`` ends, its ``;`` included."""
+    run = _run_in_routine if _is_routine(words) else _run
+    open_at: list[int] = []  # parentheses
+    body: list[int] = []  # BEGIN ATOMIC, and each CASE in it
+    position = start
+    while (end := past(run(text, position))) < len(text):
+        sign, position = text[end], end + 1
+        if sign == "(":
+            open_at.append(end)
+        elif sign == ")":
+            del open_at[-1:]
+        elif sign == ";" and not open_at and not body:
+            return position
+        elif sign in "-/":
+            position = _skip(text, end)
+            if position == len(text):
+                break  # leaving the comments at the end of the file out
+        elif sign != ";":
+            position = _past_token(text, end, None if open_at else body)
+    if open_at or body:
+        raise _unclosed(text, open_at, body)
+    return start + len(text[start:end].rstrip(" \t\r\n\f\v"))
+
+
+def _is_routine(words: tuple[str, ...]) -> bool:
+    rest = words[3:] if words[:3] == ("CREATE", "OR", "REPLACE") else words[1:]
+    return words[:1] == ("CREATE",) and rest[:1] in {("FUNCTION",), ("PROCEDURE",)}
+
+
+def _past_token(text: str, position: int, body: list[int] | None) -> int:
+    """Past a dollar quote or a word that nests; anything else is a fault.
+
+    ``body`` grows and shrinks with BEGIN ATOMIC, CASE and END; inside
+    parentheses, where it is None, they mean nothing.
+    """
+    if tag := _tag(text, position):
+        close = text.find(tag[0], tag.end())
+        if close < 0:
+            raise _endless(text, position, f"{tag[0]} string", tag[0])
+        return close + len(tag[0])
+    word = _word(text, position)
+    if word is None:
+        raise _fault_at(text, position)
+    if body is not None:
+        _nest(text, word, body)
+    return word.end()
+
+
+def _nest(text: str, word: re.Match[str], body: list[int]) -> None:
+    """Enter or leave a block of a routine's body, at BEGIN, CASE or END."""
+    name = word[0].upper()
+    if name == "END":
+        del body[-1:]
+    elif name == "CASE":
+        if body:
+            body.append(word.start())
+    # psql takes every BEGIN for the begin of a body, even a function's name.
+    elif _words(text, word.start())[:2] == ("BEGIN", "ATOMIC"):
+        body.append(word.start())
+
+
+def _skip(text: str, position: int) -> int:
+    """Past white space and comments."""
+    while text.startswith("/*", position := past(_gap(text, position))):
+        position = _past_nested_comment(text, position)
+    return position
+
+
+def _past_nested_comment(text: str, position: int) -> int:
+    depth = 0
+    for edge in _comment_edges(text, position):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise _endless(text, position, "comment", "*/")
+
+
+def _words(text: str, position: int) -> tuple[str, ...]:
+    words: list[str] = []
+    while match := _opening(text, position):
+        words += [word.upper() for word in match.groups() if word]
+        position = match.end()
+        if not text.startswith("/*", position) or len(words) >= 4:
+            break
+        position = _skip(text, position)
+    return tuple(words[:4])
+
+
+def _fault_at(text: str, position: int) -> SqlFileError:
+    sign = text[position]
+    if sign == "\\":
+        return fault(
+            text,
+            position,
+            "a psql command, not SQL",
+            "Take the line out: a migration runs without psql.",
+        )
+    if sign == '"':
+        return _endless(text, position, "quoted identifier", '"')
+    return _endless(text, position, "string", "'")
+
+
+def _endless(text: str, position: int, name: str, close: str) -> SqlFileError:
+    return fault(text, position, f"a {name} that never ends", f"Close it with {close}")
+
+
+def _unclosed(text: str, open_at: list[int], body: list[int]) -> SqlFileError:
+    if open_at:
+        return fault(text, open_at[0], "a parenthesis that never closes", "Close it.")
+    return fault(text, body[0], "BEGIN ATOMIC without END", "End the body with END;")

@@ -1,0 +1,232 @@
+"""Exchanging a PostgreSQL database for a restored copy: two renames in a transaction.
+
+The copy is a database of its own on the same server. ALTER DATABASE ... RENAME is
+transactional, so both names change in one commit, and whoever connects meanwhile waits
+for it. It asks that nobody is connected: their open work would end up in the database
+that is put aside. The old database stays, under another name.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+from sqlpair import signals
+from sqlpair.databases import embedded
+from sqlpair.databases.interface import Progress, quote
+from sqlpair.databases.postgresql import properties
+from sqlpair.databases.postgresql.connection import Address
+from sqlpair.databases.postgresql.dump import load
+from sqlpair.databases.postgresql.queries import Queries
+from sqlpair.databases.postgresql.session import identifier
+from sqlpair.errors import BackupError, ConnectError, LockError, SqlpairError
+
+if TYPE_CHECKING:
+    from sqlpair.databases.postgresql.session import PostgreSQLSession
+
+NAME_BYTES = 63
+OBJECT_IN_USE = "55006"
+OTHERS = (
+    "Stop what is connected, the application and its pooler too: what it still writes"
+    " would be lost. Nothing was changed."
+)
+TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
+
+
+class PostgreSQLExchange:
+    """See ``sqlpair.databases.interface.Exchange``."""
+
+    def __init__(self, session: PostgreSQLSession, restore: str):
+        self._session = session
+        self._resources = ExitStack()
+        self._live = session.rows("SELECT current_database() AS name")[0]["name"]
+        self._staged = _name(self._live, "restore", restore)
+        self.kept = _name(self._live, "before", restore)
+        self.removal = f"DROP DATABASE {identifier(self.kept)};"
+        database = session.database
+        self._parameters = session.parameters | {"dbname": self._staged}
+        self.copy = database._replace(
+            address="", parameters=self._parameters, embedded=None
+        )
+        try:
+            self._admin = self._connect()
+        except BaseException:
+            self._resources.close()
+            raise
+
+    def _connect(self) -> Queries:
+        """Connect to another database of the server: no one renames his own."""
+        database = self._session.database
+        if database.embedded is not None:
+            # It would stop with the session.
+            self._resources.enter_context(
+                embedded.server(database.embedded, binaries=database.binaries)
+            )
+        other = "postgres" if self._live != "postgres" else "template1"
+        parameters = self._session.parameters | {"dbname": other}
+        try:
+            admin = Queries(Address(database, "", parameters), read_only=False)
+        except ConnectError as error:
+            raise BackupError(
+                f"{database.name}: a restore needs the server's database {other} too,"
+                " to rename others from there",
+                error.evidence,
+                f"Let this role connect to {other}. Nothing was changed.",
+            ) from None
+        self._resources.callback(admin.raw.close)
+        self._resources.enter_context(signals.cancelling(admin.raw.cancel))
+        return admin
+
+    # -- before anything changes -----------------------------------------------
+
+    def check(self) -> None:
+        right = self._admin.rows(
+            "SELECT r.rolname, r.rolsuper OR r.rolcreatedb AS creates,"
+            " r.rolsuper OR pg_catalog.pg_has_role(d.datdba, 'USAGE') AS owns,"
+            " pg_catalog.pg_get_userbyid(d.datdba) AS owner"
+            " FROM pg_catalog.pg_roles r, pg_catalog.pg_database d"
+            f" WHERE r.rolname = current_user AND d.datname = {quote(self._live)}"
+        )[0]
+        missing = []
+        if not right["creates"]:
+            missing.append(f"{right['rolname']} may not create databases")
+        if not right["owns"]:
+            missing.append(f"{self._live} belongs to {right['owner']}")
+        if missing:
+            raise BackupError(
+                f"{self._session.database.name}: this role cannot restore",
+                missing,
+                "A restore creates a database and renames the live one. Connect as a"
+                " role that may.\nNothing was changed.",
+            )
+        others = self._others()
+        if others:
+            raise self._in_use(others)
+
+    def _own(self) -> set[int]:
+        connections = (self._session.raw, self._session.deployment_lock.connection)
+        return {raw.info.backend_pid for raw in connections}
+
+    def _others(self) -> list[str]:
+        own = self._own()
+        found = self._admin.rows(
+            "SELECT pid, usename, application_name, client_addr"
+            " FROM pg_catalog.pg_stat_activity"
+            f" WHERE datname = {quote(self._live)}"
+            # What an ordinary role may not see of others is null.
+            " AND coalesce(backend_type, 'client backend') = 'client backend'"
+            " ORDER BY pid"
+        )
+        return [
+            f"pid {row['pid']}: {row['usename']},"
+            f" {row['application_name'] or 'unnamed'}, {row['client_addr'] or 'local'}"
+            for row in found
+            if row["pid"] not in own
+        ]
+
+    def _in_use(self, who: list[str]) -> LockError:
+        name = self._session.database.name
+        return LockError(f"{name}: others are connected to {self._live}", who, OTHERS)
+
+    def stage(self, dump: Path, tool: str, deadline: float, progress: Progress) -> None:
+        self.discard()
+        for timeout in TIMEOUTS:
+            self._admin.execute(f"SET {timeout} = 0")
+        self._admin.execute(
+            properties.create(self._admin.rows, self._live, self._staged)
+        )
+        load(self.copy, self._parameters, dump, tool, deadline, progress)
+
+    # -- the exchange ----------------------------------------------------------
+
+    def prepare(self, deadline: float, progress: Progress) -> None:  # noqa: ARG002
+        for statement in properties.rest(self._admin.rows, self._live, self._staged):
+            self._admin.execute(statement)
+        timeouts = [*TIMEOUTS]
+        if self._admin.raw.server_version >= 170000:
+            timeouts.append("transaction_timeout")
+        wait = f"{self._session.database.lock_timeout}s"
+        self._admin.execute(
+            "BEGIN; "
+            + "".join(f"SET LOCAL {timeout} = 0; " for timeout in timeouts)
+            + f"SET LOCAL lock_timeout = '{wait}'"
+        )
+        # The rename first takes its lock, then waits some seconds for others to go.
+        # Our own session goes, and with it the deployment lock, only when the rename
+        # has its lock: no other deployment can begin in between.
+        with ThreadPoolExecutor(1) as thread:
+            renaming = thread.submit(
+                self._admin.execute,
+                f"ALTER DATABASE {identifier(self._live)}"
+                f" RENAME TO {identifier(self.kept)}",
+            )
+            self._wait_for_lock(renaming)
+            others = self._session_goes()
+            try:
+                renaming.result()
+            except SqlpairError as error:
+                if getattr(error.__cause__, "pgcode", "") == OBJECT_IN_USE:
+                    raise self._in_use(others) from None
+                raise
+        self._admin.execute(
+            f"ALTER DATABASE {identifier(self._staged)}"
+            f" RENAME TO {identifier(self._live)}"
+        )
+
+    def _wait_for_lock(self, renaming: Future[Any]) -> None:
+        pid = self._admin.raw.info.backend_pid
+        held = (
+            "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'object' AND granted"
+            " AND classid = 'pg_catalog.pg_database'::pg_catalog.regclass"
+            f" AND mode = 'AccessExclusiveLock' AND pid = {pid}"
+        )
+        while not renaming.done() and not self._session.rows(held):
+            time.sleep(0.01)
+
+    def _session_goes(self) -> list[str]:
+        own = self._own()
+        found = self._session.rows(
+            "SELECT pid, application_name FROM pg_catalog.pg_stat_activity"
+            " WHERE datname = current_database()"
+        )
+        self._session.close()
+        return [
+            f"pid {row['pid']}: {row['application_name'] or 'unnamed'}"
+            for row in found
+            if row["pid"] not in own
+        ]
+
+    def commit(self, deadline: float, progress: Progress) -> None:  # noqa: ARG002
+        self._admin.execute("COMMIT")
+
+    def discard(self) -> None:
+        self._admin.rollback()
+        # FORCE ends a pg_restore whose parent was killed.
+        self._admin.execute(
+            f"DROP DATABASE IF EXISTS {identifier(self._staged)} WITH (FORCE)"
+        )
+
+    def close(self) -> None:
+        with suppress(psycopg2.Error):
+            self._resources.close()
+
+
+def exchange(
+    session: PostgreSQLSession,
+    restore: str,
+    folder: Path,  # noqa: ARG001
+) -> PostgreSQLExchange:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLExchange(session, restore)
+
+
+def _name(live: str, role: str, restore: str) -> str:
+    """Return a name beside ``live``, at most as long as PostgreSQL has names."""
+    suffix = f"_{role}_{restore[:8]}_{restore[-6:]}"
+    start = live.encode()[: NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+    return start + suffix

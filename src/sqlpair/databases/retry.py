@@ -1,0 +1,45 @@
+"""Trying again what may well go through a moment later.
+
+The pauses are as long as the attempts: whoever queued behind a lock that we waited
+for gets through in between. They are random, so that two runs do not meet again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlpair.databases.interface import Report
+from sqlpair.errors import SqlpairError
+
+ATTEMPTS = 5
+T = TypeVar("T")
+
+
+def retried(attempt: Callable[[], T], pause: float, report: Report) -> T:
+    """Return what ``attempt`` returns, called until it fails for good.
+
+    ``pause`` is in seconds. The last error tells how often it was tried.
+    """
+    number = 1
+    while True:
+        try:
+            return attempt()
+        except SqlpairError as error:
+            if not error.retry:
+                raise
+            if number == ATTEMPTS:
+                error.add(f"tried {ATTEMPTS} times")
+                raise
+            first = error.what
+        report(f"{first}; trying again ({number} of {ATTEMPTS})")
+        wait(0.5 * pause, 1.5 * pause)
+        number += 1
+
+
+def wait(least: float, most: float) -> None:
+    """Sleep for a random time between two, in seconds."""
+    import random  # hardly ever needed, and slow to import
+
+    time.sleep(random.uniform(least, most))  # noqa: S311

@@ -1,0 +1,134 @@
+"""A SQLite schema, described from sqlite_master and the pragmas.
+
+A table made by one CREATE and one that ALTER TABLE changed since have the same
+description if they mean the same: the stored text is only asked for what no pragma
+tells, and read as tokens. Names keep their case, because results show it; inside
+expressions, where it means nothing, it is folded. Left out: temporary objects, and
+what SQLite or a virtual table keeps for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from sqlpair.databases.sqlite.catalog_table import (
+    Described,
+    Pragmas,
+    describe_index,
+    describe_table,
+    described,
+)
+from sqlpair.databases.sqlite.definition import index_definition, table_definition
+from sqlpair.databases.sqlite.tokens import (
+    Token,
+    arguments,
+    fold,
+    identifier,
+    name_of,
+    text,
+    tokens,
+)
+from sqlpair.schema.model import ObjectKey, Schema, without
+
+Rows = list[tuple[Any, ...]]
+Fetch = Callable[[str], Rows]
+
+MASTER = """
+SELECT type, name, tbl_name, sql FROM main.sqlite_master
+WHERE name NOT GLOB 'sqlite_*' AND sql IS NOT NULL
+"""
+_COLUMNS = """
+SELECT m.name, p.name, p.type, p."notnull", p.dflt_value, p.pk, p.hidden
+FROM main.sqlite_master m JOIN pragma_table_xinfo(m.name, 'main') p
+WHERE m.type = 'table' AND m.rootpage > 0
+"""
+_FOREIGN_KEYS = """
+SELECT m.name, p.id, p.seq, p."table", p."from", p."to", p.on_update, p.on_delete
+FROM main.sqlite_master m JOIN pragma_foreign_key_list(m.name, 'main') p
+WHERE m.type = 'table' AND m.rootpage > 0
+"""
+_INDEXES = """
+SELECT m.name, p.name, p."unique", p.origin
+FROM main.sqlite_master m JOIN pragma_index_list(m.name, 'main') p
+WHERE m.type = 'table' AND m.rootpage > 0
+"""
+_INDEX_COLUMNS = """
+SELECT i.name, p.name, p.desc, p.coll
+FROM main.sqlite_master m JOIN pragma_index_list(m.name, 'main') i
+JOIN pragma_index_xinfo(i.name, 'main') p
+WHERE m.type = 'table' AND m.rootpage > 0 AND p.key
+"""
+
+# The tables in which a virtual table of each module keeps its data.
+_SHADOWS = {
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("content", "data", "idx", "docsize", "config"),
+    "rtree": ("node", "parent", "rowid"),
+    "rtree_i32": ("node", "parent", "rowid"),
+    "geopoly": ("node", "parent", "rowid"),
+}
+
+
+def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
+    """The schema, without the objects named in ``own`` and their parts.
+
+    ``fetch`` runs a query as it is and gives its rows. One transaction around it all
+    keeps another connection from changing the schema in between.
+    """
+    master = fetch(MASTER)
+    pragmas = Pragmas(
+        _grouped(fetch(_COLUMNS)),
+        _grouped(fetch(_FOREIGN_KEYS)),
+        _grouped(fetch(_INDEXES)),
+        _grouped(fetch(_INDEX_COLUMNS)),
+    )
+    return without(dict(_describe(master, pragmas)), own)
+
+
+def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
+    names = pragmas.names() | {fold(name) for _, name, _, _ in master}
+    kinds = {fold(name): kind for kind, name, _, _ in master}
+    statements = [tokens(sql, names) for _, _, _, sql in master]
+    hidden = shadows(master)
+    for (kind, name, table, sql), statement in zip(master, statements, strict=True):
+        if fold(table) in hidden:
+            continue
+        if kind == "table" and name in pragmas.columns:
+            yield from describe_table(name, table_definition(statement), pragmas)
+        elif kind == "table":
+            # What the arguments mean, case included, only the module knows.
+            told = {"module": _module(statement), "arguments": arguments(sql)}
+            yield described("virtual table", [name], told)
+        elif kind == "index":
+            yield describe_index(name, table, index_definition(statement), pragmas)
+        elif kind == "view":
+            yield described("view", [name], {"definition": text(statement, lines=True)})
+        else:
+            of = ObjectKey(kinds[fold(table)], identifier(table))
+            told = {"definition": text(statement, lines=True)}
+            yield described("trigger", [table, name], told, of)
+
+
+def shadows(master: Rows) -> set[str]:
+    """The folded names of the tables in which virtual ones keep their data."""
+    return {
+        fold(f"{name}_{suffix}")
+        for _, name, _, sql in master
+        if sql.startswith("CREATE VIRTUAL TABLE ")  # as SQLite writes it
+        for suffix in _SHADOWS.get(_module(tokens(sql)), ())
+    }
+
+
+def _module(statement: Sequence[Token]) -> str:
+    """``CREATE VIRTUAL TABLE name USING module``"""
+    return name_of(statement[statement.index(Token("using")) + 1])
+
+
+def _grouped(rows: Rows) -> dict[str, Rows]:
+    """The rows by their first value, without it."""
+    groups: dict[str, Rows] = {}
+    for name, *values in rows:
+        groups.setdefault(name, []).append(tuple(values))
+    return groups

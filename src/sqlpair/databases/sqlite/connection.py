@@ -1,0 +1,125 @@
+"""A connection to a SQLite file, or what stands in its way.
+
+``isolation_level=None`` keeps Python's driver from committing before DDL, so DDL
+rolls back like everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote as url_quote
+
+from sqlpair.errors import ConnectError
+
+if TYPE_CHECKING:
+    from sqlpair.project.settings import Database
+
+OLDEST = (3, 35, 0)  # ALTER TABLE ... DROP COLUMN, RETURNING
+
+
+def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
+    """Open the database's file, which is made where it is to be written.
+
+    Raises ConnectError: no folder, no permission, not a database.
+    """
+    path = Path(database.address)
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise ConnectError(
+            f"{database.name}: Python's SQLite is {sqlite3.sqlite_version}",
+            remedy=f"Use a Python built with SQLite {'.'.join(map(str, OLDEST))}"
+            " or newer.",
+        )
+    if path.is_dir():
+        raise ConnectError(
+            f"{database.name}: {path} is a folder",
+            remedy=f"Let {database.variable} name a file.",
+        )
+    try:
+        if not read_only:
+            return _open(database, path, "rwc")
+        try:
+            # What a killed writer left, a journal to roll back or a write ahead log,
+            # only a connection that may write can take up, and clear away again.
+            return _open(database, path, "rw")
+        except sqlite3.OperationalError as error:
+            beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+            if not _is_refused(error) or any(file.exists() for file in beside):
+                raise
+            # Reading makes a write ahead log, too. Where that may not be, and there
+            # is none, nobody has the database open: it does not change.
+            return _open(database, path, "ro&immutable=1")
+    except sqlite3.Error as error:
+        raise ConnectError(
+            f"{database.name}: cannot open the SQLite database",
+            [f"{path}: {error}"],
+            f"Check {database.variable}, and that the file is a database you may"
+            f" {'read' if read_only else 'write'}.",
+        ) from None
+
+
+def _is_refused(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        f"file:{url_quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=database.lock_timeout,
+    )
+    try:
+        # A migration can neither ATTACH a file nor, as is Python's default, load code.
+        raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        if mode != "rwc":
+            raw.execute("PRAGMA query_only = ON")
+        elif not os.access(path, os.W_OK):
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def keep_journal(raw: sqlite3.Connection) -> None:
+    """Let the rollback journal's file stay from one transaction to the next.
+
+    Making and removing it each time may take longer than the transaction. A commit
+    then overwrites its header, and syncs that. A write-ahead log stays what it is.
+    https://www.sqlite.org/pragma.html#pragma_journal_mode
+    """
+    if _journal_mode(raw) not in ("wal", "persist"):
+        raw.execute("PRAGMA main.journal_mode = PERSIST").fetchall()
+
+
+def drop_journal(raw: sqlite3.Connection) -> None:
+    """Remove the journal's file again."""
+    if _journal_mode(raw) == "persist":
+        raw.execute("PRAGMA main.journal_mode = DELETE").fetchall()
+
+
+def _journal_mode(raw: sqlite3.Connection) -> str:
+    (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
+    return str(mode)
+
+
+def make_folder(database: Database) -> None:
+    """Make the folder of a database that is to be made, where that is safe."""
+    # The default lies in state/, which a fresh clone does not have. Any other
+    # missing folder is more likely a slip, and is left for its owner to make.
+    folder = Path(database.address).parent
+    if folder.is_dir():
+        return
+    if folder.name == "state" and folder.parent.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return
+    raise ConnectError(
+        f"{database.name}: the folder of the database is not there",
+        [str(folder)],
+        f"Create it, or change {database.variable}.",
+    )

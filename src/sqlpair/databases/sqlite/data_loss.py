@@ -1,0 +1,211 @@
+"""Which rows a SQLite database holds, and which of them a migration touches.
+
+SQLite says itself, to its authorizer, what a statement will touch. Tables are looked at
+by name, in one pass over ``sqlite_master``, as DROP TABLE makes one. They are followed
+through their renames by the statements that rename: a root page, all else that SQLite
+knows a table by, may become another table's, and a column's number another column's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sqlpair.databases.interface import quote
+from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
+from sqlpair.ledger.tables import TABLES
+from sqlpair.runner.data_loss import SAVEPOINT, Count, Table, Touched
+
+# https://www.sqlite.org/c3ref/c_alter_table.html; the second argument names the table
+# (for ALTER TABLE the third does). DROP TABLE asks for DELETE, OR REPLACE for INSERT.
+TOUCHING = {
+    sqlite3.SQLITE_INSERT: 0,
+    sqlite3.SQLITE_UPDATE: 0,
+    sqlite3.SQLITE_DELETE: 0,
+    sqlite3.SQLITE_ALTER_TABLE: 1,
+}
+_TABLES = (
+    " AND type = 'table' AND rootpage > 0"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    f" AND name NOT IN ({', '.join(map(quote, TABLES))})"
+)
+# What a virtual table keeps besides its rows, or their ids: an empty one has some too.
+_BESIDES = ("config", "data", "idx", "segdir", "segments", "stat", "node", "parent")
+if sqlite3.sqlite_version_info >= (3, 37):  # an older one does not tell them apart
+    _TABLES += (
+        " AND NOT (("
+        + " OR ".join(f"name LIKE '%{end}'" for end in _BESIDES)
+        + ") AND name IN (SELECT name FROM pragma_table_list WHERE type = 'shadow'))"
+    )
+_OFF = {"", "0", "off", "no", "false"}
+
+
+class _Change(NamedTuple):
+    """A table, or its ``column``, is now called ``new``; None where it is dropped."""
+
+    table: str
+    column: str | None
+    new: str | None
+
+
+class SQLiteInspector:
+    """See ``sqlpair.runner.data_loss.Inspector``."""
+
+    def __init__(self, raw: sqlite3.Connection):
+        self.raw = raw
+        self._asked = set(TABLES)
+        self._before: dict[str, Table] = {}
+        self._there: set[str] = set()
+        self._changes: list[_Change] = []
+
+    def look(self, names: Set[str]) -> None:
+        self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+        self._there = {fold(name) for (name,) in self.raw.execute(query)}
+        self._asked |= {fold(name) for name in names}
+        for table in self._tables(f"name COLLATE NOCASE IN ({_list(names)})"):
+            self._before[fold(table.name)] = table._replace(
+                empty=self._is_empty(table.name)
+            )
+
+    def _tables(self, which: str) -> list[Table]:
+        query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
+        found = self.raw.execute(query).fetchall()
+        return [
+            Table(name, page, self._columns(name), empty=False) for name, page in found
+        ]
+
+    def _columns(self, table: str) -> dict[int, str]:
+        query = "SELECT cid, name FROM pragma_table_xinfo(?) WHERE hidden = 0"
+        return dict(self.raw.execute(query, (table,)).fetchall())
+
+    def _is_empty(self, table: str) -> bool:
+        (some,) = self.raw.execute(
+            f"SELECT EXISTS (SELECT 1 FROM {identifier(table)})"
+        ).fetchone()
+        return not some
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[], Touched]]:
+        watch = _Watch()
+        self._changes = watch.changes
+
+        def tables() -> Touched:
+            # An edited schema may say anything of any table.
+            touched = self._there if watch.schema_edited else watch.touched
+            others = {
+                name
+                for name in touched & self._there - self._asked
+                if not name.startswith("sqlite_")
+            }
+            both = touched & self._before.keys()
+            return Touched(tuple(self._before[name] for name in both), others)
+
+        self.raw.set_authorizer(watch.notice)
+        self.raw.set_trace_callback(watch.follow)
+        try:
+            yield tables
+        finally:
+            self.raw.set_trace_callback(None)
+            self.raw.set_authorizer(None)
+
+    def find(self, old: Table) -> Table | None:
+        now = self._followed(old)
+        name = fold(old.name) if now is None else now.name
+        for table in self._tables(f"name = {quote(name)} COLLATE NOCASE"):
+            if now is None:
+                others = (self._followed(other) for other in self._before.values())
+                is_new = all(other is None or other.name != name for other in others)
+                return table._replace(identity=0) if is_new else None
+            there = set(map(fold, table.columns.values()))
+            columns = {key: c for key, c in now.columns.items() if c in there}
+            return table._replace(identity=old.identity, columns=columns)
+        return None
+
+    def _followed(self, old: Table) -> Table | None:
+        """Return what ``old`` is called after all changes; None if it was dropped."""
+        name = fold(old.name)
+        columns = {key: fold(column) for key, column in old.columns.items()}
+        for table, column, new in self._changes:
+            if table != name:
+                continue
+            if column is not None:
+                renamed = (
+                    (key, new if was == column else was) for key, was in columns.items()
+                )
+                columns = {key: was for key, was in renamed if was is not None}
+            elif new is None:
+                return None
+            else:
+                name = new
+        return old._replace(name=name, columns=columns)
+
+    def hold(self, tables: Iterable[str]) -> None:
+        """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
+
+    def count(self, table: str, columns: Sequence[str]) -> Count:
+        wanted = ", ".join(["count(*)", *(f"count({identifier(c)})" for c in columns)])
+        rows, *values = self.raw.execute(
+            f"SELECT {wanted} FROM {identifier(table)}"
+        ).fetchone()
+        return Count(rows, dict(zip(columns, values, strict=True)))
+
+
+class _Watch:
+    """What the authorizer and the trace tell of a run."""
+
+    def __init__(self) -> None:
+        self.touched: set[str] = set()
+        self.changes: list[_Change] = []
+        self.schema_edited = False
+        self._altered = ""
+
+    def notice(self, action: int, *names: str | None) -> int:
+        """Be SQLite's authorizer, which allows everything."""
+        first, second, third = (fold(name or "") for name in names[:3])
+        if action in TOUCHING:
+            self.touched.add((first, second)[TOUCHING[action]])
+        if action == sqlite3.SQLITE_ALTER_TABLE:
+            self._altered = second if first == "main" else ""
+            if self._altered and third:
+                self.changes.append(_Change(second, third, None))
+        elif action == sqlite3.SQLITE_DROP_TABLE:
+            self.changes.append(_Change(first, None, None))
+        elif action == sqlite3.SQLITE_PRAGMA and first == "writable_schema":
+            self.schema_edited |= second not in _OFF
+        return sqlite3.SQLITE_OK
+
+    def follow(self, sql: str) -> None:
+        """Be SQLite's trace: the authorizer is not told the new name."""
+        if self._altered and (found := _renamed(sql)) is not None:
+            self.changes += (_Change(self._altered, *names) for names in found)
+            self._altered = ""
+
+
+def _renamed(sql: str) -> list[tuple[str | None, str]] | None:
+    """Return what an ALTER TABLE renames to what, a column or None for the table.
+
+    None where ``sql``, as it is traced, is no ALTER TABLE.
+    """
+    # What a virtual table does itself is traced as a comment.
+    written = tokens(sql.removeprefix("-- "))
+    if [token.text for token in written[:2]] != ["alter", "table"]:
+        return None
+    if written[-1] == Token(";"):
+        written.pop()
+    what = written[5 if written[3] == Token(".") else 3 :]
+    if what[0] != Token("rename"):
+        return []
+    column = None if what[1] == Token("to") else name_of(what[-3])
+    return [(column, name_of(what[-1]))]
+
+
+def identifier(name: str) -> str:
+    """Return ``name`` quoted as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(quote, names))

@@ -1,0 +1,111 @@
+"""A dump of a SQLite database: a copy of its file, made by the backup API.
+
+The API copies the database page by page, which keeps rowids and settings as they
+are (VACUUM INTO would renumber). It is given a connection that stands in a read
+transaction: all pages are then of one moment, later commits neither disturb the copy
+nor start it anew, and in WAL mode the writers are not held up.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote as url_quote
+
+from sqlpair import signals
+from sqlpair.databases.interface import Dumped, Progress
+from sqlpair.errors import BackupError
+
+if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.session import SQLiteSession
+    from sqlpair.project.settings import Database
+
+DUMP_SUFFIX = ".db"
+PAGES = 256  # between two looks at the clock
+TOOL = f"SQLite {sqlite3.sqlite_version}"
+
+
+def dump(
+    session: SQLiteSession, target: Path, deadline: float, progress: Progress
+) -> Dumped:
+    """Copy the database; see ``sqlpair.databases.interface.Driver``."""
+    database = session.database
+    try:
+        with (
+            closing(opened(Path(database.address), "mode=ro")) as source,
+            closing(opened(target, "mode=rw")) as copy,
+        ):
+            source.execute(f"PRAGMA busy_timeout = {database.lock_timeout * 1000:.0f}")
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            transfer(database, source, copy, deadline, progress)
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{database.name}: the database cannot be copied", [str(error)]
+        ) from error
+    return Dumped(sqlite3.sqlite_version, TOOL)
+
+
+def opened(path: Path, options: str) -> sqlite3.Connection:
+    """Open a file by URI, its transactions ours alone."""
+    uri = f"file:{url_quote(str(path))}?{options}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+def transfer(
+    database: Database,
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    deadline: float,
+    progress: Progress,
+) -> None:
+    """Overwrite ``target`` with ``source`` in one transaction, or leave it as it is."""
+    size = source.execute("PRAGMA page_size").fetchone()[0]
+
+    def step(_status: int, remaining: int, total: int) -> None:
+        progress((total - remaining) * size, total * size)
+        if time.monotonic() > deadline:
+            raise _late(database)
+
+    source.backup(target, pages=PAGES, progress=step)
+
+
+def check_dump(
+    database: Database,
+    dump: Path,
+    tool: str,  # noqa: ARG001
+    deadline: float,
+) -> None:
+    """Let SQLite check every page, index and constraint of the copy."""
+    # Immutable: nothing is made beside it, no -wal and no lock.
+    with closing(opened(dump, "mode=ro&immutable=1")) as copy:
+        left = max(0.0, deadline - time.monotonic())
+        timer = threading.Timer(left, copy.interrupt)
+        timer.start()
+        try:
+            with signals.cancelling(copy.interrupt):
+                found = [row[0] for row in copy.execute("PRAGMA integrity_check(10)")]
+        except sqlite3.Error as error:
+            found = [str(error)]
+        finally:
+            timer.cancel()
+            timer.join()
+    if time.monotonic() > deadline:
+        raise _late(database)
+    if found != ["ok"]:
+        raise BackupError(
+            f"{database.name}: the database is damaged",
+            found,
+            "What integrity_check found is in the copy, and so in its original.",
+        )
+
+
+def _late(database: Database) -> BackupError:
+    return BackupError(
+        f"{database.name}: copying the database did not end in time",
+        remedy="Raise backup_timeout in alembic.ini.",
+    )

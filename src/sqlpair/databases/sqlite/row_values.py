@@ -1,0 +1,184 @@
+"""What a row of each SQLite table has to be, and every row that is there."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.interface import quote
+from sqlpair.databases.row_shape import (
+    Check,
+    Column,
+    Contents,
+    ForeignKey,
+    Kind,
+    Rows,
+    Table,
+)
+from sqlpair.databases.sqlite.tokens import fold
+from sqlpair.schema.model import ObjectKey, Schema
+
+if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.session import SQLiteSession
+
+_MOMENTS = {
+    "DATE": "2026-01-{day:02}",
+    "TIME": "{hour:02}:30:00",
+    "DATETIME": "2026-01-{day:02} {hour:02}:30:00",
+    "TIMESTAMP": "2026-01-{day:02} {hour:02}:30:00",
+}
+_TABLES = """
+SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0
+AND name NOT GLOB 'sqlite_*' ORDER BY name
+"""
+
+
+def tables(session: SQLiteSession) -> list[Table]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    names = [row["name"] for row in session.rows(_TABLES)]
+    schema = session.schema()
+    known = {_written(name) for name in names}
+    described = {key.name for key in schema if key.kind == "table"}
+    return [
+        _table(session, name, schema, known)
+        for name in names
+        if any(fold(name) == fold(_plain(other)) for other in described)
+    ]
+
+
+def contents(session: SQLiteSession) -> Contents:
+    """See ``sqlpair.databases.interface.Driver``."""
+    found = {}
+    for table in tables(session):
+        names = tuple(sorted(column.name for column in table.columns))
+        wanted = ", ".join(map(literal, names))
+        rows = session.raw.execute(f"SELECT {wanted} FROM {table.name}").fetchall()
+        found[table.name] = Rows(names, tuple(rows))
+    return found
+
+
+def literal(column: str) -> str:
+    """Return the expression for a column's value as a literal."""
+    return f"quote({column})"
+
+
+def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -> Table:
+    rows = session.rows(
+        'SELECT name, type, "notnull" AS required, dflt_value AS standard, pk, hidden'
+        f" FROM pragma_table_xinfo({quote(name)}, 'main')"
+    )
+    key = ObjectKey("primary key", _plain_key(name, schema))
+    alias = bool(key in schema and schema[key].attributes.get("rowid alias"))
+    columns = tuple(
+        Column(
+            name=_written(row["name"]),
+            kind=_kind(row["type"]),
+            value=partial(_value, row["name"], row["type"].upper()),
+            # A primary key that is no rowid may be NULL in SQLite, and never should.
+            required=bool(row["required"] or row["pk"]) and row["standard"] is None,
+            automatic=bool(row["hidden"]) or (alias and bool(row["pk"])),
+        )
+        for row in rows
+    )
+    return Table(
+        name=_written(name),
+        columns=columns,
+        checks=tuple(_checks(name, columns, schema)),
+        unique=frozenset(_unique(session, name)),
+        foreign_keys=tuple(_foreign_keys(session, name, known)),
+    )
+
+
+def _plain_key(name: str, schema: Schema) -> str:
+    return next(
+        (k.name for k in schema if k.kind == "primary key" and _plain(k.name) == name),
+        name,
+    )
+
+
+def _checks(name: str, columns: tuple[Column, ...], schema: Schema) -> list[Check]:
+    found = []
+    for key, described in schema.items():
+        owner = described.part_of
+        if key.kind == "check constraint" and owner and _plain(owner.name) == name:
+            text = str(described.attributes.get("expression") or key.name)
+            words = {fold(word) for word in re.findall(r"\w+", text)}
+            about = {c.name for c in columns if fold(_plain(c.name)) in words}
+            found.append(Check(frozenset(about), text))
+    return found
+
+
+def _unique(session: SQLiteSession, name: str) -> set[str]:
+    rows = session.rows(
+        f"SELECT x.name FROM pragma_index_list({quote(name)}, 'main') i"
+        " JOIN pragma_index_info(i.name, 'main') x"
+        ' WHERE i."unique" AND x.name IS NOT NULL'
+    )
+    return {_written(row["name"]) for row in rows}
+
+
+def _foreign_keys(
+    session: SQLiteSession, name: str, known: set[str]
+) -> list[ForeignKey]:
+    rows = session.rows(
+        'SELECT id, "table" AS parent, "from" AS own, "to" AS its'
+        f" FROM pragma_foreign_key_list({quote(name)}, 'main') ORDER BY id, seq"
+    )
+    keys: dict[int, list[dict[str, str]]] = {}
+    for row in rows:
+        keys.setdefault(row["id"], []).append(row)
+    found = []
+    for parts in keys.values():
+        parent = _written(parts[0]["parent"])
+        parent = next((n for n in known if fold(n) == fold(parent)), "")
+        parents = [part["its"] for part in parts]
+        if None in parents:  # the parent's primary key is meant
+            primary = session.rows(
+                f"SELECT name FROM pragma_table_info({quote(_plain(parent))})"
+                " WHERE pk > 0 ORDER BY pk"
+            )
+            parents = [row["name"] for row in primary]
+        own = tuple(_written(part["own"]) for part in parts)
+        found.append(ForeignKey(own, parent, tuple(map(_written, parents))))
+    return found
+
+
+def _kind(declared: str) -> Kind:
+    written = declared.upper()
+    if any(part in written for part in ("CHAR", "CLOB", "TEXT")):
+        return Kind.TEXT
+    if "BLOB" in written or written in _MOMENTS:
+        return Kind.OTHER
+    return Kind.NUMBER if written else Kind.TEXT
+
+
+def _value(name: str, declared: str, number: int) -> str:
+    if declared in _MOMENTS:
+        moment = _MOMENTS[declared]
+        return quote(moment.format(day=1 + number % 28, hour=number % 24))
+    if "INT" in declared:
+        return str(number + 1)
+    if _kind(declared) is Kind.TEXT or declared == "UUID":
+        if "UUID" in declared:
+            return quote(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}")))
+        return quote(f"{name} {number + 1}")
+    if "BLOB" in declared:
+        return f"x'{number + 1:08x}'"
+    if declared.startswith("BOOL"):
+        return str(number % 2)
+    if declared.startswith("JSON"):
+        return quote(f'{{"{name}": {number + 1}}}')
+    return f"{number + 1}.5"
+
+
+def _written(name: str) -> str:
+    """Return ``name`` quoted as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _plain(written: str) -> str:
+    if written.startswith('"'):
+        return written[1:-1].replace('""', '"')
+    return written

@@ -1,0 +1,38 @@
+"""The schema of a SQLite database as SQL, for a person to read in a diff.
+
+Its own CREATE statements as it keeps them: each table with its indexes and triggers,
+then each view with its triggers, by name.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.sqlite.catalog import MASTER, shadows
+from sqlpair.databases.sqlite.tokens import fold
+from sqlpair.ledger.tables import TABLES
+
+if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.session import SQLiteSession
+
+_ORDER = ("table", "view", "index", "trigger")
+
+
+def schema_sql(session: SQLiteSession) -> list[str]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    master = session.raw.execute(MASTER).fetchall()
+    left_out = {*TABLES, *shadows(master)}
+    kinds = {fold(name): kind for kind, name, _, _ in master}
+    found = [
+        ((kinds[fold(owner)] == "view", fold(owner), _ORDER.index(kind), name), sql)
+        for kind, name, owner, sql in master
+        if fold(owner) not in left_out
+    ]
+    return [_ended(sql.strip()) for _, sql in sorted(found)]
+
+
+def _ended(statement: str) -> str:
+    # What it keeps of one may end with a comment, which would swallow the semicolon.
+    ended = f"{statement};"
+    return ended if sqlite3.complete_statement(ended) else f"{statement}\n;"

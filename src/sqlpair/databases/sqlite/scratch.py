@@ -1,0 +1,27 @@
+"""An empty SQLite database in a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlpair.databases import temporary
+from sqlpair.databases.interface import Report
+from sqlpair.databases.sqlite.session import SQLiteSession, connect
+from sqlpair.project.settings import Database
+
+
+@contextmanager
+def scratch(
+    database: Database,
+    files: Sequence[Path],  # noqa: ARG001
+    report: Report,
+) -> Iterator[SQLiteSession]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    with temporary.folder() as folder:
+        here = database._replace(address=str(folder / "scratch.db"))
+        session = connect(here, read_only=False, report=report)
+        assert session is not None
+        with closing(session):
+            yield session

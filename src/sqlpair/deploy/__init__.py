@@ -1,0 +1,1 @@
+"""Deployments: move all databases or none, and say where they are."""

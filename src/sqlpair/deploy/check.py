@@ -1,0 +1,66 @@
+"""Steps read and checked: what a plan needs before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from sqlpair.databases.interface import driver_of
+from sqlpair.errors import DataLossError
+from sqlpair.project import revisions, sql_file
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.runner import data_loss
+from sqlpair.runner.steps import Place, Places, Step
+from sqlpair.verify.edits import edited
+
+
+class Ready(NamedTuple):
+    """A step whose file and revision module were read and checked."""
+
+    step: Step
+    file: SqlFile
+    module: ModuleType
+
+
+def check(
+    places: Places, steps: Sequence[Step], *, allow_data_loss: bool
+) -> list[Ready]:
+    """Read every file and module of ``steps``; raises SqlpairError, nothing has run."""
+    if any(step.upgrade for step in steps):
+        for place in places.values():
+            refuse_changed(place)
+    modules = revisions.load(steps)
+    ready = [
+        Ready(step, _read(step), module)
+        for step, module in zip(steps, modules, strict=True)
+    ]
+    if not allow_data_loss:
+        _refuse_unknown_loss(ready)
+    return ready
+
+
+def _read(step: Step) -> SqlFile:
+    path = step.migration.up if step.upgrade else step.migration.down
+    return sql_file.read(path, driver_of(step.branch.database).split)
+
+
+def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
+    for step, file, _ in steps:
+        if not step.upgrade and not file.transactional:
+            raise DataLossError(
+                f"{step}: what its rollback loses cannot be known beforehand",
+                [f"{file.path.name} is -- no-transaction: no trial can be undone"],
+                data_loss.REMEDY,
+            )
+
+
+def refuse_changed(place: Place) -> None:
+    """Raise HistoryError unless the files still are what they were when applied.
+
+    That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
+    that was lost would look like a migration that never was.
+    """
+    revisions.require(place.branch)
+    if edits := edited(place):
+        raise edits[0].error()

@@ -1,0 +1,53 @@
+"""Taking over the present bytes of applied migrations that were edited.
+
+Nothing runs: the ledger learns the new checksums, and its history says who let it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from sqlpair.databases.interface import Report, Table
+from sqlpair.deploy import deployment
+from sqlpair.deploy.deployment import Outcome, Place, Places, survey
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import write_sql
+from sqlpair.project.branches import branches
+from sqlpair.project.settings import Settings
+from sqlpair.verify.edits import Edit, edited
+
+
+def edits(settings: Settings, report: Report) -> tuple[Edit, ...]:
+    """Return every applied migration whose file differs. Creates nothing."""
+    with ExitStack() as resources:
+        places = survey(branches(settings), report, resources)
+        return tuple(edit for place in places.values() for edit in edited(place))
+
+
+def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcome:
+    """Record the checksums of ``agreed``, which is what a person was shown.
+
+    HistoryError when files or ledgers say something else by now.
+    """
+
+    def targets(places: Places) -> Mapping[str, int]:
+        now = [edit for place in places.values() for edit in edited(place)]
+        if now != list(agreed):
+            raise HistoryError(
+                "the files or the ledger changed while you were asked",
+                [str(edit) for edit in now] or ["nothing differs any more"],
+                "Run it again. Nothing was changed.",
+            )
+        names = {edit.migration.database for edit in agreed}
+        return {name: p.position for name, p in places.items() if name in names}
+
+    def writing(place: Place, table: Table, entry: write_sql.Entry) -> str:
+        own = [
+            (edit.migration, edit.now)
+            for edit in agreed
+            if edit.migration.database == place.branch.name
+        ]
+        return write_sql.accepted(table, own, entry)
+
+    return deployment.record_only(settings, targets, writing, report, method="repair")

@@ -1,0 +1,178 @@
+"""Undoing the last deployment, whichever databases it touched, and nothing else.
+
+``alembic downgrade -1`` is one step back on each database, whoever made the last
+steps. A rollback asks the ledgers instead: deployment ids sort by time, so the
+newest one over all databases is the last deployment, and its rows are what goes.
+
+Only what ran can be undone like that. A stamp, a forced version or a replayed
+``--sql`` script says that something is applied, not what was done last: then the
+person says how far to go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from sqlpair.databases.interface import Report
+from sqlpair.deploy import deployment
+from sqlpair.deploy.deployment import Outcome, Place, Places
+from sqlpair.errors import HistoryError, UsageError
+from sqlpair.ledger.tables import Applied
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Watch, unwatched
+
+RAN = "upgrade"  # the method of a row whose SQL was run
+DEPLOYMENT = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
+NAME_IT = "Say how far to go back: make rollback TO=N"
+
+
+def rollback(
+    settings: Settings,
+    report: Report,
+    to: int | None = None,
+    *,
+    allow_data_loss: bool = False,
+    watch: Watch = unwatched,
+) -> Outcome:
+    """Undo the last deployment, or all above version ``to``.
+
+    HistoryError, with nothing changed, when there is nothing to undo or when the
+    ledgers do not tell what was done last; DataLossError when rows or values would go.
+    """
+    targets = LastDeployment() if to is None else Down(to)
+    return deployment.deploy(
+        settings, targets, report, allow_data_loss=allow_data_loss, watch=watch
+    )
+
+
+class Down:
+    """Each database at its last migration numbered ``number`` or lower."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the positions; UsageError when no migration has that number."""
+        refuse_unknown(self.number, places)
+        targets = {
+            name: min(place.position, place.branch.at(self.number))
+            for name, place in _with_ledger(places)
+        }
+        missing = [
+            f"{name} is at {place.head}"
+            for name, place in places.items()
+            if place.position < place.branch.at(self.number)
+        ]
+        moves = any(places[name].position != target for name, target in targets.items())
+        if missing and not moves:
+            raise HistoryError(
+                f"version {self.number} lies above, and a rollback goes down",
+                missing,
+                "To go up: make migrate. Nothing was changed.",
+            )
+        return targets
+
+
+class LastDeployment:
+    """Each database as it was before the last deployment."""
+
+    def __init__(self) -> None:
+        self._deployment = ""
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the positions. Called again under the locks, it means the same one."""
+        last = _last(places)
+        if self._deployment and last != self._deployment:
+            raise HistoryError(
+                "another deployment ended while this one waited for its locks",
+                [f"the last one was {self._deployment}, now it is {last}"],
+                "Look at it with make status. Nothing was changed.",
+            )
+        self._deployment = last
+        return {name: _before(last, place) for name, place in _with_ledger(places)}
+
+
+def refuse_unknown(number: int, places: Places) -> None:
+    """UsageError unless a migration of some database has ``number``, or it is 0."""
+    numbers = {m.number for place in places.values() for m in place.branch.migrations}
+    if number != 0 and number not in numbers:
+        known = ", ".join(f"{item:03}" for item in sorted(numbers)[-10:])
+        raise UsageError(
+            f"no migration has the number {number}",
+            [f"the last ones: {known}" if known else "there is none at all"],
+            "Nothing was changed.",
+        )
+
+
+def _with_ledger(places: Places) -> Iterator[tuple[str, Place]]:
+    # All of them, so that all are locked and read again: a deployment that ended
+    # between the first reads must not be undone in one database only.
+    return ((name, p) for name, p in places.items() if p.state.has_ledger)
+
+
+def _last(places: Places) -> str:
+    """Return the id of the last deployment."""
+    rows = [(name, row) for name, p in places.items() for row in p.state.applied]
+    if not rows:
+        raise HistoryError(
+            "nothing is applied, so there is nothing to roll back",
+            [f"{name} is at base" for name in places],
+        )
+    ran = [row.deployment for _, row in rows if DEPLOYMENT.fullmatch(row.deployment)]
+    last = max(ran, default="")
+    began = _began(last) if last else ""
+    untold = [
+        f"{name} {row.stem}: {_how(row)} on {row.applied_at[:19]}"
+        for name, row in rows
+        if (row.method != RAN or not DEPLOYMENT.fullmatch(row.deployment))
+        and (row.deployment == last or row.applied_at >= began)
+    ]
+    if untold:
+        raise HistoryError(
+            "the ledger does not tell what was done last: not all of it was run here",
+            untold,
+            NAME_IT + ". Nothing was changed.",
+        )
+    return last
+
+
+def _began(identifier: str) -> str:
+    match = DEPLOYMENT.fullmatch(identifier)
+    assert match
+    moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f")
+    return moment.isoformat(" ", "milliseconds")
+
+
+def _how(row: Applied) -> str:
+    if row.method == RAN:
+        offline = row.deployment == "offline"
+        return "replayed from a script" if offline else f"run by {row.deployment}"
+    return {"stamp": "stamped", "force": "forced", "adopt": "adopted"}.get(
+        row.method, "recorded by another program"
+    )
+
+
+def _before(identifier: str, place: Place) -> int:
+    """Return the position before deployment ``identifier``.
+
+    HistoryError when migrations that another deployment applied lie above its own.
+    """
+    rows = place.state.applied
+    own = [i for i, row in enumerate(rows) if row.deployment == identifier]
+    if not own:
+        # Not place.position: where an interrupted deployment was to take it is no
+        # place to go when that deployment is what is undone.
+        return len(rows)
+    above = [row for row in rows[own[0] :] if row.deployment != identifier]
+    if above:
+        raise HistoryError(
+            f"{place.branch.name}: migrations lie above what the last deployment did",
+            [
+                f"{identifier} applied {rows[own[0]].stem}",
+                *(f"above it: {row.stem}, {_how(row)}" for row in above),
+            ],
+            NAME_IT + ". Nothing was changed.",
+        )
+    return own[0]

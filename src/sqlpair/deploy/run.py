@@ -1,0 +1,213 @@
+"""One deployment while it runs, from its locks to its last line in the log.
+
+hold     lock every database that will change, settle what a dead run left, and
+read where each one is
+migrate  plan, read and check all of it, then run it stage by stage
+record   write bookkeeping only
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+from sqlpair.databases.interface import Report, Session
+from sqlpair.deploy import recovery
+from sqlpair.deploy.check import check
+from sqlpair.deploy.stage import Stage, stages
+from sqlpair.errors import (
+    CommitError,
+    DataLossError,
+    Interrupted,
+    SqlpairError,
+    StatementError,
+)
+from sqlpair.ledger import tables, version, write_sql
+from sqlpair.ledger.log import Journal
+from sqlpair.project.branches import Branch, current
+from sqlpair.project.settings import Settings
+from sqlpair.runner import two_phase
+from sqlpair.runner.steps import (
+    Done,
+    Outcome,
+    Place,
+    Places,
+    Targets,
+    Watch,
+    Writing,
+    plan,
+    reached,
+    unwatched,
+)
+from sqlpair.signals import raise_pending
+
+
+class Run:
+    """One deployment, from its locks to its last line in the log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        known: Sequence[Branch],
+        report: Report,
+        *,
+        locate: Callable[[Branch, tables.State], int] = current,
+    ):
+        self.settings = settings
+        self.known = known
+        self.report = report
+        self.locate = locate
+        self.id = tables.new_id()
+        self.journal = Journal(settings, self.id)
+        self.places: dict[str, Place] = {}
+        self.sessions: dict[str, Session] = {}
+        self.done: list[Done] = []
+        self.allow_data_loss = False
+        self.backup_first = False
+        self.watch: Watch = unwatched
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        self._resources.close()
+        if error is not None:
+            self.journal.failed(error)
+
+    def hold(self, places: Places, targets: Targets) -> None:
+        """Lock the databases that ``targets`` concerns, and read where they are."""
+        self.places = dict(places)
+        everything = {branch.name for branch in self.known}
+        # A backup is of all databases, at one version.
+        whole = self.backup_first or _undecided(places)
+        names = everything if whole else set(targets(places))
+        self._lock(names)
+        if names != everything and (
+            any(session.prepared() for session in self.sessions.values())
+            or not set(targets(self.places)) <= names
+        ):
+            # While this run waited, another died, or moved what was none of ours.
+            self._resources.close()
+            self._lock(everything)
+        # Named anew: a deployment that waited for another is the later one.
+        self.id = self.journal.deployment = tables.new_id()
+        before = dict(self.places)
+        settled = two_phase.settle(self.sessions, self.report)
+        for sentence in settled:
+            self.journal.line("settled", what=sentence)
+        if settled:
+            self._survey()
+            recovery.refuse_moved(before, self.places, targets, settled)
+
+    def _lock(self, names: set[str]) -> None:
+        databases = [b.database for b in self.known if b.name in names]
+        self.sessions = two_phase.lock(databases, self.report, self._resources)
+        self._survey()
+
+    def migrate(self, targets: Targets) -> Outcome:
+        """Plan again, under the locks, then check and run."""
+        goals = recovery.resume(self.places, targets, self.report)
+        steps = plan(self.places, goals)
+        if not steps:
+            self._write_version()
+            self.journal.close()
+            return Outcome("", (), self.places)
+        self.journal.line("started", steps=len(steps))
+        ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
+        parts = stages(ready, self.sessions, self.settings.transaction)
+        for stage in parts:
+            if not stage.transactional:
+                for session in stage.sessions:
+                    session.assert_direct()
+        if len(parts) > 1:
+            from sqlpair.deploy import unrecorded
+
+            unrecorded.refuse(self.settings, self.places, self.sessions, self.report)
+        if self.backup_first:
+            from sqlpair.backup import backup
+
+            folder = backup.before_deployment(self.settings, self.sessions, self.report)
+            self.journal.line("backed-up", folder=folder.name)
+        for number, stage in enumerate(parts, start=1):
+            self._run(stage, two_phase.transaction_id(self.id, number))
+        return self._finish()
+
+    def _run(self, stage: Stage, transaction: str) -> None:
+        try:
+            raise_pending()  # of a signal that came while the stage before committed
+            done = stage.run(
+                self.id,
+                transaction,
+                self.report,
+                guarded=not self.allow_data_loss,
+                watch=self.watch,
+            )
+        except (SqlpairError, Interrupted) as error:
+            if self.done:
+                before = ", ".join(str(step) for step, _ in self.done)
+                error.add(f"committed before it: {before}")
+            elif stage.transactional and not isinstance(
+                error, CommitError | DataLossError
+            ):
+                error.add("rolled back: nothing was changed")
+            moved = {"", *(step.branch.name for step, _ in self.done)}
+            if isinstance(error, StatementError) and error.clash not in moved:
+                from sqlpair.deploy import unrecorded
+
+                unrecorded.advise(error, self.places, self.sessions)
+            raise
+        self.journal.steps(done)
+        self.done += done
+
+    def record(
+        self, targets: Mapping[str, int], writing: Writing, method: str
+    ) -> Outcome:
+        """Write bookkeeping to the databases of ``targets``, all in one stage."""
+        transaction = two_phase.transaction_id(self.id, 1)
+        after = {
+            name: self.places[name]._replace(position=position)
+            for name, position in targets.items()
+        }
+        entry = write_sql.Entry(
+            self.id,
+            transaction,
+            method,
+            who=tables.who(),
+            databases=tables.goal({n: place.migration for n, place in after.items()}),
+            at=write_sql.moment(),
+        )
+        involved = [self.sessions[name] for name in targets]
+        with two_phase.rolled_back(involved):
+            for name, place in after.items():
+                session = self.sessions[name]
+                session.begin()
+                tables.ensure(session)
+                session.execute(writing(place, session.table, entry))
+            two_phase.commit(involved, transaction)
+        for name, place in after.items():
+            self.journal.line(
+                "ran", database=name, migration=place.head, direction=method
+            )
+        return self._finish()
+
+    def _survey(self) -> None:
+        for name, session in self.sessions.items():
+            branch = self.places[name].branch
+            state = tables.read(session)
+            self.places[name] = Place(branch, state, self.locate(branch, state))
+
+    def _finish(self) -> Outcome:
+        self._survey()
+        number = self._write_version()
+        self.journal.finished(number)
+        return Outcome(self.id, tuple(self.done), self.places)
+
+    def _write_version(self) -> int:
+        number = reached(self.places)
+        version.write(self.settings, number)
+        return number
+
+
+def _undecided(places: Places) -> bool:
+    return any(place.undecided for place in places.values())

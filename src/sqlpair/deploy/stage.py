@@ -1,0 +1,187 @@
+"""A stage: steps that commit together, in one transaction of each of their databases.
+
+With ``transaction = deployment`` a deployment is one stage, with ``transaction =
+migration`` each migration is one. A ``-- no-transaction`` file is always its own: it
+runs outside, and the transaction only records it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from sqlpair.databases.interface import Report, Session, UnpreparableError
+from sqlpair.databases.retry import retried
+from sqlpair.deploy.check import Ready
+from sqlpair.ledger import tables, write_sql
+from sqlpair.project import revisions, sql_file
+from sqlpair.project.migrations import Migration
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.runner import data_loss, two_phase
+from sqlpair.runner.steps import Done, Step, Watch, record, unwatched
+
+
+class Stage:
+    """See above; ``sessions`` are those of all databases, by name."""
+
+    def __init__(
+        self,
+        steps: Sequence[Ready],
+        sessions: Mapping[str, Session],
+        known: Container[str],
+    ):
+        """``known`` are databases that an earlier stage has given their ledger."""
+        self.steps = tuple(steps)
+        self._known = known
+        self._watch: Watch = unwatched
+        self.transactional = steps[0].file.transactional
+        names = {step.branch.name for step, _, _ in steps}
+        self.sessions = [s for name, s in sessions.items() if name in names]
+        self._contexts = {
+            session.database.name: revisions.context(session)
+            for session in self.sessions
+        }
+
+    @property
+    def heads(self) -> dict[str, Migration | None]:
+        """Where each of its databases is afterwards: its last migration, or base."""
+        return {
+            step.branch.name: step.migration if step.upgrade else step.below
+            for step, _, _ in self.steps
+        }
+
+    def run(
+        self,
+        deployment: str,
+        transaction: str,
+        report: Report,
+        *,
+        guarded: bool,
+        watch: Watch,
+    ) -> list[Done]:
+        """Run the steps and commit them; SqlpairError when they are rolled back.
+
+        ``guarded`` refuses a downgrade that would lose data. ``watch`` is called
+        before each step, again when it has to be run again.
+        """
+        self._watch = watch
+        entry = write_sql.Entry(
+            deployment,
+            transaction,
+            "",
+            who=tables.who(),
+            databases=tables.goal(self.heads),
+        )
+        guarded = guarded and not self.steps[0].step.upgrade
+        if not self.transactional:
+            return self._attempt(entry, guarded=guarded)
+        pause = max(session.database.lock_timeout for session in self.sessions)
+        try:
+            return retried(lambda: self._attempt(entry, guarded=guarded), pause, report)
+        except UnpreparableError as error:
+            reason = "; ".join([error.what, *error.evidence])
+            report(f"{reason}. Running it again, to commit without preparing")
+            return retried(
+                lambda: self._attempt(entry, guarded=guarded, promise=False),
+                pause,
+                report,
+            )
+
+    def _attempt(
+        self, entry: write_sql.Entry, *, guarded: bool, promise: bool = True
+    ) -> list[Done]:
+        done: list[Done] = []
+
+        def run() -> None:
+            done.clear()
+            done.extend(self._steps(entry))
+
+        with two_phase.rolled_back(self.sessions):
+            if self.transactional:
+                self._begin()
+            if guarded:
+                texts = [(step.branch.name, file.text) for step, file, _ in self.steps]
+                data_loss.guard(self.sessions, texts, run)
+            else:
+                run()
+            two_phase.commit(self.sessions, entry.transaction, promise=promise)
+        return done
+
+    def _begin(self) -> None:
+        for session in self.sessions:
+            session.begin()
+            if session.database.name not in self._known:
+                tables.ensure(session)
+
+    def _steps(self, entry: write_sql.Entry) -> Iterator[Done]:
+        sessions = {session.database.name: session for session in self.sessions}
+        ran: dict[str, list[tuple[Step, str, write_sql.Entry]]] = {
+            name: [] for name in sessions
+        }
+        for step, file, module in self.steps:
+            session = sessions[step.branch.name]
+            context = self._contexts[step.branch.name]
+            if context or _reads_records(file):
+                _record(ran, session)
+            run = session.run if self.transactional else session.run_alone
+            self._watch(step)
+            began = time.monotonic()
+            revisions.run(
+                step,
+                module,
+                context,
+                partial(run, sql_file.statements(file), file.path),
+            )
+            milliseconds = round((time.monotonic() - began) * 1000)
+            if not self.transactional:
+                self._begin()
+            if context:
+                session.reset()
+            own = entry._replace(
+                method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
+            )
+            ran[step.branch.name].append((step, file.checksum, own))
+            yield Done(step, milliseconds)
+        # All at once: the rows live or die together, as their migrations do.
+        for session in sessions.values():
+            _record(ran, session)
+
+
+def _reads_records(file: SqlFile) -> bool:
+    """Say whether a file may ask what was applied before it, as a script could."""
+    return any(name in file.text for name in tables.TABLES)
+
+
+def _record(
+    ran: Mapping[str, list[tuple[Step, str, write_sql.Entry]]], session: Session
+) -> None:
+    """Record what ``ran`` on the session's database and is not recorded yet."""
+    steps = ran[session.database.name]
+    if steps:
+        session.execute(record(steps, session.table))
+        steps.clear()
+
+
+def stages(
+    steps: Iterable[Ready], sessions: Mapping[str, Session], transaction: str
+) -> list[Stage]:
+    """Part ``steps`` into stages; ``transaction`` is the setting of that name."""
+    parts: list[list[Ready]] = []
+    for ready in steps:
+        together = (
+            parts
+            and transaction == "deployment"
+            and ready.file.transactional
+            and parts[-1][-1].file.transactional
+        )
+        if together:
+            parts[-1].append(ready)
+        else:
+            parts.append([ready])
+    made = []
+    known: set[str] = set()
+    for part in parts:
+        made.append(Stage(part, sessions, frozenset(known)))
+        known.update(step.branch.name for step, _, _ in part)
+    return made

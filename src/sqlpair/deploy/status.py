@@ -1,0 +1,106 @@
+"""Where every database is, what is pending, and what disagrees. Read only."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Report
+from sqlpair.deploy.deployment import survey
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import version
+from sqlpair.ledger.tables import Applied, State
+from sqlpair.project.branches import Branch, branches
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Place, reached
+from sqlpair.verify import records
+from sqlpair.verify.edits import edited
+from sqlpair.verify.problem import Problem
+
+
+class Standing(NamedTuple):
+    """One database: what is applied, what is pending, what does not fit.
+
+    ``edited`` are the numbers of applied migrations whose files differ.
+    """
+
+    name: str
+    revisions: tuple[str, ...]
+    applied: tuple[Applied, ...]
+    pending: tuple[Migration, ...]
+    edited: frozenset[int]
+    problems: tuple[Problem, ...]
+
+    @property
+    def version(self) -> int:
+        """The number of the last applied migration, 0 at base."""
+        return self.applied[-1].number if self.applied else 0
+
+    @property
+    def head(self) -> str:
+        """The last applied migration, or base."""
+        return self.applied[-1].stem if self.applied else "base"
+
+
+class Overview(NamedTuple):
+    """All databases, and the version that speaks for all of them.
+
+    ``expected`` is ``SCHEMA_VERSION`` of ``.env``, None where it does not say.
+    """
+
+    environment: str
+    env_file: str
+    databases: tuple[Standing, ...]
+    version: int
+    latest: int
+    expected: int | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """What ``make migrate`` would run, in its order."""
+        found = [item for standing in self.databases for item in standing.pending]
+        return tuple(sorted(found, key=lambda item: item.number))
+
+
+def guess(branch: Branch, state: State) -> int:
+    """Return a position even where ``current`` refuses: the version table's."""
+    known = [branch.position(name) for name in state.revisions]
+    return max((position or 0 for position in known), default=0)
+
+
+def overview(settings: Settings, report: Report) -> Overview:
+    """Read where every database stands. Creates nothing."""
+    with ExitStack() as resources:
+        places = survey(branches(settings), report, resources, locate=guess)
+    standings = tuple(_standing(place) for place in places.values())
+    problems = [problem for item in standings for problem in item.problems]
+    return Overview(
+        environment=settings.environment,
+        env_file=settings.env_file.name,
+        databases=standings,
+        version=reached(places),
+        latest=version.latest([place.branch for place in places.values()]),
+        expected=_expected(settings),
+        problems=(*problems, *records.expected(settings, places)),
+    )
+
+
+def _standing(place: Place) -> Standing:
+    applied = {row.number for row in place.state.applied}
+    return Standing(
+        name=place.branch.name,
+        revisions=place.state.revisions,
+        applied=place.state.applied,
+        pending=tuple(m for m in place.branch.migrations if m.number not in applied),
+        edited=frozenset(edit.migration.number for edit in edited(place)),
+        problems=tuple(records.disagreements(place)),
+    )
+
+
+def _expected(settings: Settings) -> int | None:
+    try:
+        return version.expected(settings)
+    except HistoryError:  # a problem, and told as one
+        return None

@@ -1,0 +1,203 @@
+"""Where a command wants the databases: its words turned into positions.
+
+The words are Alembic's: ``head``, ``base``, a revision or the start of one, with
+``<database>@`` before it and ``+N`` or ``-N`` behind it, or ``+N`` and ``-N`` alone.
+Without a database's name they mean each database, the way they would mean the only
+one: ``downgrade -1`` is one step back on each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Report
+from sqlpair.errors import HistoryError, UsageError
+from sqlpair.project.branches import Branch
+from sqlpair.runner.steps import Place, Places
+
+_WORDS = re.compile(
+    r"(?:(?P<database>\w+)@)?(?P<place>\w+)?(?P<steps>[+-][0-9]{1,9})?", re.ASCII
+)
+_SIGNS = {"upgrade": "+", "downgrade": "-"}
+HEADS = ("head", "heads")
+UNCHANGED = "Nothing was changed."
+
+
+class Address(NamedTuple):
+    """What a person calls a place. ``database`` and ``place`` may be empty."""
+
+    text: str
+    database: str
+    place: str
+    steps: int | None
+
+
+def parse(text: str) -> Address:
+    """Read what a command was given; UsageError when it is no address."""
+    match = _WORDS.fullmatch(text)
+    if match is None or not (match["place"] or match["steps"]):
+        raise UsageError(
+            f"{text!r} is no revision",
+            remedy="Write head, base, +1, -1 or a revision, each for every database or"
+            " with its name before it: sqlite@head",
+        )
+    steps = int(match["steps"]) if match["steps"] else None
+    return Address(text, match["database"] or "", match["place"] or "", steps)
+
+
+def positions(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
+    """Return the position that an address with a place means on each branch.
+
+    HistoryError when it is on none of them, is the start of several revisions, or
+    leads off a branch.
+    """
+    known = {branch.name: branch for branch in branches}
+    concerned = _concerned(address, known)
+    if address.place in HEADS:
+        found = {name: len(known[name].migrations) for name in concerned}
+    elif address.place == "base":
+        found = dict.fromkeys(concerned, 0)
+    else:
+        found = _revision(address, [known[name] for name in concerned])
+    for name in found:
+        found[name] += address.steps or 0
+        if not 0 <= found[name] <= len(known[name].migrations):
+            raise HistoryError(
+                f"{address.text} leads off the branch {name}",
+                [f"it has {len(known[name].migrations)} migrations"],
+                UNCHANGED,
+            )
+    return found
+
+
+def _concerned(address: Address, known: Iterable[str]) -> list[str]:
+    names = list(known)
+    if not address.database:
+        return names
+    if address.database not in names:
+        raise UsageError(
+            f"{address.text}: no database is called {address.database!r}",
+            [f"databases: {', '.join(names)}"],
+        )
+    return [address.database]
+
+
+def _revision(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
+    revisions = {
+        migration.revision: (branch.name, position)
+        for branch in branches
+        for position, migration in enumerate(branch.migrations, start=1)
+    }
+    matches = [address.place] if address.place in revisions else []
+    matches = matches or [r for r in revisions if r.startswith(address.place)]
+    if any(address.place == branch.name for branch in branches):
+        raise UsageError(
+            f"{address.text} is a database, not a revision",
+            remedy=f"Its last revision is: {address.place}@head",
+        )
+    if not matches:
+        raise HistoryError(
+            f"no revision is called {address.text!r}",
+            remedy="Revisions are listed by: alembic history",
+        )
+    if len(matches) > 1:
+        raise HistoryError(
+            f"{len(matches)} revisions start with {address.text!r}",
+            [", ".join(matches[:5])],
+            "Write one of them out.",
+        )
+    name, position = revisions[matches[0]]
+    return {name: position}
+
+
+class Destination:
+    """Alembic's destination arguments (``heads``, ``-1``, ``sqlite@base``, …)."""
+
+    def __init__(self, arguments: tuple[str, ...], command: str, report: Report):
+        """``command`` is upgrade, downgrade or stamp."""
+        self.addresses = tuple(parse(argument) for argument in arguments)
+        self.command = command
+        self._report = report
+        self._skipped: set[str] = set()
+        for address in self.addresses:
+            self._refuse_misplaced_steps(address)
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the position each database concerned is to go to.
+
+        Raises UsageError for an unknown database, HistoryError for an unknown
+        revision, a step off the branch, or when every database is at the end.
+        """
+        targets: dict[str, int] = {}
+        for address in self.addresses:
+            if address.place:
+                found = positions(address, [place.branch for place in places.values()])
+            else:
+                found = self._steps(address, places)
+            for name, position in found.items():
+                if name in targets:
+                    raise UsageError(
+                        f"{address.text}: {name} is to go to another place already"
+                    )
+                targets[name] = self._checked(address, places[name], position)
+        return targets
+
+    def _refuse_misplaced_steps(self, address: Address) -> None:
+        if address.place:
+            return
+        sign = _SIGNS.get(self.command)
+        if sign is None:
+            raise UsageError(
+                f"{self.command} {address.text} names no place",
+                remedy="Name a revision, head or base.",
+            )
+        if sign not in address.text or not address.steps:
+            raise UsageError(
+                f"{self.command} {address.text} is no way to go",
+                remedy=f"Steps of this command are counted with {sign}, as in {sign}1.",
+            )
+
+    def _steps(self, address: Address, places: Places) -> dict[str, int]:
+        """Count steps from where each database is; one at the end is skipped aloud."""
+        assert address.steps
+        concerned = _concerned(address, places)
+        end = "head" if address.steps > 0 else "base"
+        found = {}
+        for name in concerned:
+            position = places[name].position
+            count = len(places[name].branch.migrations)
+            if position == (count if address.steps > 0 else 0):
+                continue
+            found[name] = position + address.steps
+            if not 0 <= found[name] <= count:
+                raise HistoryError(
+                    f"{name}: {self.command} {address.text} goes beyond {end}",
+                    [f"{position} of {count} migrations are applied"],
+                    UNCHANGED,
+                )
+        if not found:
+            raise HistoryError(
+                f"{' and '.join(concerned)} {'is' if len(concerned) == 1 else 'are'}"
+                f" at {end} already",
+                remedy=UNCHANGED,
+            )
+        for name in concerned:
+            if name not in found and name not in self._skipped:
+                self._skipped.add(name)
+                self._report(f"{name}: at {end} already, skipped")
+        return found
+
+    def _checked(self, address: Address, place: Place, position: int) -> int:
+        if self.command == "downgrade" and position > place.position:
+            raise HistoryError(
+                f"{place.branch.name}: {address.text} is not below where the database"
+                " is",
+                [f"it is at {place.head}"],
+                f"To go up, use upgrade. {UNCHANGED}",
+            )
+        if self.command == "upgrade":
+            # As Alembic has it: what lies below is applied already.
+            return max(position, place.position)
+        return position

@@ -1,0 +1,1 @@
+"""What is recorded of migrations: in each database, and in the log."""

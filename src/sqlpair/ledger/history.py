@@ -1,0 +1,109 @@
+"""History: who did what when, to every database.
+
+The databases hold it where they can (``schema_history``, written with each step). The
+log holds what never reached one, the runs that failed, and what one has forgotten
+because it was restored or made anew. Neither is ever changed, only added to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Report, driver_of
+from sqlpair.ledger import log, tables
+from sqlpair.project.settings import Database, Settings
+
+FORGOTTEN = "in the log alone: the database was restored or made anew since"
+ENDLESS = "no end is known: it is at work, or it was killed"
+NO_DEPLOYMENT = "none"
+
+
+class Event(NamedTuple):
+    """One thing that was done, or was not, because it failed.
+
+    ``database`` and ``migration`` are empty where it is about a whole run. For what
+    moves no migration (stamp, force, adopt) ``migration`` is the head it set.
+    """
+
+    at: str
+    database: str
+    action: str
+    version: int | None
+    migration: str
+    by: str
+    milliseconds: int | None
+    deployment: str
+    note: str
+
+
+def history(settings: Settings, report: Report) -> tuple[Event, ...]:
+    """Return every event, oldest first. Creates nothing."""
+    recorded = [
+        event
+        for database in settings.databases
+        for event in _recorded(database, report)
+    ]
+    known = {(event.database, event.deployment) for event in recorded}
+    logged = [
+        event
+        for event in _logged(settings)
+        if (event.database, event.deployment) not in known
+    ]
+    return tuple(sorted([*recorded, *logged], key=lambda event: event.at))
+
+
+def _recorded(database: Database, report: Report) -> Iterator[Event]:
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        return
+    with closing(session), session.snapshot():
+        for row in tables.history(session):
+            yield Event(
+                row["at"],
+                database.name,
+                row["action"],
+                row["version"],
+                row["migration_name"],
+                row["applied_by"] or "",
+                row["milliseconds"],
+                row["deployment"],
+                "",
+            )
+
+
+def _logged(settings: Settings) -> Iterator[Event]:
+    own = [
+        line
+        for line in log.lines(settings.log_file)
+        if line.get("environment") == settings.environment
+    ]
+    ends = ("committed", "failed")
+    ended = {line.get("deployment") for line in own if line["outcome"] in ends}
+    for line in own:
+        outcome = line["outcome"]
+        event = Event(
+            at=line["at"].replace("T", " ").removesuffix("Z"),
+            database=line.get("database", ""),
+            action=outcome,
+            version=None,
+            migration=line.get("migration", ""),
+            by=line.get("by", ""),
+            milliseconds=_number(line.get("ms", "")),
+            deployment=line.get("deployment", "").replace(NO_DEPLOYMENT, ""),
+            note=line.get("error", "") or line.get("what", ""),
+        )
+        if outcome == "ran":
+            number = _number(event.migration.partition("_")[0])
+            yield event._replace(
+                action=line.get("direction", ""), version=number, note=FORGOTTEN
+            )
+        elif outcome in ("failed", "settled"):
+            yield event
+        elif outcome == "started" and line.get("deployment") not in ended:
+            yield event._replace(note=ENDLESS)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None

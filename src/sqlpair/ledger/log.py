@@ -1,0 +1,167 @@
+"""The log: one line for each step and outcome of every run that changes something.
+
+Lines are ``key=value`` pairs; control characters and quotes in a value are escaped,
+so that no name can forge a line. A run that finds more than a megabyte begins a new
+file; five old ones are kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlpair.errors import SettingsError
+from sqlpair.ledger import tables
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+    from sqlpair.project.settings import Settings
+    from sqlpair.runner.steps import Done
+
+MAXIMUM_BYTES = 1_000_000
+OLD_FILES = 5
+_FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
+
+
+class Journal:
+    """Writes one deployment's lines to ``logs/migration.log``."""
+
+    def __init__(self, settings: Settings, deployment: str):
+        self.deployment = deployment
+        self._environment = settings.environment
+        self._rest = b""  # what a full disk has not taken yet
+        path = settings.log_file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _opened(path)
+        except OSError as error:
+            raise SettingsError(
+                "the log cannot be written",
+                [f"{path}: {error.strerror}"],
+                "Make it writable, or set log_file in alembic.ini. Nothing has run.",
+            ) from None
+
+    def line(self, outcome: str, **fields: object) -> None:
+        """Write one line."""
+        self._write([self._said(outcome, fields)])
+
+    def steps(self, done: Iterable[Done]) -> None:
+        """Say that steps have run; they count once ``committed`` follows."""
+        self._write(
+            self._said(
+                "ran",
+                {
+                    "database": step.branch.name,
+                    "migration": step.migration.stem,
+                    "direction": step.direction,
+                    "ms": milliseconds,
+                },
+            )
+            for step, milliseconds in done
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """Say how the run ended, and close."""
+        self.line("failed", error=str(error) or type(error).__name__)
+        self.close()
+
+    def finished(self, version: int) -> None:
+        """Say how the run ended, and close."""
+        self.line("committed", version=version)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _said(self, outcome: str, fields: dict[str, object]) -> str:
+        values = {
+            "outcome": outcome,
+            "deployment": self.deployment,
+            "environment": self._environment,
+            "by": tables.who(),
+            **fields,
+        }
+        return " ".join(f"{key}={_escaped(value)}" for key, value in values.items())
+
+    def _write(self, said: Iterable[str]) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+        text = "".join(f"{at}Z {line}\n" for line in said)
+        self._rest += text.encode()
+        with suppress(OSError):  # what has happened is in the databases, too
+            self._rest = self._rest[self._file.write(self._rest) :]
+
+
+def _opened(path: Path) -> FileIO:
+    # Unbuffered and appending: lines of runs at one time stay whole.
+    file = path.open("ab", buffering=0)
+    if os.fstat(file.fileno()).st_size < MAXIMUM_BYTES:
+        return file
+    with file:
+        # One run does it: a second would put aside the new file, and the third lose
+        # what the first has put aside.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                _rotate(path)
+    return path.open("ab", buffering=0)
+
+
+def _rotate(path: Path) -> None:
+    files = [*_old(path), path]
+    for older, newer in pairwise(files):
+        with suppress(FileNotFoundError):  # there are not that many yet
+            newer.replace(older)
+
+
+def _old(path: Path) -> list[Path]:
+    """Return the names of old files, the oldest first."""
+    return [path.with_name(f"{path.name}.{n}") for n in range(OLD_FILES, 0, -1)]
+
+
+def lines(path: Path) -> Iterator[dict[str, str]]:
+    """Read the log's lines, oldest first, each with its time as ``at``.
+
+    What is no line of it, or cut short, is passed over. SettingsError where a file
+    cannot be read.
+    """
+    for file in (*_old(path), path):
+        try:
+            if not file.is_file():
+                continue
+            text = file.open(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise SettingsError(
+                "the log cannot be read",
+                [f"{file}: {error.strerror}"],
+                "Make it readable, or set log_file in alembic.ini.",
+            ) from None
+        with text:
+            for line in text:
+                at, _, rest = line.rstrip("\n").partition(" ")
+                found = {"at": at} | {
+                    key: _unescaped(plain or quoted)
+                    for key, quoted, plain in _FIELD.findall(rest)
+                }
+                if at.endswith("Z") and "outcome" in found:
+                    yield found
+
+
+def _escaped(value: object) -> str:
+    text = str(value).encode("unicode_escape").decode("ascii").replace('"', r"\"")
+    return f'"{text}"' if " " in text or not text else text
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return text.encode("ascii").decode("unicode_escape")
+    except UnicodeError:
+        return text

@@ -1,0 +1,226 @@
+"""The ledger: which migrations a database has applied, and from which bytes.
+
+Three tables, one room:
+
+- ``schema_version``, the ledger: a row means applied; downgrading deletes it.
+- ``alembic_version``, Alembic's own: the head of the branch.
+- ``schema_history``: what every step did, append-only. It also names the
+  transaction a step was part of, and where that took each of its databases, which
+  settles a deployment that died between two databases' commits.
+
+What changes their rows is in ``recording.py``. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlpair.databases.interface import Session, Table, quote
+from sqlpair.project.migrations import Migration
+
+VERSION_TABLE = "alembic_version"
+LEDGER = "schema_version"
+HISTORY = "schema_history"
+TABLES = (VERSION_TABLE, LEDGER, HISTORY)
+
+# After the four documented columns; each may be left out by another program's INSERT.
+EXTRA_COLUMNS = (
+    ("checksum", "varchar(64)"),
+    ("deployment", "varchar(64)"),
+    ("applied_by", "varchar(255)"),
+    ("milliseconds", "integer"),
+    ("method", "varchar(16)"),
+)
+Columns = tuple[tuple[str, str], ...]
+# Of the history; added where it was made before they were.
+HISTORY_COLUMNS = (("databases", "text"),)
+
+
+class Applied(NamedTuple):
+    """One ledger row. What another program left out is empty."""
+
+    number: int
+    stem: str
+    applied_at: str
+    checksum: str
+    deployment: str
+    applied_by: str
+    milliseconds: int | None
+    method: str
+
+
+class Transaction(NamedTuple):
+    """One transaction over several databases: its name, and where it took each.
+
+    ``databases`` maps a name to the number of its head, ``None`` for base.
+    """
+
+    name: str
+    databases: dict[str, int | None]
+
+
+NONE = Transaction("", {})
+
+
+class State(NamedTuple):
+    """What a database says of itself: the version table's rows and the ledger's.
+
+    ``last`` is the last transaction in its history.
+    """
+
+    revisions: tuple[str, ...]
+    applied: tuple[Applied, ...]
+    has_ledger: bool
+    last: Transaction = NONE
+
+
+EMPTY = State((), (), has_ledger=False)
+
+
+def new_id() -> str:
+    """Return the id of a deployment, backup or restore; ids sort by time."""
+    now = datetime.now(UTC).isoformat("T", "milliseconds")
+    return f"{re.sub('[-:]', '', now[:23])}Z-{os.urandom(3).hex()}"
+
+
+@cache
+@cache
+def who() -> str:
+    """Return user@host, as the ledger shows it."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{os.uname().nodename}"[:255]
+
+
+def read(session: Session) -> State:
+    """Read the version table, the ledger and the history's end. Creates nothing."""
+    prefix = session.table.prefix
+    revisions: tuple[str, ...] = ()
+    if session.columns(VERSION_TABLE):
+        found = session.rows(f"SELECT version_num FROM {prefix}{VERSION_TABLE}")
+        revisions = tuple(sorted(row["version_num"] for row in found))
+    columns = session.columns(LEDGER)
+    if not columns:
+        return State(revisions, (), has_ledger=False)
+    rows = session.rows(
+        f"SELECT *, CAST(applied_at AS varchar(23)) AS at FROM {prefix}{LEDGER}"
+        " ORDER BY version, id"
+    )
+    applied = {
+        row["version"]: Applied(
+            number=row["version"],
+            stem=row["migration_name"],
+            applied_at=row["at"] or "",
+            checksum=row.get("checksum") or "",
+            deployment=row.get("deployment") or "",
+            applied_by=row.get("applied_by") or "",
+            milliseconds=row.get("milliseconds"),
+            method=row.get("method") or "",
+        )
+        for row in rows
+    }
+    return State(revisions, tuple(applied.values()), True, _last(session))
+
+
+def history(session: Session) -> list[dict[str, Any]]:
+    """Return every step that was recorded, oldest first. Creates nothing."""
+    if not session.columns(HISTORY):
+        return []
+    return session.rows(
+        "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
+        " migration_name, applied_by, milliseconds, checksum"
+        f" FROM {session.table.prefix}{HISTORY} ORDER BY id"
+    )
+
+
+def _last(session: Session) -> Transaction:
+    columns = session.columns(HISTORY)
+    if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
+        return NONE
+    rows = session.rows(
+        f"SELECT transaction_id, databases FROM {session.table.prefix}{HISTORY}"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    if not rows:
+        return NONE
+    pairs = (pair.partition("=") for pair in (rows[0]["databases"] or "").split())
+    return Transaction(
+        rows[0]["transaction_id"],
+        {name: int(head) if head.isdecimal() else None for name, _, head in pairs},
+    )
+
+
+def goal(heads: Mapping[str, Migration | None]) -> str:
+    """Return where a transaction takes each of its databases, as an Entry has it."""
+    return " ".join(
+        f"{name}={head.number if head else 'base'}" for name, head in heads.items()
+    )
+
+
+def committed(session: Session, transaction: str) -> bool:
+    """Say whether steps of ``transaction`` are in the database's history."""
+    if not session.columns(HISTORY):
+        return False
+    return bool(
+        session.rows(
+            f"SELECT 1 FROM {session.table.prefix}{HISTORY}"
+            f" WHERE transaction_id = {quote(transaction)}"
+        )
+    )
+
+
+def tables(table: Table) -> str:
+    """Return the SQL that makes the three tables where they are missing."""
+    create = f"CREATE TABLE IF NOT EXISTS {table.prefix}"
+    return (
+        f"{create}{VERSION_TABLE} (version_num varchar(32) NOT NULL,"
+        f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num));\n"
+        f"{create}{LEDGER} {columns(table)};\n" + history_table(table)
+    )
+
+
+def history_table(table: Table) -> str:
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table.prefix}{HISTORY}"
+        f" (id {table.key} PRIMARY KEY,"
+        f" at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
+        " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
+        " action varchar(16) NOT NULL, version integer,"
+        " migration_name varchar(255) NOT NULL, applied_by varchar(255),"
+        " milliseconds integer, checksum varchar(64), databases text);\n"
+    )
+
+
+def columns(table: Table) -> str:
+    """Return the ledger's columns, as CREATE TABLE wants them."""
+    extra = "".join(f", {name} {kind}" for name, kind in EXTRA_COLUMNS)
+    return (
+        f"(id {table.key} PRIMARY KEY, version integer NOT NULL,"
+        " migration_name varchar(255) NOT NULL,"
+        f" applied_at {table.timestamp} DEFAULT ({table.now}){extra})"
+    )
+
+
+def ensure(session: Session) -> None:
+    """Make the tables, and give a documented four-column ledger the other columns."""
+    session.execute(tables(session.table))
+    add_missing(session, LEDGER, EXTRA_COLUMNS)
+    add_missing(session, HISTORY, HISTORY_COLUMNS)
+
+
+def add_missing(session: Session, table: str, wanted: Columns) -> None:
+    there = session.columns(table)
+    for name, kind in wanted:
+        if name not in there:
+            session.execute(
+                f"ALTER TABLE {session.table.prefix}{table} ADD COLUMN {name} {kind};"
+            )

@@ -1,0 +1,144 @@
+"""The pre-migration checklist, each line answered from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlpair.backup import directory
+from sqlpair.databases.interface import Report
+from sqlpair.deploy.status import Overview, overview
+from sqlpair.plan.report import Rehearsal, Rehearsed
+from sqlpair.project.settings import Settings
+from sqlpair.prove import record
+from sqlpair.schema.model import BEFORE, Change, describe
+
+FRESH = timedelta(days=1)
+# A name that other programs may use.
+NAMED = {"table", "column", "view", "materialized view", "function", "procedure",
+         "type", "enum", "domain", "sequence", "schema"}  # fmt: skip
+
+
+class Answer(NamedTuple):
+    """A line of the checklist; ``good`` is None where a person has to judge."""
+
+    question: str
+    good: bool | None
+    answer: str
+
+
+def checklist(
+    settings: Settings, rehearsal: Rehearsal, report: Report
+) -> tuple[Answer, ...]:
+    """Answer every line."""
+    standing = overview(settings, report)
+    backed_up, tracked = _backed_up(settings, standing, rehearsal), _tracked(standing)
+    if not rehearsal.steps:
+        rest = ("tested", "rollback", "breaks")
+        tested, *others = (Answer(line, True, "nothing is pending") for line in rest)
+        return backed_up, tested, tracked, *others
+    return (
+        backed_up,
+        _tested(settings, rehearsal),
+        tracked,
+        _rollback(rehearsal),
+        _breaking(rehearsal),
+    )
+
+
+def _backed_up(settings: Settings, standing: Overview, rehearsal: Rehearsal) -> Answer:
+    question = "backed up"
+    if rehearsal.absent == {item.name for item in standing.databases}:
+        return Answer(question, True, "nothing is there yet that could be lost")
+    made = list(directory.backups(settings).values())
+    first = "; make migrate begins with one" if settings.backups.first else ""
+    if not made:
+        return Answer(question, bool(first), f"there is no backup yet{first}")
+    newest = made[-1]
+    age = datetime.now(UTC) - datetime.fromisoformat(newest.created_at)
+    told = f"{newest.created_at}, at version {newest.schema_version}"
+    if newest.schema_version != standing.version:
+        return Answer(
+            question,
+            bool(first),
+            f"{told}: the databases are at {standing.version} now{first}",
+        )
+    if age > FRESH:
+        return Answer(question, bool(first), f"{told}: older than a day{first}")
+    return Answer(question, True, told)
+
+
+def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
+    question = "tested"
+    missing = [
+        str(item.step)
+        for item in rehearsal.steps
+        if record.proved(settings, item.step.migration) is None
+    ]
+    if missing:
+        told = f"not proved on this machine: {', '.join(missing)} (make prove)"
+        return Answer(question, False, told)
+    return Answer(question, True, "up, down and up on rows, as the files are now")
+
+
+def _tracked(standing: Overview) -> Answer:
+    question = "version tracking"
+    problems = "; ".join(problem.what for problem in standing.problems)
+    if problems:
+        return Answer(question, False, problems)
+    return Answer(question, True, "files, ledger, version table and .env agree")
+
+
+def _rollback(rehearsal: Rehearsal) -> Answer:
+    question = "rollback"
+    bad = list(_bad_rollbacks(rehearsal))
+    if bad:
+        return Answer(question, False, "; ".join(bad))
+    unknown = [
+        str(item.step)
+        for item in rehearsal.steps
+        if item.reason or (item.undo and item.undo.unknown)
+    ]
+    if unknown:
+        return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
+    return Answer(question, True, "there, and it leads back")
+
+
+def _bad_rollbacks(rehearsal: Rehearsal) -> Iterator[str]:
+    for item in rehearsal.steps:
+        if not item.step.migration.down.is_file():
+            yield f"{item.step}: there is none"
+        elif item.undo and item.undo.refused:
+            yield f"{item.step}: {item.undo.refused.partition(chr(10))[0]}"
+        elif item.undo and item.undo.left:
+            yield f"{item.step}: it does not lead back"
+
+
+def _breaking(rehearsal: Rehearsal) -> Answer:
+    question = "breaks"
+    found = [line for item in rehearsal.steps for line in breaking(item)]
+    if found:
+        return Answer(question, None, "; ".join(found))
+    unknown = [str(item.step) for item in rehearsal.steps if item.reason]
+    if unknown:
+        return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
+    return Answer(question, True, "nothing that is there goes, or is another")
+
+
+def breaking(item: Rehearsed) -> list[str]:
+    """Say what of before is gone or another, so that a program may stumble over it."""
+    return [
+        describe(change, BEFORE).partition("\n")[0]
+        for change in item.changes
+        if _breaks(change)
+    ]
+
+
+def _breaks(change: Change) -> bool:
+    if change.attribute is None:
+        return change.kind in NAMED and not change.actual
+    if change.kind != "column":
+        return False
+    required = change.attribute == "nullable" and not change.actual
+    return required or change.attribute == "type"

@@ -1,0 +1,98 @@
+"""Running what is pending for real, and rolling it back.
+
+Each database in its turn, under its deployment lock, all its pending migrations in one
+transaction, so that a later one finds what an earlier one made. After each migration
+its rollback is run too, in a savepoint, to see what it would lose. A database that is
+not there yet is stood in for by a scratch one.
+
+A ``-- no-transaction`` file cannot be undone, so it is not run; neither is what comes
+after a migration that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.deploy.check import check
+from sqlpair.deploy.deployment import survey
+from sqlpair.deploy.targets import Destination
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import tables, version
+from sqlpair.plan.report import Held, Rehearsal, Rehearsed
+from sqlpair.plan.run import Run
+from sqlpair.project.branches import branches, current
+from sqlpair.project.settings import Settings
+from sqlpair.runner import two_phase
+from sqlpair.runner.steps import Place, plan
+
+
+def rehearse(settings: Settings, report: Report) -> Rehearsal:
+    """Rehearse what is pending; no database is changed, and none is made."""
+    known = branches(settings)
+    version.refuse_unknown(settings, known)
+    heads = Destination(("heads",), "upgrade", report)
+    with ExitStack() as resources:
+        with ExitStack() as reading:
+            places = survey(known, report, reading)
+        names = {step.branch.name for step in plan(places, heads(places))}
+        sessions, absent = _sessions(places, names, report, resources)
+        notes = [
+            f"{name}: no database is there yet; this was a scratch one"
+            for name in absent
+        ]
+        for name, session in sessions.items():
+            places[name] = _place(places[name], session)
+        steps = plan(places, heads(places))
+        ready = check(places, steps, allow_data_loss=True)
+        found: dict[str, Rehearsed] = {}
+        held: list[Held] = []
+        failed = False
+        for name, session in sessions.items():
+            own = [item for item in ready if item.step.branch.name == name]
+            run = Run(session, settings, report)
+            run.steps(own)
+            found |= {str(item.step): item for item in run.found}
+            held += run.held()
+            notes += run.notes
+            failed = failed or run.failed
+    ran = tuple(found[str(step)] for step in steps)
+    return Rehearsal(ran, frozenset(absent), tuple(held), tuple(notes), failed)
+
+
+def _sessions(
+    places: Mapping[str, Place], names: set[str], report: Report, resources: ExitStack
+) -> tuple[dict[str, Session], list[str]]:
+    """Connect to the databases of ``names`` and lock them; say which are absent."""
+    databases = [p.branch.database for name, p in places.items() if name in names]
+    absent = []
+    for database in databases:
+        session = driver_of(database).connect(database, read_only=True, report=report)
+        if session is None:
+            absent.append(database)
+        else:
+            session.close()
+    there = [database for database in databases if database not in absent]
+    sessions = two_phase.lock(there, report, resources)
+    for database in absent:
+        branch = places[database.name].branch
+        files = [path for item in branch.migrations for path in (item.up, item.down)]
+        driver = driver_of(database)
+        session = resources.enter_context(driver.scratch(database, files, report))
+        session.lock(report)
+        sessions[database.name] = session
+    ordered = {name: sessions[name] for name in places if name in sessions}
+    return ordered, [database.name for database in absent]
+
+
+def _place(place: Place, session: Session) -> Place:
+    undecided = session.prepared()
+    if undecided:
+        raise HistoryError(
+            f"{place.branch.name}: a deployment was interrupted and is not settled",
+            [f"prepared: {name}" for name in undecided],
+            "Settle it first: make migrate. Nothing was rehearsed.",
+        )
+    state = tables.read(session)
+    return place._replace(state=state, position=current(place.branch, state))

@@ -1,0 +1,198 @@
+"""The rehearsal of one database: its migrations in one transaction, rolled back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.observed import Lock, Observed
+from sqlpair.deploy.check import Ready
+from sqlpair.errors import SqlpairError
+from sqlpair.ledger import tables
+from sqlpair.plan.limit import Limit
+from sqlpair.plan.losses import losses
+from sqlpair.plan.report import Held, Rehearsed, Undo
+from sqlpair.project import revisions, sql_file
+from sqlpair.project.settings import Settings
+from sqlpair.schema.model import Schema, difference
+
+if TYPE_CHECKING:
+    from sqlpair.project.statement import Statement
+
+SAVEPOINT = "sqlpair_rollback"
+
+
+class Run:
+    """One database, between its lock and its rollback."""
+
+    def __init__(self, session: Session, settings: Settings, report: Report):
+        self.name = session.database.name
+        self.found: list[Rehearsed] = []
+        self.notes: list[str] = []
+        self.failed = False
+        self._session = session
+        self._report = report
+        self._observer = driver_of(session.database).observer(session)
+        self._limit = Limit(settings.plan_lock_limit, self._observer.cancel)
+        self._commits = settings.transaction == "migration"
+        self._context = revisions.context(session)
+        self._since: dict[Lock, float] = {}
+        self._ended = 0.0
+        self._skipped = ""
+        self._over = ""  # why nothing more is run, though nothing failed
+
+    def steps(self, ready: Sequence[Ready]) -> None:
+        """Run the migrations of ``ready`` in one transaction, and roll it back."""
+        session = self._session
+        self._observer.begin()
+        session.begin()
+        try:
+            tables.ensure(session)
+            schema = session.schema()
+            for item in ready:
+                self._report(f"Rehearsing {item.step}")
+                schema = self._step(item, schema)
+            if not self.failed:
+                session.check()
+                self._observer.end()
+        except SqlpairError as error:
+            self.failed = True
+            self.notes.append(f"{self.name}: the commit would be refused: {error}")
+        finally:
+            self._limit.stop()
+            session.rollback()
+            self._ended = time.monotonic()
+            left = self._observer.restore()
+        if self._observer.note:
+            self.notes.append(f"{self.name}: {self._observer.note}")
+        self.notes += [f"{self.name}: {line}" for line in left]
+
+    def held(self) -> list[Held]:
+        """Return the strong locks on tables, and how long each was held."""
+        return [
+            Held(self.name, lock, round((self._ended - since) * 1000))
+            for lock, since in self._since.items()
+        ]
+
+    def _step(self, item: Ready, before: Schema) -> Schema:
+        """Run one migration and its rollback; return the schema above it."""
+        step, file, _ = item
+        if self.failed:
+            self.found.append(Rehearsed(step, f"not run: {self._skipped} failed"))
+            return before
+        if self._over:
+            self.failed = True
+            self._skipped = step.migration.stem
+            self.found.append(Rehearsed(step, f"not run: {self._over}"))
+            return before
+        if not file.transactional:
+            self._skipped = step.migration.stem
+            reason = "not run: it is -- no-transaction, and could not be rolled back"
+            self.found.append(Rehearsed(step, reason))
+            return before
+        observed: list[Observed] = []
+        began = time.monotonic()
+        try:
+            self._execute(item, observed)
+            milliseconds = round((time.monotonic() - began) * 1000)
+            self._session.reset()
+            after = self._session.schema()
+            undo = self._undo(item, before, after)
+        except SqlpairError as error:
+            self.failed = True
+            reason = self._told(error)
+            self._skipped = step.migration.stem
+            self.found.append(Rehearsed(step, reason, 0, tuple(observed)))
+            return before
+        changes = difference(before, after)
+        self.found.append(
+            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo)
+        )
+        return after
+
+    def _told(self, error: SqlpairError) -> str:
+        if self._limit.expired:
+            strong = ", ".join(f"{lock.mode} on {lock.table}" for lock in self._since)
+            return (
+                f"stopped: it would have kept others out for more than"
+                f" {self._limit.seconds:g} s (plan_lock_limit)"
+                + (f", with {strong}" if strong else "")
+                + f"\n{error.what}"
+                "\nRehearse it on a restored backup, or raise plan_lock_limit."
+            )
+        if self._skipped:
+            return f"{error}\nIt may need {self._skipped}, which was not run."
+        if self._commits and self.found:
+            return (
+                f"{error}\nIt may need {self.found[-1].step.migration.stem} committed:"
+                " a deployment does that here (transaction = migration), a rehearsal"
+                " cannot."
+            )
+        return str(error)
+
+    def _execute(self, item: Ready, observed: list[Observed]) -> None:
+        step, file, module = item
+
+        def run() -> None:
+            # One by one, so that those before a failure are kept.
+            observed.extend(self._one(s, item) for s in sql_file.statements(file))
+
+        revisions.run(step, module, self._context, run)
+
+    def _one(self, statement: Statement, item: Ready) -> Observed:
+        began = time.monotonic()
+        self._limit.start()
+        observed = self._observer.run(statement, item.file.path)
+        strong = self._observer.strong()
+        for lock in strong:
+            self._since.setdefault(lock, began)
+        self._keep_time(strong)
+        return observed
+
+    def _keep_time(self, strong: Sequence[Lock]) -> None:
+        if self._limit.expired:
+            raise SqlpairError(f"{self.name}: the time was over between two statements")
+        if not strong:
+            self._limit.stop()
+
+    def _undo(self, item: Ready, before: Schema, above: Schema) -> Undo:
+        """Run the rollback in a savepoint, and see what goes with it."""
+        session, (step, _, module) = self._session, item
+        try:
+            file = sql_file.read(step.migration.down, driver_of(session.database).split)
+        except SqlpairError as error:
+            return Undo(refused=str(error))
+        if not file.transactional:
+            return Undo(unknown="not run: it is -- no-transaction")
+        down = step._replace(upgrade=False)
+
+        def back() -> None:
+            for statement in sql_file.statements(file):
+                self._observer.run_back(statement, file.path)
+
+        def run() -> Schema:
+            session.check()
+            revisions.run(down, module, self._context, back)
+            session.reset()
+            return session.schema()
+
+        self._limit.start()
+        session.execute(f"SAVEPOINT {SAVEPOINT}")
+        try:
+            lost, below = losses(session, above, file.text, run)
+            undo = Undo(lost, difference(before, below))
+        except SqlpairError as error:
+            undo = Undo(refused=str(error))
+        if self._limit.expired:
+            # The migration itself was in time: only its rollback is not known.
+            self._limit.stop()
+            self._over = (
+                f"more than {self._limit.seconds:g} s (plan_lock_limit) were over"
+            )
+            undo = Undo(unknown=f"not run to its end: {self._over}")
+        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        if not self._over:
+            self._keep_time(self._observer.strong())
+        return undo

@@ -1,0 +1,1 @@
+"""What is on disk: settings, migrations, SQL files and revision modules."""

@@ -1,0 +1,193 @@
+"""Revision modules: Alembic's files, one for each SQL pair, and nothing of their own.
+
+They are written from the project's ``script.py.mako`` and loaded only when their
+migration runs. A branch is what its SQL files say; a module that says otherwise is
+refused before anything runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from sqlpair import revision
+from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import Migration
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+    from sqlpair.databases.interface import Session
+    from sqlpair.runner.steps import Step
+
+
+def module_path(branch: Branch, item: Migration) -> Path:
+    """Return where the revision module of ``item`` stands."""
+    return branch.database.versions / f"{item.stem}.py"
+
+
+def missing(branch: Branch) -> tuple[Migration, ...]:
+    """Return the migrations that have no revision module yet.
+
+    HistoryError for a module whose SQL is not there.
+    """
+    folder = branch.database.versions
+    stems = {item.stem for item in branch.migrations}
+    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (fast)
+    modules = {
+        name.removesuffix(".py")
+        for name in names
+        if name.endswith(".py") and not name.startswith(("__", ".#"))
+    }
+    orphans = sorted(modules - stems)
+    if orphans:
+        raise HistoryError(
+            f"{branch.name} {orphans[0]}: the revision has no SQL file",
+            [
+                f"{name}.py is there, sql/{branch.name}/{name}.sql is not"
+                for name in orphans
+            ],
+            "Restore the SQL file, or remove the module. Nothing has run.",
+        )
+    return tuple(item for item in branch.migrations if item.stem not in modules)
+
+
+def require(branch: Branch) -> None:
+    """Raise HistoryError unless every migration has its revision module."""
+    without = missing(branch)
+    if without:
+        raise HistoryError(
+            f"{branch.name} {without[0].stem}: the SQL file has no revision module",
+            [f"{len(without)} of {len(branch.migrations)} have none"],
+            "Run: sqlpair revisions",
+        )
+
+
+def load(steps: Sequence[Step]) -> list[ModuleType]:
+    """Load the modules of ``steps`` and check that each says what its SQL file says.
+
+    HistoryError names the module that is missing or differs.
+    """
+    for branch in {step.branch.name: step.branch for step in steps}.values():
+        require(branch)
+    modules = []
+    for step in steps:
+        path = module_path(step.branch, step.migration)
+        try:
+            module = _load(path)
+        except Exception as error:
+            raise HistoryError(
+                f"{step}: the revision module cannot be loaded",
+                [str(path), *_evidence(error)],
+            ) from error
+        _check(step, module, path)
+        modules.append(module)
+    return modules
+
+
+def _load(path: Path) -> ModuleType:
+    # Not by import: for thousands of modules that run once, its finders and its cache
+    # of byte code take several times as long.
+    source = path.read_bytes()
+    if b"alembic" in source:
+        importlib.import_module("alembic.op")  # see context()
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    code = compile(source, path, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102 - as Alembic would
+    return module
+
+
+def context(session: Session) -> MigrationContext | None:
+    """Return what Alembic's ``op`` speaks to in a module that does more than its pair.
+
+    None where nothing that was loaded knows Alembic, which takes long to import. No
+    transaction may be open: SQLAlchemy's first use of a connection ends it.
+    """
+    if "alembic.op" not in sys.modules:
+        return None
+    from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(session.alembic_connection())
+
+
+@contextmanager
+def _operations(context: MigrationContext | None) -> Iterator[None]:
+    if context is None:
+        yield
+        return
+    from alembic.operations import Operations
+
+    with Operations.context(context):
+        yield
+
+
+def _check(step: Step, module: ModuleType, path: Path) -> None:
+    below = step.below
+    expected = {
+        "revision": step.migration.revision,
+        "down_revision": below.revision if below else None,
+    }
+    wrong = [
+        f"{name} = {getattr(module, name, None)!r}, the SQL files say {value!r}"
+        for name, value in expected.items()
+        if getattr(module, name, None) != value
+    ]
+    if wrong:
+        raise HistoryError(
+            f"{step}: the revision module does not fit its place on the branch",
+            [str(path), *wrong],
+            "Number the SQL files in the order they are to run, one line for each"
+            " database, and correct the module. Nothing has run.",
+        )
+
+
+def run(
+    step: Step,
+    module: ModuleType,
+    context: MigrationContext | None,
+    execute: Callable[[], None],
+) -> None:
+    """Call the module's upgrade() or downgrade(); ``execute`` runs the SQL file.
+
+    ``context`` is what Alembic's ``op`` speaks to meanwhile. HistoryError when the
+    module does not hand over its own pair exactly once.
+    """
+    own = (step.migration.up.name, step.direction)
+    ran = 0
+
+    def runner(path: str, direction: str) -> None:
+        nonlocal ran
+        if (Path(path).name, direction) != own or ran:
+            raise HistoryError(
+                f"{step}: the revision module runs another SQL pair: {path}", remedy=say
+            )
+        ran += 1
+        execute()
+
+    name = f"sql/{step.branch.name}/{step.migration.up.name}"
+    say = f'Let it say: upgrade, downgrade = pair("{name}")'
+    with revision.running(runner), _operations(context):
+        try:
+            getattr(module, step.direction)()
+        except SqlpairError:
+            raise
+        except Exception as error:
+            raise HistoryError(
+                f"{step}: the revision module failed",
+                _evidence(error),
+            ) from error
+    if not ran:
+        raise HistoryError(f"{step}: the revision module runs no SQL pair", remedy=say)
+
+
+def _evidence(error: Exception) -> list[str]:
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return [line for line in lines if "(Background on this error" not in line]

@@ -1,0 +1,217 @@
+"""Settings: alembic.ini, .env and the environment, read once into frozen values.
+
+``alembic.ini`` names the databases and holds no credentials. What a database is
+called in the environment is looked up in the process's environment first, then in
+``.env`` (``.env.<APP_ENV>`` outside development). Defaults hold in development only:
+a missing address in staging or production is an error that names the variable.
+
+Reading settings opens no database and creates nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from configparser import ConfigParser, Error, SectionProxy
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import SettingsError, UsageError
+from sqlpair.project import dotenv
+from sqlpair.project.database import (
+    DEVELOPMENT,
+    Database,
+    Reader,
+    folder,
+    refuse_shared,
+    seconds,
+)
+
+__all__ = ["DEVELOPMENT", "Backups", "Database", "Settings", "load"]
+
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class Backups(NamedTuple):
+    """Where backups go, whether each deployment begins with one, how many stay.
+
+    ``timeout`` is in seconds, for one backup of all databases or one restore.
+    """
+
+    folder: Path
+    first: bool
+    keep: int
+    timeout: float
+
+
+class Settings(NamedTuple):
+    """Everything the engine needs to know about one project.
+
+    ``plan_lock_limit`` is how many seconds a rehearsal may keep others from writing.
+    """
+
+    root: Path
+    ini: Path
+    environment: str
+    env_file: Path
+    env: Mapping[str, str]
+    databases: tuple[Database, ...]
+    transaction: str
+    log_file: Path
+    backups: Backups
+    plan_lock_limit: float | None
+
+    def __repr__(self) -> str:
+        """Name the project without what its .env holds."""
+        return f"<Settings of {self.root}, {self.environment}>"
+
+    def database(self, name: str) -> Database:
+        """Return the database called ``name``; UsageError when there is none."""
+        for database in self.databases:
+            if database.name == name:
+                return database
+        known = ", ".join(database.name for database in self.databases)
+        raise UsageError(f"no database is called {name!r}", [f"databases: {known}"])
+
+
+def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of the project whose ``alembic.ini`` is ``ini``.
+
+    Raises SettingsError naming the key, variable or file that is wrong.
+    """
+    ini = ini.absolute()
+    try:
+        return _load(ini, _parse(ini), environ)
+    except (Error, UnicodeDecodeError) as error:
+        raise SettingsError(f"{ini.name} cannot be read", [str(error)]) from error
+
+
+def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settings:
+    root = ini.parent
+    section = config["alembic"]
+    environment, env_file = _environment(root, environ)
+    env = dotenv.read(env_file) if env_file.is_file() else {}
+    if environment == DEVELOPMENT and not environ.get("APP_ENV"):
+        # A server's own .env may say which environment it is.
+        environment = _checked_environment(env.get("APP_ENV") or DEVELOPMENT)
+
+    names = section.get("databases", "").replace(",", " ").split()
+    if not names:
+        raise SettingsError(
+            f"{ini.name}: no databases are declared",
+            remedy="Add to [alembic]: databases = postgres, sqlite",
+        )
+    transaction = section.get("transaction", "deployment").strip()
+    if transaction not in ("deployment", "migration"):
+        raise SettingsError(
+            f"{ini.name}: transaction = {transaction}",
+            remedy="It is either deployment or migration.",
+        )
+    versions = folder(root, section.get("script_location", "alembic")) / "versions"
+    reader = Reader(ini, root, environment, env_file, env, environ, versions)
+    databases = tuple(reader.database(name, config) for name in names)
+    refuse_shared(databases)
+    _refuse_unlisted(section, root, databases)
+    return Settings(
+        root=root,
+        ini=ini,
+        environment=environment,
+        env_file=env_file,
+        env=env,
+        databases=databases,
+        transaction=transaction,
+        log_file=folder(root, section.get("log_file", "logs/migration.log")),
+        backups=_backups(ini, root, environment, section, environ),
+        plan_lock_limit=_plan_lock_limit(ini, environment, section),
+    )
+
+
+def _refuse_unlisted(
+    section: SectionProxy, root: Path, databases: Iterable[Database]
+) -> None:
+    """Raise SettingsError where Alembic would not see a database's revisions."""
+    listed = section.get("version_locations", "")
+    separator = section.get("path_separator", "").strip()
+    between = {"newline": "\n", "os": os.pathsep, "space": " "}.get(
+        separator, separator
+    )
+    parts = listed.split(between) if between else re.split(r"[,\s]+", listed)
+    folders = {folder(root, part) for part in parts}
+    for database in databases if listed else ():
+        if database.versions not in folders:
+            raise SettingsError(
+                f"{database.name}: version_locations leaves its revisions out",
+                [f"{database.versions} is not in it"],
+                f"Add a line to it: %(here)s/{database.versions.relative_to(root)}",
+            )
+
+
+def _plan_lock_limit(
+    ini: Path, environment: str, section: SectionProxy
+) -> float | None:
+    if environment == DEVELOPMENT and not section.get("plan_lock_limit", "").strip():
+        return None
+    return seconds(ini, section, "plan_lock_limit", 5)
+
+
+def _backups(
+    ini: Path,
+    root: Path,
+    environment: str,
+    section: SectionProxy,
+    environ: Mapping[str, str],
+) -> Backups:
+    when = section.get("backup", "auto").strip()
+    if when not in ("auto", "always", "never"):
+        raise SettingsError(
+            f"{ini.name}: backup = {when}",
+            remedy="It is auto (outside development), always or never.",
+        )
+    first = when == "always" or (when == "auto" and environment != DEVELOPMENT)
+    once = environ.get("BACKUP", "").strip()
+    if once not in ("", "0", "1"):
+        raise SettingsError(f"BACKUP is {once!r}", remedy="It is 0 or 1.")
+    keep = section.get("backup_keep", "10").strip()
+    if not keep.isdecimal() or not 0 < int(keep) < 10_000:
+        raise SettingsError(
+            f"{ini.name}: backup_keep = {keep}",
+            remedy="It is how many backups stay, for example: backup_keep = 10",
+        )
+    return Backups(
+        folder=root / "state" / "backups",
+        first=once == "1" if once else first,
+        keep=int(keep),
+        timeout=seconds(ini, section, "backup_timeout", 3600),
+    )
+
+
+def _parse(ini: Path) -> ConfigParser:
+    if not ini.is_file():
+        raise SettingsError(
+            f"{ini.name} is not there",
+            [f"looked for {ini}"],
+            "Run the command in the project's folder, or name the file with -c.",
+        )
+    config = ConfigParser({"here": str(ini.parent).replace("%", "%%")})
+    config.read(ini, encoding="utf-8")
+    if "alembic" not in config:
+        raise SettingsError(f"{ini.name} has no section [alembic]")
+    return config
+
+
+def _environment(root: Path, environ: Mapping[str, str]) -> tuple[str, Path]:
+    environment = _checked_environment(environ.get("APP_ENV") or DEVELOPMENT)
+    if environment == DEVELOPMENT:
+        return environment, root / ".env"
+    # Never a fall-back to .env: it would point staging at development's databases.
+    return environment, root / f".env.{environment}"
+
+
+def _checked_environment(name: str) -> str:
+    if not ENVIRONMENT_NAME.fullmatch(name):
+        raise SettingsError(
+            f"APP_ENV is {name!r}",
+            remedy="Use letters, digits, - and _, for example: staging",
+        )
+    return name

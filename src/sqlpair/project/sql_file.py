@@ -1,0 +1,236 @@
+"""A SQL file, read and checked before anything of it runs.
+
+What ``read`` returns can be run: it is UTF-8, every quote and comment in it
+ends, and nothing in it breaks the transaction it runs in. A file marked
+``-- no-transaction`` has none to break.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import SqlFileError
+from sqlpair.project.statement import Role, Split, Statement, excerpt
+
+# Characters. The statements of a longer file are split again when they run.
+KEPT = 2**20
+_NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
+_COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
+
+
+class _Stage(Enum):
+    START = auto()
+    BARE = auto()  # no outer pair: the file is all ordinary statements
+    SWITCHED = auto()  # foreign keys switched, BEGIN must follow
+    OPEN = auto()  # inside the outer pair
+    CLOSED = auto()  # after it
+
+
+_NEXT = {
+    (_Stage.START, Role.ORDINARY): _Stage.BARE,
+    (_Stage.START, Role.FOREIGN_KEYS): _Stage.SWITCHED,
+    (_Stage.START, Role.BEGIN): _Stage.OPEN,
+    (_Stage.SWITCHED, Role.FOREIGN_KEYS): _Stage.SWITCHED,
+    (_Stage.SWITCHED, Role.BEGIN): _Stage.OPEN,
+    (_Stage.OPEN, Role.COMMIT): _Stage.CLOSED,
+    (_Stage.CLOSED, Role.FOREIGN_KEYS): _Stage.CLOSED,
+}
+
+# Where an ordinary statement, as nearly all are, changes nothing.
+_PLAIN = (_Stage.BARE, _Stage.OPEN)
+
+_CONTROL = (
+    "would break the transaction in which the migration runs",
+    "Take it out; only one BEGIN and COMMIT, the file's first and last statement, "
+    "may stay.\nOr put the line -- no-transaction above the first statement: the "
+    "file then runs as it would by hand,\nand what ran before a failure stays.",
+)
+_REFUSALS = {
+    Role.BEGIN: _CONTROL,
+    Role.COMMIT: _CONTROL,
+    Role.CONTROL: _CONTROL,
+    Role.OUTSIDE: (
+        "cannot run inside a transaction",
+        "Put the line -- no-transaction above the file's first statement, and leave "
+        "only this in it:\nwhat ran before a failure stays.",
+    ),
+    Role.FOREIGN_KEYS: (
+        "does nothing inside the transaction in which the migration runs",
+        "Take it out: foreign keys are off while a migration runs, and are checked "
+        "before it commits.\nOnly directly around one outer BEGIN; … COMMIT; may it "
+        "stay, for runs by hand.",
+    ),
+    Role.FORBIDDEN: (
+        "reaches beyond the database this migration belongs to",
+        "Take it out; what concerns another database belongs in that one's folder.",
+    ),
+}
+
+
+class SqlFile(NamedTuple):
+    """A SQL file's text and how to run it.
+
+    ``text`` is without a byte order mark, its line ends as they are. ``kept`` are its
+    statements, or None where they would take much memory. ``left_out`` are those that
+    the engine's own transaction stands for.
+    """
+
+    path: Path
+    text: str
+    checksum: str
+    transactional: bool
+    split: Split
+    left_out: tuple[Statement, ...]
+    kept: tuple[Statement, ...] | None = None
+
+
+def checksum(data: bytes) -> str:
+    """SHA-256 of a file's text: a Windows checkout of it has the same."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return sha256(data).hexdigest()
+
+
+def read(path: Path, split: Split) -> SqlFile:
+    """Read and check a whole file; raises SqlFileError before anything runs."""
+    where = f"{path.parent.name} {path.name}"
+    data = _bytes(path, where)
+    text = _text(data, where)
+    try:
+        kept = tuple(split(text)) if len(text) <= KEPT else None
+        first = next(split(text) if kept is None else iter(kept), None)
+        header = text if first is None else text[: first.offset]
+        transactional = not _is_marked(header)
+        left_out = _check(split(text) if kept is None else kept, transactional)
+    except SqlFileError as fault:
+        raise SqlFileError(
+            f"{where}:{fault.line}: {fault.what}",
+            fault.evidence,
+            fault.remedy,
+            line=fault.line,
+        ) from None
+    return SqlFile(path, text, checksum(data), transactional, split, left_out, kept)
+
+
+def statements(file: SqlFile) -> Iterator[Statement]:
+    """What runs, in order."""
+    left_out = {statement.offset for statement in file.left_out}
+    known = file.split(file.text) if file.kept is None else file.kept
+    return (statement for statement in known if statement.offset not in left_out)
+
+
+def body(file: SqlFile) -> str:
+    """The file's text for a script: verbatim, without what is left out.
+
+    A last statement without its ``;`` gets one, so that a script can go on.
+    """
+    pieces, position = [], 0
+    for statement in file.left_out:
+        pieces.append(file.text[position : statement.offset])
+        # Its line ends stay, so that a server's line numbers are the file's.
+        pieces.append("\n" * statement.text.count("\n"))
+        position = statement.offset + len(statement.text)
+    pieces.append(file.text[position:])
+    if any(not s.text.endswith(";") for s in statements(file)):
+        pieces.append("\n;\n")
+    return "".join(pieces)
+
+
+def _bytes(path: Path, where: str) -> bytes:
+    try:
+        if not path.is_symlink():
+            return path.read_bytes()
+    except FileNotFoundError:
+        raise SqlFileError(
+            f"{where}: the file is missing",
+            [f"{path}"],
+            "Write it. A step that does nothing is a file with a comment that says so.",
+        ) from None
+    except OSError as error:
+        raise SqlFileError(
+            f"{where}: the file cannot be read",
+            [f"{path}: {error.strerror}"],
+            "Make it a file that this user may read.",
+        ) from error
+    raise SqlFileError(
+        f"{where}: a link, not a file of its own",
+        [f"{path}"],
+        "Put the file itself there: SQL is read from the database's folder alone.",
+    )
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SqlFileError(
+            f"{where}:{line}: not UTF-8 at byte {error.start}",
+            [f"byte {error.start} is 0x{data[error.start]:02x}"],
+            "Save the file as UTF-8.",
+            line=line,
+        ) from None
+    if (nul := text.find("\0")) >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise SqlFileError(
+            f"{where}:{line}: a NUL byte, at which a server would stop reading",
+            [f"byte {len(text[:nul].encode())} is 0x00"],
+            "Take it out, or save the file as UTF-8 if it is UTF-16.",
+            line=line,
+        )
+    return text.removeprefix("\ufeff")
+
+
+def _is_marked(header: str) -> bool:
+    return any(_NO_TRANSACTION.fullmatch(m[0]) for m in _COMMENTS.finditer(header))
+
+
+def _check(
+    statements: Iterable[Statement], transactional: bool
+) -> tuple[Statement, ...]:
+    """Refuse what must not run; return what the engine's transaction replaces.
+
+    That is one BEGIN … COMMIT around everything else, and the statements that
+    switch foreign keys directly around it.
+    """
+    left_out: list[Statement] = []
+    stage = _Stage.START
+    for statement in statements:
+        if statement.role is Role.FORBIDDEN:
+            raise _refusal(statement)
+        if not transactional:
+            continue
+        if statement.role is Role.ORDINARY and stage in _PLAIN:
+            continue
+        if (stage, statement.role) not in _NEXT:
+            raise _refusal(_culprit(statement, left_out))
+        stage = _NEXT[stage, statement.role]
+        if statement.role is not Role.ORDINARY:
+            left_out.append(statement)
+    if stage in (_Stage.SWITCHED, _Stage.OPEN):
+        raise _refusal(left_out[-1])
+    return tuple(left_out)
+
+
+def _culprit(statement: Statement, left_out: list[Statement]) -> Statement:
+    """What to blame: an ordinary statement is only in the place of a COMMIT."""
+    if statement.role is not Role.ORDINARY:
+        return statement
+    commits = [s for s in left_out if s.role is Role.COMMIT]
+    return (commits or left_out)[-1]
+
+
+def _refusal(statement: Statement) -> SqlFileError:
+    problem, remedy = _REFUSALS[statement.role]
+    return SqlFileError(
+        f"{statement.title} {problem}",
+        [excerpt(statement.line, statement.text)],
+        remedy,
+        line=statement.line,
+    )

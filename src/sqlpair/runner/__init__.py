@@ -1,0 +1,1 @@
+"""Run migrations in open transactions, and commit several databases as one."""

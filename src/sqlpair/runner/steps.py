@@ -1,0 +1,162 @@
+"""A plan: the steps from where the databases are to where they are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Table
+from sqlpair.ledger import tables, version, write_sql
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import Migration
+
+
+class Place(NamedTuple):
+    """Where a database is: its branch, what it says of itself, its position.
+
+    ``undecided`` are the transactions that a run has prepared there and not ended.
+    """
+
+    branch: Branch
+    state: tables.State
+    position: int
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The last applied migration, or base."""
+        return self.migration.stem if self.migration else "base"
+
+    @property
+    def migration(self) -> Migration | None:
+        """The last applied migration, None at base."""
+        return self.branch.migrations[self.position - 1] if self.position else None
+
+
+class Step(NamedTuple):
+    """One migration, in one direction, on one database."""
+
+    branch: Branch
+    migration: Migration
+    upgrade: bool
+
+    @property
+    def direction(self) -> str:
+        """``upgrade`` or ``downgrade``."""
+        return "upgrade" if self.upgrade else "downgrade"
+
+    @property
+    def below(self) -> Migration | None:
+        """The migration before it, None where it is the first."""
+        return self.branch.below(self.migration)
+
+    def __str__(self) -> str:
+        """Name the database and the migration."""
+        return f"{self.branch.name} {self.migration.stem}"
+
+
+# Called before each step, for who waits.
+Watch = Callable[[Step], None]
+
+
+def unwatched(_step: Step) -> None:
+    """Let nobody watch."""
+
+
+class Done(NamedTuple):
+    """A step that was run, and how long it took."""
+
+    step: Step
+    milliseconds: int
+
+
+class Outcome(NamedTuple):
+    """What a deployment did, and where the databases are afterwards.
+
+    ``deployment`` is empty when there was nothing to do.
+    """
+
+    deployment: str
+    done: tuple[Done, ...]
+    places: Mapping[str, Place]
+
+    @property
+    def version(self) -> int:
+        """The schema version: every migration up to this number is applied."""
+        return reached(self.places)
+
+    def where(self) -> list[str]:
+        """Say where each database is, a line for each, and the schema version."""
+        width = max(map(len, self.places), default=0)
+        lines = [
+            f"  {name:<{width}}  is at  {place.head}"
+            for name, place in self.places.items()
+        ]
+        return [*lines, f"Schema version {self.version}."]
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        heads = ", ".join(
+            f"{name} is at {place.head}" for name, place in self.places.items()
+        )
+        start = f"Deployment {self.deployment}" if self.deployment else "Nothing to do"
+        return f"{start}: {heads}; schema version {self.version}"
+
+
+Places = Mapping[str, Place]
+# Given where every database is, say where each one concerned is to go. Called once
+# before the locks are taken and once after.
+Targets = Callable[[Places], Mapping[str, int]]
+# The bookkeeping to write in one database; no SQL file runs.
+Writing = Callable[[Place, Table, write_sql.Entry], str]
+
+
+def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
+    """Return the steps that lead from ``places`` to ``targets``, in their order.
+
+    Upgrades run in the order of their numbers across databases, downgrades in the
+    opposite one.
+    """
+    ups: list[Step] = []
+    downs: list[Step] = []
+    for name, place in places.items():
+        branch, position = place.branch, place.position
+        target = targets.get(name, position)
+        ups += [
+            Step(branch, m, upgrade=True) for m in branch.migrations[position:target]
+        ]
+        downs += [
+            Step(branch, m, upgrade=False) for m in branch.migrations[target:position]
+        ]
+    ups.sort(key=lambda step: step.migration.number)
+    downs.sort(key=lambda step: step.migration.number)
+    return (*reversed(downs), *ups)
+
+
+def record(done: Iterable[tuple[Step, str, write_sql.Entry]], table: Table) -> str:
+    """Return the SQL that records steps on one database, in their order.
+
+    Each comes with the checksum of its file, and who did it.
+    """
+    sql = ""
+    for upgrade, group in groupby(done, lambda one: one[0].upgrade):
+        steps = [*group]
+        records = [
+            write_sql.Record(step.migration, checksum, entry)
+            for step, checksum, entry in steps
+        ]
+        if upgrade:
+            sql += write_sql.applied(table, records)
+        else:
+            sql += write_sql.undone(table, records, steps[-1][0].below)
+    return sql
+
+
+def reached(places: Places) -> int:
+    """Return the schema version that ``places`` amounts to."""
+    return version.reached(
+        {name: [row.number for row in p.state.applied] for name, p in places.items()},
+        [place.branch for place in places.values()],
+    )

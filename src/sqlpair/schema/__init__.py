@@ -1,0 +1,1 @@
+"""The description of a schema, and the difference of two."""

@@ -1,0 +1,106 @@
+"""Whether all that speaks of a database's version says one and the same: the SQL
+files, the revision modules, the ledger, the version table, and ``SCHEMA_VERSION``.
+
+Each disagreement is a problem with a sentence and a remedy of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import version
+from sqlpair.ledger.tables import Applied
+from sqlpair.project import revisions
+from sqlpair.project.branches import current
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Place, Places, Step, reached
+from sqlpair.verify.edits import edited
+from sqlpair.verify.problem import Kind, Problem, problem_of
+
+
+def disagreements(place: Place) -> Iterator[Problem]:
+    """Check one database: its files, then its records."""
+    yield from _files(place)
+    gone = _without_file(place)  # said already
+    rows = tuple(row for row in place.state.applied if row not in gone)
+    try:
+        current(place.branch, place.state._replace(applied=rows))
+    except HistoryError as error:
+        yield problem_of(Kind.VERSIONS, place.branch.name, error)
+
+
+def _files(place: Place) -> Iterator[Problem]:
+    """Check that what was applied is what the files hold, and that modules fit."""
+    database, migrations = place.branch.name, place.branch.migrations
+    known = {item.number: item for item in migrations}
+    for row in _without_file(place):
+        yield Problem(
+            Kind.FILES,
+            database,
+            f"{database} {row.stem}: the file of an applied migration is gone",
+            (f"applied {_when(row)}",),
+            f"Restore sql/{database}/{row.stem}.sql from version control.",
+        )
+    for row in place.state.applied:
+        item = known.get(row.number)
+        if item is not None and item.stem != row.stem:
+            yield Problem(
+                Kind.FILES,
+                database,
+                f"{database} {item.stem}: the file has another name than when it was"
+                " applied",
+                (f"applied as {row.stem}, {_when(row)}",),
+                "Rename it back. A new migration takes the next free number.",
+            )
+    for edit in edited(place):
+        yield problem_of(Kind.FILES, database, edit.error())
+    try:
+        revisions.load([Step(place.branch, item, upgrade=True) for item in migrations])
+    except HistoryError as error:
+        yield problem_of(Kind.FILES, database, error)
+
+
+def _without_file(place: Place) -> list[Applied]:
+    """The applied migrations that were on this branch, and are not any more."""
+    known = {item.number for item in place.branch.migrations}
+    last = max(known, default=0)
+    rows = place.state.applied
+    return [row for row in rows if row.number not in known and row.number < last]
+
+
+def _when(row: Applied) -> str:
+    by = f" by {row.applied_by}" if row.applied_by else ""
+    return f"on {row.applied_at[:10] or 'an unknown day'}{by}"
+
+
+def expected(settings: Settings, places: Places) -> Iterator[Problem]:
+    """Check that the databases are where ``.env`` says the code expects them."""
+    known = [place.branch for place in places.values()]
+    name = settings.env_file.name
+    try:
+        wanted = version.expected(settings)
+        version.refuse_unknown(settings, known)
+    except HistoryError as error:
+        yield problem_of(Kind.VERSIONS, "", error)
+        return
+    now = reached(places)
+    if wanted is None or wanted == now:
+        return
+    at = [f"{database}: {_last(place)}" for database, place in places.items()]
+    if wanted > now:
+        what = f"the code expects version {wanted}, the databases are at {now}"
+        remedy = "Apply what is pending: make migrate"
+    else:
+        what = f"{name} is behind: it says version {wanted}, the databases are at {now}"
+        remedy = (
+            f"If the deployed code is of version {now}, run make migrate, which writes"
+            f" {version.KEY}={now}."
+        )
+    evidence = (f"{name}: {version.KEY}={wanted}", *at)
+    yield Problem(Kind.VERSIONS, "", what, evidence, remedy)
+
+
+def _last(place: Place) -> str:
+    rows = place.state.applied
+    return f"{rows[-1].stem} is applied" if rows else "nothing is applied"
