@@ -93,6 +93,9 @@ db-stop: $(RUN)  ## Stop it
 test: lint  ## Lint, types and all tests
 	@$(BIN)/pytest -n auto
 
+test-conditions: $(DEV)  ## All tests in other terminals, locales, as another user
+	@tests/conditions.sh
+
 test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
 	@$(BIN)/pytest tests/test_round_trip.py
 
@@ -160,5 +163,5 @@ $(BIN)/python:
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
   adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
-  plan prove psql db-start db-stop test test-migrations test-multi-user test-faults \
-  lint format docs walk bench clean
+  plan prove psql db-start db-stop test test-conditions test-migrations test-multi-user \
+  test-faults lint format docs walk bench clean

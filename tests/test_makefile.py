@@ -38,11 +38,10 @@ def make(made: Project) -> Make:
     def run(
         *words: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        inherited = {k: v for k, v in made.environ.items() if not k.startswith("MAKE")}
         done = subprocess.run(
             ["make", *words],
             cwd=made.root,
-            env=inherited | environ,
+            env=made.environ | environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
