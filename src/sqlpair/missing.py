@@ -1,8 +1,8 @@
 """What a copy made before a run holds, and one made after it does not.
 
-A copy is a table in which each row of the one copied is a row. It has the columns
-``leaf``, the number of the table that the row was copied from, and ``c0``, ``c1`` and so
-on: the values, or hashes of them; NULL where there is no value.
+A copy is a table with a row for each row that was copied. Its columns are ``leaf``, the
+number of the table that the row was copied from, and ``c0``, ``c1`` and so on: the
+values, or hashes of them; NULL where there is no value.
 
 Two ways. Where a row has a key, the copies are joined by it. Where it has none, equal
 rows are taken off against each other, and what is left is counted by what its rows have

@@ -10,13 +10,13 @@ without one by its columns that hold no NULL. A row that is not there any more i
 and so is each value that is not there as it was; where a column's type has changed, the
 new value is cast back to the old type first. A NULL that becomes a value loses nothing.
 Tables and columns are followed through renames, rebuilds and partitions: what was made
-in the place of a table, under its name, is compared with it. One that another table took
-the place of, which was there before, is lost. Generated columns are computed from
-others, and are not compared.
+in the place of a table, under its name, is compared with it. A table is lost whose
+place another took that was there before. Generated columns are computed from others,
+and are not compared.
 
 PostgreSQL remembers a checksum of each table; only where that differs the run is undone
-once more, to remember each row's. SQLite, which has no hash function, remembers the rows
-in a temporary table. How: ``drivers/*/contents.py``.
+once more, to remember a hash of each value. SQLite, which has no hash function,
+remembers the rows in a temporary table. How: ``drivers/*/contents.py``.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is
@@ -66,7 +66,7 @@ class Missing(NamedTuple):
 
     table: str
     column: str
-    count: int
+    number: int
 
 
 class Touched(NamedTuple):

@@ -5,8 +5,7 @@ another one afterwards, the rows' hashes are kept in a table of the transaction 
 value by value, and compared: it is not temporary, since a transaction with temporary
 tables cannot be prepared, and it is dropped before the commit.
 
-Values are hashed by their type's own hash function where that is the same for the same
-values alone; all others as text. Partitions of one table are compared as one: a row may
+Partitions of one table are compared as one: a row may
 move from one to another.
 """
 
@@ -19,79 +18,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg2
 
 from sqlpair import missing
+from sqlpair.databases.postgresql.values import (
+    HASHED,
+    LARGE_OBJECTS,
+    ZONED,
+    Column,
+    checksum,
+    describe,
+    hashed,
+)
 from sqlpair.missing import Copies, Counts
 from sqlpair.runner.data_loss import Missing, Table
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
 
-# Equal hashes mean equal values. Not so: text under some collations, intervals (a month
-# is 30 days), and what extensions bring.
-HASHED = frozenset(
-    "int2 int4 int8 oid bool uuid date time timestamp timestamptz numeric float4 float8"
-    " bytea jsonb".split()
-)
-ZONED = frozenset({"date", "time", "timestamp", "timestamptz"})
 # All rows, whatever a policy lets us see; all digits.
 SETTINGS = "SET LOCAL row_security = off; SET LOCAL extra_float_digits = 1; "
 RESET = "RESET row_security; RESET extra_float_digits; "
-LARGE_OBJECTS = 2613  # the oid of pg_largeobject
 _LARGE_OBJECTS = (
     "(SELECT oid AS loid, lo_get(oid) AS data FROM pg_catalog.pg_largeobject_metadata)"
     " AS o"
 )
-# A domain counts as what it is made from. Casts: see pg_cast, those alone.
-_COLUMNS = """
-WITH RECURSIVE base AS (
-    SELECT oid AS type, oid AS base FROM pg_catalog.pg_type WHERE typtype <> 'd'
-    UNION ALL
-    SELECT d.oid, base.base FROM pg_catalog.pg_type d
-    JOIN base ON d.typbasetype = base.type WHERE d.typtype = 'd'
-)
-SELECT a.attrelid AS oid, a.attnum AS number, quote_ident(a.attname) AS name,
-    a.attgenerated <> '' AS generated,
-    CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname END AS type,
-    (SELECT json_agg(p.typname) FROM pg_catalog.pg_cast k
-     JOIN pg_catalog.pg_type p ON p.oid = k.casttarget
-     WHERE k.castsource = t.oid) AS casts,
-    coalesce(a.attnum = ANY (i.indkey::int2[]), false) AS key
-FROM pg_catalog.pg_attribute a
-JOIN base ON base.type = a.atttypid
-JOIN pg_catalog.pg_type t ON t.oid = base.base
-LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-WHERE a.attrelid = ANY ({oids}) AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attrelid, a.attnum
-"""
-
-
-class _Column(NamedTuple):
-    """``type`` is empty for one that is not built in."""
-
-    name: str
-    type: str
-    casts: frozenset[str]
-    key: bool
-    generated: bool
-
-    def value(self) -> str:
-        """Return what is hashed for a value."""
-        return self.name if self.type in HASHED else _text(self.name)
-
-    def cast(self, new: _Column) -> str:
-        """Return the same for the value of ``new``, cast back to this type."""
-        if self.type not in HASHED:
-            return _text(new.name)
-        if new.type == self.type:
-            return new.name
-        between = "" if self.type in new.casts else "::text"
-        return f'{new.name}{between}::pg_catalog."{self.type}"'
 
 
 class _Now(NamedTuple):
     """A table that holds rows of a family now: for each old column the new one."""
 
     source: str
-    columns: Mapping[str, _Column]
+    columns: Mapping[str, Column]
 
 
 class Family:
@@ -100,7 +55,7 @@ class Family:
     def __init__(self, tables: Sequence[Table], exact: bool):
         self.tables = tables
         self.exact = exact
-        self.columns: dict[str, _Column] = {}
+        self.columns: dict[str, Column] = {}
         self.kept: Sequence[str] = ()  # the columns that are compared
         self.sizes: list[dict[str, int]] = []
         self.checksum = 0
@@ -144,7 +99,7 @@ class Contents:
         ]
         for number, family in enumerate(self._families):
             old = family.tables
-            described = self._describe(table.identity for table in old)
+            described = describe(self._session, [table.identity for table in old])
             family.columns = {
                 column.name: column
                 for column in described[old[0].identity].values()
@@ -177,33 +132,23 @@ class Contents:
         for _root, some in groupby(ordered, key=self._family):
             yield list(some)
 
-    def _describe(self, oids: Iterable[int]) -> dict[int, dict[int, _Column]]:
-        described: dict[int, dict[int, _Column]] = {}
-        wanted = f"'{{{','.join(map(str, oids))}}}'::oid[]"
-        for row in self._session.rows(_COLUMNS.format(oids=wanted)):
-            described.setdefault(row["oid"], {})[row["number"]] = _column(row)
-        if LARGE_OBJECTS in described:
-            described[LARGE_OBJECTS] = {
-                1: _Column("loid", "oid", frozenset(), key=True, generated=False),
-                2: _Column("data", "bytea", frozenset(), key=False, generated=False),
-            }
-        return described
-
     def _measure(self, family: Family, table: Table) -> None:
         counted = ["count(*) AS n", *(f"count({name})" for name in family.columns)]
         values = [family.columns[name].value() for name in family.kept]
-        sql = f"SELECT {', '.join(counted)}, {_checksum(values)} FROM {_source(table)}"
+        sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {_source(table)}"
         with self._session.guarded(f"counting the rows of {table.name}") as cursor:
             cursor.execute(SETTINGS + sql)
-            rows, *counts, checksum = cursor.fetchone() or ()
+            found = cursor.fetchone()
             cursor.execute(RESET)
-        family.sizes.append(dict(zip(["", *family.columns], [rows, *counts])))
-        family.checksum += int(checksum)
+        assert found is not None
+        *counts, total = found
+        family.sizes.append(dict(zip(["", *family.columns], counts, strict=True)))
+        family.checksum += int(total)
 
     def _describe_now(self, family: Family) -> list[_Now]:
         """Return what holds the rows of the family now."""
         found = self._now(family.tables)
-        described = self._describe(table.identity for table, _ in found)
+        described = describe(self._session, [table.identity for table, _ in found])
         renamed: dict[str, str] = {}
         now = []
         # Those that are still the same first: they tell how columns are called now.
@@ -225,7 +170,7 @@ class Contents:
         return now
 
     def _is_same(self, family: Family, now: Sequence[_Now]) -> bool:
-        rows = checksum = 0
+        rows = total = 0
         for each in now:
             if any(name not in each.columns for name in family.kept):
                 return False
@@ -233,13 +178,13 @@ class Contents:
                 family.columns[name].cast(each.columns[name]) for name in family.kept
             ]
             found = self._tried(
-                f"SELECT count(*), {_checksum(values)} FROM {each.source}"
+                f"SELECT count(*), {checksum(values)} FROM {each.source}"
             )
             if found is None:
                 return False
-            rows, checksum = rows + found[0][0], checksum + int(found[0][1])
+            rows, total = rows + found[0][0], total + int(found[0][1])
         before = sum(size[""] for size in family.sizes)
-        return (rows, checksum) == (before, family.checksum)
+        return (rows, total) == (before, family.checksum)
 
     def _tried(self, sql: str) -> list[tuple[Any, ...]] | None:
         """Run it; None where a value cannot be cast back."""
@@ -272,7 +217,7 @@ class Contents:
         parts = [
             f"SELECT {leaf} AS leaf, "
             + ", ".join(
-                f"{_hash(column.value())} AS {_name(family, name)}"
+                f"{hashed(column.value())} AS {_name(family, name)}"
                 for name, column in family.columns.items()
             )
             + f" FROM {_source(table)}"
@@ -293,7 +238,7 @@ class Contents:
             return _rows_alone(family, self._session, now)
         counts = self._compared(copies, family, now)
         if counts and any(
-            ZONED >= {column.type, each.columns[name].type}
+            {column.type, each.columns[name].type} <= ZONED
             and column.type != each.columns[name].type
             for each in now
             for name, column in family.columns.items()
@@ -325,39 +270,12 @@ class Contents:
         return counts
 
 
-def _column(row: Mapping[str, Any]) -> _Column:
-    return _Column(
-        row["name"],
-        row["type"] or "",
-        frozenset(row["casts"] or ()),
-        row["key"],
-        row["generated"],
-    )
-
-
 def _source(table: Table) -> str:
     return _LARGE_OBJECTS if table.identity == LARGE_OBJECTS else f"ONLY {table.name}"
 
 
 def _name(family: Family, column: str) -> str:
     return f"c{list(family.columns).index(column)}"
-
-
-def _text(value: str) -> str:
-    return f'{value}::text COLLATE "C"'
-
-
-def _hash(value: str) -> str:
-    return f"CASE WHEN ({value}) IS NOT NULL THEN hash_record_extended(ROW({value}), 0) END"
-
-
-def _checksum(values: Sequence[str]) -> str:
-    # A record's hash is a sum of its values' hashes: values that change places between
-    # rows would not show, but for the hash of the whole.
-    if not values:
-        return "0"
-    record = f"hash_record_extended(ROW({', '.join(values)}), 0)"
-    return f"coalesce(sum(hashint8extended({record}, 0)), 0)"
 
 
 def _pairs(
@@ -392,7 +310,7 @@ def _columns_now(
 
 
 def _gone(family: Family, now: Sequence[_Now]) -> Iterator[Missing]:
-    """Count the rows of tables, and the values of columns, that are not there any more."""
+    """Count rows of tables, and values of columns, that are not there any more."""
     for table, size in zip(family.tables, family.sizes, strict=True):
         if not now:
             if size[""]:
@@ -432,7 +350,7 @@ def _copy_after(
         for name in family.kept:
             old, new = family.columns[name], each.columns[name]
             if castable or old.type == new.type or old.type not in HASHED:
-                value = _hash(old.cast(new))
+                value = hashed(old.cast(new))
             else:  # not one value is known to be the same
                 value = "NULL::int8"
             values.append(f"{value} AS {_name(family, name)}")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg2
 
 from sqlpair.databases.interface import quote
-from sqlpair.databases.postgresql.contents import LARGE_OBJECTS, Contents
+from sqlpair.databases.postgresql.contents import Contents
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
+from sqlpair.databases.postgresql.values import LARGE_OBJECTS
 from sqlpair.ledger.tables import TABLES
 from sqlpair.runner.data_loss import SAVEPOINT, Missing, Table, Touched
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 # Tables with rows of their own: ordinary ones and partitions; for any other oid a row
 # with nulls. A new file node means that the rows were rewritten or truncated; the
-# statistics are this transaction's, null where the server keeps none; to be inserted
-# into a partition may mean to come from another. The snapshot is the same as before when
-# no other transaction has ended since.
+# statistics are this transaction's, null where the server keeps none; a row that is
+# inserted into a partition may come from another. The snapshot is the same as before
+# when no other transaction has ended since.
 QUERY = """
 SELECT o.oid, c.relfilenode AS node, quote_ident(n.nspname) || '.'
        || quote_ident(c.relname) AS name, {empty} AS empty,

@@ -1,8 +1,8 @@
 """What SQLite tables hold, before and after a run that may change them.
 
-The rows are copied into temporary tables, which take as much room in SQLite's temporary
-folder as in the file. A value is cast back to the old type by the affinity of the copy's
-column, which is that of the old one.
+The rows are copied into temporary tables, which take as much room in SQLite's
+temporary folder as in the file. A value is cast back to the old type by the affinity of
+the copy's column, which is that of the old one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlpair.runner.data_loss import Missing, Table
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
 PREFIX = "sqlpair_"
-# Of what full text and R*Tree tables keep: their rows. The rest they arrange as they like.
+# Where a full text index keeps its rows. What else it keeps, it arranges as it likes.
 _ROWS = "_content"
 
 
@@ -47,7 +47,7 @@ class Contents:
         found: list[Missing] = []
         for kept in self._kept:
             counts = kept.missing(self._find(kept.table))
-            names = {f"c{i}": name for i, name in enumerate(kept.columns)} | {"": ""}
+            names = {"": "", **{f"c{i}": name for i, name in enumerate(kept.columns)}}
             order = list(names)
             found += [
                 Missing(kept.table.name, names[column], number)
@@ -92,7 +92,7 @@ class _Kept:
             return False
         found = self._raw.execute(
             "SELECT 1 FROM pragma_table_list"
-            f" WHERE schema = 'main' AND type = 'shadow' AND name = ?",
+            " WHERE schema = 'main' AND type = 'shadow' AND name = ?",
             (self.table.name,),
         )
         return found.fetchone() is not None and not self.table.name.endswith(_ROWS)
