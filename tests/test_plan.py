@@ -166,7 +166,8 @@ def test_a_rollback_that_would_fail_is_told(
         ("DELETE FROM t WHERE id <= 20;", [("rows", "t", 20)]),
         ("UPDATE t SET b = NULL WHERE id <= 9;", [("values", "t.b", 9)]),
         ("TRUNCATE t;", [("rows", "t", 50)]),
-        ("UPDATE t SET b = 'y' WHERE id <= 9;", []),
+        ("UPDATE t SET b = 'y' WHERE id <= 9;", [("values", "t.b", 9)]),
+        ("UPDATE t SET b = b WHERE id <= 9;", []),
     ],
 )
 def test_rows_and_values_that_a_rollback_takes_from_what_stays_are_told(

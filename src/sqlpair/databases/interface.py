@@ -144,6 +144,12 @@ class Session(Protocol):
         StatementError tells which of them were done and stay.
         """
 
+    def raise_left(self) -> None:
+        """Raise what ``run_alone`` left broken, when the file has been recorded.
+
+        SqlpairError; its statements are done, and the ledger must say so.
+        """
+
     def inspector(self) -> Inspector:
         """Return what counts the rows that a downgrade would lose."""
 

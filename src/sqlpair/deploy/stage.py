@@ -14,6 +14,7 @@ from functools import partial
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
 from sqlpair.deploy.check import Ready
+from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables, write_sql
 from sqlpair.project import revisions, sql_file
 from sqlpair.project.migrations import Migration
@@ -106,6 +107,12 @@ class Stage:
             else:
                 run()
             two_phase.commit(self.sessions, entry.transaction, promise=promise)
+        for session in self.sessions:
+            try:
+                session.raise_left()
+            except SqlpairError as error:
+                error.add("committed and recorded: it is -- no-transaction")
+                raise
         return done
 
     def _begin(self) -> None:

@@ -233,6 +233,9 @@ class PostgreSQLSession(Queries):
 
         no_transaction.run(self, statements, path)
 
+    def raise_left(self) -> None:
+        pass
+
     def inspector(self) -> Inspector:
         from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
 

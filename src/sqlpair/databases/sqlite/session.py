@@ -22,7 +22,7 @@ from sqlpair.databases.sqlite.connection import (
 from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
-from sqlpair.errors import ConnectError, LockError, StatementError
+from sqlpair.errors import ConnectError, LockError, SqlpairError, StatementError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -75,6 +75,7 @@ class SQLiteSession:
         self._references = References(database)
         self._alembic: Connection | None = None
         self._report: Report = lambda _line: None
+        self._left: SqlpairError | None = None
 
     def open(self) -> None:
         """Open the file, again if it was open."""
@@ -218,6 +219,7 @@ class SQLiteSession:
     def _restore(self) -> None:
         if self._alembic is not None:  # what a module does over it, nobody sees
             self._parameters.touched = True
+            self._references.note_unseen()
         self._parameters.restore()
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
@@ -227,6 +229,7 @@ class SQLiteSession:
 
     def run_one(self, statement: Statement, path: Path) -> None:
         """Run one statement of the file ``path``."""
+        self._references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touched = True
@@ -273,6 +276,12 @@ class SQLiteSession:
         Alone(self.database, path, execute, is_open, self.rollback).run(statements)
         with self._guarded():
             keep_journal(self.raw)  # it may have done without one
+            self._left = self._references.left(self.raw, path)
+
+    def raise_left(self) -> None:
+        left, self._left = self._left, None
+        if left is not None:
+            raise left
 
     def inspector(self) -> Inspector:
         from sqlpair.databases.sqlite.data_loss import SQLiteInspector
