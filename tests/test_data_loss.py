@@ -795,3 +795,31 @@ def test_a_downgrade_that_locks_the_catalog_does_not_wait_for_itself(
         project.downgrade("-1")
 
     assert project.pg("SELECT count(*) FROM part") == [(3,)]
+
+
+def test_a_rollback_without_a_statement_says_what_it_leaves(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_made", "CREATE TABLE made (id int);", "-- nothing\n")
+    project.add(database, "002_none", "-- nothing\n", "-- nothing\n")
+    project.upgrade()
+
+    told = project.sqlpair("rollback", "--to", "0").stderr
+
+    assert f"{database} 001_made" in told
+    assert "001_made_rollback.sql has no statement" in told
+    assert "002_none" not in told.replace("002_none  ", "")
+    assert project.tables(database) == {"made"}
+    log = (project.root / "logs" / "migration.log").read_text()
+    assert "001_made_rollback.sql has no statement" in log
+
+
+def test_alembic_says_what_a_rollback_without_a_statement_leaves(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_made", "CREATE TABLE made (id int);", "-- nothing\n")
+    project.upgrade()
+
+    told = project.alembic("downgrade", f"{database}@-1")
+
+    assert "001_made_rollback.sql has no statement" in told.stderr

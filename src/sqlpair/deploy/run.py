@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy import recovery
-from sqlpair.deploy.check import check
+from sqlpair.deploy.check import check, left_in_place
 from sqlpair.deploy.stage import Stage, stages
 from sqlpair.errors import (
     CommitError,
@@ -115,6 +115,9 @@ class Run:
             return Outcome("", (), self.places)
         self.journal.line("started", steps=len(steps))
         ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
+        for sentence in left_in_place(ready):
+            self.report(sentence)
+            self.journal.line("left-in-place", what=sentence)
         parts = stages(ready, self.sessions, self.settings.transaction)
         for stage in parts:
             if not stage.transactional:
