@@ -17,7 +17,7 @@ need = $(if $($(1)),,$(error $(1) is not given: $(2)))
 migrate: $(RUN)  ## Apply every pending migration to both databases
 	@$(BIN)/sqlpair migrate
 
-rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: data may go
+rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: allow data loss
 	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)
 
 version: $(RUN)  ## Say each database's version, and whether all agrees

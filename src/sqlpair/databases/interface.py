@@ -239,10 +239,12 @@ class Driver(Protocol):
 
     def run_alone(
         self, session: Session, statements: Iterable[Statement], path: Path
-    ) -> None:
+    ) -> SqlpairError | None:
         """Run a file's statements outside a transaction, as by hand.
 
-        StatementError tells which of them were done and stay.
+        StatementError tells which of them were done and stay. What the file left
+        broken is returned, not raised: its statements are done, and the ledger must
+        say so first.
         """
 
     def inspector(self, session: Session) -> Inspector:

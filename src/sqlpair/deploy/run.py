@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from sqlpair import ids
 from sqlpair.databases.interface import Session, driver_of
 from sqlpair.deploy import recovery
-from sqlpair.deploy.check import check
+from sqlpair.deploy.check import check, left_in_place
 from sqlpair.deploy.stage import Stage, Work, stages
 from sqlpair.errors import (
     CommitError,
@@ -124,6 +124,9 @@ class Run:
             return Outcome("", (), self.places)
         self.journal.line("started", steps=len(steps))
         ready = check(self.places, steps, allow_data_loss=work.allow_data_loss)
+        for sentence in left_in_place(ready):
+            report(sentence)
+            self.journal.line("left-in-place", what=sentence)
         parts = stages(ready, self.sessions, self.settings.transaction, work)
         for stage in parts:
             if not stage.transactional:

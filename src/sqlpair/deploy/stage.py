@@ -103,6 +103,8 @@ class Stage:
             else:
                 run()
             two_phase.commit(self.sessions, entry.transaction, promise=promise)
+        for runner in self._runners.values():
+            runner.raise_left()
         return done
 
     @property

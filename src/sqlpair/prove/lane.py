@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -103,15 +102,18 @@ class Lane:
             self.session.check()
 
     def _execute(self, side: Side) -> None:
-        run = self.session.run
-        if not side.file.transactional:
-            run = partial(self.driver.run_alone, self.session)
+        def execute() -> None:
+            if side.file.transactional:
+                self.session.run(side.statements, side.file.path)
+            else:
+                self.driver.run_alone(self.session, side.statements, side.file.path)
+
         try:
             revision_modules.run(
                 side.step,
                 side.module,
                 self._context,
-                partial(run, side.statements, side.file.path),
+                execute,
             )
         except BaseException:
             self.session.rollback()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +21,7 @@ from sqlpair.runner.two_phase import rolled_back
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
+    from sqlpair.errors import SqlpairError
 
 
 class Ready(NamedTuple):
@@ -59,6 +59,8 @@ class Runner:
 
     def __init__(self, session: Session):
         self.session = session
+        self.left: SqlpairError | None = None
+        """What a ``-- no-transaction`` file left broken, to be raised once recorded."""
         self._alembic = revision_modules.context(session)
 
     @property
@@ -76,19 +78,33 @@ class Runner:
         """
         session, file = self.session, ready.file
         put_back = execute is None and not self.runs_python  # as session.run does
-        if execute is None:
-            run = session.run
-            if not file.transactional:
-                run = partial(driver_of(session.database).run_alone, session)
-            execute = partial(run, sql_file.statements(file), file.path)
         began = time.monotonic()
-        revision_modules.run(ready.step, ready.module, self._alembic, execute)
+        revision_modules.run(
+            ready.step,
+            ready.module,
+            self._alembic,
+            execute or (lambda: self._run(file)),
+        )
         milliseconds = round((time.monotonic() - began) * 1000)
         if not file.transactional:
             session.begin()
         if not put_back:
             session.reset()
         return milliseconds
+
+    def _run(self, file: SqlFile) -> None:
+        session, statements = self.session, sql_file.statements(file)
+        if file.transactional:
+            session.run(statements, file.path)
+        else:
+            driver = driver_of(session.database)
+            self.left = driver.run_alone(session, statements, file.path)
+
+    def raise_left(self) -> None:
+        """Raise what a ``-- no-transaction`` file left broken, once it is recorded."""
+        if self.left is not None:
+            self.left.add("committed and recorded: it is -- no-transaction")
+            raise self.left
 
     def apply(self, ready: Ready) -> None:
         """Run a migration in a transaction of its own, and commit it."""
@@ -98,3 +114,4 @@ class Runner:
             self.run(ready)
             self.session.check()
             self.session.commit()
+        self.raise_left()

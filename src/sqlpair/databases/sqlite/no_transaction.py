@@ -12,6 +12,7 @@ from sqlpair.databases.sqlite.connection import keep_journal
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
+    from sqlpair.errors import SqlpairError
     from sqlpair.project.statement import Statement
 
 
@@ -21,8 +22,8 @@ def assert_direct(session: SQLiteSession) -> None:
 
 def run_alone(
     session: SQLiteSession, statements: Iterable[Statement], path: Path
-) -> None:
-    """Run a file's statements outside a transaction, as by hand."""
+) -> SqlpairError | None:
+    """Run a file's statements outside a transaction; return what it left broken."""
 
     def execute(statement: Statement) -> None:
         # VACUUM attaches the file it writes.
@@ -43,3 +44,4 @@ def run_alone(
     Alone(session.database, path, execute, is_open, session.rollback).run(statements)
     with session.guarded():
         keep_journal(session.raw)  # it may have done without one
+        return session.references.left(session.raw, path)

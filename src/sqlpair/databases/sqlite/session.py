@@ -211,6 +211,7 @@ class SQLiteSession:
         """Put back what a migration may have changed in the session."""
         if self._alembic is not None:  # what a module does over it, nobody sees
             self._parameters.touched = True
+            self.references.note_unseen()
         self._parameters.restore()
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
@@ -220,6 +221,7 @@ class SQLiteSession:
 
     def run_one(self, statement: Statement, path: Path) -> None:
         """Run one statement of the file ``path``."""
+        self.references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touched = True
