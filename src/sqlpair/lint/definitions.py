@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 from sqlpair.lint.grammar import (
     Constraint,
@@ -191,7 +192,7 @@ def create_index(model: Model, parsed: Parsed) -> None:
     listed = cursor.group()
     where = _condition(cursor.rest) if cursor.find("WHERE") else ""
     columns_ = columns(listed)
-    name = head.names[0] or _given_name(table.name, columns_)
+    name = head.names[0] or _given_name(table, listed)
     if head.if_not_exists and name in table.indexes:
         return
     table.indexes[name] = Index(
@@ -205,8 +206,15 @@ def create_index(model: Model, parsed: Parsed) -> None:
     )
 
 
-def _given_name(table: str, columns: Sequence[str]) -> str:
-    return "_".join([table, *(column or "expr" for column in columns), "idx"])
+def _given_name(table: Table, listed: Sequence[Lexeme]) -> str:
+    """Return the name that PostgreSQL gives: of an expression its function's."""
+    parts = [
+        name or (item[0].name if item[0].kind == "word" else "expr")
+        for name, item in zip(columns(listed), split(listed), strict=True)
+    ]
+    name = "_".join([table.name, *parts, "idx"])[:63]
+    numbers = (f"{name}{number or ''}" for number in count())
+    return next(found for found in numbers if found not in table.indexes)
 
 
 def _condition(tokens: Sequence[Lexeme]) -> str:

@@ -63,7 +63,7 @@ class Action(NamedTuple):
 
     ``what`` is add column, add constraint, drop column, drop constraint, alter column,
     rename table, rename column, attach, detach, other, or empty where it is not known.
-    ``name`` is the column, constraint or partition that it names, ``rest`` what follows.
+    ``name`` is the column, constraint or partition, ``rest`` what follows it.
     """
 
     what: str

@@ -137,8 +137,8 @@ class Event:
 class Thing:
     """A view, function, type, sequence or schema.
 
-    ``mentions`` are the names in its definition. ``owner`` is the table, or
-    ``table.column``, that a sequence goes with.
+    ``mentions`` are the names in its definition that it may depend on. ``owner`` is the
+    table, or ``table.column``, that a sequence goes with.
     """
 
     kind: str
@@ -220,13 +220,14 @@ class Model:
                 return self.own(table.name)
         return None
 
-    def thing(self, kind: str, name: str) -> Thing | None:
-        """Return what has this name and kind; a domain is a type, too."""
-        return self.things.get((family(kind), name))
 
-
-_FAMILIES = {"DOMAIN": "TYPE", "PROCEDURE": "ROUTINE", "FUNCTION": "ROUTINE",
-             "AGGREGATE": "ROUTINE"}  # fmt: skip
+_FAMILIES = {
+    "AGGREGATE": "ROUTINE",
+    "FUNCTION": "ROUTINE",
+    "PROCEDURE": "ROUTINE",
+    "DOMAIN": "TYPE",
+    "MATERIALIZED VIEW": "VIEW",
+}
 
 
 def family(kind: str) -> str:

@@ -16,11 +16,13 @@ from sqlpair.lint.definitions import create_index, create_table
 from sqlpair.lint.head import Head
 from sqlpair.lint.model import Event, Model, Table, Thing, family
 from sqlpair.lint.script import Parsed
-from sqlpair.lint.tokens import Cursor, names
+from sqlpair.lint.tokens import Cursor, names, sources
 
 _THINGS = frozenset(
-    ["VIEW", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SEQUENCE"]
-    + ["SCHEMA", "ROUTINE"]
+    [
+        *("VIEW", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"),
+        *("TYPE", "DOMAIN", "SEQUENCE", "SCHEMA"),
+    ]
 )
 _LEGACY = re.compile(r"PRAGMA\s+legacy_alter_table\s*[=(]\s*'?(\w+)'?", re.IGNORECASE)
 
@@ -36,7 +38,7 @@ def apply(model: Model, parsed: Parsed) -> str:
     if head.action == "DROP":
         _drop(model, head, parsed.line)
     elif head.kind == "TRIGGER" and head.action == "CREATE":
-        mentions = names(parsed.tokens[head.end :])
+        mentions = _mentions(model, head, parsed)
         model.known(head.table, parsed.line).triggers[head.names[0]] = mentions
     elif head.kind in _THINGS:
         _thing(model, head, parsed)
@@ -49,6 +51,15 @@ def apply(model: Model, parsed: Parsed) -> str:
     return ""
 
 
+def _mentions(model: Model, head: Head, parsed: Parsed) -> frozenset[str]:
+    """Return what a definition depends on: in PostgreSQL perhaps, in SQLite surely.
+
+    In PostgreSQL it says what CASCADE may drop, in SQLite what a rename changes.
+    """
+    body = parsed.tokens[head.end :]
+    return sources(body) if model.driver == "sqlite" else names(body)
+
+
 def _thing(model: Model, head: Head, parsed: Parsed) -> None:
     """Create a view, function, type, sequence or schema, or alter it."""
     cursor = Cursor(parsed.tokens)
@@ -59,9 +70,10 @@ def _thing(model: Model, head: Head, parsed: Parsed) -> None:
         cursor.accept("BY")
         owner = ".".join(part.name for part in cursor.name()[-2:])
     if head.action == "CREATE":
-        mentions = names(parsed.tokens[head.end :])
+        mentions = _mentions(model, head, parsed)
+        kind = f"{'MATERIALIZED ' * ('MATERIALIZED' in head.modifiers)}{head.kind}"
         schema = head.schema if head.kind != "SCHEMA" else name
-        model.things[place] = Thing(head.kind, name, schema, mentions, owner)
+        model.things[place] = Thing(kind, name, schema, mentions, owner)
         return
     thing = model.things.get(place)
     cursor.at = head.end
@@ -100,8 +112,7 @@ def _drop_table(model: Model, name: str, line: int) -> None:
     table = model.tables.pop(name, None)
     origin = table.origin if table else name
     model.events.append(Event("drop table", name, origin, line))
-    for partition in [t.name for t in model.tables.values() if t.parent == name]:
-        _drop_table(model, partition, line)
+    _drop_partitions(model, name)
     model.things = {
         place: thing
         for place, thing in model.things.items()
@@ -109,9 +120,15 @@ def _drop_table(model: Model, name: str, line: int) -> None:
     }
 
 
+def _drop_partitions(model: Model, parent: str) -> None:
+    for name in [t.name for t in model.tables.values() if t.parent == parent]:
+        del model.tables[name]
+        _drop_partitions(model, name)
+
+
 def _drop_thing(model: Model, kind: str, name: str, line: int) -> None:
     model.things.pop((family(kind), name), None)
-    if kind == "VIEW":
+    if family(kind) == "VIEW":
         # The indexes of a materialized view are kept as those of a table.
         if name in model.tables:
             del model.tables[name]

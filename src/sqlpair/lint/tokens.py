@@ -114,6 +114,32 @@ def names(tokens: Sequence[Lexeme]) -> frozenset[str]:
     return frozenset(t.name for t in tokens if t.kind in ("word", "quoted"))
 
 
+def sources(tokens: Sequence[Lexeme]) -> frozenset[str]:
+    """Return the tables that a view or trigger reads or writes."""
+    found = set()
+    cursor = Cursor(tokens)
+    while cursor:
+        word = cursor.take().word
+        if word in ("FROM", "JOIN", "INTO") or (
+            word == "UPDATE" and cursor.peek() != "OF"
+        ):
+            found |= _listed(cursor)
+    return frozenset(found)
+
+
+def _listed(cursor: Cursor) -> set[str]:
+    """Take the tables that commas divide, each with its alias."""
+    found = set()
+    while name := cursor.name():
+        found.add(name[-1].name)
+        cursor.accept("AS")
+        if cursor.peek() != "," and cursor.peek(1) == ",":
+            cursor.take()
+        if not cursor.accept(","):
+            break
+    return found
+
+
 def plain(tokens: Sequence[Lexeme]) -> str:
     """Return the tokens in one way, however they were typed."""
     return " ".join(t.text if t.kind == "string" else t.text.lower() for t in tokens)
