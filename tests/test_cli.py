@@ -17,7 +17,7 @@ from sqlpair import cli
 
 # To a migrate of SQLite alone, in a pipe.
 NEEDLESS = {
-    *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "sqlglot", "typer"),
+    *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "typer"),
     *("asyncio", "importlib.metadata", "shutil", "ssl", "urllib.request"),
     *("sqlpair.backup.backup", "sqlpair.cli.status", "sqlpair.databases.postgresql"),
 }

@@ -93,19 +93,11 @@ def test_a_file_of_no_migration_is_exit_code_2(faulty: Path) -> None:
     assert "belongs to no migration" in run(faulty, "nope.sql", expect=2)
 
 
-def test_without_the_extra_it_says_what_to_install(faulty: Path) -> None:
-    (faulty / "sqlglot.py").write_text(
-        "raise ModuleNotFoundError(\"No module named 'sqlglot'\", name='sqlglot')\n"
-    )
-
-    assert "pip install 'sqlpair[lint]'" in run(faulty)
-
-
-def test_other_commands_do_not_load_the_parser(faulty: Path) -> None:
+def test_other_commands_do_not_load_the_rules(faulty: Path) -> None:
     program = (
         "import sys; from sqlpair import cli\n"
         "for name in cli.NAMES: cli.command(name)\n"
-        "print('sqlglot' in sys.modules)"
+        "print('sqlpair.lint.run' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

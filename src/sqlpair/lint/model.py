@@ -1,8 +1,9 @@
 """A small model of a schema: what the rules ask about, and no more.
 
-Names are in lower case, as both engines compare them. ``origin`` is the name a
-table or column had when the file began, None for what the file itself made: so a
-table that is rebuilt under another name is still the same table.
+Names are in lower case, as both engines compare them, and without a schema.
+``origin`` is the name that a table or column had when the file began, None for what
+the file itself creates. So a table that is rebuilt under another name is still the
+same table.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from dataclasses import dataclass, field, replace
 class Column:
     """A column, as it was defined.
 
-    ``kind`` is its type as the parser writes it, ``declared`` as the file has it.
+    ``declared`` is its type as the file has it.
     """
 
     name: str
     spelling: str
-    kind: str
     declared: str
     line: int
     not_null: bool = False
@@ -43,7 +43,7 @@ class Index:
     """An index or unique key; an expression in ``columns`` is an empty string.
 
     ``where`` is the condition of a partial one, ``spelling`` the columns as they are
-    written.
+    written, ``mentions`` every name in it.
     """
 
     name: str
@@ -51,24 +51,40 @@ class Index:
     line: int
     unique: bool = False
     where: str = ""
-    spelling: str = ""
+    spelling: tuple[str, ...] = ()
+    mentions: frozenset[str] = frozenset()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Its columns, an expression as it is written."""
+        spelt = self.spelling or self.columns
+        return tuple(
+            name or text for name, text in zip(self.columns, spelt, strict=True)
+        )
 
 
 @dataclass(slots=True)
 class Table:
-    """A table. ``opaque``: its columns are not told in the file (AS SELECT, …)."""
+    """A table, or a materialized view that has an index.
+
+    ``opaque``: its columns are not in the file (AS SELECT, made elsewhere).
+    ``keyless``: it has no primary key of its own to declare (a partition, a foreign or
+    virtual table). ``parent`` is the table that it is a partition of.
+    """
 
     name: str
     line: int
     origin: str | None = None
     opaque: bool = False
-    partition: bool = False
+    keyless: bool = False
+    parent: str = ""
+    schema: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     keys: list[Index] = field(default_factory=list)
     indexes: dict[str, Index] = field(default_factory=dict)
-    triggers: dict[str, int] = field(default_factory=dict)
+    triggers: dict[str, frozenset[str]] = field(default_factory=dict)
     checked: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def copy(self) -> Table:
@@ -117,6 +133,21 @@ class Event:
     after: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A view, function, type, sequence or schema.
+
+    ``mentions`` are the names in its definition that it may depend on. ``owner`` is the
+    table, or ``table.column``, that a sequence goes with.
+    """
+
+    kind: str
+    name: str
+    schema: str
+    mentions: frozenset[str]
+    owner: str = ""
+
+
 @dataclass(slots=True)
 class Model:
     """The tables of a database, and what the current file did to them.
@@ -125,14 +156,19 @@ class Model:
     ``snapshot`` costs next to nothing, however long the history is.
     """
 
+    driver: str = "postgresql"
     tables: dict[str, Table] = field(default_factory=dict)
+    things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # since the file began
+    # SQLite: ALTER TABLE … RENAME leaves the references to the table as they are.
+    renames_alone: bool = False
     _copied: set[str] = field(default_factory=set)  # since the last snapshot
 
     def begin(self) -> None:
         """Begin a file: what is there now is there before it."""
         self.events = []
+        self.renames_alone = False
         for name in self.changed & self.tables.keys():
             table = self.own(name)
             table.origin = name
@@ -140,10 +176,22 @@ class Model:
                 column.origin = column.name
         self.changed = set()
 
+    def begin_rollback(self) -> None:
+        """Begin the rollback of the file: the events from here on are its own."""
+        self.events = []
+        self.renames_alone = False
+
     def snapshot(self) -> Model:
         """Return the model as it is now; changes to either leave the other alone."""
         self._copied = set()
-        return Model(dict(self.tables), self.events, set(self.changed))
+        return replace(
+            self,
+            tables={**self.tables},
+            things={**self.things},
+            events=[*self.events],
+            changed={*self.changed},
+            _copied=set(),
+        )
 
     def own(self, name: str) -> Table:
         """Return a table that is there, for changing it."""
@@ -160,7 +208,7 @@ class Model:
         self.changed.add(table.name)
 
     def known(self, name: str, line: int) -> Table:
-        """Return a table, made up when no file creates it: others may have."""
+        """Return a table, invented when no file creates it: others may have."""
         if name not in self.tables:
             self.put(Table(name, line, origin=name, opaque=True))
         return self.own(name)
@@ -171,3 +219,20 @@ class Model:
             if name in table.indexes:
                 return self.own(table.name)
         return None
+
+
+_FAMILIES = {
+    "AGGREGATE": "ROUTINE",
+    "FUNCTION": "ROUTINE",
+    "PROCEDURE": "ROUTINE",
+    "DOMAIN": "TYPE",
+    "MATERIALIZED VIEW": "VIEW",
+}
+
+
+def family(kind: str) -> str:
+    """Return the kind under which a DROP finds it.
+
+    DROP TYPE drops a domain, too, and DROP ROUTINE a function, procedure or aggregate.
+    """
+    return _FAMILIES.get(kind, kind)

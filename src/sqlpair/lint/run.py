@@ -11,7 +11,7 @@ from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Model
 from sqlpair.lint.replay import apply
 from sqlpair.lint.rules import all_rules
-from sqlpair.lint.script import Script
+from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
 from sqlpair.project import git
 from sqlpair.project.migrations import Migration, listing
@@ -73,7 +73,7 @@ def _subjects(
     on_main: git.Released | None,
 ) -> list[Subject]:
     """Replay the history of a database into one subject for each migration."""
-    model = Model()
+    model = Model(database.driver)
     subjects = []
     for item in everything:
         if item.database != database.name:
@@ -82,14 +82,12 @@ def _subjects(
         down = script.read(item.down, database) if item.down.exists() else None
         model.begin()
         before = model.snapshot()
-        unread = [
-            (up, parsed, reason)
-            for parsed in up.statements
-            if (reason := apply(model, parsed))
-        ]
-        unread += (
-            [(down, p, p.unread) for p in down.statements if p.unread] if down else []
-        )
+        unread = _replayed(model, up)
+        after = model.snapshot()
+        undone = after.snapshot() if down and down.statements else None
+        if down and undone:
+            undone.begin_rollback()
+            unread += _replayed(undone, down)
         subjects.append(
             Subject(
                 root=root,
@@ -98,7 +96,8 @@ def _subjects(
                 up=up,
                 down=down,
                 before=before,
-                after=model.snapshot(),
+                after=after,
+                undone=undone,
                 final=model,
                 unread=tuple(unread),
                 configuration=config,
@@ -107,6 +106,15 @@ def _subjects(
             )
         )
     return subjects
+
+
+def _replayed(model: Model, file: Script) -> list[tuple[Script, Parsed, str]]:
+    """Replay a file; return the statements that were not read, and why."""
+    return [
+        (file, parsed, reason)
+        for parsed in file.statements
+        if (reason := apply(model, parsed) or parsed.invalid)
+    ]
 
 
 def _findings(

@@ -36,6 +36,8 @@ TWINS = {
     "changing-column-type": "narrowed-type",
     "renaming-column": "rename",
     "renaming-table": "rename",
+    "ban-truncate-cascade": "delete",
+    "unparsed": "unparsed",
 }
 _NOT_PARSED = "syntax-error"
 

@@ -24,9 +24,10 @@ class Problem(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """One migration: its files, and the schema before, after and at the end of all.
+    """One migration: its files, and the schema before and after it.
 
-    ``everything`` are the migrations of all databases, by number.
+    ``undone`` is the schema after its rollback, None without one; ``final`` that after
+    the last migration. ``everything`` are the migrations of all databases, by number.
     """
 
     root: Path
@@ -36,6 +37,7 @@ class Subject(NamedTuple):
     down: Script | None
     before: Model
     after: Model
+    undone: Model | None
     final: Model
     unread: tuple[tuple[Script, Parsed, str], ...]
     configuration: Configuration

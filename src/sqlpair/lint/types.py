@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-_TYPE = re.compile(r"([a-z ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(\[\])*")
+_TYPE = re.compile(
+    r"(?:pg_catalog\.)?\"?([a-z0-9_ ]+?)\"?\s*"
+    r"(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?((?:\s*\[\d*\])+|\s+array.*)?"
+    r"(\s+with(?:out)? time zone)?"
+)
 # Each holds every value of those before it.
 _LADDERS = (
     ("smallint", "int", "bigint", "decimal"),
@@ -14,6 +18,14 @@ _LADDERS = (
 )
 _SYNONYMS = {
     "integer": "int",
+    "character varying": "varchar",
+    "character": "char",
+    "float4": "real",
+    "float8": "double precision",
+    "serial4": "int",
+    "serial8": "bigint",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
     "int4": "int",
     "int8": "bigint",
     "int2": "smallint",
@@ -56,7 +68,8 @@ def _read(kind: str) -> tuple[str, int | None, int | None] | None:
     if not match or match[4]:
         return None
     numbers = [int(match[i]) if match[i] else None for i in (2, 3)]
-    return _SYNONYMS.get(match[1], match[1]), numbers[0], numbers[1]
+    name = match[1] + (match[5] or "")
+    return _SYNONYMS.get(name, name), numbers[0], numbers[1]
 
 
 def _decimal_shrinks(size: list[int | None], room: list[int | None]) -> bool:

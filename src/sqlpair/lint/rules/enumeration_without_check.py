@@ -15,7 +15,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         keys = {name for key in final.foreign_keys for name in key.columns}
         if (
             column.name not in subject.configuration.enumerated
-            or not is_text(column.kind)
+            or not is_text(column.declared)
             or table.is_checked(column.name)
             or final.is_checked(column.name)
             or column.name in keys

@@ -24,8 +24,8 @@ def check(subject: Subject) -> Iterator[Problem]:
             continue
         for column in table.columns.values():
             old = before.columns.get(column.name)
-            if old and narrower(old.kind, column.kind):
-                kinds = (old.kind, column.kind)
+            if old and narrower(old.declared, column.declared):
+                kinds = (old.declared, column.declared)
                 yield _problem(subject, column.line, table.name, column.name, kinds)
 
 

@@ -11,7 +11,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     """Look at new tables; a key added by a later migration will do."""
     for table in subject.tables():
         final = subject.final.tables.get(table.name, table)
-        if table.origin or table.partition or table.primary_key or final.primary_key:
+        if table.origin or table.keyless or table.primary_key or final.primary_key:
             continue
         yield Problem(
             subject.up,
