@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Progress
-from sqlpair.databases.sqlite.dump import check_dump, opened, transfer
+from sqlpair.databases.sqlite.dump import opened, transfer
+from sqlpair.databases.sqlite.proof import check
 from sqlpair.errors import BackupError, LockError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class SQLiteExchange:
     def stage(
         self,
         dump: Path,
-        tool: str,
+        tool: str,  # noqa: ARG002
         deadline: float,
         progress: Progress,
     ) -> None:
@@ -80,7 +81,7 @@ class SQLiteExchange:
         shutil.copyfile(dump, self._staged)
         self._staged.chmod(0o600)
         progress(size, size)
-        check_dump(self._session.database, self._staged, tool, deadline)
+        check(self._session.database, self._staged, deadline)
 
     def prepare(self, deadline: float, progress: Progress) -> None:
         self._live = self._seize()
