@@ -62,11 +62,13 @@ class Known:
         )
 
     def is_strange(self, applied: Sequence[SavedMigration]) -> bool:
-        """Say whether nothing in the live ledger is in the files or the backup."""
-        ours = (*self._files.values(), *applied)
-        return bool(self._ledger) and not any(
-            _same(row, one) for row in self._ledger for one in ours
-        )
+        """Say whether the live ledger has no name in common with files and backup.
+
+        The names alone: each file may have been edited since.
+        """
+        ours = {row.name for row in (*self._files.values(), *applied)}
+        theirs = {row.name for row in self._ledger}
+        return bool(theirs) and theirs.isdisjoint(ours)
 
 
 def ledger_rows(state: tables.State) -> tuple[SavedMigration, ...]:

@@ -12,6 +12,8 @@ from sqlpair.backup import restore as restoring
 from sqlpair.cli import options, output
 from sqlpair.project.settings import load
 
+PROVEN = {"rows": "all of it checked", "schema": "schema checked", "": "not checked"}
+
 
 @click.command(cls=options.Command)
 @click.pass_obj
@@ -19,16 +21,19 @@ def backup(config: Path) -> None:
     """Copy every database into state/backups/, all at one schema version.
 
     Applications may go on reading and writing; a deployment waits. The backup is
-    checked before it is kept, and the oldest ones over backup_keep are removed. One
-    that fails leaves nothing behind. Outside development every deployment begins with
-    a backup by itself.
+    checked and restored on trial before it is kept, as far as backup_proof says, and
+    the oldest ones over backup_keep are removed. One that fails leaves nothing behind.
+    Outside development every deployment begins with a backup by itself.
     """
     with output.bar(of_bytes=True) as show:
         folder = saving.backup(load(config), output.progress, show)
     said = manifest.peek(folder) or manifest.read(folder)
     output.table(
-        ("", "", "."),
-        [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
+        ("", "", ".", ""),
+        [
+            (copy.name, copy.file, _size(copy.size), PROVEN[copy.proven])
+            for copy in said.databases
+        ],
     )
     output.say(f"Backed up: schema version {said.schema_version}.", "bold green")
     output.say(str(folder))
@@ -41,10 +46,10 @@ def backup(config: Path) -> None:
 def restore(config: Path, source: str, yes: bool) -> None:
     """Put every database back to a backup, all of them or none.
 
-    Every byte of the backup is checked first. Then a copy is made beside each live
-    database, proven, and exchanged for it. Nobody else may be connected meanwhile:
-    stop the application. What was live until then is kept under another name. Asks
-    first.
+    Every byte of the backup is checked first, and whether it is of this project. Then
+    a copy is made beside each live database, checked, and swapped for it. Nobody else
+    may be connected meanwhile: stop the application. What was live until then is kept
+    under another name. Asks first.
     """
     settings = load(config)
     folder = restoring.find(settings, source)
@@ -55,6 +60,11 @@ def restore(config: Path, source: str, yes: bool) -> None:
         f" schema version {said.schema_version}.\n"
         "What was written since then will no longer be in the databases."
     )
+    if said.interrupted:
+        output.warn(
+            f"It is of an interrupted deployment: {said.interrupted}.\n"
+            "After the restore, sqlpair status says what is pending."
+        )
     output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
     with output.bar(of_bytes=True) as show:
         done = restoring.restore(settings, str(folder), output.progress, show)
