@@ -1,4 +1,4 @@
-"""Exchanging the content of a SQLite database for a restored copy's.
+"""Swapping the content of a SQLite database for a restored copy's.
 
 The copy is written into the live file by the backup API, in one transaction. The other
 way, to rename the copy over the live file, is not safe: a program that has the old file
@@ -14,6 +14,7 @@ when no other program has the file open; else, when none is using it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class SQLiteExchange:
         self._live: sqlite3.Connection | None = None
         self.copy = session.database._replace(address=str(self._staged))
         self.kept = str(self._before)
-        self.removal = f"rm '{self._before}'"
+        self.removal = shlex.join(["rm", str(self._before)])
 
     def check(self) -> None:
         self._seize().close()
@@ -62,11 +63,12 @@ class SQLiteExchange:
             live.execute("COMMIT")
         except sqlite3.Error as error:
             live.close()
+            fuser = shlex.join(["fuser", "-v", str(self._path)])
             raise LockError(
                 f"{database.name}: the database is in use, or cannot be written",
                 [f"{self._path}: {error}"],
                 "Stop what has it open, the application too: what it still writes would"
-                f" be lost.\nSee which: fuser -v '{self._path}'. Nothing was changed.",
+                f" be lost.\nSee which: {fuser}. Nothing was changed.",
             ) from None
         return live
 
@@ -104,11 +106,13 @@ class SQLiteExchange:
         with closing(opened(self._staged, "mode=rw")) as staged:
             (wanted,) = staged.execute("PRAGMA page_size").fetchone()
         if mode == "wal" and pages and size != wanted:
+            command = shlex.join(
+                ["sqlite3", str(self._path), "PRAGMA journal_mode = DELETE"]
+            )
             raise BackupError(
                 f"{self._session.database.name}: the live file has another page size",
                 [f"{size}, the backup {wanted}; in WAL mode it cannot change"],
-                f"Run: sqlite3 '{self._path}' 'PRAGMA journal_mode = DELETE'"
-                "\nThen restore again. Nothing was changed.",
+                f"Run: {command}\nThen restore again. Nothing was changed.",
             )
 
     @contextmanager
