@@ -568,7 +568,7 @@ def test_restore_killed_before_the_first_database_is_taken_back(
 
     deploy_nothing(filled, said)
 
-    assert any("Took back an interrupted restore" in line for line in said)
+    assert any("Undid an interrupted restore" in line for line in said)
     assert content(filled) == before
     untouched(filled)
 

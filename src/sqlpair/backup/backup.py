@@ -2,7 +2,7 @@
 
 The deployment locks of all databases are held meanwhile, so no migration runs between
 two copies, which are made at the same time. The applications write on; each copy is of
-one moment, not all of the same. A backup is whole and proven to be, or it is not there.
+one moment, not all of the same. A backup is whole and was checked, or it does not exist.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def take(
             shutil.rmtree(partial, ignore_errors=True)
         directory.retain(settings, folder / name, report)
         for session in sessions.values():
-            session.reconnect()  # whoever goes on
+            session.reconnect()  # it was idle as well
     if said.interrupted:
         report(f"The backup is of an interrupted deployment: {said.interrupted}")
     report(f"Backed up to {folder / name}")
@@ -128,7 +128,7 @@ class _StoppedError(Exception):
 
 
 class _Copying:
-    """Copies of all databases at once, each made and proven in a thread of its own."""
+    """Copies of all databases at once, each made and checked in a thread of its own."""
 
     def __init__(
         self, settings: Settings, folder: Path, report: Report, progress: Progress
@@ -194,8 +194,8 @@ def _copy(session: Session, dump: _Dump, state: tables.State) -> Copy:
     if tables.read(session) != state:
         raise BackupError(
             f"{database.name}: the ledger changed during the backup",
-            ["somebody changes it without the deployment lock"],
-            "Run it again when they have ended.",
+            ["another program changed it without the deployment lock"],
+            "Run it again when that program has ended.",
         )
     return Copy(
         name=database.name,

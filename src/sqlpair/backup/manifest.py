@@ -1,7 +1,7 @@
 """What a backup says of itself, and whether it is still what it was.
 
 A backup is a folder: a dump of each database, ``manifest.json``, and ``SHA256SUMS``,
-which covers all the others and which ``sha256sum -c`` understands. Reading one proves
+which covers all the others and which ``sha256sum -c`` understands. Reading one checks
 every byte of it, or raises BackupError; nothing it names lies outside the folder.
 """
 
@@ -131,7 +131,7 @@ def peek(folder: Path) -> Manifest | None:
 
 
 def read(folder: Path) -> Manifest:
-    """Return the manifest of ``folder`` once every byte of the backup is proven."""
+    """Return the manifest of ``folder`` once every byte of the backup was checked."""
     try:
         sums = (folder / SUMS).read_bytes()
         if not sums.endswith(_line(folder / MANIFEST).encode()):

@@ -2,7 +2,7 @@
 
     verify    every byte of the backup, before any database is connected to
     compare   its migrations with the files and the live databases (``belonging``)
-    stage     a copy beside each live database, proven to be what the manifest says
+    stage     a copy beside each live database, checked to be what the manifest says
     swap      the copies for the live databases (``exchange``), which are kept
 
 Nobody else may be connected: what an application wrote meanwhile would be put aside

@@ -1,9 +1,9 @@
 """A dump of a SQLite database: a copy of its file, made by the backup API.
 
 The API copies the database page by page, which keeps rowids and settings as they
-are (VACUUM INTO would renumber). It is given a connection that stands in a read
+are (VACUUM INTO would renumber). It reads over a connection that has a read
 transaction: all pages are then of one moment, later commits neither disturb the copy
-nor start it anew, and in WAL mode the writers are not held up.
+nor start it again, and in WAL mode the writers are not held up.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The copy is written into the live file by the backup API, in one transaction. Th
 way, to rename the copy over the live file, is not safe: a program that has the old file
 open goes on writing to it unnoticed, and its ``-wal`` then lies beside a file it does
 not belong to. Here the file, its owner, its mode and its ``-wal`` stay the live ones; a
-kill in the middle leaves a transaction that was not committed, which SQLite takes back
+kill in the middle leaves a transaction that was not committed, which SQLite rolls back
 when the file is next opened.
 
 The file is held in exclusive locking mode throughout. In WAL mode that is had only
