@@ -2,7 +2,8 @@
 
 The deployment locks of all databases are held meanwhile, so no migration runs between
 two copies, which are made at the same time. The applications write on; each copy is of
-one moment, not all of the same. A backup is whole and was checked, or it does not exist.
+one moment, not all of the same. A backup is whole and was checked, or it does not
+exist.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Exchanges:
             exchange.check()
 
     def note(self, source: Path, schema_version: int) -> None:
-        """Note, durably, that every copy is checked: a later run can finish the swap."""
+        """Note, durably, that every copy is checked: a later run can finish."""
         values = {
             "source": str(source),
             "schema_version": schema_version,
@@ -122,7 +122,7 @@ class Exchanges:
 
 
 def settle(settings: Settings, report: Report) -> tuple[str, ...]:
-    """Finish or undo restores that were interrupted. Returns the ids of those finished."""
+    """Finish or undo interrupted restores. Returns the ids of those finished."""
     return tuple(
         identifier
         for identifier in interrupted.interrupted(settings)
