@@ -2,8 +2,8 @@
 
 The copy is a database of its own on the same server. ALTER DATABASE ... RENAME is
 transactional, so both names change in one commit, and anyone who connects meanwhile
-waits for it. It asks that nobody is connected: their open work would end up in the database
-that is put aside. The old database stays, under another name.
+waits for it. It asks that nobody is connected: their open work would end up in the
+database that is put aside. The old database stays, under another name.
 """
 
 from __future__ import annotations
