@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import Project
+from conftest import Project, connected
 
 
 class Terminal:
@@ -199,3 +199,16 @@ def test_verify_shows_how_far_it_is_with_references(project, terminal) -> None:
 
     assert shown.end() == 1  # no index leads with either
     assert re.search(r"sqlite.t2.id -> postgres.t1.id .* 3/3", shown.shown)
+
+
+def test_backup_that_waits_shows_each_second_that_it_is_still_there(
+    project: Project, terminal: type[Terminal]
+) -> None:
+    terminal("migrate").end()
+    with connected(project.dsn) as hold:
+        hold("BEGIN; LOCK TABLE t1 IN ACCESS EXCLUSIVE MODE")
+        command = terminal("backup", columns=200)
+        for second in ("0:00:01", "0:00:02"):
+            command.wait_for(second)
+        command.wait_for("sqlite")
+    assert command.end() == 0

@@ -20,6 +20,7 @@ from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 UNBROKEN = 10_000  # wider than any line
 CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
@@ -125,29 +126,14 @@ def bar(*, of_bytes: bool = False) -> Iterator[Callable[[str, int, int | None], 
 
     Only at a terminal, where nothing of it stays.
     """
-    if not _at_terminal(sys.stderr):
-        yield lambda _what, _done, _total: None
-        return
-    from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-    )
-
-    amount = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount)
-    screen = _console(sys.stderr)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as shown:
-        tasks = {}
+    with _display("bar", "bytes" if of_bytes else "count") as shown:
+        tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int | None) -> None:
+            if shown is None:
+                return
             if what not in tasks:
-                tasks[what] = shown.add_task(escape(what), total=total)
+                tasks[what] = shown.add_task(what, total=total)
             shown.update(tasks[what], completed=done, total=total)
 
         yield show
@@ -159,24 +145,46 @@ def status() -> Iterator[Callable[[object], None]]:
 
     Only at a terminal, where nothing of it stays.
     """
-    if not _at_terminal(sys.stderr):
-        yield lambda _what: None
-        return
-    from rich.markup import escape
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    screen = _console(sys.stderr)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as shown:
-        tasks = [shown.add_task("", visible=False)]
+    with _display() as shown:
+        tasks: list[TaskID] = []
 
         def show(what: object) -> None:
-            shown.remove_task(tasks.pop())
-            tasks.append(shown.add_task(escape(str(what))))
+            if shown is None:
+                return
+            while tasks:
+                shown.remove_task(tasks.pop())
+            tasks.append(shown.add_task(str(what)))
 
         yield show
+
+
+@contextmanager
+def _display(*amounts: str) -> Iterator[Progress | None]:
+    """Show tasks while the block runs, each with ``amounts`` and the time it has taken.
+
+    None where there is no terminal. Something moves even where no amount does.
+    """
+    if not _at_terminal(sys.stderr):
+        yield None
+        return
+    from rich import progress as rich
+
+    kinds = {
+        "bar": rich.BarColumn,
+        "bytes": rich.DownloadColumn,
+        "count": rich.MofNCompleteColumn,
+    }
+    screen = _console(sys.stderr)
+    with rich.Progress(
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.description}", markup=False),
+        *(kinds[amount]() for amount in amounts),
+        rich.TimeElapsedColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    ) as shown:
+        yield shown
 
 
 def duration(milliseconds: int | None) -> str:

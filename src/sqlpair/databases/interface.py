@@ -213,10 +213,24 @@ class Driver(Protocol):
         monotonic clock, or the database is damaged.
         """
 
-    def check_dump(
-        self, database: Database, dump: Path, tool: str, deadline: float
-    ) -> None:
-        """BackupError unless ``dump``, made by ``tool``, reads as whole."""
+    def prove(
+        self,
+        session: Session,
+        dump: Path,
+        tool: str,
+        deadline: float,
+        progress: Progress,
+        *,
+        proof: str,
+        report: Report,
+    ) -> str:
+        """BackupError unless ``dump``, made by ``tool`` of ``session``, is whole.
+
+        ``proof`` says what else is tried: ``auto`` restores the schema beside the live
+        database, and the rows where it does not tell whether they can be loaded;
+        ``always`` restores all rows, ``never`` nothing. Returns what was found to be
+        restorable: ``rows``, ``schema``, or nothing.
+        """
 
     def scratch(
         self, database: Database, files: Sequence[Path], report: Report
@@ -297,7 +311,7 @@ _MODULES = {
     "SCRIPT_COMMIT": "script",
     "DUMP_SUFFIX": "dump",
     "dump": "dump",
-    "check_dump": "dump",
+    "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
     "copied": "clone",

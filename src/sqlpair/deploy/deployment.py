@@ -16,7 +16,6 @@ from sqlpair.backup import interrupted
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import fast_path
 from sqlpair.deploy.check import refuse_changed
-from sqlpair.deploy.recovery import unfinished
 from sqlpair.deploy.survey import survey
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
@@ -31,6 +30,7 @@ from sqlpair.runner.steps import (
     reached,
     unwatched,
 )
+from sqlpair.runner.unfinished import unfinished
 
 
 def deploy(

@@ -10,7 +10,7 @@ from sqlpair.deploy.run import Run
 from sqlpair.deploy.stage import Work
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
-from sqlpair.ledger.position import current
+from sqlpair.ledger.position import claimed, known_position
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
@@ -31,10 +31,10 @@ def stamp(
     """
 
     def locate(branch: Branch, state: tables.State) -> int:
-        known = [branch.position(name) for name in state.revisions]
-        if None in known and not purge:
-            current(branch, state)  # says so
-        return max((position or 0 for position in known), default=0)
+        if not purge:
+            for revision in state.revisions:
+                known_position(branch, revision)
+        return claimed(branch, state)
 
     with ExitStack() as resources:
         with refusals_logged(settings):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.ledger import tables
+from sqlpair.ledger.position import stated
 from sqlpair.project.branches import Branch
 from sqlpair.runner.steps import Place
 from sqlpair.schema.model import Schema
@@ -69,18 +70,7 @@ def _read(branch: Branch, report: Report, resources: ExitStack) -> Subject:
     with session.snapshot():
         state = tables.read(session)
         schema: Schema = session.schema()
-    return Subject(branch, session, state, schema, _position(branch, state))
-
-
-def _position(branch: Branch, state: tables.State) -> int | None:
-    if state.revisions:
-        known = [branch.position(revision) for revision in state.revisions]
-        return max((place for place in known if place is not None), default=None)
-    numbers = {row.number for row in state.applied}
-    return max(
-        (i for i, m in enumerate(branch.migrations, 1) if m.number in numbers),
-        default=None if numbers else 0,
-    )
+    return Subject(branch, session, state, schema, stated(branch, state))
 
 
 Subjects = Mapping[str, Subject]

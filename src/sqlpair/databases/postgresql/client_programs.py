@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"password", "sslpassword"})
 CHUNK = 1 << 20
 SHOWN = 10
+TICK = 0.25  # seconds between two calls of ``tick``
 
 
 class Program(NamedTuple):
@@ -106,23 +107,27 @@ def run(
     environ: Mapping[str, str],
     deadline: float,
     take: Callable[[bytes], object] | None = None,
+    *,
+    tick: Callable[[], object] = lambda: None,
+    stdin: IO[bytes] | None = None,
 ) -> tuple[int, str]:
     """Run ``command``, hand its output to ``take``; return exit code and stderr.
 
-    However this ends, the program has ended too. Its output comes through a pipe,
-    so that a pg_dump whose parent was killed ends at its next write.
+    ``tick`` is called again and again while it runs. However this ends, the program
+    has ended too. Its output comes through a pipe, so that a pg_dump whose parent was
+    killed ends at its next write.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **environ},
         )
         assert process.stdout is not None
         try:
-            for chunk in _read(process.stdout, deadline):
+            for chunk in _read(process.stdout, deadline, tick):
                 if take is not None:
                     take(chunk)
             code = process.wait(max(deadline - time.monotonic(), 0))
@@ -140,15 +145,22 @@ def run(
         return code, errors.read().decode("utf-8", "replace")
 
 
-def _read(pipe: IO[bytes], deadline: float) -> Iterator[bytes]:
+def _read(
+    pipe: IO[bytes], deadline: float, tick: Callable[[], object]
+) -> Iterator[bytes]:
+    due = 0.0
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+        now = time.monotonic()
+        if now >= deadline:
             raise TimeoutError
-        chunk = os.read(pipe.fileno(), CHUNK)
-        if not chunk:
-            return
-        yield chunk
+        if now >= due:
+            tick()
+            due = now + TICK
+        if select.select([pipe], [], [], min(TICK, deadline - now))[0]:
+            chunk = os.read(pipe.fileno(), CHUNK)
+            if not chunk:
+                return
+            yield chunk
 
 
 def refused(

@@ -164,7 +164,7 @@ def _created(
                     execute(f"CREATE ROLE {identifier(role)}")
             execute(f"DROP DATABASE IF EXISTS {quoted}")
         else:
-            _drop_leftovers(execute)
+            drop_leftovers(execute)
         execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
     try:
         address = make_dsn(server.dsn, dbname=name)
@@ -204,7 +204,7 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
             ) from error
 
 
-def _drop_leftovers(execute: Execute) -> None:
+def drop_leftovers(execute: Execute) -> None:
     """Drop what killed processes left; another's that cannot be dropped stays."""
     found = execute(
         "SELECT datname FROM pg_database WHERE datname ~ '^"

@@ -170,8 +170,10 @@ class PostgreSQLSession(Queries):
         return f"sqlpair:{row['name']}.{self.database.schema}:{transaction}"
 
     def reconnect(self) -> None:
-        if not self.raw.closed:
-            self.rollback()
+        self.rollback()
+        # The server may have ended a session that was idle, and nobody has noticed.
+        with suppress(psycopg2.Error), self.raw.cursor() as cursor:
+            cursor.execute("SELECT 1")
             return
         self.raw = self._address.open()
         # The server may still be at work on what was sent over the lost connection.
