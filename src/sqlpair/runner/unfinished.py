@@ -1,4 +1,4 @@
-"""What an interrupted deployment left: databases that it has reached, and others not."""
+"""What an interrupted deployment left: databases it has reached, and others not."""
 
 from __future__ import annotations
 
