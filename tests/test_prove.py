@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from sqlpair.prove.lane import Lane
 
 from conftest import Project, connected
 from sqlpair.databases.interface import driver_of
 from sqlpair.databases.row_shape import Contents
 from sqlpair.project import branches
 from sqlpair.prove import lane, rows
-from sqlpair.prove.lane import Lane
 from sqlpair.prove.proof import Verdict
 from sqlpair.prove.proof import prove as prove_all
 from sqlpair.schema.model import Change, Schema, difference

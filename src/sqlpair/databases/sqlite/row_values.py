@@ -18,7 +18,7 @@ from sqlpair.databases.row_shape import (
     Table,
 )
 from sqlpair.databases.sqlite.tokens import fold
-from sqlpair.schema.model import ObjectKey, Schema
+from sqlpair.schema.model import Schema
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
@@ -54,8 +54,8 @@ def contents(session: SQLiteSession) -> Contents:
     for table in tables(session):
         names = tuple(sorted(column.name for column in table.columns))
         wanted = ", ".join(map(literal, names))
-        rows = session.raw.execute(f"SELECT {wanted} FROM {table.name}").fetchall()
-        found[table.name] = Rows(names, tuple(rows))
+        rows = session.rows(f"SELECT {wanted} FROM {table.name}")
+        found[table.name] = Rows(names, tuple(tuple(row.values()) for row in rows))
     return found
 
 
@@ -69,8 +69,6 @@ def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -
         'SELECT name, type, "notnull" AS required, dflt_value AS standard, pk, hidden'
         f" FROM pragma_table_xinfo({quote(name)}, 'main')"
     )
-    key = ObjectKey("primary key", _plain_key(name, schema))
-    alias = bool(key in schema and schema[key].attributes.get("rowid alias"))
     columns = tuple(
         Column(
             name=_written(row["name"]),
@@ -78,7 +76,7 @@ def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -
             value=partial(_value, row["name"], row["type"].upper()),
             # A primary key that is no rowid may be NULL in SQLite, and never should.
             required=bool(row["required"] or row["pk"]) and row["standard"] is None,
-            automatic=bool(row["hidden"]) or (alias and bool(row["pk"])),
+            automatic=bool(row["hidden"]),
         )
         for row in rows
     )
@@ -88,13 +86,6 @@ def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -
         checks=tuple(_checks(name, columns, schema)),
         unique=frozenset(_unique(session, name)),
         foreign_keys=tuple(_foreign_keys(session, name, known)),
-    )
-
-
-def _plain_key(name: str, schema: Schema) -> str:
-    return next(
-        (k.name for k in schema if k.kind == "primary key" and _plain(k.name) == name),
-        name,
     )
 
 

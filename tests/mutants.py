@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from sqlpair.errors import SqlpairError
 from sqlpair.prove.lane import Lane, Pair, Side, State, differences, unstable
 from sqlpair.prove.mutate import Mutant, mutants, with_more
+
+from sqlpair.errors import SqlpairError
 
 
 class Trial(NamedTuple):
