@@ -153,9 +153,12 @@ class BranchProof:
         shared = self._driver.is_shared(up.file.text + "\n" + down.file.text)
         if self._copy is None or shared:
             self._drop_copy()
-            trial.run(up, down, self._database, partial(self._add_rows, remember=True))
+            add_rows = partial(self._add_rows, remember=True)
+            here = self._database
+            trial.run(up, down, here, here.state(), add_rows)
             return not trial.problems
-        trial.run(up, down, self._copy, partial(self._add_rows, remember=False))
+        add_rows = partial(self._add_rows, remember=False)
+        trial.run(up, down, self._copy, self._copied, add_rows)
         self._drop_copy()
         self._up(up)
         found = schema_differences(self._database.schema(), trial.above)
@@ -201,9 +204,9 @@ class BranchProof:
         else:
             key = ""
             expected, actual = self._database.state(), self._copy.state()
-            found = schema_differences(expected, actual) or row_differences(
-                expected, actual
-            )
+            self._copied = actual
+            found = schema_differences(expected, actual)
+            found = found or row_differences(expected, actual)
         new = [line for line in found if (key or line) not in self._not_restored]
         self._not_restored = {key} if key else {*found}
         return new

@@ -22,10 +22,10 @@ class State(NamedTuple):
     schema: Schema
     contents: Contents
 
-    @property
-    def rows(self) -> int:
-        """How many rows all tables have together."""
-        return sum(len(rows.rows) for rows in self.contents.values())
+
+def amount(contents: Contents) -> int:
+    """How many rows all tables have together."""
+    return sum(len(rows.rows) for rows in contents.values())
 
 
 def schema_differences(expected: State, actual: State) -> list[str]:

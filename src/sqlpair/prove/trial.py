@@ -22,6 +22,7 @@ from sqlpair.errors import SqlpairError
 from sqlpair.prove import rows
 from sqlpair.prove.compare import (
     State,
+    amount,
     missing_rows,
     not_compared,
     row_differences,
@@ -114,19 +115,20 @@ class Trial:
         up: Half,
         down: Half,
         database: ScratchDatabase,
+        before: State,
         add_rows: Callable[[Session], None],
     ) -> None:
         """Try it on a database at the version below; without problems, leave it above.
 
-        ``add_rows`` adds rows above the migration. UpError when it does not run.
+        ``before`` is the state of that database. ``add_rows`` adds rows above the
+        migration. UpError when it does not run.
         """
-        before = database.state()
         try:
             database.run(up)
         except SqlpairError as error:
             raise UpError(error) from error
         above = self.above = database.state()
-        self.rows = above.rows
+        self.rows = amount(above.contents)
         self.effect = above != before
         ignored = [*not_compared((*up.statements, *down.statements))]
         if ignored:
@@ -185,7 +187,7 @@ class Trial:
         above: State,
     ) -> None:
         """Down and up where rows were added above the migration."""
-        self.rows = database.state().rows
+        self.rows = database.rows()
         try:
             database.run(down)
         except SqlpairError as error:
@@ -196,7 +198,7 @@ class Trial:
         self.problem(Reason.DOWN_DIFFERS, label, schema_differences(before, below))
         self._lost(label, missing_rows(before, below))
         if self._try(Reason.AGAIN, "up again, on rows", database, up):
-            found = schema_differences(above, database.state())
+            found = schema_differences(above, database.schema())
             self.problem(Reason.AGAIN, "up again, on rows", found)
 
     def _emptied(
