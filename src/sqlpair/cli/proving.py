@@ -94,18 +94,25 @@ def _verdict(verdict: Verdict) -> None:
         "green" if verdict.proved else "bold red",
     )
     for note in verdict.notes:
-        output.say(f"  note: {note}")
+        _say(f"note: {note}")
     if verdict.losses:
-        output.say(f"  declared: Rollback loses: {verdict.declared}", "yellow")
+        _say(f"declared: Rollback loses: {verdict.declared}", "yellow")
     for loss in verdict.losses:
         output.say(f"    {loss}")
     for problem in verdict.problems:
-        output.say(f"  {problem}", "red")
+        _say(problem, "red")
     if verdict.reason is Reason.UP_ON_ROWS:
-        output.say(
-            f"  Put rows that it accepts into sql/{verdict.database}/seed.sql."
+        _say(
+            f"Put rows that it accepts into sql/{verdict.database}/seed.sql."
             " All else was tried on tables without generated rows."
         )
+
+
+def _say(text: str, style: str = "") -> None:
+    """Print it below a verdict, its later lines further in."""
+    first, *others = text.splitlines() or [""]
+    for line in (f"  {first}", *(f"    {other}" for other in others)):
+        output.say(line, style)
 
 
 def _summary(verdicts: Sequence[Verdict], known: int) -> None:

@@ -46,6 +46,7 @@ class BranchProof:
         self._wanted = {item.number for item in wanted}
         self._files = [p for m in branch.migrations for p in (m.up, m.down)]
         self._next = 0  # the position up to which everything was tried
+        self._unfillable: set[str] = set()  # what was said of tables without rows
         self._refused: dict[int, SqlpairError] = {}  # by position: on generated rows
 
     def verdicts(self) -> Iterator[Verdict]:
@@ -128,7 +129,7 @@ class BranchProof:
             self._not_applied.append(pair.migration.stem)
             # What ran of a -- no-transaction file stays.
             usable = not isinstance(pair.up, Half) or pair.up.file.transactional
-        if refused is not None:
+        if refused is not None and trial.reason is not Reason.UP:
             trial.problem(Reason.UP_ON_ROWS, "up, on generated rows", [str(refused)])
             trial.problems.insert(0, trial.problems.pop())
         self._next = position + 1
@@ -195,7 +196,9 @@ class BranchProof:
             unfillable = self._filler.fill(
                 self._database.session, self._next + 1, only_empty=self._seed.exists
             )
-            trial.notes += map(str, unfillable)
+            told = {*map(str, unfillable)} - self._unfillable
+            self._unfillable |= told
+            trial.notes += sorted(told)
             self._filled = True
         try:
             self._copy = self._copies.enter_context(self._database.copy())

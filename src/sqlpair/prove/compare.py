@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlpair.databases.row_shape import Contents
@@ -80,15 +80,14 @@ _NOT_COMPARED = {
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-def not_compared(statements: Sequence[Statement]) -> Iterator[str]:
-    """Name what ``statements`` change and no comparison sees, with the lines."""
-    texts = [(_COMMENT.sub(" ", item.text), item.line) for item in statements]
-    for what, pattern in _NOT_COMPARED.items():
-        found = re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
-        lines = [str(line) for text, line in texts if found.search(text)]
-        if lines:
-            shown = ", ".join(lines[:5]) + (", …" if len(lines) > 5 else "")
-            yield f"{what} ({'line' if len(lines) == 1 else 'lines'} {shown})"
+def not_compared(statements: Sequence[Statement]) -> list[str]:
+    """Name what ``statements`` change and no comparison sees."""
+    text = "\n".join(_COMMENT.sub(" ", item.text) for item in statements)
+    return [
+        what
+        for what, pattern in _NOT_COMPARED.items()
+        if re.search(rf"\b(?:{pattern})\b", text, re.IGNORECASE)
+    ]
 
 
 def _sentence(change: Change) -> str:

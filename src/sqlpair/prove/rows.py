@@ -223,7 +223,7 @@ def _insert(session: Session, table: Table, row: Mapping[str, str]) -> str | Non
         try:
             session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
         except SqlpairError:  # a trigger has rolled back the whole transaction
-            raise error from None
+            raise error from error.__cause__
         failure = _reason(error)
     session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
     return failure

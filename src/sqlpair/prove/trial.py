@@ -41,7 +41,7 @@ class Reason(Enum):
     DOWN = "the rollback fails"
     DOWN_DIFFERS = "the rollback does not restore the schema or the rows"
     AGAIN = "after its rollback, the migration fails or has another result"
-    RESTORE = "a backup of the database below cannot be restored, or differs"
+    RESTORE = "a backup above it cannot be restored, or restores differently"
     SEED = "seed.sql does not run"
 
 
@@ -130,12 +130,17 @@ class Trial:
         above = self.above = database.state()
         self.rows = amount(above.contents)
         self.effect = above != before
-        ignored = [*not_compared((*up.statements, *down.statements))]
+        ignored = not_compared((*up.statements, *down.statements))
         if ignored:
             self.notes.append(f"not compared: {', '.join(ignored)}")
         if self._down(down, database, before) and self._again(up, database, above):
             add_rows(database.session)
             self._on_rows(up, down, database, before, above)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Of what kind the first problem is."""
+        return self.problems[0][0] if self.problems else None
 
     def verdict(self) -> Verdict:
         """Sum up what was found."""
@@ -146,7 +151,7 @@ class Trial:
             self.rows,
             tuple(dict.fromkeys(text for _, text in self.problems)),
             tuple(dict.fromkeys(self.notes)),
-            self.problems[0][0] if self.problems else None,
+            self.reason,
             self.declared if self.losses else "",
             tuple(dict.fromkeys(self.losses)),
             self.effect,
@@ -235,6 +240,6 @@ class Trial:
 
     def _lost(self, label: str, found: list[str]) -> None:
         if self.declared:
-            self.losses += found
+            self.losses = self.losses or found
         else:
             self.problem(Reason.DOWN_DIFFERS, label, found)
