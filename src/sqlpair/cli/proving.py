@@ -102,10 +102,7 @@ def _verdict(verdict: Verdict) -> None:
     for problem in verdict.problems:
         _say(problem, "red")
     if verdict.reason is Reason.UP_ON_ROWS:
-        _say(
-            f"Put rows that it accepts into sql/{verdict.database}/seed.sql."
-            " All else was tried on tables without generated rows."
-        )
+        _say(f"Put rows that it accepts into sql/{verdict.database}/seed.sql.")
 
 
 def _say(text: str, style: str = "") -> None:
@@ -128,7 +125,8 @@ def _summary(verdicts: Sequence[Verdict], known: int) -> None:
         output.say(text, "green" if bad else "bold green")
     without_effect = sum(not verdict.effect for verdict in good)
     if without_effect:
-        output.say(f"  {without_effect} of them change neither the schema nor a row")
+        verb = "changes" if without_effect == 1 else "change"
+        output.say(f"  {without_effect} of them {verb} neither the schema nor a row")
     declared = sum(bool(verdict.losses) for verdict in good)
     if declared:
         output.say(f"  {declared} of them with a rollback that loses what it declares")
@@ -138,6 +136,7 @@ def _summary(verdicts: Sequence[Verdict], known: int) -> None:
             "bold red",
         )
     reasons = Counter(verdict.reason for verdict in bad)
+    width = len(str(max(reasons.values(), default=0)))
     for reason, count in reasons.most_common():
         assert reason is not None
-        output.say(f"  {count:>4}  {reason.value}")
+        output.say(f"  {count:>{width}}  {reason.value}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.errors import SqlpairError
@@ -44,7 +45,7 @@ class BranchProof:
         self._report = report
         self._watch = watch
         self._wanted = {item.number for item in wanted}
-        self._files = [p for m in branch.migrations for p in (m.up, m.down)]
+        self._files: list[Path] = []
         self._next = 0  # the position up to which everything was tried
         self._unfillable: set[str] = set()  # what was said of tables without rows
         self._refused: dict[int, SqlpairError] = {}  # by position: on generated rows
@@ -55,6 +56,8 @@ class BranchProof:
             return
         last = max(self._wanted)
         pairs = [p for p in read(self._branch) if p.migration.number <= last]
+        halves = [half for pair in pairs for half in (pair.up, pair.down)]
+        self._files = [h.file.path for h in halves if isinstance(h, Half)]
         database = self._branch.database
         with self._driver.scratch(database, self._files, self._report) as unused:
             while self._next < len(pairs):
@@ -117,6 +120,7 @@ class BranchProof:
         pair = trial.pair
         self._watch(f"{self._branch.name} {pair.migration.stem}")
         refused = self._refused.get(position)
+        trial.accepts_rows = refused is None
         if not self._prepared:
             trial.notes += self._prepare(trial, fill=refused is None)
         try:
