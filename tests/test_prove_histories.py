@@ -1,4 +1,4 @@
-"""sqlpair prove on whole histories: correct migrations pass, wrong ones stop nothing."""
+"""sqlpair prove on histories: correct migrations pass, wrong ones stop nothing."""
 
 from __future__ import annotations
 
@@ -521,3 +521,15 @@ def test_a_proof_is_recorded_for_its_own_database_only(project: Project) -> None
         for branch in branches(project.settings)
     }
     assert recorded == {"postgres": True, "sqlite": False}
+
+
+def test_a_record_that_cannot_be_written_is_said_and_fails_nothing(
+    project: Project,
+) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (a int);", "DROP TABLE t;")
+    (project.root / "state" / "proved.json").mkdir(parents=True)
+
+    done = project.sqlpair("prove", "sqlite")
+
+    assert "What is proved could not be recorded: " in done.stderr
+    assert "Proved: 1 migration," in done.stdout

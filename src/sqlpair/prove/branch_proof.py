@@ -161,7 +161,7 @@ class BranchProof:
             add_rows = partial(self._add_rows, remember=True)
             here = self._database
             trial.run(up, down, here, here.state(), add_rows)
-            return not trial.problems
+            return trial.accepts_rows and not trial.problems
         add_rows = partial(self._add_rows, remember=False)
         trial.run(up, down, self._copy, self._copied, add_rows)
         self._drop_copy()

@@ -1,7 +1,7 @@
 """Prove that migrations can be undone: each up, down and up, on rows.
 
-selection and record are here; ``branch_proof`` goes through the migrations of one
-database, ``trial`` tries one of them.
+Here they are selected, and what is proved is recorded; ``branch_proof`` goes through
+the migrations of one database, ``trial`` tries one of them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def prove(
                 if verdict.proved:
                     proved.add(verdict.migration)
         finally:
-            record.keep(settings, [m for m in branch.migrations if m.stem in proved])
+            done = [m for m in branch.migrations if m.stem in proved]
+            record.keep(settings, done, report)
     return tuple(verdicts)
 
 

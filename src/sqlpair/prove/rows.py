@@ -80,7 +80,8 @@ class Filler:
         unfillable = _fill(session, tables, wanted, number)
         for item in unfillable:
             self._refused[item.table] = _shape(tables[item.table])
-        return unfillable
+        # One that has rows already is only full.
+        return tuple(i for i in unfillable if _is_empty(session, tables[i.table]))
 
     def add(self, session: Session, number: int, *, only_empty: bool = False) -> None:
         """Add one row to every table, more to those that ``fill`` has yet to fill.
