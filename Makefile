@@ -77,7 +77,7 @@ plan: $(RUN)  ## Rehearse what is pending, roll it back, and answer the checklis
 	@$(BIN)/sqlpair plan
 
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
-	@$(BIN)/sqlpair prove $(DB)
+	@$(BIN)/sqlpair prove $(if $(SINCE),--since "$(SINCE)") $(if $(ONLY),--only "$(ONLY)") $(DB)
 
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL

@@ -277,18 +277,19 @@ class Driver(Protocol):
         """Return the SQL expression for a column's value as a literal."""
 
     def copied(
-        self, session: Session, report: Report
+        self, session: Session, report: Report, files: Sequence[Path] = ()
     ) -> AbstractContextManager[Session]:
-        """Restore a dump of a scratch database beside it; it goes with the block.
+        """Restore a backup of a scratch database beside it; it goes with the block.
 
-        No transaction may be open.
+        What ``files`` make outside of their database (roles) goes with it. No
+        transaction may be open.
         """
+
+    def is_shared(self, text: str) -> bool:
+        """Whether a file's text reaches what other databases of its server share."""
 
     def observer(self, session: Session) -> Observer:
         """Return what watches ``session`` in a rehearsal."""
-
-    def script(self, session: Session) -> str:
-        """Write schema and rows as the engine's own dump in SQL does."""
 
     def schema_sql(self, session: Session) -> Sequence[str]:
         """Return the statements that make the schema in an empty database, to be read.
@@ -315,7 +316,7 @@ _MODULES = {
     "exchange": "swap",
     "scratch": "scratch",
     "copied": "clone",
-    "script": "clone",
+    "is_shared": "scratch",
     "query": "queries",
     "assert_direct": "no_transaction",
     "run_alone": "no_transaction",

@@ -8,7 +8,8 @@ ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from sqlpair.runner.two_phase import rolled_back
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
     from sqlpair.errors import SqlpairError
+    from sqlpair.project.statement import Statement
 
 
 class Ready(NamedTuple):
@@ -83,7 +85,7 @@ class Runner:
             ready.step,
             ready.module,
             self._alembic,
-            execute or (lambda: self._run(file)),
+            execute or (lambda: self._run(file, sql_file.statements(file))),
         )
         milliseconds = round((time.monotonic() - began) * 1000)
         if not file.transactional:
@@ -92,8 +94,8 @@ class Runner:
             session.reset()
         return milliseconds
 
-    def _run(self, file: SqlFile) -> None:
-        session, statements = self.session, sql_file.statements(file)
+    def _run(self, file: SqlFile, statements: Iterable[Statement]) -> None:
+        session = self.session
         if file.transactional:
             session.run(statements, file.path)
         else:
@@ -106,12 +108,20 @@ class Runner:
             self.left.add("committed and recorded: it is -- no-transaction")
             raise self.left
 
-    def apply(self, ready: Ready) -> None:
-        """Run a migration in a transaction of its own, and commit it."""
+    def apply(
+        self, ready: Ready, statements: Iterable[Statement] | None = None
+    ) -> None:
+        """Run a migration in a transaction of its own, and commit it.
+
+        ``statements`` are the file's, where they were split before.
+        """
+        execute = None
+        if statements is not None:
+            execute = partial(self._run, ready.file, statements)
         with rolled_back([self.session]):
             if ready.file.transactional:
                 self.session.begin()
-            self.run(ready)
+            self.run(ready, execute)
             self.session.check()
             self.session.commit()
         self.raise_left()

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -80,16 +81,22 @@ def _programs(name: str, database: Database) -> Iterator[Program]:
         if found := shutil.which(name):
             paths.append(Path(found))
     for path in dict.fromkeys(paths):
-        if not os.access(path, os.X_OK):
-            continue
-        try:
-            answer = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, check=False
-            )
-        except OSError:  # of another kind of machine
-            continue
-        if answer.returncode == 0:
-            yield Program(path, answer.stdout.strip())
+        if os.access(path, os.X_OK) and (
+            version := _version(path, path.stat().st_mtime_ns)
+        ):
+            yield Program(path, version)
+
+
+@lru_cache
+def _version(path: Path, _changed: int) -> str:
+    """What the program says of its version; nothing where it does not run."""
+    try:
+        answer = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=False
+        )
+    except OSError:  # of another kind of machine
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def conninfo(parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
 
+# All that a description of a schema is made of.
+_DESCRIBED = """
+SELECT type, name, tbl_name, sql FROM main.sqlite_master
+UNION ALL SELECT 'user_version', user_version, 0, 0 FROM pragma_user_version
+UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_id
+"""
+# The last ones, by what they are made of: prove and verify ask again and again.
+_descriptions: dict[tuple[object, ...], Schema] = {}
 _CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
 
@@ -257,7 +265,14 @@ class SQLiteSession:
         from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.sqlite.catalog import catalog
 
-        return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+        with self.guarded():
+            key = tuple(self.raw.execute(_DESCRIBED).fetchall())
+            if key not in _descriptions:
+                found = catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+                while len(_descriptions) > 7:
+                    del _descriptions[next(iter(_descriptions))]
+                _descriptions[key] = found
+            return _descriptions[key]
 
     def close(self) -> None:
         self.rollback()
