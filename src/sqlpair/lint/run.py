@@ -59,7 +59,7 @@ def _wanted(
         if path not in owners:
             raise UsageError(
                 f"{file} belongs to no migration",
-                remedy="Name files in sql/<database>/, or none to check all migrations.",
+                remedy="Name files in sql/<database>/, or none to check all of them.",
             )
         wanted.add(owners[path])
     return wanted
