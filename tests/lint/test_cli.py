@@ -45,7 +45,7 @@ def faulty(root: Path) -> Path:
 def test_text_says_where_what_and_what_instead(faulty: Path) -> None:
     assert run(faulty) == (
         "sql/sqlite/001_create_orders.sql:7: enumeration-without-check\n"
-        "  orders.side takes any text: a misspelt value is stored, and no query finds"
+        "  orders.side accepts any text: a misspelt value is stored, and no query finds"
         " it\n"
         "  instead: side TEXT CHECK (side IN ('…', '…'))\n"
         "\n"
@@ -65,7 +65,7 @@ def test_github_gets_an_annotation_on_the_line(faulty: Path) -> None:
 
     assert line.startswith(
         "::error file=sql/sqlite/001_create_orders.sql,line=7,"
-        "title=enumeration-without-check::orders.side takes any text"
+        "title=enumeration-without-check::orders.side accepts any text"
     )
     assert "%0AWrite instead:%0Aside TEXT" in line
     assert line.count("\n") == 1

@@ -13,7 +13,7 @@ from sqlpair.lint.tokens import Cursor
 
 
 def alter(model: Model, parsed: Parsed) -> str:
-    """Change the model as ALTER would; return what of it could not be read."""
+    """Apply ALTER to the model; return what could not be read of it."""
     head = parsed.head
     assert head
     if head.kind == "INDEX":
@@ -51,7 +51,7 @@ def _rename_table(model: Model, table: Table, action: Action, parsed: Parsed) ->
     model.put(table)
     if model.renames_alone:
         return
-    for name in [*model.tables]:  # what refers to it goes on doing so
+    for name in [*model.tables]:  # references follow the table
         if any(key.table == old for key in model.tables[name].foreign_keys):
             other = model.own(name)
             other.foreign_keys = [
@@ -102,7 +102,7 @@ def _rename_column(model: Model, table: Table, action: Action, parsed: Parsed) -
 
 
 def _rename_in(table: Table, old: str, new: str) -> None:
-    """Put a renamed column into everything that names it."""
+    """Replace the name of a column in everything that uses it."""
 
     def renamed(columns: Iterable[str]) -> tuple[str, ...]:
         return tuple(new if item == old else item for item in columns)

@@ -1,4 +1,4 @@
-"""What CREATE TABLE and CREATE INDEX say, put into the model."""
+"""CREATE TABLE and CREATE INDEX, applied to the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_NULL = re.compile(r"(\w+) (?:is not null|notnull)|not (\w+) is null")
 
 
 def create_table(model: Model, parsed: Parsed) -> None:
-    """Put a table that CREATE TABLE describes."""
+    """Add the table of a CREATE TABLE."""
     head = parsed.head
     assert head
     name = head.names[0]
@@ -73,14 +73,14 @@ def _like(model: Model, table: Table, item: Sequence[Lexeme]) -> None:
     if options & {"INDEXES", "ALL"}:
         table.primary_key = source.primary_key
         table.keys += source.keys
-        # Their names are the server's choice.
+        # PostgreSQL chooses their names.
         table.keys += source.indexes.values()
     if options & {"CONSTRAINTS", "ALL"}:
         table.checked |= source.checked
 
 
 def add_column(table: Table, item: Definition, parsed: Parsed) -> None:
-    """Put a column that CREATE TABLE or ALTER TABLE … ADD describes."""
+    """Add a column of CREATE TABLE or ALTER TABLE … ADD."""
     column = Column(
         item.name.name,
         item.name.spelling,
@@ -139,7 +139,7 @@ def _add_check(table: Table, item: Constraint) -> None:
 
 
 def add_constraint(table: Table, item: Constraint, parsed: Parsed) -> None:
-    """Put a constraint of the table."""
+    """Add a constraint of the table."""
     cursor = item.cursor
     line = parsed.line_at(item.tokens[0].start)
     if item.kind == "CHECK":
@@ -170,7 +170,7 @@ def _add_key(table: Table, item: Constraint, line: int) -> None:
 
 
 def _use_index(table: Table, item: Constraint, name: str) -> None:
-    """Make a key of an index, which from then on goes with the constraint."""
+    """Make a key of an index; from then on it is dropped with the constraint."""
     index = table.indexes.pop(name, None)
     if index and item.kind == "PRIMARY":
         table.primary_key = index.columns
@@ -179,7 +179,7 @@ def _use_index(table: Table, item: Constraint, name: str) -> None:
 
 
 def create_index(model: Model, parsed: Parsed) -> None:
-    """Put an index; PostgreSQL gives one without a name its own."""
+    """Add an index; without a name it gets the one that PostgreSQL gives it."""
     head = parsed.head
     assert head
     cursor = Cursor(parsed.tokens)

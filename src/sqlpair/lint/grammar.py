@@ -1,8 +1,8 @@
 """The parts of CREATE TABLE and ALTER TABLE, read from their tokens.
 
-What a rule asks for is read; everything else is passed over in balanced parentheses,
-so that a new storage option or operator stops nothing. Whether a statement is valid is
-for the engines to say: squawk has PostgreSQL's grammar, and SQLite reads its own.
+Only what the rules need is read. Everything else is skipped, with balanced
+parentheses, so that an unknown option or operator does no harm. Whether a statement is
+valid is checked elsewhere: squawk has PostgreSQL's grammar, and SQLite checks its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlpair.lint.tokens import Cursor, Lexeme, split
 
 Tokens = Sequence[Lexeme]
 
-# These end a column's type, and begin what is said of the column.
+# These end a column's type, and begin a constraint.
 _CONSTRAINTS = frozenset(
     [
         *("CONSTRAINT", "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK"),
@@ -23,7 +23,7 @@ _CONSTRAINTS = frozenset(
 )
 _AFTER_TYPE = _CONSTRAINTS | {"STORAGE", "COMPRESSION", "OPTIONS", "USING"}
 _OF_TABLES = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"])
-# Of a table, but nothing that a rule asks about.
+# Actions of ALTER TABLE that no rule is about.
 _WITHOUT_RULE = frozenset(
     [
         *("VALIDATE", "ENABLE", "DISABLE", "FORCE", "NO", "NOT", "REPLICA", "CLUSTER"),
@@ -92,7 +92,7 @@ def table_constraint(item: Tokens) -> Constraint:
 
 
 def definition(item: Tokens) -> Definition:
-    """Read a column: its name, its type, and what is said of it."""
+    """Read a column: its name, its type and its constraints."""
     cursor = Cursor(item)
     name, start = cursor.take(), cursor.at
     while cursor and not _ends_type(cursor):

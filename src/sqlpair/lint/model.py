@@ -29,7 +29,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference to another table; ``on_delete`` is empty where nothing is said."""
+    """A reference to another table; ``on_delete`` is empty where it is not given."""
 
     columns: tuple[str, ...]
     table: str
@@ -111,13 +111,13 @@ class Table:
         )
 
     def is_checked(self, column: str) -> bool:
-        """Say whether a CHECK speaks of ``column``."""
+        """Say whether a CHECK names ``column``."""
         return any(column in names for names in self.checked.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a file does to a table, that the tables it leaves do not show.
+    """A change that a file makes to a table, and that the result does not show.
 
     ``what`` is drop table, drop column, drop index, rename table, rename column,
     type, or not null; ``origin`` is the name that the table had before the file.
@@ -166,7 +166,7 @@ class Model:
     _copied: set[str] = field(default_factory=set)  # since the last snapshot
 
     def begin(self) -> None:
-        """Begin a file: what is there now is there before it."""
+        """Begin a file: what exists now existed before it."""
         self.events = []
         self.renames_alone = False
         for name in self.changed & self.tables.keys():
@@ -194,7 +194,7 @@ class Model:
         )
 
     def own(self, name: str) -> Table:
-        """Return a table that is there, for changing it."""
+        """Return an existing table, to change it."""
         if name not in self._copied:
             self.tables[name] = self.tables[name].copy()
             self._copied.add(name)
@@ -202,19 +202,19 @@ class Model:
         return self.tables[name]
 
     def put(self, table: Table) -> None:
-        """Put a table that is new, or has a new name."""
+        """Add a table that is new, or has a new name."""
         self.tables[table.name] = table
         self._copied.add(table.name)
         self.changed.add(table.name)
 
     def known(self, name: str, line: int) -> Table:
-        """Return a table, invented when no file creates it: others may have."""
+        """Return a table; if no file creates it, add one without columns."""
         if name not in self.tables:
             self.put(Table(name, line, origin=name, opaque=True))
         return self.own(name)
 
     def having_index(self, name: str) -> Table | None:
-        """Return the table that has an index of this name, for changing it."""
+        """Return the table that has an index of this name, to change it."""
         for table in self.tables.values():
             if name in table.indexes:
                 return self.own(table.name)

@@ -1,8 +1,8 @@
-"""Replay: what a statement makes of the model.
+"""Replay: apply a statement to the model, as it would change the database.
 
-Each statement changes the model as it would change the database, with what a DROP
-takes along. What it cannot read it leaves alone and says so: the caller makes a
-finding of it.
+A DROP also drops what depends on the object: partitions, indexes, owned sequences, and
+with CASCADE everything else. A statement that cannot be read changes nothing, and is
+reported.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _LEGACY = re.compile(r"PRAGMA\s+legacy_alter_table\s*[=(]\s*'?(\w+)'?", re.IGNOR
 
 
 def apply(model: Model, parsed: Parsed) -> str:
-    """Change ``model`` as ``parsed`` would; return what of it could not be read."""
+    """Apply ``parsed`` to ``model``; return what could not be read of it."""
     head = parsed.head
     if found := _LEGACY.match(parsed.statement.text):
-        # The engine runs a file with foreign keys off, so that it holds for them, too.
+        # Foreign keys are off while a migration runs, so that this applies to them too.
         model.renames_alone = found[1].lower() in ("1", "on", "true", "yes")
     if parsed.unread or head is None or head.temporary:
         return parsed.unread
@@ -52,9 +52,10 @@ def apply(model: Model, parsed: Parsed) -> str:
 
 
 def _mentions(model: Model, head: Head, parsed: Parsed) -> frozenset[str]:
-    """Return what a definition depends on: in PostgreSQL perhaps, in SQLite surely.
+    """Return the names that a definition depends on.
 
-    In PostgreSQL it says what CASCADE may drop, in SQLite what a rename changes.
+    In PostgreSQL these are all its names, and say what CASCADE may drop. In SQLite they
+    are the tables it reads or writes, and say what a rename changes.
     """
     body = parsed.tokens[head.end :]
     return sources(body) if model.driver == "sqlite" else names(body)
@@ -145,8 +146,8 @@ def _drop_thing(model: Model, kind: str, name: str, line: int) -> None:
 def _cascade(model: Model, head: Head, line: int) -> None:
     """Drop what depends on what was dropped: everything whose definition names it.
 
-    A name in a definition may mean something else, so this may drop too much. The
-    caller then says too little, not something wrong.
+    A name in a definition may mean something else, so that this may drop too much. A
+    finding is then missing, but none is wrong.
     """
     gone = set(head.names)
     while True:

@@ -1,4 +1,4 @@
-"""A run of the lint: replay every database's history, ask every rule, silence."""
+"""A run of lint: replay the history of each database, apply the rules and silences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlpair.project import git
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Database, Settings
 
-# Two more that no module holds: they are about the silences themselves.
+# Two rules without a module: they are about the silences themselves.
 _OF_SILENCES = frozenset({"silence-without-reason", "silence-unused"})
 
 
@@ -47,7 +47,7 @@ def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
 def _wanted(
     files: Sequence[Path], everything: Sequence[Migration], config: Configuration
 ) -> set[Migration]:
-    """Return the migrations that were asked for."""
+    """Return the migrations to check."""
     if not files:
         return {item for item in everything if item.number >= config.since}
     owners = {
@@ -59,7 +59,7 @@ def _wanted(
         if path not in owners:
             raise UsageError(
                 f"{file} belongs to no migration",
-                remedy="Name files in sql/<database>/, or none: then all are checked.",
+                remedy="Name files in sql/<database>/, or none to check all of them.",
             )
         wanted.add(owners[path])
     return wanted
@@ -147,7 +147,7 @@ def _findings(
 def _squawked(
     subjects: Sequence[Subject], said: Sequence[tuple[str, Script, int, str, str]]
 ) -> Iterator[tuple[str, Script, int, str, str]]:
-    """Yield what squawk finds and no rule of ours has said already."""
+    """Yield the findings of squawk, without those that our rules have already."""
     lines = {(where.path, rule, line) for rule, where, line, _, _ in said}
     config = subjects[0].configuration if subjects else Configuration()
     scripts = [subject.up for subject in subjects if not subject.up.refused]

@@ -20,7 +20,7 @@ from sqlpair.project.settings import Database
 from sqlpair.project.statement import Statement
 
 _SHAPES = re.compile(r"\b(CREATE|ALTER|DROP|EXECUTE)\b", re.IGNORECASE)
-# What SQLite says of a text that is no SQL; it says other things of what is missing.
+# SQLite's messages for invalid SQL. A table that does not exist gives another one.
 _INVALID = re.compile(
     r"near .*: syntax error|incomplete input|unrecognized token.*"
     r"|unknown table option.*|missing datatype .*",
@@ -53,7 +53,7 @@ class Parsed(NamedTuple):
 
 
 class Script(NamedTuple):
-    """One SQL file of a migration. ``refused``: why the engine would not run it."""
+    """One SQL file of a migration. ``refused``: why the engine does not run it."""
 
     path: Path
     text: str
@@ -67,7 +67,7 @@ class Script(NamedTuple):
 
 
 def read(path: Path, database: Database) -> Script:
-    """Read a file; one the engine refuses has no statements but says why."""
+    """Read a file; one that the engine refuses has no statements, but the reason."""
     try:
         file = sql_file.read(path, driver_of(database).split)
     except SqlFileError as error:
@@ -95,7 +95,7 @@ def read(path: Path, database: Database) -> Script:
 
 
 def _lenient(path: Path) -> str:
-    """Return the text of a file that cannot be used, for the silences in it."""
+    """Return the text of a file that cannot be used, for its silences."""
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
@@ -111,7 +111,7 @@ def _parsed(statements: Iterator[Statement], driver: str) -> Iterator[Parsed]:
 def _parse(statement: Statement, driver: str) -> Parsed:
     tokens = tokenize(statement.text, driver)
     if statement.words[:1] == ("DO",) and _SHAPES.search(statement.text):
-        return Parsed(statement, tokens, None, unread="a DO block shapes the schema")
+        return Parsed(statement, tokens, None, unread="a DO block changes the schema")
     head = read_head(tokens)
     found: tuple[Action, ...] = ()
     if head and head.action == "ALTER" and head.kind in ("TABLE", "INDEX"):

@@ -1,4 +1,4 @@
-"""Types: which is narrower than which, and what SQLite makes of a type's name."""
+"""Types: which is narrower than another, and the affinity of a type in SQLite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TYPE = re.compile(
     r"(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?((?:\s*\[\d*\])+|\s+array.*)?"
     r"(\s+with(?:out)? time zone)?"
 )
-# Each holds every value of those before it.
+# Each type can hold every value of the types before it.
 _LADDERS = (
     ("smallint", "int", "bigint", "decimal"),
     ("real", "double precision"),
@@ -43,7 +43,7 @@ _TEXTS = ("char", "varchar", "text")
 def narrower(before: str, after: str) -> bool:
     """Say whether ``after`` cannot hold every value of ``before``.
 
-    No, where either is not known: another rule speaks of the change itself.
+    False where one of them is not known.
     """
     old, new = _read(before), _read(after)
     if old is None or new is None or old == new:
@@ -54,7 +54,7 @@ def narrower(before: str, after: str) -> bool:
             return False
         return room[0] is not None and (size[0] is None or size[0] > room[0])
     if name in _TEXTS:
-        return True  # not every text reads as a number, a date or a uuid
+        return True  # not every text can be cast to a number, a date or a uuid
     if name == other == "decimal":
         return _decimal_shrinks(size, room)
     for ladder in _LADDERS:
@@ -82,7 +82,7 @@ def _decimal_shrinks(size: list[int | None], room: list[int | None]) -> bool:
 
 
 def is_text(kind: str) -> bool:
-    """Say whether a type holds any text."""
+    """Say whether a type is a text type."""
     found = _read(kind)
     return found is not None and found[0] in _TEXTS
 
@@ -105,5 +105,5 @@ _LIKE_TEXT = ("UUID", "STRING", "DATE", "TIME", "JSON", "ENUM", "XML", "INET")
 
 
 def looks_like_text(declared: str) -> bool:
-    """Say whether a person would expect a type to keep a text as it is."""
+    """Say whether the name suggests that the type stores a text unchanged."""
     return any(word in declared.upper() for word in _LIKE_TEXT)

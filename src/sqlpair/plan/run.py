@@ -11,7 +11,7 @@ from sqlpair.databases.observed import Lock, Observed
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
-from sqlpair.plan.losses import losses
+from sqlpair.plan.losses import Loss, losses, may_lose
 from sqlpair.plan.report import Held, Rehearsed, Undo
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Settings
@@ -93,6 +93,7 @@ class Run:
             return before
         observed: list[Observed] = []
         try:
+            lost = self._losses(item, before)
             milliseconds = self._execute(item, observed)
             after = self._session.schema()
             undo = self._undo(item, before, after)
@@ -104,9 +105,46 @@ class Run:
             return before
         changes = difference(before, after)
         self.found.append(
-            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo)
+            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo, lost)
         )
         return after
+
+    def _losses(self, item: Ready, before: Schema) -> tuple[Loss, ...] | None:
+        """Run the migration in a savepoint first, and count what it deletes.
+
+        None where the time limit ended that.
+        """
+        session, (step, file, module) = self._session, item
+        exists = any(key.kind == "table" for key in before)
+        if not exists or not may_lose(sql_file.statements(file)):
+            return ()
+
+        def forward() -> None:
+            for statement in sql_file.statements(file):
+                self._observer.run_back(statement, file.path)
+
+        def run() -> Schema:
+            revisions.run(step, module, self._context, forward)
+            session.reset()
+            return session.schema()
+
+        self._limit.start()
+        session.execute(f"SAVEPOINT {SAVEPOINT}")
+        lost: tuple[Loss, ...] | None = ()
+        try:
+            lost, _ = losses(session, before, file.text, run)
+        except SqlpairError:
+            lost = ()  # the run below fails too, and is reported
+        if self._limit.expired:
+            self._limit.stop()
+            lost = None
+        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        strong = self._observer.strong()
+        if lost is None and not strong:
+            # Nobody is kept out any more, and the migration alone may be in time.
+            self._limit = Limit(self._limit.seconds, self._observer.cancel)
+        self._keep_time(strong)
+        return lost
 
     def _told(self, error: SqlpairError) -> str:
         if self._limit.expired:

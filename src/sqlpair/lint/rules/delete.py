@@ -8,7 +8,7 @@ from sqlpair.lint.script import Parsed
 from sqlpair.lint.subject import Problem, Subject
 from sqlpair.lint.tokens import Cursor, Lexeme, split, tokenize
 
-# Others define what happens later (a trigger, ON DELETE) or who may (GRANT).
+# Other statements define what happens later (a trigger) or who may do it (GRANT).
 _RUNS = frozenset(["DELETE", "TRUNCATE", "UPDATE", "WITH", "MERGE", "INSERT", "DO"])
 # SQLite's own tables hold no rows of the application.
 _OWN = frozenset(["sqlite_sequence", "sqlite_stat1", "sqlite_stat4"])
@@ -30,10 +30,10 @@ def check(subject: Subject) -> Iterator[Problem]:
             yield Problem(
                 subject.up,
                 line,
-                f"{verb} {table} loses data that no rollback brings back",
+                f"{verb} {table} deletes data, which a rollback cannot restore",
                 f"CREATE TABLE kept_{table.partition('.')[0]} AS SELECT …;"
-                "  -- keep the data, and let the rollback put it back;"
-                " or -- lint: allow delete: why it is not needed any more",
+                "  -- keep the data, so that the rollback can restore it;"
+                " or -- lint: allow delete: why it is no longer needed",
             )
 
 

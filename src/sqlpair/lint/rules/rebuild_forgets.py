@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Compare indexes and triggers of tables that the file drops and makes again."""
+    """Compare indexes and triggers of tables that the file drops and creates again."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
         if table.origin is not None or before is None:
@@ -29,8 +29,8 @@ def check(subject: Subject) -> Iterator[Problem]:
                 yield Problem(
                     subject.up,
                     line,
-                    f"{table.name} is rebuilt without its index {name}: it went with"
-                    " the old table, and queries become slow without an error",
+                    f"{table.name} is rebuilt without its index {name}, which was"
+                    " dropped with the old table: queries become slow",
                     f"CREATE {unique}INDEX {name} ON {table.name}"
                     f" ({', '.join(index.spelling)}){' WHERE …' * bool(index.where)};",
                 )
@@ -39,8 +39,8 @@ def check(subject: Subject) -> Iterator[Problem]:
                 yield Problem(
                     subject.up,
                     line,
-                    f"{table.name} is rebuilt without its trigger {name}: it went with"
-                    " the old table, and what it did no longer happens",
+                    f"{table.name} is rebuilt without its trigger {name}, which was"
+                    " dropped with the old table",
                     f"CREATE TRIGGER {name} … ON {table.name} …;",
                 )
 

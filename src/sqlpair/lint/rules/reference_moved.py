@@ -38,9 +38,9 @@ def _problems(script: Script, model: Model) -> Iterator[Problem]:
             yield Problem(
                 script,
                 dropped[target].line,
-                f"{what} still refers to {target}, which is dropped here: it fails from"
-                " then on, although the DROP succeeds",
-                f"Drop or rebuild {what.split()[-1]} before: DROP TABLE {target};",
+                f"{what} still refers to {target}, which is dropped here: SQLite allows"
+                " the DROP, and every later use fails",
+                f"Drop or rebuild {what.split()[-1]} first; then: DROP TABLE {target};",
             )
 
 

@@ -1,4 +1,4 @@
-"""A rollback leaves something behind, or does not put something back.
+"""A rollback leaves something behind, or does not create something again.
 
 This compares what stands in the files: ``sqlpair prove`` runs both on real databases
 and compares catalogs and rows.
@@ -27,8 +27,8 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield Problem(
             down,
             1,
-            f"the rollback leaves {what} behind: the next upgrade fails, because it"
-            " exists already",
+            f"the rollback leaves {what} behind: the next upgrade fails because it"
+            " already exists",
             sql,
         )
     for what in _missing(subject, undone):

@@ -1,4 +1,4 @@
-"""An ALTER TABLE has a form that SQLite does not have."""
+"""An ALTER TABLE has a form that SQLite does not support."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ def check(subject: Subject) -> Iterator[Problem]:
     for script in subject.scripts:
         for parsed in script.statements:
             for what, instead in faults(parsed):
-                yield Problem(script, parsed.line, f"SQLite has no {what}", instead)
+                yield Problem(
+                    script, parsed.line, f"SQLite does not support {what}", instead
+                )
 
 
 def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
-    """Yield what SQLite does not have, and what to write instead."""
+    """Yield what SQLite does not support, and what to write instead."""
     if parsed.head is None or parsed.head.kind != "TABLE" or not parsed.actions:
         return
     table, text = parsed.head.names[0], parsed.statement.text
@@ -45,7 +47,7 @@ def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
             f"ALTER TABLE {table} {text[a.tokens[0].start : a.tokens[-1].end]};"
             for a in parsed.actions
         )
-        yield "ALTER TABLE with several actions", each
+        yield "several actions in one ALTER TABLE", each
         return
     rebuild = REBUILD.format(table=table)
     for action in parsed.actions:
@@ -70,7 +72,7 @@ def _added(
             yield "ADD COLUMN with PRIMARY KEY", rebuild
         elif constraint.kind in ("GENERATED", "AS") and _is_stored(constraint):
             yield (
-                "ADD COLUMN with a STORED value where there are rows",
+                "ADD COLUMN with a STORED value if the table has rows",
                 f"{add} AS ({_value(constraint, text)}) VIRTUAL;",
             )
         elif constraint.kind == "UNIQUE":
