@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from sqlpair import signals
 from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup.belonging import ledger_rows
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
-from sqlpair.belonging import ledger_rows
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.deploy.recovery import unfinished
 from sqlpair.deploy.status import guess

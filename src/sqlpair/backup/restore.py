@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup.belonging import Known, ledger_rows, refuse_foreign
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest, SavedMigration
 from sqlpair.backup.swap import Exchanges
-from sqlpair.belonging import Known, ledger_rows, refuse_foreign
 from sqlpair.databases.interface import Report, driver_of
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.ledger import tables, write_sql
