@@ -201,7 +201,7 @@ def reword(folder: Path, old: str, new: str) -> None:
         ('"format": 2', '"format": 3', "of format 3"),
         ('"schema_version": 2', '"schema_version": "2"', "schema_version is '2'"),
         ("sqlite_002", "sqlite_009", "not where the manifest says"),
-        ('"number": 2', '"number": 4', "not where the manifest says"),
+        ('"number": 2', '"number": 4', "ahead of this checkout"),
     ],
 )
 def test_manifest_that_says_something_else_is_refused(
