@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 
-from sqlpair import missing
+from sqlpair.databases import missing_rows
+from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.databases.postgresql.values import (
     HASHED,
     LARGE_OBJECTS,
@@ -27,7 +28,6 @@ from sqlpair.databases.postgresql.values import (
     describe,
     hashed,
 )
-from sqlpair.missing import Copies, Counts
 from sqlpair.runner.data_loss import Missing, Table
 
 if TYPE_CHECKING:
@@ -256,14 +256,14 @@ class Contents:
             self._session.execute(_copy_after(copies, family, now, castable=False))
         if family.is_keyed:
             key = [_name(family, n) for n, c in family.columns.items() if c.key]
-            counts = missing.by_key(
+            counts = missing_rows.by_key(
                 copies,
                 " AND ".join(f"a.{column} = b.{column}" for column in key),
                 f"a.{key[0]} IS NULL",
                 {column: f"a.{column}" for column in copies.columns},
             )
         else:
-            counts = missing.by_rows(copies)
+            counts = missing_rows.by_rows(copies)
         self._session.execute(
             f"DROP TABLE {copies.after}; DROP TABLE IF EXISTS {copies.scratch}"
         )

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlpair import missing
+from sqlpair.databases import missing_rows
 from sqlpair.databases.interface import quote
-from sqlpair.missing import Copies, Counts
+from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.runner.data_loss import Missing, Table
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
@@ -131,7 +131,7 @@ class _Kept:
             differs="COLLATE BINARY IS NOT",
         )
         if self._is_keyed(names):
-            return missing.by_key(
+            return missing_rows.by_key(
                 copies,
                 " AND ".join(
                     f"a.{names[column]} = b.{column} COLLATE BINARY"
@@ -148,7 +148,7 @@ class _Kept:
             f"INSERT INTO {self._after}"
             f" SELECT 0, {', '.join(values[c] for c in names)} FROM {_main(now)} AS a"
         )
-        return missing.by_rows(copies._replace(after=self._after))
+        return missing_rows.by_rows(copies._replace(after=self._after))
 
     def _is_keyed(self, names: Mapping[str, str]) -> bool:
         if not self.key or not set(self.key) <= names.keys():
