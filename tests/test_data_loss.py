@@ -89,7 +89,7 @@ def test_downgrade_that_loses_data_is_refused_with_the_counts(
     prefix = "" if database == "sqlite" else "public."
     said = sorted(line.replace(prefix, "") for line in failure.value.evidence)
     assert said == [f"{database}: {line}" for line in expected]
-    assert "LOSS=1" in failure.value.remedy
+    assert "--allow-data-loss" in failure.value.remedy
     assert project.applied(database) == ["001_base", "002_next"]
     assert project.tables(database) == {"item", "part", "other"}
     assert run(project, database, "SELECT count(note) FROM item") == [(2,)]

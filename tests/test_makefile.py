@@ -83,7 +83,7 @@ def test_rollback_that_loses_values_wants_loss(make: Make, made: Project) -> Non
     )
 
     refused = make("rollback", "TO=0", expect=2)
-    assert "LOSS=1" in refused.stderr
+    assert "--allow-data-loss" in refused.stderr
     make("rollback", "TO=0", "LOSS=1")
 
     assert made.applied("postgres") == ["000_baseline"]

@@ -43,15 +43,20 @@ def by_key(copies: Copies, match: str, absent: str, now: Mapping[str, str]) -> C
     ``absent`` is true of ``a`` where it has no such row, and ``now`` maps a column to
     the expression for what its value is now.
     """
-    wanted = [f"count(*) FILTER (WHERE {absent}) AS missing"]
-    wanted += [
-        f"count(*) FILTER (WHERE NOT ({absent}) AND b.{column} IS NOT NULL"
-        f" AND b.{column} {copies.differs} {now[column]}) AS {column}"
+    changed = {
+        column: f"b.{column} IS NOT NULL AND b.{column} {copies.differs} {now[column]}"
         for column in copies.columns
+    }
+    wanted = [
+        f"count(*) FILTER (WHERE NOT ({absent}) AND {condition}) AS {column}"
+        for column, condition in changed.items()
     ]
+    # Only what differs is grouped, which SQLite does by sorting.
+    differs = " OR ".join([absent, *changed.values()])
     found = copies.rows(
-        f"SELECT b.leaf, {', '.join(wanted)} FROM {copies.before} b"
-        f" LEFT JOIN {copies.after} a ON {match} GROUP BY b.leaf"
+        f"SELECT b.leaf, count(*) FILTER (WHERE {absent}) AS missing,"
+        f" {', '.join(wanted)} FROM {copies.before} b"
+        f" LEFT JOIN {copies.after} a ON {match} WHERE {differs} GROUP BY b.leaf"
     )
     counts: Counts = Counter()
     for row in found:

@@ -114,7 +114,7 @@ class Run:
 
         None where the time limit ended that.
         """
-        session, (step, file, module) = self._session, item
+        session, file = self._session, item.file
         exists = any(key.kind == "table" for key in before)
         if not exists or not may_lose(sql_file.statements(file)):
             return ()
@@ -124,8 +124,7 @@ class Run:
                 self._observer.run_back(statement, file.path)
 
         def run() -> Schema:
-            revisions.run(step, module, self._context, forward)
-            session.reset()
+            self._runner.run(item, forward)
             return session.schema()
 
         self._limit.start()

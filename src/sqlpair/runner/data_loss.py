@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
 
 REMEDY = (
-    "Nothing was changed. To lose them: make rollback LOSS=1, or"
+    "Nothing was changed. To allow data loss: sqlpair rollback --allow-data-loss, or"
     " alembic -x allow-data-loss=true downgrade …"
 )
 
