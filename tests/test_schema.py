@@ -88,6 +88,14 @@ def test_a_long_text_is_told_as_the_lines_that_differ() -> None:
     ]
 
 
+def test_a_name_that_spans_lines_is_told_in_one_line() -> None:
+    key = ObjectKey("check constraint", "t (a <> 'p\nq\x1b[2J')")
+
+    (change,) = difference({key: SchemaObject({})}, {})
+
+    assert describe(change) == ("check constraint t (a <> 'p\\nq\\x1b[2J') is missing")
+
+
 def test_an_object_is_missing_or_too_many() -> None:
     less = schema()
     del less[INDEX]

@@ -225,6 +225,17 @@ def test_a_checkout_with_other_line_ends_is_not_stale(pair: Project) -> None:
     pair.sqlpair("snapshot", "--check")
 
 
+def test_a_checkout_of_everything_with_other_line_ends_gives_the_same_snapshot(
+    everything: Project,
+) -> None:
+    everything.sqlpair("snapshot")
+
+    for path in everything.root.glob("sql/*/*.sql"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    everything.sqlpair("snapshot", "--check")
+
+
 def test_a_database_without_migrations_has_no_snapshot(project: Project) -> None:
     project.add("sqlite", "001_t", "CREATE TABLE t (id int);\n")
 

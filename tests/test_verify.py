@@ -198,6 +198,36 @@ def test_line_ends_are_no_edit(two: Project) -> None:
     assert problems(two) == []
 
 
+def test_text_over_several_lines_is_no_drift_in_a_checkout_with_other_line_ends(
+    two: Project,
+) -> None:
+    spread = (
+        "CREATE TABLE spread (\n  a text DEFAULT 'x\ny',\n"
+        "  CHECK (a <> 'p\nq' -- why\n  )\n);\n"
+        "CREATE INDEX partly ON spread (a)\n  WHERE a <> 'm\nn';\n"
+        "CREATE VIEW seen AS\n  SELECT a, 'l\nm' AS \"odd\nname\" FROM spread;\n"
+    )
+    two.add(
+        "postgres",
+        "005_spread",
+        f"{spread}CREATE FUNCTION f() RETURNS text LANGUAGE sql\nAS $$\nSELECT 'a\nb'\n"
+        "$$;\nCOMMENT ON TABLE spread IS 'one\ntwo';\n"
+        "CREATE TYPE mood AS ENUM ('so\nso');\n",
+    )
+    two.add(
+        "sqlite",
+        "006_spread",
+        f"{spread}CREATE TRIGGER g AFTER INSERT ON spread\nBEGIN\n"
+        "  UPDATE spread SET a = 'k\nl';\nEND;\n",
+    )
+    two.upgrade()
+
+    for path in two.root.glob("sql/*/*.sql"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert problems(two) == []
+
+
 def test_an_edit_that_changes_the_schema_is_told_as_that_too(two: Project) -> None:
     path = two.root / "sql" / "sqlite" / "002_t2.sql"
     path.write_text(path.read_text().replace("note text", "note text, more text"))
