@@ -68,6 +68,22 @@ CHANGES = {
         "table t has storage parameters fillfactor=70, toast.autovacuum_enabled=off, "
         "the migrations say none",
     ),
+    "constraint triggers": (
+        "CREATE TABLE p (id int PRIMARY KEY);"
+        "CREATE TABLE t (p int CONSTRAINT fk REFERENCES p, u int CONSTRAINT uq UNIQUE"
+        " DEFERRABLE)",
+        "ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE p DISABLE TRIGGER ALL",
+        "table p has constraint triggers fk disabled on public.t,"
+        " the migrations say none",
+        "table t has constraint triggers fk disabled, uq disabled,"
+        " the migrations say none",
+    ),
+    "constraint triggers of a partition": (
+        PARTITIONED + "CREATE TABLE o (id int PRIMARY KEY);"
+        "ALTER TABLE p ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES o",
+        "ALTER TABLE p1 DISABLE TRIGGER ALL",
+        "table p1 has constraint triggers fk disabled, the migrations say none",
+    ),
     "inheritance": (
         T + "CREATE TABLE child (id int, a text, b varchar(9))",
         "ALTER TABLE child INHERIT t",
@@ -102,6 +118,63 @@ CHANGES = {
         "CREATE TABLE p (id int, k int) PARTITION BY RANGE (k)",
         "DROP TABLE p; CREATE TABLE p (id int, k int) PARTITION BY LIST (id)",
         "table p has partition key LIST (id), the migrations say RANGE (k)",
+    ),
+    "index of a constraint, on the partitioned table alone": (
+        PARTITIONED + "ALTER TABLE p ADD CONSTRAINT uq UNIQUE (k)",
+        "ALTER TABLE p DROP CONSTRAINT uq;"
+        "ALTER TABLE ONLY p ADD CONSTRAINT uq UNIQUE (k)",
+        "unique constraint p.uq has index state invalid, the migrations say valid",
+    ),
+    "comment on the index of a constraint": (
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "COMMENT ON INDEX t_pkey IS 'ours'",
+        "primary key t.t_pkey has comment on its index ours, the migrations say none",
+    ),
+    "statistics target of an index": (
+        T + "CREATE INDEX i ON t (id, (lower(a)))",
+        "ALTER INDEX i ALTER COLUMN 2 SET STATISTICS 500",
+        "index i has statistics targets column 2 500, the migrations say none",
+    ),
+    "materialized view without data": (
+        "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a",
+        "REFRESH MATERIALIZED VIEW m WITH NO DATA",
+        "materialized view m is not populated, the migrations say populated",
+    ),
+    "materialized view filled later": (
+        "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a WITH NO DATA",
+        "REFRESH MATERIALIZED VIEW m",
+    ),
+    "comment on the schema public": (
+        "",
+        "COMMENT ON SCHEMA public IS 'ours'",
+        "schema public has comment ours, the migrations say none",
+    ),
+    "schema public made again": ("", "DROP SCHEMA public; CREATE SCHEMA public"),
+    "conversion": (
+        "",
+        "CREATE CONVERSION c FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
+        "conversion c is there, the migrations do not make it",
+    ),
+    "transform": (
+        "",
+        "CREATE TRANSFORM FOR int LANGUAGE plpgsql"
+        " (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        "transform integer for plpgsql is there, the migrations do not make it",
+    ),
+    "text search parser and template": (
+        "",
+        "CREATE TEXT SEARCH PARSER p (START = prsd_start, GETTOKEN = prsd_nexttoken,"
+        " END = prsd_end, LEXTYPES = prsd_lextype);"
+        "CREATE TEXT SEARCH TEMPLATE t (INIT = dsimple_init, LEXIZE = dsimple_lexize)",
+        "text search parser p is there, the migrations do not make it",
+        "text search template t is there, the migrations do not make it",
+    ),
+    "aggregate's state size": (
+        "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int4)",
+        "DROP AGGREGATE g (int);"
+        "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int4, SSPACE = 100)",
+        "aggregate g(integer) has aggregation state integer, state size 100,"
+        " transition int4pl, the migrations say state integer, transition int4pl",
     ),
     "column extra": (
         T,

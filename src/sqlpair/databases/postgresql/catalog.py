@@ -19,6 +19,7 @@ from sqlpair.databases.postgresql import (
     catalog_objects,
     catalog_rare,
     catalog_relations,
+    column_aliases,
     deparse,
     viewdef,
 )
@@ -46,7 +47,7 @@ _VERBATIM = {"body", "comment", "labels", "settings", "library", "storage parame
 
 _SIGNED = {
     "function", "procedure", "aggregate", "window function", "cast", "operator",
-    "operator class", "operator family",
+    "operator class", "operator family", "transform",
 }  # fmt: skip
 _QUERIES = (
     *catalog_objects.QUERIES,
@@ -85,6 +86,7 @@ def _configure(fetch: Fetch, values: Iterable[str]) -> None:
 
 def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
     members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
+    functions = {deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)}
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, dict[str, Attribute]] = {}
     for query in _QUERIES:
@@ -93,7 +95,7 @@ def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
             if at[:2] in members:
                 continue
             found[at] = ObjectKey(kind, _name(kind, json.loads(name))), owner, position
-            attributes[at] = _attributes(kind, json.loads(told))
+            attributes[at] = _attributes(kind, json.loads(told), functions)
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
             attributes[catalog_, oid, part]["comment"] = _lines(comment)
@@ -114,8 +116,12 @@ def _name(kind: str, parts: list[str | None]) -> str:
     return ".".join(map(deparse.identifier, names)) + deparse.canonical(signature)
 
 
-def _attributes(kind: str, told: dict[str, Any]) -> dict[str, Attribute]:
-    attributes = {name: _text(name, value) for name, value in told.items() if value}
+def _attributes(
+    kind: str, told: dict[str, Any], functions: Collection[str]
+) -> dict[str, Attribute]:
+    attributes = {
+        name: _text(name, value, functions) for name, value in told.items() if value
+    }
     if kind in {"view", "materialized view"}:
         attributes["definition"] = viewdef.unqualified(attributes["definition"])
     if kind == "index":
@@ -135,14 +141,16 @@ def _index_columns(definition: str) -> dict[str, Attribute]:
     return attributes
 
 
-def _text(name: str, value: Any) -> Any:
+def _text(name: str, value: Any, functions: Collection[str]) -> Any:
     """The value, every text in it canonical."""
     if isinstance(value, list):
-        return [_text(name, item) for item in value]
+        return [_text(name, item, functions) for item in value]
     if not isinstance(value, str):
         return value
     text = _lines(value)
-    return text if name in _VERBATIM else deparse.canonical(text)
+    if name in _VERBATIM:
+        return text
+    return column_aliases.trimmed(deparse.canonical(text), functions)
 
 
 def _lines(text: str) -> str:
