@@ -103,6 +103,11 @@ def who() -> str:
 
 def read(session: Session) -> State:
     """Read the version table, the ledger and the history's end. Creates nothing."""
+    with session.snapshot():  # which bounds the wait for a lock, too
+        return _read(session)
+
+
+def _read(session: Session) -> State:
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
     if session.columns(VERSION_TABLE):

@@ -32,7 +32,11 @@ def dump(
     server = session.rows("SHOW server_version")[0]["server_version"]
     program = client_programs.find("pg_dump", database, client_programs.major(server))
     where, environ = client_programs.conninfo(session.parameters)
-    command = [program.path, "--format=custom", "--no-password", f"--dbname={where}"]
+    command = [
+        *client_programs.pg_dump(program, database),
+        "--format=custom",
+        f"--dbname={where}",
+    ]
     with target.open("wb") as file:
 
         def write(chunk: bytes) -> None:
@@ -41,7 +45,7 @@ def dump(
 
         code, stderr = client_programs.run(database, command, environ, deadline, write)
     if code != 0:
-        raise client_programs.refused(database, program, stderr, environ)
+        raise client_programs.not_dumped(session, program, stderr, environ)
     return Dumped(server, program.version)
 
 

@@ -22,7 +22,7 @@ from sqlpair.databases.interface import Report, Table, UnpreparableError, quote
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
-from sqlpair.databases.postgresql.queries import READ, Queries
+from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ class PostgreSQLSession(Queries):
         resources.callback(lambda: self.raw.close())
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
-        self._address = address
         self._alembic: Connection | None = None
 
     @property
@@ -245,7 +244,7 @@ class PostgreSQLSession(Queries):
 
     def alembic_connection(self) -> Connection:
         if self.read_only and not self.in_transaction():
-            self.execute(READ)
+            self.begin_reading()
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 

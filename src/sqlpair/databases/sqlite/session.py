@@ -297,7 +297,8 @@ class SQLiteSession:
         from sqlpair.databases.sqlite.catalog import catalog
         from sqlpair.ledger.tables import TABLES
 
-        return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+        with self._guarded():
+            return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
 
     def close(self) -> None:
         self.rollback()
