@@ -1,7 +1,7 @@
-"""Commands that read a database in which tables are locked: bounded, and who holds them.
+"""Commands that read a database in which tables are locked: bounded, with the holder.
 
-Readers wait for one mode alone, ACCESS EXCLUSIVE: LOCK TABLE takes it, and most kinds of
-ALTER TABLE; a prepared transaction holds it for as long as it lives.
+Readers wait for one mode alone, ACCESS EXCLUSIVE: LOCK TABLE takes it, and most kinds
+of ALTER TABLE; a prepared transaction holds it for as long as it lives.
 """
 
 from __future__ import annotations

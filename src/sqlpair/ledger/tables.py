@@ -21,6 +21,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlpair.databases.interface import Session, Table, quote
+from sqlpair.errors import HistoryError
 from sqlpair.project.migrations import Migration
 
 VERSION_TABLE = "alembic_version"
@@ -121,8 +122,8 @@ def _read(session: Session) -> State:
         " ORDER BY version, id"
     )
     applied = {
-        row["version"]: Applied(
-            number=row["version"],
+        (number := _number(session, row["version"])): Applied(
+            number=number,
             stem=row["migration_name"],
             applied_at=row["at"] or "",
             checksum=row.get("checksum") or "",
@@ -134,6 +135,17 @@ def _read(session: Session) -> State:
         for row in rows
     }
     return State(revisions, tuple(applied.values()), True, _last(session))
+
+
+def _number(session: Session, version: Any) -> int:
+    try:
+        return int(version)
+    except (TypeError, ValueError):
+        raise HistoryError(
+            f"{session.database.name}: {LEDGER} holds a version that is not a number",
+            [f"version: {version}"],
+            "Correct or delete that row.",
+        ) from None
 
 
 def history(session: Session) -> list[dict[str, Any]]:

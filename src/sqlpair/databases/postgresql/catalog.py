@@ -12,7 +12,8 @@ definitions is fully qualified.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlpair.databases.postgresql import (
@@ -23,6 +24,7 @@ from sqlpair.databases.postgresql import (
     deparse,
     viewdef,
 )
+from sqlpair.databases.postgresql import privileges as catalog_privileges
 from sqlpair.schema.model import Attribute, ObjectKey, Schema, SchemaObject, without
 
 Fetch = Callable[[str], list[tuple[Any, ...]]]
@@ -62,19 +64,44 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows, each time in one and the same
     transaction: the settings above hold for that transaction, and are put back.
     """
-    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
-    (before,) = fetch(f"SELECT {reading}")
-    _configure(fetch, _SETTINGS.values())
-    if fetch("SELECT current_setting('search_path')")[0][0] != "":
-        raise RuntimeError("catalog() needs a fetch that stays in one transaction")
-    schema = _read(fetch)
-    _configure(fetch, before)
-    return without(schema, own)
+    with _configured(fetch):
+        return without(_read(fetch), own)
+
+
+def privileges(fetch: Fetch, ledger: str) -> Schema:
+    """Owners and privileges of the same objects, and what new ones are given.
+
+    ``ledger`` is the ledger's table, as SQL has it. The objects of extensions are left
+    out.
+    """
+    ((migrating,),) = fetch(catalog_privileges.role(ledger))
+    with _configured(fetch):
+        members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
+        return {
+            ObjectKey(kind, _name(kind, json.loads(name))): SchemaObject(
+                {word: value for word, value in json.loads(told).items() if value}
+            )
+            for query in catalog_privileges.queries(migrating)
+            for catalog_, oid, kind, name, told in fetch(query)
+            if (catalog_, oid) not in members
+        }
 
 
 def qualified(schema: str, name: str) -> str:
     """The name of a relation in ``schema``, as a description has it."""
     return _name("", [schema, name])
+
+
+@contextmanager
+def _configured(fetch: Fetch) -> Iterator[None]:
+    """Let the server write as a description has it; an error ends the transaction."""
+    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
+    (before,) = fetch(f"SELECT {reading}")
+    _configure(fetch, _SETTINGS.values())
+    if fetch("SELECT current_setting('search_path')")[0][0] != "":
+        raise RuntimeError("catalog() needs a fetch that stays in one transaction")
+    yield
+    _configure(fetch, before)
 
 
 def _configure(fetch: Fetch, values: Iterable[str]) -> None:

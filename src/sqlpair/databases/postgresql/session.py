@@ -18,7 +18,13 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import Report, Table, UnpreparableError, quote
+from sqlpair.databases.interface import (
+    Dangling,
+    Report,
+    Table,
+    UnpreparableError,
+    quote,
+)
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
@@ -259,13 +265,29 @@ class PostgreSQLSession(Queries):
             )
         return self._alembic
 
-    def schema(self) -> Schema:
-        from sqlpair.databases.postgresql.catalog import catalog, qualified
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
+        from sqlpair.databases.postgresql.catalog import catalog
+
+        with self.snapshot():
+            return catalog(self.fetch, () if bookkeeping else self.bookkeeping())
+
+    def bookkeeping(self) -> list[str]:
+        from sqlpair.databases.postgresql.catalog import qualified
         from sqlpair.ledger.tables import TABLES
 
-        own = [qualified(self.table.schema, name) for name in TABLES]
+        return [qualified(self.table.schema, name) for name in TABLES]
+
+    def properties(self, *, privileges: bool) -> Schema:
+        if not privileges:
+            return {}
+        from sqlpair.databases.postgresql import catalog
+        from sqlpair.ledger.tables import LEDGER
+
         with self.snapshot():
-            return catalog(self.fetch, own)
+            return catalog.privileges(self.fetch, f"{self.table.prefix}{LEDGER}")
+
+    def dangling(self) -> list[Dangling]:
+        return []
 
     def close(self) -> None:
         self.stop_watching()

@@ -29,7 +29,7 @@ from sqlpair.databases.sqlite.tokens import (
     text,
     tokens,
 )
-from sqlpair.schema.model import ObjectKey, Schema, without
+from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
 
 Rows = list[tuple[Any, ...]]
 Fetch = Callable[[str], Rows]
@@ -78,8 +78,18 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     keeps another connection from changing the schema in between.
     """
     queries = (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _INDEX_COLUMNS)
-    pragmas = Pragmas(*(_grouped(_lines(fetch(query))) for query in queries))
-    return without(dict(_describe(_lines(fetch(MASTER)), pragmas)), own)
+    known = Pragmas(*(_grouped(_lines(fetch(query))) for query in queries))
+    return without(dict(_describe(_lines(fetch(MASTER)), known)), own)
+
+
+def pragmas(fetch: Fetch) -> Schema:
+    """What a program may write into the file's header for itself."""
+    return {
+        ObjectKey("pragma", name): SchemaObject(
+            {"value": str(fetch(f"PRAGMA main.{name}")[0][0])}
+        )
+        for name in ("user_version", "application_id")
+    }
 
 
 def _lines(rows: Rows) -> Rows:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import Report, Table, quote
+from sqlpair.databases.interface import Dangling, Report, Table, quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
@@ -293,12 +293,32 @@ class SQLiteSession:
             )
         return self._alembic
 
-    def schema(self) -> Schema:
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.sqlite.catalog import catalog
+
+        own = () if bookkeeping else self.bookkeeping()
+        with self._guarded():
+            return catalog(self._fetch, own)
+
+    def bookkeeping(self) -> Sequence[str]:
         from sqlpair.ledger.tables import TABLES
 
+        return TABLES
+
+    def properties(self, *, privileges: bool) -> Schema:  # noqa: ARG002
+        from sqlpair.databases.sqlite.catalog import pragmas
+
         with self._guarded():
-            return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+            return pragmas(self._fetch)
+
+    def dangling(self) -> Sequence[Dangling]:
+        from sqlpair.databases.sqlite.dangling import dangling
+
+        with self._guarded():
+            return list(dangling(self._fetch))
+
+    def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.raw.execute(sql).fetchall()
 
     def close(self) -> None:
         self.rollback()
