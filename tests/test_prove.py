@@ -218,12 +218,12 @@ FLAWS = {
     "a forgotten index": (
         "CREATE INDEX t_note ON t (note);",
         "-- nothing",
-        "down: index t_note is there, before it was not",
+        "down: index t_note was added",
     ),
     "a forgotten column": (
         "ALTER TABLE t ADD COLUMN more text;",
         "-- nothing",
-        "down: column t.more is there, before it was not",
+        "down: column t.more was added",
     ),
     "a view that is not made again": (
         "DROP VIEW notes;",
@@ -519,4 +519,4 @@ def test_the_command_fails_when_a_migration_is_not_proved(project: Project) -> N
     printed = project.sqlpair("prove", "--json", expect=1).stdout
 
     assert '"proved": false' in printed
-    assert "down: table t is there, before it was not" in printed
+    assert "down: table t was added" in printed

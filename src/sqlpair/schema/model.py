@@ -67,11 +67,11 @@ class Reference(NamedTuple):
     """How a sentence speaks of the expected side."""
 
     says: str
-    lacks: str
+    extra: str
 
 
-MIGRATIONS = Reference("the migrations say", "the migrations do not make it")
-BEFORE = Reference("before it was", "before it was not")
+MIGRATIONS = Reference("the migrations say", "is not in the migrations")
+BEFORE = Reference("before it was", "was added")
 
 
 def difference(
@@ -156,7 +156,7 @@ def describe(change: Change, reference: Reference = MIGRATIONS) -> str:
     thing = _shown(f"{change.kind} {change.name}")
     if change.attribute is None:
         if change.actual:
-            return f"{thing} is there, {reference.lacks}"
+            return f"{thing} {reference.extra}"
         return f"{thing} is missing"
     name, said, found = change.attribute, change.expected, change.actual
     if isinstance(said, bool) or isinstance(found, bool):

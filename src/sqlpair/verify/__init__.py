@@ -1,7 +1,7 @@
-"""Verify: are the files, the records of them and the databases one and the same?
+"""Verify: do the files, the records of them and the databases agree?
 
-Read only: nothing is created, locked or changed in a database that is looked at. What
-the files build is built in a scratch database.
+Read only: nothing is created or changed in a database that is looked at. What the files
+build is built in a scratch database; what a database differs in from that is drift.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """All that was found; nothing is off when there are no problems."""
+    """All that was found."""
 
     databases: tuple[Verdict, ...]
     problems: tuple[Problem, ...]

@@ -22,7 +22,7 @@ from sqlpair.schema.model import (
 )
 from sqlpair.verify.problem import Kind, Problem
 
-MADE = Reference("sqlpair makes it", "sqlpair does not make it")
+MADE = Reference("sqlpair makes it", "is not one that sqlpair makes")
 REMEDY = (
     "What was applied is recorded in these tables: undo the change by hand. If it is"
     " meant, add\nit by kind and name to ignore in [tool.sqlpair] of pyproject.toml."

@@ -1,4 +1,4 @@
-"""Whether a database is what its files build.
+"""Drift: where a database is not what its files build.
 
 The files up to the recorded version run in a scratch database; what they make there
 is compared with what is here, by catalogs.
