@@ -58,6 +58,20 @@ class Table(NamedTuple):
     join: str
 
 
+class Dangling(NamedTuple):
+    """A foreign key of ``table`` to ``parent`` that refers to nothing.
+
+    ``rows`` break it, and ``shown`` are some of them; or it is broken itself, as
+    ``why`` says.
+    """
+
+    table: str
+    parent: str
+    rows: int = 0
+    shown: tuple[str, ...] = ()
+    why: str = ""
+
+
 class Session(Protocol):
     """One connection to one database."""
 
@@ -126,8 +140,8 @@ class Session(Protocol):
     def alembic_connection(self) -> Connection:
         """Return a SQLAlchemy connection that shares this session's transaction."""
 
-    def schema(self) -> Schema:
-        """Describe the live schema, bookkeeping tables left out, within a snapshot."""
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
+        """Describe the live schema within a snapshot, bookkeeping tables if wanted."""
 
     def close(self) -> None:
         """Disconnect; an open transaction is rolled back, locks are freed."""
@@ -267,6 +281,21 @@ class Driver(Protocol):
     def column(self, session: Session, table: str, name: str) -> Column:
         """Return a column that a reference across databases speaks of."""
 
+    def own(self, session: Session) -> Sequence[str]:
+        """Return the bookkeeping tables' names, as a description has them."""
+
+    def properties(self, session: Session, *, privileges: bool) -> Schema:
+        """Describe what is compared beside the schema, within a snapshot.
+
+        SQLite's ``user_version`` and ``application_id``; with ``privileges``, who owns
+        what in PostgreSQL, and who may do what with it.
+        """
+
+    def dangling(self, session: Session) -> Sequence[Dangling]:
+        """Return the foreign keys that refer to nothing: rows that break one, and keys
+        that nothing can fulfil. An engine that lets neither be has none.
+        """
+
     def tables(self, session: Session) -> Sequence[Shape]:
         """Return what a row of each table has to be, bookkeeping tables left out."""
 
@@ -317,6 +346,9 @@ _MODULES = {
     "scratch": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
+    "own": "verification",
+    "properties": "verification",
+    "dangling": "verification",
     "query": "queries",
     "assert_direct": "no_transaction",
     "run_alone": "no_transaction",

@@ -15,17 +15,10 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
+from sqlpair.databases.postgresql import lock_holders
+
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
-
-# A lock's waiters in its queue count: they stand before us.
-QUERY = """
-SELECT b.pid, a.application_name, a.usename, a.state,
-       left(regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
-FROM unnest(pg_blocking_pids({pid})) AS b(pid)
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
-ORDER BY b.pid
-"""
 
 
 class Watch:
@@ -90,19 +83,6 @@ class Watch:
         with self._borrow() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
-                cursor.execute(QUERY.format(pid=pid))
-                return [_described(*row) for row in cursor.fetchall()]
+                return lock_holders.of_process(cursor, pid)
             finally:
                 cursor.execute("ROLLBACK TO look; RELEASE look")
-
-
-def _described(
-    pid: int, application: str | None, user: str | None, state: str | None, query: str
-) -> str:
-    if not pid:
-        return "blocked by a prepared transaction (see pg_prepared_xacts)"
-    doing = "its last query was" if (state or "").startswith("idle") else "it runs"
-    return (
-        f"blocked by pid {pid} ({application or 'unnamed'}, {user or 'unknown'}),"
-        f" {state or 'unknown'}; {doing}: {query or 'not visible to this role'}"
-    )

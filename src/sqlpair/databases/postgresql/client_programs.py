@@ -25,6 +25,7 @@ from sqlpair.databases.embedded.programs import places
 from sqlpair.errors import BackupError
 
 if TYPE_CHECKING:
+    from sqlpair.databases.postgresql.session import PostgreSQLSession
     from sqlpair.project.settings import Database
 
 SECRETS = frozenset({"password", "sslpassword"})
@@ -168,6 +169,25 @@ def _read(
             if not chunk:
                 return
             yield chunk
+
+
+def pg_dump(program: Program, database: Database) -> list[object]:
+    """Return how a dump begins: it asks for no password, and waits for no lock long."""
+    limit = f"--lock-wait-timeout={database.lock_timeout * 1000:.0f}"
+    return [program.path, "--no-password", limit]
+
+
+def not_dumped(
+    session: PostgreSQLSession,
+    program: Program,
+    stderr: str,
+    environ: Mapping[str, str],
+) -> BackupError:
+    """Return the error for a dump that failed, with who kept it from reading."""
+    error = refused(session.database, program, stderr, environ)
+    if "LOCK TABLE" in stderr:
+        error.add(*session.readers_blocked_by())
+    return error
 
 
 def refused(

@@ -96,11 +96,15 @@ def dumped(session: PostgreSQLSession, *options: str, newest: bool = False) -> s
     program = client_programs.find("pg_dump", database, major, newest=newest)
     where, environ = client_programs.conninfo(session.parameters)
     pieces: list[bytes] = []
-    command = [program.path, "--no-password", *options, f"--dbname={where}"]
+    command = [
+        *client_programs.pg_dump(program, database),
+        *options,
+        f"--dbname={where}",
+    ]
     deadline = time.monotonic() + PATIENCE
     code, stderr = client_programs.run(
         database, command, environ, deadline, pieces.append
     )
     if code != 0:
-        raise client_programs.refused(database, program, stderr, environ)
+        raise client_programs.not_dumped(session, program, stderr, environ)
     return b"".join(pieces).decode("utf-8", "replace")

@@ -58,9 +58,8 @@ def dump(
         session.parameters | {"application_name": name}
     )
     command = [
-        program.path,
+        *client_programs.pg_dump(program, database),
         "--format=custom",
-        "--no-password",
         # The role's own client_encoding may lack some of the characters.
         f"--encoding={row['encoding']}",
         f"--dbname={where}",
@@ -71,7 +70,7 @@ def dump(
             database, command, environ, deadline, file.write, tick=tick
         )
     if code != 0:
-        raise client_programs.refused(database, program, stderr, environ)
+        raise client_programs.not_dumped(session, program, stderr, environ)
     size = target.stat().st_size
     progress(size, size)
     return Dumped(server, program.version)

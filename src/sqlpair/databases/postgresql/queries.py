@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql import lock_holders
 from sqlpair.databases.postgresql.blockers import Watch
 from sqlpair.databases.postgresql.failure import (
     LOCK_NOT_AVAILABLE,
@@ -52,6 +53,7 @@ class Queries:
     def __init__(self, address: Address, *, read_only: bool):
         self.database: Database = address.database
         self.read_only = read_only
+        self._address = address
         self.raw: connection = address.open()
         self.report: Report = lambda _line: None
         self._watch: Watch | None = None
@@ -93,7 +95,7 @@ class Queries:
                 yield cursor
         except psycopg2.Error as error:
             failure = refused(self.database, error, doing)
-            failure.add(*self._blockers(error))
+            failure.add(*self.blockers(error))
             raise failure from error
 
     def in_transaction(self) -> bool:
@@ -109,11 +111,16 @@ class Queries:
         if self.in_transaction():
             yield
             return
-        self.execute(READ)
+        self.begin_reading()
         try:
             yield
         finally:
             self.rollback()
+
+    def begin_reading(self) -> None:
+        """Begin a transaction that writes nothing and waits for no lock for long."""
+        limit = f"{self.database.lock_timeout * 1000:.0f}ms"
+        self.execute(f"{READ}; SET LOCAL lock_timeout = '{limit}'")
 
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
@@ -137,7 +144,7 @@ class Queries:
                 return cursor.rowcount
         except psycopg2.Error as error:
             raise translate(
-                self.database, path, statement, error, self._blockers(error)
+                self.database, path, statement, error, self.blockers(error)
             ) from error
 
     def run_batch(
@@ -192,10 +199,17 @@ class Queries:
     def _watched(self) -> AbstractContextManager[None]:
         return self._watch.statement() if self._watch else nullcontext()
 
-    def _blockers(self, error: psycopg2.Error) -> list[str]:
-        if self._watch is None or error.pgcode != LOCK_NOT_AVAILABLE:
+    def blockers(self, error: psycopg2.Error) -> list[str]:
+        """Say who held the lock for want of which a statement failed."""
+        if error.pgcode != LOCK_NOT_AVAILABLE:
             return []
+        if self._watch is None:
+            return self.readers_blocked_by()
         return self._watch.blockers
+
+    def readers_blocked_by(self) -> list[str]:
+        """Say who keeps others from reading tables of the database."""
+        return lock_holders.of_readers(self._address)
 
 
 def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
@@ -233,5 +247,10 @@ def query(
         sent = (error.cursor.query or b"") if error.cursor else b""
         before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
         raise translate(
-            session.database, path, statement, error, before=before
+            session.database,
+            path,
+            statement,
+            error,
+            session.blockers(error),
+            before=before,
         ) from error

@@ -18,11 +18,16 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import Report, Table, UnpreparableError, quote
+from sqlpair.databases.interface import (
+    Report,
+    Table,
+    UnpreparableError,
+    quote,
+)
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
-from sqlpair.databases.postgresql.queries import READ, Queries
+from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 if TYPE_CHECKING:
@@ -78,7 +83,6 @@ class PostgreSQLSession(Queries):
         resources.callback(lambda: self.raw.close())
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
-        self._address = address
         self._alembic: Connection | None = None
 
     @property
@@ -225,7 +229,7 @@ class PostgreSQLSession(Queries):
 
     def alembic_connection(self) -> Connection:
         if self.read_only and not self.in_transaction():
-            self.execute(READ)
+            self.begin_reading()
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
@@ -240,12 +244,13 @@ class PostgreSQLSession(Queries):
             )
         return self._alembic
 
-    def schema(self) -> Schema:
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.postgresql.catalog import catalog, qualified
 
-        own = [qualified(self.table.schema, name) for name in TABLES]
+        names = () if bookkeeping else TABLES
         with self.snapshot():
+            own = [qualified(self.table.schema, name) for name in names]
             return catalog(self.fetch, own)
 
     def close(self) -> None:

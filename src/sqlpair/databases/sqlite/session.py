@@ -261,18 +261,23 @@ class SQLiteSession:
             )
         return self._alembic
 
-    def schema(self) -> Schema:
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.sqlite.catalog import catalog
 
+        own = () if bookkeeping else TABLES
         with self.guarded():
-            key = tuple(self.raw.execute(_DESCRIBED).fetchall())
+            key = (*self.fetch(_DESCRIBED), own)
             if key not in _descriptions:
-                found = catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+                found = catalog(self.fetch, own)
                 while len(_descriptions) > 7:
                     del _descriptions[next(iter(_descriptions))]
                 _descriptions[key] = found
             return _descriptions[key]
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the result of one query, a tuple for each row."""
+        return self.raw.execute(sql).fetchall()
 
     def close(self) -> None:
         self.rollback()
