@@ -158,7 +158,7 @@ def test_rollback_refuses_what_was_recorded_without_running(
     failure = four.sqlpair("rollback", expect=1)
 
     assert f"sqlite 004_t4: {how} on " in failure.stderr
-    assert "make rollback TO=N" in failure.stderr
+    assert "sqlpair rollback --to N" in failure.stderr
     assert four.applied("sqlite") == ["002_t2", "004_t4"]
 
 
@@ -199,7 +199,7 @@ def test_rollback_that_would_lose_rows_is_refused_unless_allowed(four: Project) 
     four.lite("INSERT INTO t4 VALUES (1)")
 
     refused = four.sqlpair("rollback", expect=1)
-    assert "make rollback LOSS=1" in refused.stderr
+    assert "sqlpair rollback --allow-data-loss" in refused.stderr
     assert four.tables("postgres") == {"t1", "t3"}
 
     four.sqlpair("rollback", "--allow-data-loss")

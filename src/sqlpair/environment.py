@@ -1,7 +1,7 @@
 """What ``alembic/env.py`` calls: have the Alembic command served, and tell failures.
 
-Light, as most upgrades have nothing to do: what serves (``serving.py``) is imported
-when there is more to say than that.
+Light, as most upgrades have nothing to do: what serves
+(``alembic_commands/commands.py``) is imported when there is more to say than that.
 """
 
 from __future__ import annotations

@@ -55,11 +55,7 @@ def _branch(settings: Settings, database: str) -> Branch:
 def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
     """Return the text that the SQL files of a new migration begin as, up and down."""
     folder = SKELETONS / branch.database.driver
-    known = sorted(
-        path.stem
-        for path in folder.glob("*.sql")
-        if not path.stem.endswith("_rollback")
-    )
+    known = templates(branch.database.driver)
     if template not in known:
         raise UsageError(
             f"{branch.name} has no template {template!r}",
@@ -67,6 +63,15 @@ def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
         )
     up, down = (folder / f"{template}{end}.sql" for end in ("", "_rollback"))
     return up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8")
+
+
+def templates(driver: str) -> list[str]:
+    """Return the names of what a migration can begin as, for a driver's databases."""
+    return sorted(
+        path.stem
+        for path in (SKELETONS / driver).glob("*.sql")
+        if not path.stem.endswith("_rollback")
+    )
 
 
 def refuse_options(arguments: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
     verify    every byte of the backup, before a database is so much as connected to
     stage     a copy beside each live database, proven to be where the manifest says
-    exchange  the copies for the live databases (``exchange``), which are kept
+    exchange  the copies for the live databases (``swap``), which are kept
 
 Nobody else may be connected: what an application wrote meanwhile would be put aside
 with the old database.
@@ -78,7 +78,7 @@ def find(settings: Settings, source: str) -> Path:
     raise UsageError(
         f"there is no backup {source!r}",
         there[-10:] or [f"none is in {settings.backups.folder}"],
-        "Name one: make restore FROM=state/backups/...",
+        "Name one: sqlpair restore state/backups/...",
     )
 
 

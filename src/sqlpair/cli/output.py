@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
@@ -95,6 +96,11 @@ def raw(text: str) -> None:
         raise SqlpairError("the result could not be written")
 
 
+def path(path: Path) -> str:
+    """Return a path as it is reached from the current folder."""
+    return os.path.relpath(path)
+
+
 def dump(value: Any) -> None:
     """Print a result for a program, as JSON."""
     import json
@@ -112,7 +118,7 @@ def agree(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
             "this asks first, and there is no terminal to answer at",
-            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
+            remedy="Say yes beforehand: --yes. Nothing was changed.",
         )
     if not click.confirm(question, err=True):
         warn("Nothing was changed.")

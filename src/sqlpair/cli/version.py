@@ -65,7 +65,7 @@ def _pending(found: Overview) -> list[Problem]:
             item.name,
             f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
             f" {', '.join(migration.stem for migration in item.pending)}",
-            remedy="Apply what is pending: make migrate",
+            remedy="Apply what is pending: sqlpair migrate",
         )
         for item in found.databases
         if item.pending

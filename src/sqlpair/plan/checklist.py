@@ -52,7 +52,7 @@ def _backed_up(settings: Settings, standing: Overview, rehearsal: Rehearsal) -> 
     if rehearsal.absent == {item.name for item in standing.databases}:
         return Answer(question, True, "nothing is there yet that could be lost")
     made = list(directory.backups(settings).values())
-    first = "; make migrate begins with one" if settings.backups.first else ""
+    first = "; sqlpair migrate begins with one" if settings.backups.first else ""
     if not made:
         return Answer(question, bool(first), f"there is no backup yet{first}")
     newest = made[-1]
@@ -77,7 +77,7 @@ def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
         if record.proved(settings, item.step.migration) is None
     ]
     if missing:
-        told = f"not proved on this machine: {', '.join(missing)} (make prove)"
+        told = f"not proved on this machine: {', '.join(missing)} (sqlpair prove)"
         return Answer(question, False, told)
     return Answer(question, True, "up, down and up on rows, as the files are now")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SAVEPOINT = "sqlpair_before_downgrade"
 REMEDY = (
-    "Nothing was changed. To lose them: make rollback LOSS=1, or"
+    "Nothing was changed. To lose them: sqlpair rollback --allow-data-loss, or"
     " alembic -x allow-data-loss=true downgrade …"
 )
 

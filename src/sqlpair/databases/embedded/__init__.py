@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sqlpair.databases.embedded.cluster import (
     PATIENCE,
@@ -48,6 +49,16 @@ class Server(NamedTuple):
     data: Path
     binaries: Path
     started: bool
+
+    @property
+    def url(self) -> str:
+        """Its address as a program's configuration takes it; there is no password."""
+        from psycopg2.extensions import parse_dsn
+
+        told = parse_dsn(self.dsn)
+        host, port = quote(told["host"], safe=""), told["port"]
+        name = quote(told["dbname"], safe="")
+        return f"postgresql://{told['user']}@/{name}?host={host}&port={port}"
 
 
 def ignore(_message: str) -> None:

@@ -2,7 +2,7 @@
 -- Loses: …
 --
 -- What has another value by now was written by somebody, and stays. The values that go
--- count as data: make rollback takes them with LOSS=1 only.
+-- count as data: only sqlpair rollback --allow-data-loss takes them.
 
 UPDATE the_table
    SET the_column = NULL
