@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from sqlpair import signals
+from sqlpair import live, signals
 from sqlpair.cli import output
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.project.settings import find
@@ -111,7 +111,7 @@ def app(context: click.Context, config: Path | None) -> None:
 def main() -> None:
     """Run the command line; the failure of a command becomes a message and a code."""
     try:
-        with signals.handled():
+        with signals.handled(), live.shown(sys.stderr, output.progress):
             app(prog_name="sqlpair")
     except (SqlpairError, Interrupted) as error:
         output.fail(error)

@@ -36,8 +36,7 @@ def command(config: Path, to: str | None) -> None:
         if to is None
         else Version(number_of(to))
     )
-    with output.status() as watch:
-        outcome = deployment.deploy(load(config), targets, output.progress, watch=watch)
+    outcome = deployment.deploy(load(config), targets, output.progress)
     if not outcome.done:
         output.say(NOTHING_TO_DO if to is None else NOTHING_UP_TO.format(to), "green")
     tell(outcome, "Migrated", "applied")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.progress import meter
 from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
@@ -125,64 +127,11 @@ def agree(question: str, *, yes: bool) -> None:
         sys.exit(1)
 
 
-@contextmanager
-def bar(*, of_bytes: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show how far something has come: its name, what is done, what there is if known.
-
-    Only at a terminal, where nothing of it stays.
-    """
-    if not _at_terminal(sys.stderr):
-        yield lambda _what, _done, _total: None
-        return
-    from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-    )
-
-    amount = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount)
-    screen = _console(sys.stderr)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as shown:
-        tasks = {}
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(escape(what), total=total)
-            shown.update(tasks[what], completed=done, total=total)
-
-        yield show
-
-
-@contextmanager
-def status() -> Iterator[Callable[[object], None]]:
-    """Show what is being done at the moment, and how long it has taken.
-
-    Only at a terminal, where nothing of it stays.
-    """
-    if not _at_terminal(sys.stderr):
-        yield lambda _what: None
-        return
-    from rich.markup import escape
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    screen = _console(sys.stderr)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as shown:
-        tasks = [shown.add_task("", visible=False)]
-
-        def show(what: object) -> None:
-            shown.remove_task(tasks.pop())
-            tasks.append(shown.add_task(escape(str(what))))
-
-        yield show
+def bar(
+    *, of_bytes: bool = False
+) -> AbstractContextManager[Callable[[str, int, int | None], None]]:
+    """Show how far something has come: its name, how much is done, and of how much."""
+    return meter("bytes" if of_bytes else "")
 
 
 def duration(milliseconds: int | None) -> str:
@@ -203,6 +152,11 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 
 def _print(line: Sequence[Styled], stream: TextIO, *, cut: bool = False) -> None:
+    with live.cleared():
+        _draw(line, stream, cut=cut)
+
+
+def _draw(line: Sequence[Styled], stream: TextIO, *, cut: bool) -> None:
     if not _at_terminal(stream):
         text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
         write(stream, f"{text.rstrip() if cut else text}\n")

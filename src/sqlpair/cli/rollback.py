@@ -34,14 +34,9 @@ def command(config: Path, to: str | None, allow_data_loss: bool) -> None:
     else. A rollback that would lose rows or values is refused, with what it would lose.
     """
     number = None if to is None else number_of(to)
-    with output.status() as watch:
-        outcome = rollback(
-            load(config),
-            output.progress,
-            number,
-            allow_data_loss=allow_data_loss,
-            watch=watch,
-        )
+    outcome = rollback(
+        load(config), output.progress, number, allow_data_loss=allow_data_loss
+    )
     if not outcome.done:
         output.say("Nothing to do: no migration is applied above that.", "green")
     tell(outcome, "Rolled back", "undone")

@@ -35,6 +35,10 @@ Report = Callable[[str], None]
 Progress = Callable[[int, int | None], None]
 
 
+# Where a message came from, file and line, and the message.
+Notice = Callable[[str, str], None]
+
+
 class UnpreparableError(SqlpairError):
     """The server will not prepare this transaction, and has rolled it back."""
 
@@ -122,6 +126,9 @@ class Session(Protocol):
 
     def assert_locked(self) -> None:
         """LockError if the deployment lock was lost meanwhile."""
+
+    def listen(self, notice: Notice) -> None:
+        """Pass on what the server says of a file's statements, while they run."""
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements, then ``reset``.

@@ -26,10 +26,8 @@ from sqlpair.runner.steps import (
     Outcome,
     Places,
     Targets,
-    Watch,
     plan,
     reached,
-    unwatched,
 )
 
 
@@ -39,7 +37,6 @@ def deploy(
     report: Report,
     *,
     allow_data_loss: bool = False,
-    watch: Watch = unwatched,
 ) -> Outcome:
     """Move the databases to where ``targets`` says, all of them or none.
 
@@ -60,7 +57,6 @@ def deploy(
         with Run(settings, known, report) as run:
             run.allow_data_loss = allow_data_loss
             run.backup_first = settings.backups.first
-            run.watch = watch
             run.hold(places, targets)
             return run.migrate(targets)
 

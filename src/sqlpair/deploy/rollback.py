@@ -21,7 +21,7 @@ from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Place, Places, Watch, unwatched
+from sqlpair.runner.steps import Outcome, Place, Places
 
 RAN = "upgrade"  # the method of a row whose SQL was run
 DEPLOYMENT = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
@@ -34,7 +34,6 @@ def rollback(
     to: int | None = None,
     *,
     allow_data_loss: bool = False,
-    watch: Watch = unwatched,
 ) -> Outcome:
     """Undo the last deployment, or all above version ``to``.
 
@@ -42,9 +41,7 @@ def rollback(
     ledgers do not tell what was done last; DataLossError when rows or values would go.
     """
     targets = LastDeployment() if to is None else Down(to)
-    return deployment.deploy(
-        settings, targets, report, allow_data_loss=allow_data_loss, watch=watch
-    )
+    return deployment.deploy(settings, targets, report, allow_data_loss=allow_data_loss)
 
 
 class Down:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from sqlpair import ids
+from sqlpair import ids, progress
 from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check
@@ -22,6 +22,7 @@ from sqlpair.errors import (
     Interrupted,
     SqlpairError,
     StatementError,
+    several,
 )
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.log import Journal
@@ -35,11 +36,9 @@ from sqlpair.runner.steps import (
     Place,
     Places,
     Targets,
-    Watch,
     Writing,
     plan,
     reached,
-    unwatched,
 )
 from sqlpair.signals import raise_pending
 
@@ -66,7 +65,6 @@ class Run:
         self.done: list[Done] = []
         self.allow_data_loss = False
         self.backup_first = False
-        self.watch: Watch = unwatched
         self._resources = ExitStack()
 
     def __enter__(self) -> Run:
@@ -105,7 +103,14 @@ class Run:
     def _lock(self, names: set[str]) -> None:
         databases = [b.database for b in self.known if b.name in names]
         self.sessions = two_phase.lock(databases, self.report, self._resources)
+        for session in self.sessions.values():
+            session.listen(self._hear)
         self._survey()
+
+    def _hear(self, place: str, message: str) -> None:
+        """Pass on what a server says while a migration runs."""
+        self.report(f"{place}: {message}")
+        self.journal.line("notice", at=place, said=message)
 
     def migrate(self, targets: Targets) -> Outcome:
         """Plan again, under the locks, then check and run."""
@@ -131,8 +136,9 @@ class Run:
 
             folder = backup.before_deployment(self.settings, self.sessions, self.report)
             self.journal.line("backed-up", folder=folder.name)
-        for number, stage in enumerate(parts, start=1):
-            self._run(stage, two_phase.transaction_id(self.id, number))
+        with progress.task("", len(steps), "migration"):
+            for number, stage in enumerate(parts, start=1):
+                self._run(stage, two_phase.transaction_id(self.id, number))
         return self._finish()
 
     def _run(self, stage: Stage, transaction: str) -> None:
@@ -143,11 +149,10 @@ class Run:
                 transaction,
                 self.report,
                 guarded=not self.allow_data_loss,
-                watch=self.watch,
             )
         except (SqlpairError, Interrupted) as error:
             if self.done:
-                before = ", ".join(str(step) for step, _ in self.done)
+                before = several([str(step) for step, _ in self.done])
                 error.add(f"committed before it: {before}")
             elif stage.transactional and not isinstance(
                 error, CommitError | DataLossError

@@ -20,7 +20,7 @@ from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import data_loss, revision_modules, two_phase
-from sqlpair.runner.steps import Done, Step, Watch, record, unwatched
+from sqlpair.runner.steps import Done, Step, record, told
 
 
 class Stage:
@@ -35,7 +35,7 @@ class Stage:
         """``known`` are databases that an earlier stage has given their ledger."""
         self.steps = tuple(steps)
         self._known = known
-        self._watch: Watch = unwatched
+        self._report: Report = lambda _line: None
         self.transactional = steps[0].file.transactional
         names = {step.branch.name for step, _, _ in steps}
         self.sessions = [s for name, s in sessions.items() if name in names]
@@ -59,14 +59,12 @@ class Stage:
         report: Report,
         *,
         guarded: bool,
-        watch: Watch,
     ) -> list[Done]:
         """Run the steps and commit them; SqlpairError when they are rolled back.
 
-        ``guarded`` refuses a downgrade that would lose data. ``watch`` is called
-        before each step, again when it has to be run again.
+        ``guarded`` refuses a downgrade that would lose data.
         """
-        self._watch = watch
+        self._report = report
         entry = write_sql.Entry(
             deployment,
             transaction,
@@ -126,14 +124,10 @@ class Stage:
             if context or _reads_records(file):
                 _record(ran, session)
             run = session.run if self.transactional else session.run_alone
-            self._watch(step)
             began = time.monotonic()
-            revision_modules.run(
-                step,
-                module,
-                context,
-                partial(run, sql_file.statements(file), file.path),
-            )
+            execute = partial(run, sql_file.statements(file), file.path)
+            with told(step, file.total, self._report):
+                revision_modules.run(step, module, context, execute)
             milliseconds = round((time.monotonic() - began) * 1000)
             if not self.transactional:
                 self._begin()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sqlpair import progress
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.ledger import tables
 from sqlpair.project import sql_file
@@ -30,6 +31,7 @@ class Scratch:
         self.branch = branch
         self.session = session
         self.position = 0
+        self.goal = len(branch.migrations)  # how far it will go in the end
 
     def build(self, position: int) -> None:
         """Run the files up to ``position``.
@@ -38,7 +40,13 @@ class Scratch:
         not run.
         """
         assert position >= self.position
-        self._run(self.branch.migrations[self.position : position])
+        with progress.task(
+            f"{self.branch.name}: building the schema",
+            self.goal,
+            "migration",
+        ) as building:
+            building.done = self.position
+            self._run(self.branch.migrations[self.position : position])
         self.position = position
 
     def schema(self, position: int) -> Schema:
@@ -59,7 +67,9 @@ class Scratch:
             execute = partial(run, sql_file.statements(file), file.path)
             if file.transactional:
                 session.begin()
-            revision_modules.run(step, module, context, execute)
+            progress.advance()  # of the migrations
+            with progress.task(step.migration.stem, file.total, "statement"):
+                revision_modules.run(step, module, context, execute)
             if not file.transactional:
                 session.begin()
             if context:

@@ -32,6 +32,7 @@ def check(
     """Compare with what the files make up to ``position``."""
     try:
         with scratch.opened(subject.branch, report) as opened:
+            opened.goal = position
             expected = opened.schema(position)
     except (HistoryError, SqlFileError, StatementError) as error:
         yield Problem(

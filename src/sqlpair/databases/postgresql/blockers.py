@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
@@ -25,6 +25,22 @@ SELECT b.pid, a.application_name, a.usename, a.state,
 FROM unnest(pg_blocking_pids({pid})) AS b(pid)
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
 ORDER BY b.pid
+"""
+# https://www.postgresql.org/docs/current/progress-reporting.html
+PROGRESS = """
+SELECT phase,
+       CASE WHEN blocks_total > 0 THEN blocks_done ELSE tuples_done END,
+       CASE WHEN blocks_total > 0 THEN blocks_total ELSE tuples_total END
+FROM pg_catalog.pg_stat_progress_create_index WHERE pid = {pid}
+UNION ALL
+SELECT 'vacuum: ' || phase, heap_blks_scanned, heap_blks_total
+FROM pg_catalog.pg_stat_progress_vacuum WHERE pid = {pid}
+UNION ALL
+SELECT lower(command) || ': ' || phase, heap_blks_scanned, heap_blks_total
+FROM pg_catalog.pg_stat_progress_cluster WHERE pid = {pid}
+UNION ALL
+SELECT lower(command), bytes_processed, bytes_total
+FROM pg_catalog.pg_stat_progress_copy WHERE pid = {pid}
 """
 
 
@@ -84,14 +100,26 @@ class Watch:
                     self._noticed = since
                     self._notice(seen)
 
+    def progress(self) -> str:
+        """Say how far the statement is that runs, where the server tells."""
+        if not self.pid:
+            return ""
+        with suppress(psycopg2.Error):
+            for said, done, total in self._ask(PROGRESS.format(pid=self.pid)):
+                return f"{said} {100 * done // total} %" if total else str(said)
+        return ""
+
     def _look(self, pid: int) -> list[str]:
+        return [_described(*row) for row in self._ask(QUERY.format(pid=pid))]
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
         # In a savepoint: an error outside one would end the transaction that holds
         # the lock. Without clearing, the activity is what it was at the first look.
         with self._borrow() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
-                cursor.execute(QUERY.format(pid=pid))
-                return [_described(*row) for row in cursor.fetchall()]
+                cursor.execute(query)
+                return cursor.fetchall()
             finally:
                 cursor.execute("ROLLBACK TO look; RELEASE look")
 
