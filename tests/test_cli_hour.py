@@ -248,3 +248,145 @@ def test_db_start_prints_a_url_that_programs_connect_with(tmp_path: Path) -> Non
         made.sqlpair("status", DATABASE_URL=url)
     finally:
         made.sqlpair("db-stop")
+
+
+@pytest.mark.parametrize(
+    "command", ["sqlpair migrate", "sqlpair verify", "alembic upgrade heads"]
+)
+def test_the_embedded_server_is_started_once_and_its_end_is_no_news(
+    tmp_path: Path, command: str
+) -> None:
+    made = Project(tmp_path / "own", "")
+    del made.environ["DATABASE_URL"]
+    made.add("postgres", "001_t1", "CREATE TABLE t1 (id int);\n")
+    made.run("-m", "sqlpair", "migrate")
+
+    done = made.run("-m", *command.split())
+
+    assert done.stderr.count("Starting PostgreSQL") == 1
+    assert done.stderr.count("PostgreSQL") == 1
+    data = made.settings.database("postgres").embedded
+    assert data is not None
+    assert embedded.running(data) is None
+
+
+# -- what Alembic's configuration asks for -----------------------------------------
+
+HOOK = """\
+import pathlib, sys
+path = pathlib.Path(sys.argv[1])
+path.write_text(path.read_text() + "# hooked\\n")
+print("the hook says so")
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sqlpair new sqlite add_more",
+        "sqlpair revisions",
+        "alembic revision -m more --head sqlite@head",
+    ],
+)
+def test_a_post_write_hook_runs_on_every_new_module(
+    three: Project, command: str
+) -> None:
+    (three.root / "hook.py").write_text(HOOK)
+    three.configure(
+        "post_write_hooks",
+        hooks="mark",
+        **{
+            "mark.type": "exec",
+            "mark.executable": sys.executable,
+            "mark.options": f"{three.root}/hook.py REVISION_SCRIPT_FILENAME",
+        },
+    )
+    for name in ("004_more.sql", "004_more_rollback.sql"):
+        if command == "sqlpair revisions":
+            (three.root / "sql" / "sqlite" / name).write_text("-- nothing\n")
+
+    three.run("-m", *command.split())
+
+    (module,) = (three.root / "alembic" / "versions" / "sqlite").glob("004_*.py")
+    assert module.read_text().count("# hooked") == 1
+
+
+def test_a_post_write_hook_that_fails_names_what_is_written(three: Project) -> None:
+    three.configure("post_write_hooks", hooks="mark")
+
+    failure = three.sqlpair("new", "sqlite", "add_more", expect=1)
+
+    assert "a post write hook failed" in failure.stderr
+    assert "alembic/versions/sqlite/004_add_more.py" in failure.stderr
+
+
+CONFIGURED = """\
+from logging.config import fileConfig
+
+from alembic import context
+
+{before}
+fileConfig(context.config.config_file_name{keep})
+{after}
+run(context)
+"""
+IMPORT = "from sqlpair.environment import run"
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = generic
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = generic
+[formatter_generic]
+format = logged: %(message)s
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(IMPORT, ""), ("", IMPORT)], ids=["before", "after"]
+)
+@pytest.mark.parametrize("keep", ["", ", disable_existing_loggers=False"])
+def test_an_env_py_that_configures_logging_gets_each_line_once(
+    three: Project, before: str, after: str, keep: str
+) -> None:
+    text = CONFIGURED.format(before=before, after=after, keep=keep)
+    (three.root / "alembic" / "env.py").write_text(text)
+    with (three.root / "alembic.ini").open("a") as ini:
+        ini.write(LOGGING)
+
+    done = three.alembic("upgrade", "heads")
+
+    begins = "postgres 001_t1: upgrade begins, 1 statement"
+    assert done.stderr.splitlines().count(f"logged: {begins}") == 1
+    assert done.stderr.count(begins) == 1
+    failure = three.alembic("upgrade", "nowhere", expect=1)
+    assert failure.stderr.count("no revision is called 'nowhere'") == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "migrate --help", "completion bash", "status"]
+)
+def test_a_full_disk_under_stdout_is_said_without_a_traceback(
+    three: Project, words: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, *words.split()],
+            cwd=three.root,
+            env=three.environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert done.returncode == (0 if words == "status" else 1)
+    assert done.stderr.startswith("stdout cannot be written (")
+    assert "Traceback" not in done.stderr

@@ -20,9 +20,7 @@ END $$;
 """
 
 
-def started(
-    project: Project, *words: str, **environ: str
-) -> subprocess.Popen[str]:
+def started(project: Project, *words: str, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=project.root,
@@ -107,7 +105,9 @@ def test_a_heartbeat_of_no_length_is_refused(project: Project) -> None:
 
 
 def test_the_statements_of_a_long_file_are_counted_as_they_run(project) -> None:
-    rows = "".join(f"INSERT INTO t VALUES ({n}, '{'x' * 80}');\n" for n in range(12_000))
+    rows = "".join(
+        f"INSERT INTO t VALUES ({n}, '{'x' * 80}');\n" for n in range(12_000)
+    )
     project.add("postgres", "001_rows", f"CREATE TABLE t (id int, x text);\n{rows}")
     project.add("postgres", "002_slow", "SELECT pg_sleep(600);\n")
 
@@ -126,8 +126,8 @@ def test_a_heartbeat_tells_how_far_an_index_is(project, command) -> None:
         "001_index",
         "CREATE TABLE t (id int);\n"
         "INSERT INTO t SELECT generate_series(1, 100000);\n"
-        "CREATE FUNCTION slowly(id int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS\n"
-        "$$ BEGIN IF id = 50000 THEN PERFORM pg_sleep(600); END IF; RETURN id; END $$;\n"
+        "CREATE FUNCTION slowly(id int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$\n"
+        "BEGIN IF id = 50000 THEN PERFORM pg_sleep(600); END IF; RETURN id; END $$;\n"
         "CREATE INDEX ON t (slowly(id));\n",
     )
 
@@ -248,5 +248,5 @@ def test_a_failing_statement_names_its_place_while_messages_are_heard(project) -
     failure = project.sqlpair("migrate", expect=1)
 
     assert "postgres 001_fails.sql:1: NOTICE: first" in failure.stderr
-    assert "postgres 001_fails.sql:3: column \"nope\" does not exist" in failure.stderr
+    assert 'postgres 001_fails.sql:3: column "nope" does not exist' in failure.stderr
     assert "|   ^" in failure.stderr

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from alembic.util import CommandError
 
 from sqlpair import live
+from sqlpair.databases import held
 from sqlpair.deploy import fast_path
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
 from sqlpair.project.settings import load
@@ -65,7 +66,7 @@ def _clear(_record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _at_terminal() -> Iterator[None]:
-    with handled(), live.shown(sys.stderr, logger.info):
+    with handled(), live.shown(sys.stderr, logger.info), held.to_the_end():
         yield
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import click
 
 from sqlpair import live, signals
-from sqlpair.cli import output
+from sqlpair.cli import output, streams
+from sqlpair.databases import held
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.project.settings import find
 
@@ -111,8 +112,19 @@ def app(context: click.Context, config: Path | None) -> None:
 def main() -> None:
     """Run the command line; the failure of a command becomes a message and a code."""
     try:
-        with signals.handled(), live.shown(sys.stderr, output.progress):
+        with (
+            signals.handled(),
+            live.shown(sys.stderr, output.progress),
+            held.to_the_end(),
+        ):
             app(prog_name="sqlpair")
     except (SqlpairError, Interrupted) as error:
         output.fail(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Click's own help: of what commands print, streams.write has taken care.
+        streams.lead_nowhere(sys.stdout)
+        output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))
+        sys.exit(1)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 UNBROKEN = 10_000  # wider than any line
 CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
 PADDING = ("  ", "")
+FOLD = 2  # what stands below is set in by so much more
 
 Styled = tuple[str, str]  # a text, and its style as Rich calls it
 Cell = str | Styled | list[Styled]
@@ -74,19 +76,45 @@ def problems(found: Sequence[Problem]) -> None:
 def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print rows in columns; a header that ends with a dot puts its column right.
 
-    A terminal cuts what is too long for it, so the last columns matter least.
+    What does not fit beside the other columns stands below them: nothing is left out.
     """
     grid = [[_styled(cell) for cell in row] for row in rows]
     if any(title.strip(".") for title in header):
         grid.insert(0, [[(title.removesuffix("."), "bold dim")] for title in header])
+    for row in _folded(header, grid):
+        _print(row, sys.stdout, trim=True)
+
+
+def _folded(
+    header: Sequence[str], grid: Sequence[Sequence[list[Styled]]]
+) -> Iterator[list[Styled]]:
+    """Yield the lines of a table; a row takes several where the screen is narrow."""
     widths = [max(map(_width, column)) for column in zip(*grid, strict=True)]
+    room = get_terminal_size().columns if sys.stdout.isatty() else UNBROKEN
+    parts = _parts(widths, room)
     for row in grid:
-        line = []
-        for title, cell, width in zip(header, row, widths, strict=True):
-            space = (" " * (width - _width(cell)), "")
-            right = title.endswith(".")
-            line += [PADDING, *([space, *cell] if right else [*cell, space])]
-        _print(line, sys.stdout, cut=True)
+        for number, part in enumerate(parts):
+            line = [(" " * FOLD, "")] if number else []
+            for index in part:
+                width, cell = widths[index], row[index]
+                space = (" " * (width - _width(cell)), "")
+                right = header[index].endswith(".")
+                line += [PADDING, *([space, *cell] if right else [*cell, space])]
+            if not number or any(map(_width, (row[index] for index in part))):
+                yield line
+
+
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Part the columns into those that fit on one line, and those on lines below."""
+    parts: list[list[int]] = [[]]
+    used = 0
+    for index, width in enumerate(widths):
+        if parts[-1] and used + len(PADDING[0]) + width > room:
+            parts.append([])
+            used = FOLD
+        parts[-1].append(index)
+        used += len(PADDING[0]) + width
+    return parts
 
 
 def raw(text: str) -> None:
@@ -151,24 +179,22 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def _print(line: Sequence[Styled], stream: TextIO, *, cut: bool = False) -> None:
+def _print(line: Sequence[Styled], stream: TextIO, *, trim: bool = False) -> None:
     with live.cleared():
-        _draw(line, stream, cut=cut)
+        _draw(line, stream, trim=trim)
 
 
-def _draw(line: Sequence[Styled], stream: TextIO, *, cut: bool) -> None:
+def _draw(line: Sequence[Styled], stream: TextIO, *, trim: bool) -> None:
     if not _at_terminal(stream):
         text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
-        write(stream, f"{text.rstrip() if cut else text}\n")
+        write(stream, f"{text.rstrip() if trim else text}\n")
         return
     from rich.text import Text
 
     drawn = Text.assemble(*line)
-    if cut:
+    if trim:
         drawn.rstrip()
-        _console(stream).print(drawn, overflow="ellipsis", no_wrap=True)
-    else:
-        _console(stream).print(drawn)
+    _console(stream).print(drawn)
 
 
 def _at_terminal(stream: TextIO) -> bool:
