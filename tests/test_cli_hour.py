@@ -115,6 +115,27 @@ def test_migrate_to_a_version_that_is_none_is_misuse(three: Project, version) ->
     assert three.tables("postgres") == set()
 
 
+def test_many_pending_names_are_shortened_with_their_number(project: Project) -> None:
+    for number in range(1, 13):
+        project.add("sqlite", f"{number:03}_t", "SELECT 1;\n")
+
+    version = project.sqlpair("version", expect=1)
+    verify = project.sqlpair("verify", "sqlite")
+
+    names = "001_t, 002_t, 003_t, 004_t, 005_t, … (12 in all)"
+    assert f"sqlite: 12 migrations pending: {names}" in version.stdout
+    assert "12 pending: 001_t, 002_t, 003_t, … (12 in all)" in verify.stdout
+
+
+def test_one_version_is_not_told_as_several(project: Project) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (id int);\n")
+    project.lite("CREATE TABLE t (id int)")
+
+    done = project.sqlpair("adopt", "sqlite", "--yes")
+
+    assert "sqlite: comparing with what the files build at 1 version\n" in done.stderr
+
+
 # -- exit codes --------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlpair.backup import directory
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.status import Overview, overview
+from sqlpair.errors import several
 from sqlpair.plan.report import Rehearsal, Rehearsed
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
@@ -77,7 +78,7 @@ def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
         if record.proved(settings, item.step.migration) is None
     ]
     if missing:
-        told = f"not proved on this machine: {', '.join(missing)} (sqlpair prove)"
+        told = f"not proved on this machine: {several(missing)} (sqlpair prove)"
         return Answer(question, False, told)
     return Answer(question, True, "up, down and up on rows, as the files are now")
 

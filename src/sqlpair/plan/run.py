@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sqlpair import progress
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.deploy.check import Ready
@@ -140,7 +141,8 @@ class Run:
             # One by one, so that those before a failure are kept.
             observed.extend(self._one(s, item) for s in sql_file.statements(file))
 
-        revision_modules.run(step, module, self._context, run)
+        with progress.task(str(step), file.total, "statement"):
+            revision_modules.run(step, module, self._context, run)
 
     def _one(self, statement: Statement, item: Ready) -> Observed:
         began = time.monotonic()
