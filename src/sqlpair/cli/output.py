@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -203,6 +204,7 @@ def _at_terminal(stream: TextIO) -> bool:
     return stream.isatty() or bool(forced)
 
 
+@lru_cache(maxsize=4)  # for thousands of migrations it is asked for each line
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
