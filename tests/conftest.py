@@ -261,14 +261,14 @@ class Project:
         return self._checked(self.raw("alembic", *arguments, **environ), expect)
 
     def sqlpair(
-        self, *arguments: str, expect: int = 0, **environ: str
+        self, *arguments: str, expect: int = 0, within: str = "", **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Run sqlpair in this process, which is quicker, and check its exit code."""
         from sqlpair.cli import main
 
         out, err = io.StringIO(), io.StringIO()
         with (
-            contextlib.chdir(self.root),
+            contextlib.chdir(self.root / within),
             mock.patch.dict(os.environ, self.environ | environ),
             mock.patch.object(sys, "argv", ["sqlpair", *arguments]),
             mock.patch.object(sys, "stdin", io.StringIO()),

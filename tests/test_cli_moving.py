@@ -158,7 +158,7 @@ def test_rollback_refuses_what_was_recorded_without_running(
     failure = four.sqlpair("rollback", expect=1)
 
     assert f"sqlite 004_t4: {how} on " in failure.stderr
-    assert "make rollback TO=N" in failure.stderr
+    assert "sqlpair rollback --to N" in failure.stderr
     assert four.applied("sqlite") == ["002_t2", "004_t4"]
 
 

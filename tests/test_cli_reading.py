@@ -94,7 +94,7 @@ def test_version_tells_an_edited_file(pair: Project) -> None:
 
     assert "! sqlite 002_t2: the SQL file was edited after it was app" in done.stdout
     assert "    recorded " in done.stdout
-    assert "make repair" in done.stdout
+    assert "sqlpair repair" in done.stdout
 
 
 def test_version_tells_a_missing_revision_module(pair: Project) -> None:
@@ -168,7 +168,7 @@ def test_status_lists_what_is_applied_and_what_is_pending(pair: Project) -> None
     assert " ".join(applied[1:3]) == when[:19]
     assert ["002_t2", "pending"] in lines
     assert done.stdout.endswith(
-        "Schema version 1; 1 migration pending: make migrate.\n"
+        "Schema version 1; 1 migration pending: sqlpair migrate.\n"
     )
 
 

@@ -15,17 +15,23 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import Project, connected
+from sqlpair.verify import verify
 
 
 class Terminal:
     """A command at a terminal: what it shows, and what is typed."""
 
     def __init__(
-        self, project: Project, *arguments: str, columns: int = 80, **environ: str
+        self,
+        project: Project,
+        *arguments: str,
+        columns: int = 80,
+        module: str = "sqlpair",
+        **environ: str,
     ):
         ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sqlpair", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=project.root,
             env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)} | environ,
             stdin=theirs,
@@ -76,8 +82,8 @@ def terminal(project: Project) -> Iterator[type[Terminal]]:
     opened: list[Terminal] = []
 
     class Opened(Terminal):
-        def __init__(self, *arguments: str, columns: int = 80, **environ: str):
-            super().__init__(project, *arguments, columns=columns, **environ)
+        def __init__(self, *arguments: str, columns: int = 80, **others: str):
+            super().__init__(project, *arguments, columns=columns, **others)
             opened.append(self)
 
     yield Opened
@@ -132,7 +138,7 @@ def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code)
     while not project.pg(asleep):
         assert screen.process.poll() is None
         time.sleep(0.05)
-    screen.wait_for("postgres 003_slow")
+    screen.wait_for("postgres 003_slow: upgrade begins")
     os.killpg(screen.process.pid, number)
 
     assert screen.end() == code
@@ -141,16 +147,25 @@ def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code)
     assert not project.pg(asleep)
 
 
-def test_a_narrow_terminal_cuts_the_last_columns_only(project, terminal) -> None:
+@pytest.mark.parametrize("command", ["status", "history"])
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_narrow_terminal_shows_every_column(
+    project, terminal, command, columns
+) -> None:
     project.upgrade()
 
-    screen = terminal("status", columns=60)
+    screen = terminal(command, columns=columns)
 
     assert screen.end() == 0
-    (row,) = (line for line in screen.shown.splitlines() if "002_t2" in line)
-    assert len(row) <= 60
-    assert row.endswith("…")
-    assert re.match(r"  002_t2 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row)
+    lines = screen.shown.splitlines()
+    assert "…" not in screen.shown
+    if columns > 40:  # where a deployment's name alone needs no more
+        assert max(map(len, lines)) <= columns
+    (row,) = (index for index, line in enumerate(lines) if "002_t2" in line)
+    folded = "".join(lines[row - 2 : row + 4])
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", folded)
+    assert re.search(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}", folded)
+    assert re.search(r"\w+@\S+", folded)
 
 
 @pytest.mark.parametrize("command", ["status", "version", "force-version 9"])
@@ -187,18 +202,91 @@ def test_force_color_styles_a_pipe_and_breaks_no_line(project: Project) -> None:
     assert "\x1b[33mpending" in row
 
 
-def test_verify_shows_how_far_it_is_with_references(project, terminal) -> None:
+def test_a_migration_has_one_live_line_of_which_nothing_stays(
+    project, terminal
+) -> None:
+    project.add("postgres", "003_slow", "SELECT 1;\nSELECT pg_sleep(3);\n")
+
+    screen = terminal("migrate")
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 2 of 2, 0:01")
+
+    assert screen.end() == 0
+    # What is drawn over is written between a return to the line's start and the next.
+    left = re.sub(r"\r\x1b\[2K[^\r\n]*(?=\r\x1b\[2K)", "", screen.shown)
+    assert "migration 3 of 3" not in left
+    assert "postgres 003_slow: upgrade begins, 2 statements\n" in left
+    assert "postgres 003_slow: upgrade done in 3." in left
+    assert "Schema version 3." in left
+
+
+def test_messages_of_the_server_stand_above_the_live_line(project, terminal) -> None:
+    project.add(
+        "postgres",
+        "003_says",
+        "DO $$ BEGIN FOR i IN 1..3 LOOP RAISE NOTICE 'part %', i;"
+        " PERFORM pg_sleep(0.5); END LOOP; END $$;\n",
+    )
+
+    screen = terminal("migrate")
+
+    assert screen.end() == 0
+    for part in (1, 2, 3):
+        line = f"postgres 003_says.sql:1: NOTICE: part {part}\n"
+        assert re.search(rf"(^|\n|\x1b\[2K){re.escape(line)}", screen.shown)
+
+
+def test_the_live_line_fits_a_narrow_terminal(project, terminal) -> None:
+    project.add("postgres", f"003_{'long_' * 20}name", "SELECT pg_sleep(1);\n")
+
+    screen = terminal("migrate", columns=40)
+
+    assert screen.end() == 0
+    drawn = re.findall(r"\x1b\[2K([^\r\n]*)(?=\r\x1b\[2K)", screen.shown)
+    assert any(line.startswith("migration 3 of 3; postgres") for line in drawn)
+    assert max(map(len, drawn)) < 40
+
+
+def test_alembic_has_the_live_line_too(project, terminal) -> None:
+    project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
+
+    screen = terminal("upgrade", "heads", module="alembic")
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 1 of 1, 0:01")
+    os.killpg(screen.process.pid, signal.SIGINT)
+
+    assert screen.end() == 130
+    assert "Traceback" not in screen.shown
+
+
+@pytest.mark.parametrize("words", [("verify",), ("snapshot",), ("adopt",)])
+def test_what_builds_a_schema_shows_which_migration(project, terminal, words) -> None:
+    project.upgrade()
+    project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
+    if words == ("adopt",):
+        project.pg("DROP TABLE alembic_version, schema_version, schema_history")
+    else:
+        project.sqlpair("force-version", "3", "--yes")
+
+    screen = terminal(*words)
+    screen.wait_for(
+        "postgres: building the schema, migration 2 of 2; 003_slow, statement 1 of 1"
+    )
+    os.killpg(screen.process.pid, signal.SIGTERM)
+
+    assert screen.end() == 143
+
+
+def test_verify_tells_how_far_it_is_with_references(project, terminal) -> None:
     project.upgrade()
     project.lite("INSERT INTO t2 VALUES (1), (2), (2)")
     project.pg("INSERT INTO t1 VALUES (1), (2)")
     (project.root / "pyproject.toml").write_text(
         '[tool.sqlpair.references]\n"sqlite.t2.id" = "postgres.t1.id"\n'
     )
+    told = []
 
-    shown = terminal("verify", "sqlite")
+    verify(project.settings, print, ("sqlite",), lambda *far: told.append(far))
 
-    assert shown.end() == 1  # no index leads with either
-    assert re.search(r"sqlite.t2.id -> postgres.t1.id .* 3/3", shown.shown)
+    assert told[-1] == ("sqlite.t2.id -> postgres.t1.id", 3, 3)
 
 
 def test_backup_that_waits_shows_each_second_that_it_is_still_there(
@@ -208,7 +296,6 @@ def test_backup_that_waits_shows_each_second_that_it_is_still_there(
     with connected(project.dsn) as hold:
         hold("BEGIN; LOCK TABLE t1 IN ACCESS EXCLUSIVE MODE")
         command = terminal("backup", columns=200)
-        for second in ("0:00:01", "0:00:02"):
+        for second in ("0:01", "0:02"):
             command.wait_for(second)
-        command.wait_for("sqlite")
     assert command.end() == 0

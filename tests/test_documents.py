@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -75,6 +76,82 @@ def test_every_make_target_in_the_readme_is_there() -> None:
 
     assert named <= targets
     assert len(named) > 10
+
+
+SPAN = re.compile(
+    r"(?<!`)`((?:[A-Z_]+=\S+ )?(?:make|sqlpair|alembic) [^`\n]+)`(?!`)"
+    r"|^((?:make|sqlpair|alembic) [^\n]*?)(?:  +.*)?$",
+    re.MULTILINE,
+)
+# Of these it is enough that make knows them: they test or measure this project itself.
+DEVELOPMENT = ("test", "lint", "format", "bench", "docs")
+
+
+def commands_in(text: str) -> list[str]:
+    """Return what a document tells to type, in its order; no output of commands."""
+    text = re.sub(r"<!-- [$!] .*?<!-- end -->", "", text, flags=re.DOTALL)
+    return [(a or b).partition("  #")[0].strip() for a, b in SPAN.findall(text)]
+
+
+def is_literal(command: str) -> bool:
+    """Say whether a command can be typed as it stands."""
+    return not re.search(r"[…<>]|\.\.\.|\bCOMMAND\b", command)
+
+
+@pytest.mark.parametrize("page", ["README.md", *PAGES, "docs/ci.md", "docs/backup.md"])
+def test_make_knows_every_target_and_variable_that_a_document_names(page) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in commands_in((ROOT / page).read_text()):
+        match = re.fullmatch(r"(?:[A-Z_]+=\S+ )?make (.+)", command)
+        if match is None:
+            continue
+        target, *variables = match[1].split()
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: {command}"
+        for variable in variables:
+            name, equals, _ = variable.partition("=")
+            assert not equals or f"$({name})" in makefile, f"{page}: {command}"
+
+
+def test_every_command_of_the_readme_runs_as_it_stands_in_a_fresh_clone(
+    write: ModuleType, tmp_path: Path
+) -> None:
+    project = write.fresh_copy(tmp_path / "project")
+    unset = Project(tmp_path / "other", "").environ
+    environ = {k: v for k, v in unset.items() if not k.endswith(("_URL", "MAKEFLAGS"))}
+    environ["PATH"] = f"{project / '.venv' / 'bin'}:{environ['PATH']}"
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=project,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    ran = []
+    try:
+        run("make db-start")  # each command would start it else
+        for command in dict.fromkeys(filter(is_literal, commands_in(README))):
+            target = command.split()[1]
+            if command.startswith("make ") and target.startswith(DEVELOPMENT):
+                continue
+            if target == "db-stop":
+                continue
+            done = run(command)
+            ran.append(command)
+            # It asks, or wants to be told more: both are said.
+            more = re.search("this asks first|is not given", done.stderr)
+            assert done.returncode in (0, 1) or more, f"{command}: {done.stderr}"
+            for fault in ("Traceback", "No such", "not found", "unrecognized"):
+                assert fault not in done.stderr, f"{command}: {done.stderr}"
+    finally:
+        stopped = run("make db-stop")
+    assert stopped.stdout == "Stopped.\n"
+    assert len(ran) > 25
+    assert {"make migrate", "alembic upgrade heads", "make rollback"} <= set(ran)
 
 
 def test_every_link_leads_to_a_file() -> None:

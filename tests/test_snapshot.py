@@ -196,7 +196,7 @@ def test_a_stale_snapshot_is_told_with_the_difference_and_left_alone(
         "-CREATE TABLE t2 (id int);",
         "+CREATE TABLE t2 (id int, note TEXT);",
         "",
-        "1 snapshot out of date: run make snapshot",
+        "1 snapshot out of date: run sqlpair snapshot",
     ]
     assert before == {name: path_of(pair, name).read_text() for name in EVERYTHING}
 

@@ -188,7 +188,7 @@ def test_an_edited_file_is_told_with_both_checksums(two: Project) -> None:
     (recorded,) = two.lite("SELECT checksum FROM schema_version WHERE version = 2")[0]
     assert line.startswith(f"recorded {recorded[:12]} on 20")
     assert "; the file is now " in line
-    assert "make repair" in problem.remedy
+    assert "sqlpair repair" in problem.remedy
 
 
 def test_line_ends_are_no_edit(two: Project) -> None:
@@ -318,7 +318,7 @@ def test_a_version_table_behind_the_ledger_is_told(two: Project) -> None:
         "SCHEMA_VERSION:  not set in .env",
     )
     assert "sqlpair adopt postgres" in problem.remedy
-    assert "make force-version V=N" in problem.remedy
+    assert "sqlpair force-version N" in problem.remedy
 
 
 @pytest.mark.parametrize("rows", ["version = 4", "true"])
@@ -396,7 +396,7 @@ def test_databases_behind_what_the_code_expects_are_told(two: Project) -> None:
         "postgres: 003_t3 is applied",
         "sqlite: 002_t2 is applied",
     )
-    assert problem.remedy == "Apply what is pending: make migrate"
+    assert problem.remedy == "Apply what is pending: sqlpair migrate"
 
 
 # -- schema ---------------------------------------------------------------------------

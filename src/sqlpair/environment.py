@@ -1,19 +1,23 @@
 """What ``alembic/env.py`` calls: have the Alembic command served, and tell failures.
 
-Light, as most upgrades have nothing to do: what serves (``serving.py``) is imported
-when there is more to say than that.
+Light, as most upgrades have nothing to do: what serves
+(``alembic_commands/commands.py``) is imported when there is more to say than that.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from contextlib import nullcontext
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.util import CommandError
 
+from sqlpair import live
+from sqlpair.databases import held
 from sqlpair.deploy import fast_path
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
 from sqlpair.project.settings import load
@@ -32,11 +36,10 @@ def run(context: EnvironmentContext) -> None:
     a program that called ``alembic.command`` gets a ``CommandError``.
     """
     from_terminal = context.config.cmd_opts is not None
-    if from_terminal and not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
-        logger.setLevel(logging.INFO)
+    if from_terminal:
+        _log_to_stderr()
     try:
-        with handled() if from_terminal else nullcontext():
+        with _at_terminal() if from_terminal else nullcontext():
             _serve(context)
     except (SqlpairError, Interrupted) as error:
         if not from_terminal:
@@ -44,6 +47,27 @@ def run(context: EnvironmentContext) -> None:
         debugging = bool(os.environ.get("SQLPAIR_DEBUG"))
         logger.error("%s", error, exc_info=debugging)
         raise SystemExit(error.exit_code) from None
+
+
+def _log_to_stderr() -> None:
+    """Show what is logged, unless the env.py has configured where that goes."""
+    logger.disabled = False  # as fileConfig leaves those that were there before it
+    if not logger.hasHandlers():
+        logger.addHandler(logging.StreamHandler())
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    logger.addFilter(_clear)
+
+
+def _clear(_record: logging.LogRecord) -> bool:
+    with live.cleared():
+        return True
+
+
+@contextmanager
+def _at_terminal() -> Iterator[None]:
+    with handled(), live.shown(sys.stderr, logger.info), held.to_the_end():
+        yield
 
 
 def _serve(context: EnvironmentContext) -> None:

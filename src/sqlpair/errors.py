@@ -18,12 +18,18 @@ Every message has the same shape: what happened, the evidence, the next move.
 No message carries a password.
 
 The tree does not import Alembic, so that "nothing to do" can be answered
-without it; ``deployment.run`` hands Alembic's callers a ``CommandError``.
+without it; ``environment.run`` hands Alembic's callers a ``CommandError``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def several(names: Sequence[str], shown: int = 5) -> str:
+    """Name the first of ``names``, and how many there are where those are more."""
+    first = ", ".join(names[:shown])
+    return f"{first}, … ({len(names):,} in all)" if len(names) > shown else first
 
 
 class _Message(BaseException):

@@ -2,8 +2,9 @@
 
     upgrade, downgrade = pair("sql/postgres/001_create_users.sql")
 
-The module holds no SQL. Whoever runs it (``deployment.py``, online or ``--sql``)
-installs a runner for the time of one step; the two callables hand their file to it.
+The module holds no SQL. Whoever runs it (``runner/revision_modules.py``, or
+``alembic_commands/offline.py`` for ``--sql``) installs a
+runner for the time of one step; the two callables hand their file to it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,6 @@ def _run(path: str, direction: str) -> None:
     if runner is None:
         raise HistoryError(
             f"{path} was asked to run outside a deployment",
-            remedy="Let env.py be: from sqlpair.deployment import run; run(context)",
+            remedy="Let env.py be: from sqlpair.environment import run; run(context)",
         )
     runner(path, direction)

@@ -25,6 +25,7 @@ Cancel = Callable[[], None]
 
 _cancels: set[Cancel] = set()
 _shields = 0
+_deferrals = 0
 _pending = 0
 
 
@@ -47,6 +48,27 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         _shields -= 1
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let a signal stop what the databases do at once, and be raised after the block.
+
+    For code that no exception may leave between two instructions.
+    """
+    global _deferrals
+    _deferrals += 1
+    try:
+        yield
+    finally:
+        _deferrals -= 1
+        if not _shields and not _deferrals:
+            raise_pending()
+
+
+def is_pending() -> bool:
+    """Say whether a signal has come that was not raised yet."""
+    return bool(_pending)
 
 
 def raise_pending() -> None:
@@ -93,7 +115,7 @@ def _handler(number: int, _frame: FrameType | None) -> None:
     for each in SIGNALS:
         if signal.getsignal(each) is _handler:
             signal.signal(each, signal.SIG_DFL)
-    if not _shields:
+    if not _shields and not _deferrals:
         _raise(number)
 
 

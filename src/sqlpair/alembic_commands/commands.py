@@ -81,8 +81,6 @@ def _change(context: EnvironmentContext, settings: Settings, command: str) -> No
             report,
             allow_data_loss=str(allowed).lower() in ("true", "yes", "1"),
         )
-    for done in outcome.done:
-        report(f"{done.step}  {done.step.direction}  {done.milliseconds} ms")
     report(outcome.summary)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.deploy.targets import parse, positions
-from sqlpair.errors import UsageError
+from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import revisions
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
@@ -25,11 +27,13 @@ LONGEST_NAME = 100
 
 def write_revisions(settings: Settings) -> tuple[Path, ...]:
     """Write a revision module for each SQL pair that has none; return their paths."""
-    return tuple(
+    written = tuple(
         _write_revision(settings, branch, item)
         for branch in branches(settings)
         for item in revisions.missing(branch)
     )
+    _run_hooks(settings, written)
+    return written
 
 
 def new(
@@ -43,7 +47,8 @@ def new(
     skeleton = _skeleton(branch, template)
     item = _next(settings, branch, message)
     _write_sql(item, skeleton)
-    _write_revision(settings, _branch(settings, database), item)
+    module = _write_revision(settings, _branch(settings, database), item)
+    _run_hooks(settings, (module,))
     return item
 
 
@@ -55,11 +60,7 @@ def _branch(settings: Settings, database: str) -> Branch:
 def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
     """Return the text that the SQL files of a new migration begin as, up and down."""
     folder = SKELETONS / branch.database.driver
-    known = sorted(
-        path.stem
-        for path in folder.glob("*.sql")
-        if not path.stem.endswith("_rollback")
-    )
+    known = templates(branch.database.driver)
     if template not in known:
         raise UsageError(
             f"{branch.name} has no template {template!r}",
@@ -67,6 +68,15 @@ def _skeleton(branch: Branch, template: str) -> tuple[str, str]:
         )
     up, down = (folder / f"{template}{end}.sql" for end in ("", "_rollback"))
     return up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8")
+
+
+def templates(driver: str) -> list[str]:
+    """Return the names of what a migration can begin as, for a driver's databases."""
+    return sorted(
+        path.stem
+        for path in (SKELETONS / driver).glob("*.sql")
+        if not path.stem.endswith("_rollback")
+    )
 
 
 def refuse_options(arguments: Mapping[str, Any]) -> None:
@@ -168,8 +178,38 @@ def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path
     return path
 
 
+def _run_hooks(settings: Settings, modules: Sequence[Path]) -> None:
+    """Run [post_write_hooks] on new modules, as ``alembic revision`` does."""
+    toml = settings.root / "pyproject.toml"
+    files = [path for path in (settings.ini, toml) if path.is_file()]
+    if not modules or not any(b"post_write_hooks" in p.read_bytes() for p in files):
+        return  # Alembic takes long to import
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory, write_hooks
+    from alembic.util import CommandError
+
+    config = Config(settings.ini, toml_file=toml if toml in files else None)
+    # What Alembic and the hooks say is no result.
+    with redirect_stdout(sys.stderr):
+        try:
+            hooks = ScriptDirectory.from_config(config).hooks
+            for module in modules:
+                write_hooks._run_hooks(module, hooks)
+        except (CommandError, OSError) as error:
+            names = ", ".join(_relative_path(settings, module) for module in modules)
+            raise SettingsError(
+                "a post write hook failed",
+                [str(error), f"written before it: {names}"],
+                "Correct [post_write_hooks], and run the hook by hand on these files.",
+            ) from error
+
+
+def _relative_path(settings: Settings, path: Path) -> str:
+    return path.relative_to(settings.root).as_posix()
+
+
 def _relative(settings: Settings, item: Migration) -> str:
-    return item.up.relative_to(settings.root).as_posix()
+    return _relative_path(settings, item.up)
 
 
 def init(folder: Path) -> tuple[Path, ...]:

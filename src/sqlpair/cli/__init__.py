@@ -16,9 +16,11 @@ from pathlib import Path
 
 import click
 
-from sqlpair import signals
-from sqlpair.cli import output
+from sqlpair import live, signals
+from sqlpair.cli import output, streams
+from sqlpair.databases import held
 from sqlpair.errors import Interrupted, SqlpairError
+from sqlpair.project.settings import find
 
 # Help's sections, and the commands in each. A command's module has its name.
 SECTIONS = {
@@ -26,7 +28,7 @@ SECTIONS = {
     "Keep and bring back": ("backup", "restore"),
     "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
     "Try, and change nothing": ("plan", "prove"),
-    "Write files": ("new", "revisions", "renumber", "snapshot", "init"),
+    "Write files": ("new", "revisions", "renumber", "snapshot", "init", "completion"),
     "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
@@ -92,25 +94,37 @@ def command(name: str) -> click.Command:
     "--config",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    default="alembic.ini",
-    show_default=True,
-    help="The project's alembic.ini.",
+    help="The project's alembic.ini; else the nearest one with databases, here or in a"
+    " folder above.",
 )
+@click.version_option(package_name="sqlpair", message="%(prog)s %(version)s")
 @click.pass_context
-def app(context: click.Context, config: Path) -> None:
+def app(context: click.Context, config: Path | None) -> None:
     """Move several databases as one, from plain SQL files.
 
-    Every command works on the project whose alembic.ini is in the current folder.
-    Alembic's own commands do too: alembic upgrade heads is sqlpair migrate.
+    Every command works on the project that the current folder is in. In the folder of
+    its alembic.ini Alembic's own commands do too: alembic upgrade heads is sqlpair
+    migrate.
     """
-    context.obj = config
+    context.obj = config or find()
 
 
 def main() -> None:
     """Run the command line; the failure of a command becomes a message and a code."""
     try:
-        with signals.handled():
+        with (
+            signals.handled(),
+            live.shown(sys.stderr, output.progress),
+            held.to_the_end(),
+        ):
             app(prog_name="sqlpair")
     except (SqlpairError, Interrupted) as error:
         output.fail(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Click's own help: of what commands print, streams.write has taken care.
+        streams.lead_nowhere(sys.stdout)
+        output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))
+        sys.exit(1)

@@ -9,6 +9,7 @@ import click
 from sqlpair.cli import options, output
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.force_version import number_of
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
 
@@ -39,7 +40,7 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
         elif isinstance(item, Recognised):
             output.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
             if item.others:
-                output.say(f"  no version makes: {', '.join(item.others)}", "dim")
+                output.say(f"  no version makes: {several(item.others, 20)}", "dim")
     refuse_unlike(found)
     positions = choose(found, number)
     if not positions:

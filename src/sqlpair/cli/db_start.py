@@ -21,12 +21,13 @@ def command(config: Path, database: str | None) -> None:
     """Start the embedded PostgreSQL and let it run until db-stop.
 
     Nothing needs it running: every command starts it for as long as it takes. With a
-    server that stays, they are quicker, and other programs can connect. Prints how.
+    server that stays, they are quicker, and other programs can connect. Prints
+    its URL, as DATABASE_URL and psql take it.
     """
     chosen, data = embedded_database(config, database)
     running = embedded.start(data, binaries=chosen.binaries, report=output.progress)
-    output.progress("It runs until db-stop. To connect: psql, or another program with")
-    output.say(running.dsn)
+    output.progress("It runs until sqlpair db-stop. To connect:")
+    output.raw(running.url)
 
 
 def embedded_database(config: Path, name: str | None) -> tuple[Database, Path]:

@@ -1,8 +1,8 @@
 """``sqlpair migrate`` where nothing was to do: the answer without the command line.
 
 A service asks at every start, and nearly always this is the answer, so it is
-remembered (``memo.py``). Whatever else it may be is left for ``cli`` to find and to
-say: this module decides nothing.
+remembered (``deploy/fast_path.py``). Whatever else it may be is left for ``cli`` to
+find and to say: this module decides nothing.
 """
 
 from __future__ import annotations

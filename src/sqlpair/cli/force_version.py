@@ -9,6 +9,7 @@ import click
 from sqlpair.cli import options, output
 from sqlpair.cli.deployed import tell_places
 from sqlpair.deploy.force_version import force, number_of, preview
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 
 
@@ -34,9 +35,10 @@ def command(config: Path, number: str, yes: bool) -> None:
             (
                 change.database,
                 f"{', '.join(change.before) or 'base'} -> {change.after}",
-                ", ".join(
+                several(
                     [f"+ {stem}" for stem in change.recorded]
-                    + [f"- {stem}" for stem in change.forgotten]
+                    + [f"- {stem}" for stem in change.forgotten],
+                    10,
                 )
                 or "as it is",
             )

@@ -43,14 +43,14 @@ def command(config: Path, files: tuple[Path, ...], form: str) -> None:
         for line in report.as_github(findings, settings.root):
             output.raw(line)
     else:
-        _show(findings)
+        _show(findings, settings.root)
     if findings:
         sys.exit(1)
 
 
-def _show(findings: tuple[Finding, ...]) -> None:
+def _show(findings: tuple[Finding, ...], root: Path) -> None:
     for item in findings:
-        output.say(f"{item.path}:{item.line}: {item.rule}", "bold")
+        output.say(f"{output.path(root / item.path)}:{item.line}: {item.rule}", "bold")
         output.say(f"  {item.message}")
         for number, line in enumerate(item.instead.splitlines()):
             output.say(f"  {'        ' if number else 'instead:'} {line}", "green")

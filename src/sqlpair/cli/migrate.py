@@ -10,24 +10,33 @@ from sqlpair.cli import options, output
 from sqlpair.cli.deployed import tell
 from sqlpair.cli.fast_path import NOTHING_TO_DO
 from sqlpair.deploy import deployment
-from sqlpair.deploy.targets import Destination
+from sqlpair.deploy.force_version import number_of
+from sqlpair.deploy.targets import Destination, Version
 from sqlpair.project.settings import load
+
+NOTHING_UP_TO = "Nothing to do: every migration up to version {} is applied."
 
 
 @click.command("migrate", cls=options.Command)
+@click.option(
+    "--to",
+    metavar="N",
+    help="Go no further than version N: what is numbered above it stays pending.",
+)
 @click.pass_obj
-def command(config: Path) -> None:
+def command(config: Path, to: str | None) -> None:
     """Apply every pending migration, each in its own database.
 
     They run in the order of their numbers, and all databases commit together at the
     end: when one migration fails, every database is left as it was. A second run has
     nothing to do.
     """
-    destination = Destination(("heads",), "upgrade", output.progress)
-    with output.status() as watch:
-        outcome = deployment.deploy(
-            load(config), destination, output.progress, watch=watch
-        )
+    targets = (
+        Destination(("heads",), "upgrade", output.progress)
+        if to is None
+        else Version(number_of(to))
+    )
+    outcome = deployment.deploy(load(config), targets, output.progress)
     if not outcome.done:
-        output.say(NOTHING_TO_DO, "green")
+        output.say(NOTHING_TO_DO if to is None else NOTHING_UP_TO.format(to), "green")
     tell(outcome, "Migrated", "applied")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -11,12 +12,28 @@ from sqlpair.cli import options, output
 from sqlpair.project.settings import load
 
 
+def _templates(
+    context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[str]:
+    """Complete the name of a template: those of the database, if it is named."""
+    known = options.declared(context)
+    # Click has not read the words before an option that still lacks its value.
+    words = os.environ.get("COMP_WORDS", "").split()
+    named = [item for item in known if item.name in words]
+    drivers = {item.driver for item in named or known}
+    names = {name for driver in drivers for name in scaffold.templates(driver)}
+    return sorted(name for name in names if name.startswith(begun))
+
+
 @click.command("new", cls=options.Command)
-@options.argument("database", "Which database it is for.")
+@options.argument(
+    "database", "Which database it is for.", shell_complete=options.databases
+)
 @options.argument("name", "What it does, for example add_email.")
 @click.option(
     "--template",
     metavar="TEMPLATE",
+    shell_complete=_templates,
     default="plain",
     show_default=True,
     help="plain, backfill (in batches) or rebuild (a SQLite table).",
@@ -32,4 +49,4 @@ def command(config: Path, database: str, name: str, template: str) -> None:
     item = scaffold.new(settings, database, name, template)
     module = settings.database(database).versions / f"{item.stem}.py"
     for path in (item.up, item.down, module):
-        output.say(str(path.relative_to(settings.root)))
+        output.say(output.path(path))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from sqlpair.project.database import Declared
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -49,9 +52,28 @@ def argument(name: str, told: str, **attributes: Any) -> Callable[[Run], Run]:
     return click.argument(name, cls=Argument, told=told, **attributes)
 
 
+def databases(
+    context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[str]:
+    """Complete the name of a database."""
+    return [item.name for item in declared(context) if item.name.startswith(begun)]
+
+
+def declared(context: click.Context) -> tuple[Declared, ...]:
+    """Return the databases of alembic.ini, for completion: none where it is wrong."""
+    from sqlpair.errors import SqlpairError
+    from sqlpair.project.database import declared
+    from sqlpair.project.settings import find
+
+    try:
+        return declared(context.find_root().params.get("config") or find())
+    except SqlpairError:
+        return ()
+
+
 def database(told: str) -> Callable[[Run], Run]:
     """Take the name of a database, which may be left out."""
-    return argument("database", told, required=False)
+    return argument("database", told, required=False, shell_complete=databases)
 
 
 json = click.option("--json", is_flag=True, help="Print JSON, for a program.")

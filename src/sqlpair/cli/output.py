@@ -9,22 +9,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.progress import meter
 from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
 UNBROKEN = 10_000  # wider than any line
 CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
 PADDING = ("  ", "")
+FOLD = 2  # what stands below is set in by so much more
 
 Styled = tuple[str, str]  # a text, and its style as Rich calls it
 Cell = str | Styled | list[Styled]
@@ -72,19 +77,45 @@ def problems(found: Sequence[Problem]) -> None:
 def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print rows in columns; a header that ends with a dot puts its column right.
 
-    A terminal cuts what is too long for it, so the last columns matter least.
+    What does not fit beside the other columns stands below them: nothing is left out.
     """
     grid = [[_styled(cell) for cell in row] for row in rows]
     if any(title.strip(".") for title in header):
         grid.insert(0, [[(title.removesuffix("."), "bold dim")] for title in header])
+    for row in _folded(header, grid):
+        _print(row, sys.stdout, trim=True)
+
+
+def _folded(
+    header: Sequence[str], grid: Sequence[Sequence[list[Styled]]]
+) -> Iterator[list[Styled]]:
+    """Yield the lines of a table; a row takes several where the screen is narrow."""
     widths = [max(map(_width, column)) for column in zip(*grid, strict=True)]
+    room = get_terminal_size().columns if sys.stdout.isatty() else UNBROKEN
+    parts = _parts(widths, room)
     for row in grid:
-        line = []
-        for title, cell, width in zip(header, row, widths, strict=True):
-            space = (" " * (width - _width(cell)), "")
-            right = title.endswith(".")
-            line += [PADDING, *([space, *cell] if right else [*cell, space])]
-        _print(line, sys.stdout, cut=True)
+        for number, part in enumerate(parts):
+            line = [(" " * FOLD, "")] if number else []
+            for index in part:
+                width, cell = widths[index], row[index]
+                space = (" " * (width - _width(cell)), "")
+                right = header[index].endswith(".")
+                line += [PADDING, *([space, *cell] if right else [*cell, space])]
+            if not number or any(map(_width, (row[index] for index in part))):
+                yield line
+
+
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Part the columns into those that fit on one line, and those on lines below."""
+    parts: list[list[int]] = [[]]
+    used = 0
+    for index, width in enumerate(widths):
+        if parts[-1] and used + len(PADDING[0]) + width > room:
+            parts.append([])
+            used = FOLD
+        parts[-1].append(index)
+        used += len(PADDING[0]) + width
+    return parts
 
 
 def raw(text: str) -> None:
@@ -94,6 +125,11 @@ def raw(text: str) -> None:
     """
     if not write(sys.stdout, f"{text}\n"):
         raise SqlpairError("the result could not be written")
+
+
+def path(path: Path) -> str:
+    """Return a path as it is reached from the current folder."""
+    return os.path.relpath(path)
 
 
 def dump(value: Any) -> None:
@@ -113,78 +149,18 @@ def agree(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
             "this asks first, and there is no terminal to answer at",
-            remedy="Say yes beforehand: --yes, or YES=1 for make. Nothing was changed.",
+            remedy="Say yes beforehand: --yes. Nothing was changed.",
         )
     if not click.confirm(question, err=True):
         warn("Nothing was changed.")
         sys.exit(1)
 
 
-@contextmanager
-def bar(*, of_bytes: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show how far something has come: its name, what is done, what there is if known.
-
-    Only at a terminal, where nothing of it stays.
-    """
-    with _display("bar", "bytes" if of_bytes else "count") as shown:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if shown is None:
-                return
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done, total=total)
-
-        yield show
-
-
-@contextmanager
-def status() -> Iterator[Callable[[object], None]]:
-    """Show what is being done at the moment, and how long it has taken.
-
-    Only at a terminal, where nothing of it stays.
-    """
-    with _display() as shown:
-        tasks: list[TaskID] = []
-
-        def show(what: object) -> None:
-            if shown is None:
-                return
-            while tasks:
-                shown.remove_task(tasks.pop())
-            tasks.append(shown.add_task(str(what)))
-
-        yield show
-
-
-@contextmanager
-def _display(*amounts: str) -> Iterator[Progress | None]:
-    """Show tasks while the block runs, each with ``amounts`` and the time it has taken.
-
-    None where there is no terminal. Something moves even where no amount does.
-    """
-    if not _at_terminal(sys.stderr):
-        yield None
-        return
-    from rich import progress as rich
-
-    kinds = {
-        "bar": rich.BarColumn,
-        "bytes": rich.DownloadColumn,
-        "count": rich.MofNCompleteColumn,
-    }
-    screen = _console(sys.stderr)
-    with rich.Progress(
-        rich.SpinnerColumn(),
-        rich.TextColumn("{task.description}", markup=False),
-        *(kinds[amount]() for amount in amounts),
-        rich.TimeElapsedColumn(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
-    ) as shown:
-        yield shown
+def bar(
+    *, of_bytes: bool = False
+) -> AbstractContextManager[Callable[[str, int, int | None], None]]:
+    """Show how far something has come: its name, how much is done, and of how much."""
+    return meter("bytes" if of_bytes else "")
 
 
 def duration(milliseconds: int | None) -> str:
@@ -204,19 +180,22 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def _print(line: Sequence[Styled], stream: TextIO, *, cut: bool = False) -> None:
+def _print(line: Sequence[Styled], stream: TextIO, *, trim: bool = False) -> None:
+    with live.cleared():
+        _draw(line, stream, trim=trim)
+
+
+def _draw(line: Sequence[Styled], stream: TextIO, *, trim: bool) -> None:
     if not _at_terminal(stream):
         text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
-        write(stream, f"{text.rstrip() if cut else text}\n")
+        write(stream, f"{text.rstrip() if trim else text}\n")
         return
     from rich.text import Text
 
     drawn = Text.assemble(*line)
-    if cut:
+    if trim:
         drawn.rstrip()
-        _console(stream).print(drawn, overflow="ellipsis", no_wrap=True)
-    else:
-        _console(stream).print(drawn)
+    _console(stream).print(drawn)
 
 
 def _at_terminal(stream: TextIO) -> bool:
@@ -225,6 +204,7 @@ def _at_terminal(stream: TextIO) -> bool:
     return stream.isatty() or bool(forced)
 
 
+@lru_cache(maxsize=4)  # for thousands of migrations it is asked for each line
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 

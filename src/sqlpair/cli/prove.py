@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from sqlpair import progress
 from sqlpair.cli import options, output
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings, load
@@ -43,16 +44,14 @@ def command(
     """
     settings = load(config)
     names = [database] if database else []
-    with output.status() as show:
+    with progress.task("", unit="migration") as task:
         verdicts = prove(
             settings,
             names,
             output.progress,
             (lambda _verdict: None) if json else _verdict,
             selection=Selection(since, only),
-            watch=lambda what, done, total: show(
-                f"Proving {what} ({done + 1} of {total})"
-            ),
+            watch=lambda *far: _note(task, *far),
         )
     if json:
         output.dump({"proved": _proved(verdicts), "migrations": _plain(verdicts)})
@@ -66,6 +65,10 @@ def _known(settings: Settings, names: Sequence[str]) -> int:
     """How many migrations there are to choose from."""
     found = [b for b in branches(settings) if not names or b.name in names]
     return sum(len(branch.migrations) for branch in found)
+
+
+def _note(task: progress.Task, what: str, done: int, total: int) -> None:
+    task.what, task.done, task.total = f"Proving {what}", done + 1, total
 
 
 def _proved(verdicts: Sequence[Verdict]) -> bool:

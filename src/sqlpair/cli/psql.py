@@ -11,7 +11,10 @@ from sqlpair.databases.psql import choose, psql
 from sqlpair.project.settings import load
 
 which = click.option(
-    "--database", metavar="NAME", help="Which one; else the first PostgreSQL."
+    "--database",
+    metavar="NAME",
+    shell_complete=options.databases,
+    help="Which one; else the first PostgreSQL.",
 )
 
 

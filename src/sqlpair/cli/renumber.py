@@ -29,7 +29,8 @@ def command(config: Path, file: Path | None) -> None:
     """
     settings = load(config)
     moves = renumber(settings, output.progress, file)
-    for old, new in paths(settings, moves):
+    for names in paths(settings, moves):
+        old, new = (output.path(settings.root / name) for name in names)
         output.say(f"{old} -> {new}")
     if not moves:
         output.say("Nothing to do: every number is right.", "green")

@@ -25,6 +25,8 @@ def command(config: Path, source: str, yes: bool) -> None:
     under another name. Asks first.
     """
     settings = load(config)
+    if Path(source).is_dir():  # from here, not from the project's folder
+        source = str(Path(source).absolute())
     folder = find(settings, source)
     # Quick, to ask with; every byte is read before anything else happens.
     said = manifest.peek(folder) or manifest.read(folder)

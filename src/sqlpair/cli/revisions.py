@@ -21,6 +21,6 @@ def command(config: Path) -> None:
     settings = load(config)
     written = scaffold.write_revisions(settings)
     for path in written:
-        output.say(str(path.relative_to(settings.root)))
+        output.say(output.path(path))
     if not written:
         output.say("Nothing to do: every SQL pair has its revision module.", "green")

@@ -28,21 +28,15 @@ from sqlpair.project.settings import load
 def command(config: Path, to: str | None, allow_data_loss: bool) -> None:
     """Undo the last deployment, whichever databases it touched.
 
-    Runs the _rollback.sql files of what the last sqlpair migrate, make migrate or
-    alembic upgrade applied, newest first, and nothing else. With --to, every database
-    goes back to its last migration numbered N or lower; --to 0 keeps a baseline
-    numbered 000 and nothing else. A rollback that would lose rows or values is refused,
-    with what it would lose.
+    Runs the _rollback.sql files of what the last sqlpair migrate or alembic upgrade
+    applied, newest first, and nothing else. With --to, every database goes back to its
+    last migration numbered N or lower; --to 0 keeps a baseline numbered 000 and nothing
+    else. A rollback that would lose rows or values is refused, with what it would lose.
     """
     number = None if to is None else number_of(to)
-    with output.status() as watch:
-        outcome = rollback(
-            load(config),
-            output.progress,
-            number,
-            allow_data_loss=allow_data_loss,
-            watch=watch,
-        )
+    outcome = rollback(
+        load(config), output.progress, number, allow_data_loss=allow_data_loss
+    )
     if not outcome.done:
         output.say("Nothing to do: no migration is applied above that.", "green")
     tell(outcome, "Rolled back", "undone")

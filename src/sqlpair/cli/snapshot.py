@@ -36,11 +36,11 @@ def command(config: Path, database: str | None, check: bool) -> None:
             output.say(item.diff())
         if stale:
             what = output.count(len(stale), "snapshot")
-            output.say(f"{what} out of date: run make snapshot", "bold yellow")
+            output.say(f"{what} out of date: run sqlpair snapshot", "bold yellow")
             sys.exit(1)
     else:
         write(stale)
         for item in stale:
-            output.say(str(item.path.relative_to(settings.root)))
+            output.say(output.path(item.path))
     if not stale:
         output.say("Nothing to do: every snapshot is up to date.", "green")

@@ -9,21 +9,33 @@ from typing import Any
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.deploy.status import Overview, Standing, overview
+from sqlpair.deploy.status import Overview, Standing, overview, with_problems
 from sqlpair.project.settings import load
+from sqlpair.verify import verify
 
 
 @click.command("status", cls=options.Command)
+@click.option(
+    "--exit-code",
+    "strict",
+    is_flag=True,
+    help="Exit with 1 also when migrations are pending or a schema has drifted.",
+)
 @options.json
 @click.pass_obj
-def command(config: Path, json: bool) -> None:
+def command(config: Path, strict: bool, json: bool) -> None:
     """List what is applied in each database, and what is pending.
 
     When and by whom each migration was applied, how long it took, in which
     deployment, and whether its file was edited since. Pending migrations are no
-    problem; anything that does not fit is, and makes the exit code 1.
+    problem; anything that does not fit is, and makes the exit code 1, a transaction in
+    doubt for example. With --exit-code a pending migration makes it 1 too, and so does
+    whatever sqlpair verify finds, which is run then.
     """
-    found = overview(load(config), output.progress)
+    settings = load(config)
+    found = overview(settings, output.progress)
+    if strict:
+        found = with_problems(found, verify(settings, output.progress).problems)
     if json:
         output.dump(_status_json(found))
     else:
@@ -31,7 +43,7 @@ def command(config: Path, json: bool) -> None:
             _show(standing)
         output.problems(found.problems)
         output.say(_closing(found), "bold")
-    if found.problems:
+    if found.problems or (strict and found.pending):
         sys.exit(1)
 
 
@@ -68,7 +80,7 @@ def _closing(found: Overview) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
     if found.pending:
         what = output.count(len(found.pending), "migration")
-        said[1] = f"{what} pending: make migrate"
+        said[1] = f"{what} pending: sqlpair migrate"
     if found.problems:
         said.append(output.count(len(found.problems), "problem"))
     return f"{'; '.join(said)}."

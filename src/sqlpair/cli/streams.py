@@ -18,9 +18,9 @@ def write(stream: TextIO, text: str) -> bool:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        _lead_nowhere(stream)
+        lead_nowhere(stream)
     except OSError as error:
-        _lead_nowhere(stream)  # what it still holds would fail again at the end
+        lead_nowhere(stream)  # what it still holds would fail again at the end
         if stream is sys.stdout:
             sys.stdout = sys.stderr
             why = f"stdout cannot be written ({error.strerror}); it goes on here:\n"
@@ -29,6 +29,7 @@ def write(stream: TextIO, text: str) -> bool:
     return True
 
 
-def _lead_nowhere(stream: TextIO) -> None:
+def lead_nowhere(stream: TextIO) -> None:
+    """Let what is written to it from now on, and what it still holds, be lost."""
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())

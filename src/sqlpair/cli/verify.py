@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sqlpair.cli import options, output
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify import Verified, verify
 
@@ -63,7 +64,7 @@ def _tell(found: Verified) -> None:
 
 
 def _pending(stems: tuple[str, ...]) -> str:
-    return f"{len(stems)} pending: {', '.join(stems)}" if stems else ""
+    return f"{len(stems)} pending: {several(stems, 3)}" if stems else ""
 
 
 def _json(found: Verified) -> dict[str, Any]:

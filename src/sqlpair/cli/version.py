@@ -10,6 +10,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.deploy.status import Overview, Standing, overview
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify.problem import Kind, Problem
 
@@ -64,8 +65,8 @@ def _pending(found: Overview) -> list[Problem]:
             Kind.VERSIONS,
             item.name,
             f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
-            f" {', '.join(migration.stem for migration in item.pending)}",
-            remedy="Apply what is pending: make migrate",
+            f" {several([migration.stem for migration in item.pending])}",
+            remedy="Apply what is pending: sqlpair migrate",
         )
         for item in found.databases
         if item.pending

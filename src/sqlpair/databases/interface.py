@@ -35,6 +35,10 @@ Report = Callable[[str], None]
 Progress = Callable[[int, int | None], None]
 
 
+# Where a message came from, file and line, and the message.
+Notice = Callable[[str, str], None]
+
+
 class UnpreparableError(SqlpairError):
     """The server will not prepare this transaction, and has rolled it back."""
 
@@ -122,8 +126,12 @@ class Session(Protocol):
         When it returns, nothing that was sent before is running any more.
         """
 
-    def lock(self, report: Report) -> None:
-        """Take the deployment lock; LockError after ``lock_wait`` seconds."""
+    def lock(self, report: Report, notice: Notice | None = None) -> None:
+        """Take the deployment lock; LockError after ``lock_wait`` seconds.
+
+        ``notice`` is called with what the server says of a file's statements, while
+        they run.
+        """
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements, then ``reset``.

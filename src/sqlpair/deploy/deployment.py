@@ -25,10 +25,8 @@ from sqlpair.runner.steps import (
     Outcome,
     Places,
     Targets,
-    Watch,
     plan,
     reached,
-    unwatched,
 )
 from sqlpair.runner.unfinished import unfinished
 
@@ -39,7 +37,6 @@ def deploy(
     report: Report,
     *,
     allow_data_loss: bool = False,
-    watch: Watch = unwatched,
 ) -> Outcome:
     """Move the databases to where ``targets`` says, all of them or none.
 
@@ -58,7 +55,7 @@ def deploy(
         from sqlpair.deploy.run import Run
         from sqlpair.deploy.stage import Work
 
-        work = Work(report, watch, allow_data_loss, settings.backups.first)
+        work = Work(report, allow_data_loss, settings.backups.first)
         with Run(settings, places, targets, work) as run:
             return run.migrate()
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
-from sqlpair.deploy.rollback import refuse_unknown
 from sqlpair.deploy.survey import survey
+from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import version
 from sqlpair.ledger.position import claimed

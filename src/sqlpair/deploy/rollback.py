@@ -17,14 +17,15 @@ from datetime import datetime
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
-from sqlpair.errors import HistoryError, UsageError
+from sqlpair.deploy.targets import refuse_unknown
+from sqlpair.errors import HistoryError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Place, Places, Watch, unwatched
+from sqlpair.runner.steps import Outcome, Place, Places
 
 RAN = "upgrade"  # the method of a row whose SQL was run
 DEPLOYMENT = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
-NAME_IT = "Say how far to go back: make rollback TO=N"
+NAME_IT = "Say how far to go back: sqlpair rollback --to N"
 
 
 def rollback(
@@ -33,7 +34,6 @@ def rollback(
     to: int | None = None,
     *,
     allow_data_loss: bool = False,
-    watch: Watch = unwatched,
 ) -> Outcome:
     """Undo the last deployment, or all above version ``to``.
 
@@ -41,9 +41,7 @@ def rollback(
     ledgers do not tell what was done last; DataLossError when rows or values would go.
     """
     targets = LastDeployment() if to is None else Down(to)
-    return deployment.deploy(
-        settings, targets, report, allow_data_loss=allow_data_loss, watch=watch
-    )
+    return deployment.deploy(settings, targets, report, allow_data_loss=allow_data_loss)
 
 
 class Down:
@@ -69,7 +67,7 @@ class Down:
             raise HistoryError(
                 f"version {self.number} lies above, and a rollback goes down",
                 missing,
-                "To go up: make migrate. Nothing was changed.",
+                f"To go up: sqlpair migrate --to {self.number}. Nothing was changed.",
             )
         return targets
 
@@ -87,22 +85,10 @@ class LastDeployment:
             raise HistoryError(
                 "another deployment ended while this one waited for its locks",
                 [f"the last one was {self._deployment}, now it is {last}"],
-                "Look at it with make status. Nothing was changed.",
+                "Look at it with sqlpair status. Nothing was changed.",
             )
         self._deployment = last
         return {name: _before(last, place) for name, place in _with_ledger(places)}
-
-
-def refuse_unknown(number: int, places: Places) -> None:
-    """UsageError unless a migration of some database has ``number``, or it is 0."""
-    numbers = {m.number for place in places.values() for m in place.branch.migrations}
-    if number != 0 and number not in numbers:
-        known = ", ".join(f"{item:03}" for item in sorted(numbers)[-10:])
-        raise UsageError(
-            f"no migration has the number {number}",
-            [f"the last ones: {known}" if known else "there is none at all"],
-            "Nothing was changed.",
-        )
 
 
 def _with_ledger(places: Places) -> Iterator[tuple[str, Place]]:

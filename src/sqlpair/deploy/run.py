@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from sqlpair import ids
+from sqlpair import ids, progress
 from sqlpair.databases.interface import Session, driver_of
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check, left_in_place
@@ -22,6 +22,7 @@ from sqlpair.errors import (
     Interrupted,
     SqlpairError,
     StatementError,
+    several,
 )
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.log import Journal
@@ -110,8 +111,15 @@ class Run:
             for name, place in self.places.items()
             if name in names
         ]
-        self.sessions = two_phase.lock(databases, self.work.report, self._resources)
+        self.sessions = two_phase.lock(
+            databases, self.work.report, self._resources, self._hear
+        )
         self._survey()
+
+    def _hear(self, place: str, message: str) -> None:
+        """Pass on what a server says while a migration runs."""
+        self.work.report(f"{place}: {message}")
+        self.journal.line("notice", at=place, said=message)
 
     def migrate(self) -> Outcome:
         """Plan again, under the locks, then check and run."""
@@ -141,8 +149,9 @@ class Run:
 
             folder = backup.before_deployment(self.settings, self.sessions, report)
             self.journal.line("backed-up", folder=folder.name)
-        for number, stage in enumerate(parts, start=1):
-            self._run(stage, two_phase.transaction_id(self.id, number))
+        with progress.task("", len(steps), "migration"):
+            for number, stage in enumerate(parts, start=1):
+                self._run(stage, two_phase.transaction_id(self.id, number))
         return self._finish()
 
     def _run(self, stage: Stage, transaction: str) -> None:
@@ -151,7 +160,7 @@ class Run:
             done = stage.run(self.id, transaction)
         except (SqlpairError, Interrupted) as error:
             if self.done:
-                before = ", ".join(str(step) for step, _ in self.done)
+                before = several([str(step) for step, _ in self.done])
                 error.add(f"committed before it: {before}")
             elif stage.transactional and not isinstance(
                 error, CommitError | DataLossError

@@ -18,18 +18,16 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import data_loss, two_phase
 from sqlpair.runner.migration import Ready, Runner
-from sqlpair.runner.steps import Done, Step, Watch, record, unwatched
+from sqlpair.runner.steps import Done, Step, record, told
 
 
 class Work(NamedTuple):
     """What a command asks of its deployment, besides where the databases are to go.
 
-    ``watch`` is called before each step, again when it has to be run again. A
-    downgrade that would lose rows or values is refused unless ``allow_data_loss``.
+    A downgrade that would lose rows or values is refused unless ``allow_data_loss``.
     """
 
     report: Report
-    watch: Watch = unwatched
     allow_data_loss: bool = False
     backup_first: bool = False
 
@@ -131,8 +129,8 @@ class Stage:
             runner = self._runners[step.branch.name]
             if runner.runs_python or _reads_records(file):
                 _record(ran, runner.session)
-            self._work.watch(step)
-            milliseconds = runner.run(ready)
+            with told(step, file.total, self._work.report):
+                milliseconds = runner.run(ready)
             if not self.transactional:
                 self._ensure()
             own = entry._replace(

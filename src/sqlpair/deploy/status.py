@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
+from sqlpair.deploy import recovery
 from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
@@ -60,7 +62,7 @@ class Overview(NamedTuple):
 
     @property
     def pending(self) -> tuple[Migration, ...]:
-        """What ``make migrate`` would run, in its order."""
+        """What ``sqlpair migrate`` would run, in its order."""
         found = [item for standing in self.databases for item in standing.pending]
         return tuple(sorted(found, key=lambda item: item.number))
 
@@ -78,8 +80,17 @@ def overview(settings: Settings, report: Report) -> Overview:
         version=reached(places),
         latest=version.latest([place.branch for place in places.values()]),
         expected=_expected(settings),
-        problems=(*problems, *records.expected(settings, places)),
+        problems=(
+            *problems,
+            *recovery.in_doubt(places),
+            *records.expected(settings, places),
+        ),
     )
+
+
+def with_problems(found: Overview, more: Iterable[Problem]) -> Overview:
+    """Return ``found`` with what else is wrong, each problem once."""
+    return found._replace(problems=tuple(dict.fromkeys([*found.problems, *more])))
 
 
 def _standing(place: Place) -> Standing:

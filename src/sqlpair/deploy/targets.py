@@ -112,6 +112,46 @@ def _revision(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
     return {name: position}
 
 
+class Version:
+    """Each database at its last migration up to ``number``; only ever upwards."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the positions.
+
+        UsageError when no migration has that number, HistoryError when every database
+        is there and one is above.
+        """
+        refuse_unknown(self.number, places)
+        wanted = {name: p.branch.at(self.number) for name, p in places.items()}
+        above = [
+            f"{name} is at {place.head}"
+            for name, place in places.items()
+            if place.position > wanted[name]
+        ]
+        if above and all(p.position >= wanted[name] for name, p in places.items()):
+            raise HistoryError(
+                f"version {self.number} lies below, and a migration goes up",
+                above,
+                f"To go down: sqlpair rollback --to {self.number}. {UNCHANGED}",
+            )
+        return {name: max(p.position, wanted[name]) for name, p in places.items()}
+
+
+def refuse_unknown(number: int, places: Places) -> None:
+    """UsageError unless a migration of some database has ``number``, or it is 0."""
+    numbers = {m.number for place in places.values() for m in place.branch.migrations}
+    if number != 0 and number not in numbers:
+        known = ", ".join(f"{item:03}" for item in sorted(numbers)[-10:])
+        raise UsageError(
+            f"no migration has the number {number}",
+            [f"the last ones: {known}" if known else "there is none at all"],
+            "Nothing was changed.",
+        )
+
+
 class Destination:
     """Alembic's destination arguments (``heads``, ``-1``, ``sqlite@base``, …)."""
 

@@ -64,7 +64,7 @@ def current(branch: Branch, state: State) -> int:
                 f"SCHEMA_VERSION:  {branch.expected}",
             ],
             f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-            "If you know: make force-version V=N, or alembic stamp"
+            "If you know: sqlpair force-version N, or alembic stamp"
             f" {branch.name}@<revision>",
         )
     return position

@@ -8,7 +8,7 @@ Three tables, one room:
   transaction a step was part of, and where that took each of its databases, which
   settles a deployment that died between two databases' commits.
 
-What changes their rows is in ``recording.py``. Nothing here commits.
+What changes their rows is in ``ledger/write_sql.py``. Nothing here commits.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlpair.backup import directory
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.status import Overview, overview
+from sqlpair.errors import several
 from sqlpair.plan.losses import Loss
 from sqlpair.plan.report import Rehearsal, Rehearsed
 from sqlpair.project.settings import Settings
@@ -53,7 +54,7 @@ def _backed_up(settings: Settings, standing: Overview, rehearsal: Rehearsal) -> 
     if rehearsal.absent == {item.name for item in standing.databases}:
         return Answer(question, True, "nothing is there yet that could be lost")
     made = list(directory.backups(settings).values())
-    first = "; make migrate begins with one" if settings.backups.first else ""
+    first = "; sqlpair migrate begins with one" if settings.backups.first else ""
     if not made:
         return Answer(question, bool(first), f"there is no backup yet{first}")
     newest = made[-1]
@@ -78,7 +79,7 @@ def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
         if record.proved(settings, item.step.migration) is None
     ]
     if missing:
-        told = f"not proved on this machine: {', '.join(missing)} (make prove)"
+        told = f"not proved on this machine: {several(missing)} (sqlpair prove)"
         return Answer(question, False, told)
     return Answer(question, True, "up, down and up on rows, as the files are now")
 

@@ -93,7 +93,7 @@ def _place(place: Place, session: Session) -> Place:
         raise HistoryError(
             f"{place.branch.name}: a deployment was interrupted and is not settled",
             [f"prepared: {name}" for name in undecided],
-            "Settle it first: make migrate. Nothing was rehearsed.",
+            "Settle it first: sqlpair migrate. Nothing was rehearsed.",
         )
     state = tables.read(session)
     return place._replace(state=state, position=current(place.branch, state))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sqlpair import progress
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.errors import SqlpairError
@@ -170,7 +171,8 @@ class Run:
             # One by one, so that those before a failure are kept.
             observed.extend(self._one(s, item) for s in sql_file.statements(item.file))
 
-        return self._runner.run(item, run)
+        with progress.task(str(item.step), item.file.total, "statement"):
+            return self._runner.run(item, run)
 
     def _one(self, statement: Statement, item: Ready) -> Observed:
         began = time.monotonic()

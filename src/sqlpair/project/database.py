@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from configparser import ConfigParser, SectionProxy
+from configparser import ConfigParser, Error, SectionProxy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +72,27 @@ class Database(NamedTuple):
     def __repr__(self) -> str:
         """Name the database without its address."""
         return f"<Database {self.name} ({self.driver})>"
+
+
+class Declared(NamedTuple):
+    """What alembic.ini alone says of a database."""
+
+    name: str
+    driver: str
+
+
+def declared(ini: Path) -> tuple[Declared, ...]:
+    """Return the databases that a file names; none where it cannot be read."""
+    config = ConfigParser(interpolation=None)
+    try:
+        config.read(ini, encoding="utf-8")
+    except (Error, UnicodeDecodeError, OSError):
+        return ()
+    names = config.get("alembic", "databases", fallback="").replace(",", " ").split()
+    return tuple(
+        Declared(name, config.get(name, "driver", fallback="").strip())
+        for name in names
+    )
 
 
 class Reader(NamedTuple):

@@ -28,7 +28,9 @@ from sqlpair.project.database import (
     seconds,
 )
 
-__all__ = ["DEVELOPMENT", "Backups", "Database", "Settings", "load"]
+__all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
+
+INI = "alembic.ini"
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -75,6 +77,36 @@ class Settings(NamedTuple):
                 return database
         known = ", ".join(database.name for database in self.databases)
         raise UsageError(f"no database is called {name!r}", [f"databases: {known}"])
+
+
+def find() -> Path:
+    """Return the nearest alembic.ini that declares databases, here or above.
+
+    Where there is none, the nearest at all, and else the one that is missing here:
+    ``load`` says what is wrong with it. Raises SettingsError where there is no folder.
+    """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise SettingsError(
+            "the current folder cannot be read",
+            [str(error.strerror)],
+            "Change to the project's folder, or name its alembic.ini with -c.",
+        ) from None
+    found = [
+        path for folder in (here, *here.parents) if (path := folder / INI).is_file()
+    ]
+    declaring = (path for path in found if _declares_databases(path))
+    return next(declaring, (found or [here / INI])[0])
+
+
+def _declares_databases(ini: Path) -> bool:
+    config = ConfigParser(interpolation=None)
+    try:
+        config.read(ini, encoding="utf-8")
+    except (Error, UnicodeDecodeError, OSError):
+        return True  # it cannot be told: ``load`` says why
+    return config.has_option("alembic", "databases")
 
 
 def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -200,7 +232,8 @@ def _parse(ini: Path) -> ConfigParser:
         raise SettingsError(
             f"{ini.name} is not there",
             [f"looked for {ini}"],
-            "Run the command in the project's folder, or name the file with -c.",
+            "Run the command in the project's folder or below it, or name the file"
+            " with -c.",
         )
     config = ConfigParser({"here": str(ini.parent).replace("%", "%%")})
     config.read(ini, encoding="utf-8")

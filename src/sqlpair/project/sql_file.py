@@ -77,7 +77,7 @@ class SqlFile(NamedTuple):
 
     ``text`` is without a byte order mark, its line ends as they are. ``kept`` are its
     statements, or None where they would take much memory. ``left_out`` are those that
-    the engine's own transaction stands for.
+    the engine's own transaction stands for, ``total`` is how many run.
     """
 
     path: Path
@@ -87,6 +87,7 @@ class SqlFile(NamedTuple):
     split: Split
     left_out: tuple[Statement, ...]
     kept: tuple[Statement, ...] | None = None
+    total: int = 0
 
 
 def checksum(data: bytes) -> str:
@@ -107,7 +108,8 @@ def read(path: Path, split: Split) -> SqlFile:
         first = next(split(text) if kept is None else iter(kept), None)
         header = text if first is None else text[: first.offset]
         transactional = not _is_marked(header)
-        left_out = _check(split(text) if kept is None else kept, transactional)
+        all_of_it = _Counted(split(text) if kept is None else kept)
+        left_out = _check(all_of_it, transactional)
     except SqlFileError as fault:
         raise SqlFileError(
             f"{where}:{fault.line}: {fault.what}",
@@ -115,7 +117,23 @@ def read(path: Path, split: Split) -> SqlFile:
             fault.remedy,
             line=fault.line,
         ) from None
-    return SqlFile(path, text, checksum(data), transactional, split, left_out, kept)
+    total = all_of_it.count - len(left_out)
+    return SqlFile(
+        path, text, checksum(data), transactional, split, left_out, kept, total
+    )
+
+
+class _Counted:
+    """An iterable that knows how many have passed."""
+
+    def __init__(self, statements: Iterable[Statement]):
+        self.count = 0
+        self._statements = statements
+
+    def __iter__(self) -> Iterator[Statement]:
+        for statement in self._statements:
+            self.count += 1
+            yield statement
 
 
 def statements(file: SqlFile) -> Iterator[Statement]:

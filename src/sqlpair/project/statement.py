@@ -1,6 +1,6 @@
 """One statement of a SQL file, as an engine's splitter hands it on.
 
-Only the splitters in ``drivers/`` make statements, because only they know how
+Only the splitters in ``databases/`` make statements, because only they know how
 their engine reads text; everybody else reads the role they gave it.
 """
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sqlpair import progress
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.ledger import tables
 from sqlpair.project.branches import Branch
@@ -27,6 +28,7 @@ class Scratch:
         self.branch = branch
         self.session = session
         self.position = 0
+        self.goal = len(branch.migrations)  # how far it will go in the end
         prepare(session, report)
 
     def build(self, position: int) -> None:
@@ -39,8 +41,15 @@ class Scratch:
         pending = self.branch.migrations[self.position : position]
         steps = read([Step(self.branch, item, upgrade=True) for item in pending])
         runner = Runner(self.session)
-        for ready in steps:
-            runner.apply(ready)
+        with progress.task(
+            f"{self.branch.name}: building the schema", self.goal, "migration"
+        ) as building:
+            building.done = self.position
+            for ready in steps:
+                progress.advance()  # of the migrations
+                stem = ready.step.migration.stem
+                with progress.task(stem, ready.file.total, "statement"):
+                    runner.apply(ready)
         self.position = position
 
     def schema(self, position: int) -> Schema:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Table
+from sqlpair import progress
+from sqlpair.databases.interface import Report, Table
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
@@ -56,12 +59,27 @@ class Step(NamedTuple):
         return f"{self.branch.name} {self.migration.stem}"
 
 
-# Called before each step, for who waits.
-Watch = Callable[[Step], None]
+@contextmanager
+def told(step: Step, statements: int, report: Report) -> Iterator[None]:
+    """Say when a step begins, how far it is, and when it ends, for whoever waits."""
+    progress.advance()  # of all steps
+    many = "" if statements == 1 else "s"
+    report(f"{step}: {step.direction} begins, {statements:,} statement{many}")
+    began = time.monotonic()
+    try:
+        with progress.task(str(step), statements, "statement"):
+            yield
+    except BaseException:
+        report(f"{step}: {step.direction} failed after {_elapsed(began)}")
+        raise
+    report(f"{step}: {step.direction} done in {_elapsed(began)}")
 
 
-def unwatched(_step: Step) -> None:
-    """Let nobody watch."""
+def _elapsed(since: float) -> str:
+    milliseconds = round((time.monotonic() - since) * 1000)
+    return (
+        f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    )
 
 
 class Done(NamedTuple):

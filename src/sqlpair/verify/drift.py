@@ -56,6 +56,7 @@ def check(
     """Compare with what the files make up to ``position``."""
     try:
         with scratch.opened(subject.branch, report) as opened:
+            opened.goal = position
             opened.build(position)
             session = opened.session
             driver = driver_of(session.database)

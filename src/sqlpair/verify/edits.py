@@ -33,7 +33,7 @@ class Edit(NamedTuple):
             " after it was applied",
             [self.checksums],
             "Restore the file and put the change in a new migration, or run:"
-            " make repair",
+            " sqlpair repair",
         )
 
     def __str__(self) -> str:

@@ -84,7 +84,8 @@ def _examine(subject: Subject, ignore: Sequence[str], report: Report) -> Found:
             return Untouched(branch, f"is recorded as {head} already")
     live = remaining(subject.schema, ignore)
     count = len(branch.migrations)
-    report(f"{branch.name}: comparing with what the files build at {count} versions")
+    versions = "version" if count == 1 else "versions"
+    report(f"{branch.name}: comparing with what the files build at {count} {versions}")
     missing, common, made = [], [], set[ObjectKey]()
     with scratch.opened(branch, report) as opened:
         bare = opened.schema(0).keys()
@@ -115,6 +116,7 @@ def _unlike(
     report: Report,
 ) -> Unlike:
     with scratch.opened(branch, report) as opened:
+        opened.goal = position
         expected = opened.schema(position)
     theirs = {key for key in live if root(key, live) not in made}
     changes = difference(expected, _without(live, theirs - expected.keys()))

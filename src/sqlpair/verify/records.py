@@ -92,12 +92,12 @@ def expected(settings: Settings, places: Places) -> Iterator[Problem]:
     at = [f"{database}: {_last(place)}" for database, place in places.items()]
     if wanted > now:
         what = f"the code expects version {wanted}, the databases are at {now}"
-        remedy = "Apply what is pending: make migrate"
+        remedy = "Apply what is pending: sqlpair migrate"
     else:
         what = f"{name} is behind: it says version {wanted}, the databases are at {now}"
         remedy = (
-            f"If the deployed code is of version {now}, run make migrate, which writes"
-            f" {version.KEY}={now}."
+            f"If the deployed code is of version {now}, run sqlpair migrate, which"
+            f" writes {version.KEY}={now}."
         )
     evidence = (f"{name}: {version.KEY}={wanted}", *at)
     yield Problem(Kind.VERSIONS, "", what, evidence, remedy)

@@ -23,7 +23,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
+from sqlpair.databases import held
 from sqlpair.databases.embedded.cluster import (
     PATIENCE,
     Answer,
@@ -49,6 +51,16 @@ class Server(NamedTuple):
     binaries: Path
     started: bool
 
+    @property
+    def url(self) -> str:
+        """Its address as a program's configuration takes it; there is no password."""
+        from psycopg2.extensions import parse_dsn
+
+        told = parse_dsn(self.dsn)
+        host, port = quote(told["host"], safe=""), told["port"]
+        name = quote(told["dbname"], safe="")
+        return f"postgresql://{told['user']}@/{name}?host={host}&port={port}"
+
 
 def ignore(_message: str) -> None:
     """Report to nobody."""
@@ -62,10 +74,12 @@ def server(
     report: Callable[[str], None] = ignore,
     create: bool = True,
     database: str = "app",
+    brief: bool = False,
 ) -> Iterator[Server]:
     """The server on ``data``, running at least as long as the block.
 
-    With ``create``, a missing data folder and a missing database are made.
+    With ``create``, a missing data folder and a missing database are made. In a command
+    it runs until that ends (``held``), unless it is for this block alone: ``brief``.
     """
     data = data.resolve()
     if not create and not (data / "PG_VERSION").exists():
@@ -81,6 +95,8 @@ def server(
                 answer = _launch(data, find_binaries(binaries), report)
             # From here on its end is ours to see to, also if the next line fails.
             stack.enter_context(_use(data, report))
+            if not brief:  # a command connects several times
+                held.keep(data, lambda: _use(data, report))
             if create:
                 create_database(answer, database)
         yield Server(answer.dsn(database), data, answer.binaries, started)
@@ -124,7 +140,7 @@ def stop(data: Path, *, report: Callable[[str], None] = ignore) -> bool:
                     f"Stop it by hand: pg_ctl -D '{data}' stop",
                 )
             if not _in_use(data):
-                halt(data, answer, report)
+                halt(data, answer)
                 return True
             if time.monotonic() > deadline:
                 raise LockError(
@@ -167,7 +183,7 @@ def _use(data: Path, report: Callable[[str], None]) -> Iterator[None]:
                 answer = ask(data)
                 kept = answer and answer.run == os.pread(gate, 100, 0)
                 if answer and answer.ours and not kept and not _in_use(data):
-                    halt(data, answer, report)
+                    halt(data, answer)
 
 
 def _in_use(data: Path) -> bool:

@@ -14,7 +14,6 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,9 +178,8 @@ def clients(answer: Answer) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def halt(data: Path, answer: Answer, report: Callable[[str], None]) -> None:
+def halt(data: Path, answer: Answer) -> None:
     """Stop the server that gave ``answer``, and wait until it has gone."""
-    report(f"Stopping PostgreSQL in {data}")
     os.kill(answer.pid, signal.SIGINT)  # fast: sessions are ended, data is written
     deadline = time.monotonic() + PATIENCE
     while pid_file(data):  # the last thing a server removes

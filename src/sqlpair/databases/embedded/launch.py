@@ -55,10 +55,10 @@ def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
     log = _fresh_log(data)
     for leftover in data.parent.glob(f"{data.name}.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+    doing = "Making and starting" if absent else "Starting"
+    report(f"{doing} PostgreSQL {version} in {data}")
     if absent:
-        report(f"Creating a PostgreSQL {version} data folder, {data}")
         _make(data, binaries, account, log)
-    report(f"Starting PostgreSQL {version} in {data}")
     way = runner(account, binaries, data)
     command = [*way.prefix, str(binaries / "postgres"), *_options(data, account)]
     deadline = time.monotonic() + _REMNANT_PATIENCE

@@ -11,14 +11,33 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
 from sqlpair.databases.postgresql import lock_holders
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+    from psycopg2.extensions import connection, cursor
+
+Found = TypeVar("Found")
+
+# https://www.postgresql.org/docs/current/progress-reporting.html
+PROGRESS = """
+SELECT phase,
+       CASE WHEN blocks_total > 0 THEN blocks_done ELSE tuples_done END,
+       CASE WHEN blocks_total > 0 THEN blocks_total ELSE tuples_total END
+FROM pg_catalog.pg_stat_progress_create_index WHERE pid = {pid}
+UNION ALL
+SELECT 'vacuum: ' || phase, heap_blks_scanned, heap_blks_total
+FROM pg_catalog.pg_stat_progress_vacuum WHERE pid = {pid}
+UNION ALL
+SELECT lower(command) || ': ' || phase, heap_blks_scanned, heap_blks_total
+FROM pg_catalog.pg_stat_progress_cluster WHERE pid = {pid}
+UNION ALL
+SELECT lower(command), bytes_processed, bytes_total
+FROM pg_catalog.pg_stat_progress_copy WHERE pid = {pid}
+"""
 
 
 class Watch:
@@ -77,12 +96,29 @@ class Watch:
                     self._noticed = since
                     self._notice(seen)
 
+    def progress(self) -> str:
+        """Say how far the statement is that runs, where the server tells."""
+        if not self.pid:
+            return ""
+
+        def ask(cursor: cursor) -> list[tuple[Any, ...]]:
+            cursor.execute(PROGRESS.format(pid=self.pid))
+            return cursor.fetchall()
+
+        with suppress(psycopg2.Error):
+            for said, done, total in self._ask(ask):
+                return f"{said} {100 * done // total} %" if total else str(said)
+        return ""
+
     def _look(self, pid: int) -> list[str]:
+        return self._ask(lambda cursor: lock_holders.of_process(cursor, pid))
+
+    def _ask(self, look: Callable[[cursor], Found]) -> Found:
         # In a savepoint: an error outside one would end the transaction that holds
         # the lock. Without clearing, the activity is what it was at the first look.
         with self._borrow() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
-                return lock_holders.of_process(cursor, pid)
+                return look(cursor)
             finally:
                 cursor.execute("ROLLBACK TO look; RELEASE look")

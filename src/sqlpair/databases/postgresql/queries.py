@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from sqlpair import progress
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import lock_holders
 from sqlpair.databases.postgresql.blockers import Watch
+from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.failure import (
     LOCK_NOT_AVAILABLE,
     is_lost,
@@ -57,6 +59,7 @@ class Queries:
         self.raw: connection = address.open()
         self.report: Report = lambda _line: None
         self._watch: Watch | None = None
+        self.ear: Ear | None = None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the result of one query, a dict for each row."""
@@ -138,8 +141,9 @@ class Queries:
         are theirs then.
         """
         text = f"{statement.text};{then}" if then else statement.text
+        progress.advance(look=self._look)
         try:
-            with self.raw.cursor() as cursor, self._watched():
+            with self._running(path, statement, statement) as cursor:
                 cursor.execute(text)
                 return cursor.rowcount
         except psycopg2.Error as error:
@@ -154,8 +158,9 @@ class Queries:
         from sqlpair.databases.postgresql import batch
 
         self.execute(batch.BEGIN)
+        progress.advance(len(statements), self._look)
         try:
-            with self.raw.cursor() as cursor, self._watched():
+            with self._running(path, statements[0], statements[-1]) as cursor:
                 cursor.execute(batch.together(statements))
         except psycopg2.Error as error:
             if is_lost(error):
@@ -165,9 +170,23 @@ class Queries:
                     self.database, path, statements[0], error, [which]
                 ) from error
             self.execute(batch.UNDO)
+            progress.advance(-len(statements))
             for statement in statements:
                 self.run_one(statement, path)
         self.execute(f"{batch.END}; {then}")
+
+    @contextmanager
+    def _running(
+        self, path: Path, first: Statement, last: Statement
+    ) -> Iterator[cursor]:
+        hearing: AbstractContextManager[None] = nullcontext()
+        if self.ear is not None:
+            hearing = self.ear.open(path, first, last)
+        with hearing, self.raw.cursor() as cursor, self._watched():
+            yield cursor
+
+    def _look(self) -> str:
+        return self._watch.progress() if self._watch else ""
 
     def retried(self, attempt: Callable[[], object]) -> None:
         """Call ``attempt`` again while it fails for want of a lock."""

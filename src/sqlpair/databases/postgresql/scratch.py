@@ -151,7 +151,9 @@ def _server(database: Database, report: Report, *, shared: bool) -> Iterator[_Se
     report(f"{database.name}: starting a temporary PostgreSQL")
     with (
         temporary.folder(lambda left: embedded.stop(left / "postgres")) as folder,
-        embedded.server(folder / "postgres", binaries=database.binaries) as own,
+        embedded.server(
+            folder / "postgres", binaries=database.binaries, brief=True
+        ) as own,
     ):
         yield _Server(make_dsn(own.dsn, dbname="template1"), temporary=True)
 

@@ -19,12 +19,14 @@ import psycopg2
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import (
+    Notice,
     Report,
     Table,
     UnpreparableError,
     quote,
 )
 from sqlpair.databases.postgresql.connection import Address, parse_address
+from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
 from sqlpair.databases.postgresql.queries import Queries
@@ -192,8 +194,10 @@ class PostgreSQLSession(Queries):
 
     # -- the deployment lock ---------------------------------------------------
 
-    def lock(self, report: Report) -> None:
+    def lock(self, report: Report, notice: Notice | None = None) -> None:
         self.report = report
+        if notice is not None:
+            self.ear = Ear(self.database, lambda: self.raw, notice)
         self.resources.callback(self.deployment_lock.close)
         self.deployment_lock.take(report)
 

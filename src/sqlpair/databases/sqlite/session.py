@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair import signals
+from sqlpair import progress, signals
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import Report, Table, quote
+from sqlpair.databases.interface import Notice, Report, Table, quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
@@ -39,6 +39,7 @@ UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_
 """
 # The last ones, by what they are made of: prove and verify ask again and again.
 _descriptions: dict[tuple[object, ...], Schema] = {}
+STEPS = 1_000_000  # of SQLite's virtual machine, some ten milliseconds
 _CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
 
@@ -81,6 +82,7 @@ class SQLiteSession:
         self.references = References(database)
         self._alembic: Connection | None = None
         self._report: Report = lambda _line: None
+        self._steps = 0  # millions of them, of one statement
 
     def open(self) -> None:
         """Open the file, again if it was open."""
@@ -194,7 +196,11 @@ class SQLiteSession:
 
     # -- the deployment lock ---------------------------------------------------
 
-    def lock(self, report: Report) -> None:
+    def lock(
+        self,
+        report: Report,
+        notice: Notice | None = None,  # noqa: ARG002 - SQLite says nothing
+    ) -> None:
         self._report = report
         self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made
@@ -233,11 +239,31 @@ class SQLiteSession:
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touched = True
+        progress.advance(look=self._look)
         try:
-            for _row in self.raw.execute(statement.text):
-                pass  # a SELECT may fail at any row
+            with self._counted():
+                for _row in self.raw.execute(statement.text):
+                    pass  # a SELECT may fail at any row
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise self.refused(statement, path, error) from error
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the steps of what runs within the block."""
+        self._steps = 0
+        with signals.deferred():  # SQLite would swallow what is raised while it counts
+            self.raw.set_progress_handler(self._step, STEPS)
+            try:
+                yield
+            finally:
+                self.raw.set_progress_handler(None, STEPS)
+
+    def _step(self) -> None:
+        self._steps += 1
+
+    def _look(self) -> str:
+        """Say how much work it was by now; SQLite does not know how much is left."""
+        return f"{self._steps:,} million steps of SQLite's" if self._steps else ""
 
     def refused(
         self, statement: Statement, path: Path, error: sqlite3.Error | sqlite3.Warning

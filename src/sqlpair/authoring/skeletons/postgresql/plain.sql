@@ -11,4 +11,4 @@
 -- * An index on a table with rows: CREATE INDEX CONCURRENTLY, alone in a file whose
 --   header has the line: -- no-transaction
 -- * What is joined, filtered or sorted by has an index; a foreign key says its ON DELETE.
--- make plan says which locks it takes, make prove whether the rollback undoes it.
+-- sqlpair plan says which locks it takes, sqlpair prove whether the rollback undoes it.

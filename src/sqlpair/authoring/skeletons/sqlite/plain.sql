@@ -10,4 +10,4 @@
 --   migration, when the values are there: --template backfill.
 -- * A text column is TEXT. UUID, STRING and DATETIME would turn digits into numbers.
 -- * Whoever writes waits for the whole file, until the deployment has committed.
--- make plan says what it does, make prove whether the rollback undoes it.
+-- sqlpair plan says what it does, sqlpair prove whether the rollback undoes it.
