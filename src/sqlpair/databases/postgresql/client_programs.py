@@ -57,7 +57,7 @@ def find(
     An older one refuses a newer server; a newer one writes what an older server may
     not read back. ``newest`` takes the highest instead.
     """
-    seen = list(_programs(name, database))
+    seen = list(programs(name, database))
     fitting = [program for program in seen if program.major >= at_least]
     if not fitting:
         there = [f"{program.path} is {program.version}" for program in seen]
@@ -71,7 +71,8 @@ def find(
     return choose(fitting, key=lambda program: program.major)
 
 
-def _programs(name: str, database: Database) -> Iterator[Program]:
+def programs(name: str, database: Database) -> Iterator[Program]:
+    """Yield each program ``name`` of this machine that runs; the PATH's is the last."""
     if database.binaries is not None:
         paths = [database.binaries / name]
     else:
@@ -87,6 +88,7 @@ def _programs(name: str, database: Database) -> Iterator[Program]:
             )
         except OSError:  # of another kind of machine
             continue
+        # Debian's wrapper is there without any psql or pg_dump behind it.
         if answer.returncode == 0:
             yield Program(path, answer.stdout.strip())
 
