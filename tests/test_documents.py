@@ -38,6 +38,8 @@ def timeless(text: str) -> list[str]:
         (r"\d+(\.\d)? (ms|s)\b", "DURATION"),
         (r"\S+@\S+(?= +ID)", "USER"),
         (r"\d{4}-\d\d-\d\d", "DAY"),
+        # How SQLite words an error that quotes our own text.
+        (r"(?<=\.sql:)(\d+: )[^'\n]*(?='not dropped)", r"\1SQLITE: "),
     ):
         text = re.sub(pattern, name, text)
     return [" ".join(line.split()) for line in text.splitlines()]
