@@ -138,18 +138,18 @@ def pip(made: Project) -> Path:
 
 
 def test_tests_do_not_begin_where_a_program_is_missing(
-    make: Make, made: Project, tmp_path: Path
+    make: Make, pip: Path, tmp_path: Path
 ) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("sh", "make", "dirname", "paste", "sed"):
         (programs / name).symlink_to(str(shutil.which(name)))
-    (made.root / "test_green.py").write_text("def test_green() -> None: ...\n")
 
     failure = make("test", expect=2, PATH=str(programs))
 
     assert "Programs are missing: git, sqlite3" in failure.stderr
     assert failure.stdout == ""
+    assert not pip.exists()
 
 
 def test_installation_happens_once(make: Make, pip: Path) -> None:
