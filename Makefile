@@ -17,7 +17,7 @@ need = $(if $($(1)),,$(error $(1) is not given: $(2)))
 migrate: $(RUN)  ## Apply every pending migration to both databases
 	@$(BIN)/sqlpair migrate
 
-rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: data may go
+rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: allow data loss
 	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)
 
 version: $(RUN)  ## Say each database's version, and whether all agrees
@@ -77,7 +77,7 @@ plan: $(RUN)  ## Rehearse what is pending, roll it back, and answer the checklis
 	@$(BIN)/sqlpair plan
 
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
-	@$(BIN)/sqlpair prove $(DB)
+	@$(BIN)/sqlpair prove $(if $(SINCE),--since "$(SINCE)") $(if $(ONLY),--only "$(ONLY)") $(DB)
 
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL
@@ -93,6 +93,9 @@ db-stop: $(RUN)  ## Stop it
 test: lint  ## Lint, types and all tests
 	@$(BIN)/pytest -n auto
 
+test-conditions: $(DEV)  ## All tests in other terminals, locales, as another user
+	@tests/conditions.sh
+
 test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
 	@$(BIN)/pytest tests/test_round_trip.py
 
@@ -102,14 +105,18 @@ test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
 test-faults: $(DEV)  ## Kill runs at random moments, run twenty at once: RUNS=200
 	@$(BIN)/pytest -s --kills "$(or $(RUNS),200)" tests/test_faults_counts.py
 
-lint: $(DEV)  ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(DEV)  ## Check style, types, and which room may import which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
+	  && $(BIN)/lint-imports --no-logo --no-cache
 
 format: $(DEV)  ## Format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
 docs: $(DEV)  ## Write what of the docs is generated
 	@$(BIN)/python docs/write.py
+
+walk: $(DEV)  ## Print each module and function that one migration enters, in order
+	@$(BIN)/python docs/walk.py
 
 bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an hour
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
@@ -156,5 +163,5 @@ $(BIN)/python:
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
   adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
-  plan prove psql db-start db-stop test test-migrations test-multi-user test-faults \
-  lint format docs bench clean
+  plan prove psql db-start db-stop test test-conditions test-migrations test-multi-user \
+  test-faults lint format docs walk bench clean

@@ -16,7 +16,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -26,6 +28,7 @@ from sqlpair import cli
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 COMMANDS = ROOT / "docs" / "commands.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DOCUMENTS = (README, *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(
     r"(<!-- (?P<mark>[$!>]) (?P<command>[^\n]+?) -->\n)(?P<text>.*?)(<!-- end -->)",
@@ -36,12 +39,33 @@ BLOCK = re.compile(
 def main() -> None:
     """Write all files."""
     COMMANDS.write_text(commands())
+    ARCHITECTURE.write_text(with_rooms(ARCHITECTURE.read_text()))
     for document in DOCUMENTS:
         if not BLOCK.search(document.read_text()):
             continue
         with tempfile.TemporaryDirectory() as folder:
             project = fresh_copy(Path(folder) / "project")
             document.write_text(filled(document.read_text(), project, os.environ))
+
+
+def with_rooms(text: str) -> str:
+    """Return the architecture page with the rooms of the import contract drawn."""
+    before, mark, rest = text.partition("<!-- rooms -->\n")
+    _, end, after = rest.partition("<!-- end rooms -->")
+    return f"{before}{mark}{rooms()}{end}{after}"
+
+
+def rooms() -> str:
+    """Draw the floors of the import contract in pyproject.toml, as Mermaid."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    (layers,) = (
+        contract["layers"]
+        for contract in settings["importlinter"]["contracts"]
+        if contract["id"] == "rooms"
+    )
+    floors = [" & ".join(floor.split(" | ")) for floor in layers]
+    arrows = [f"  {upper} --> {lower}" for upper, lower in pairwise(floors)]
+    return "\n".join(["```mermaid", "flowchart TD", *arrows, "```", ""])
 
 
 def fresh_copy(root: Path) -> Path:

@@ -23,6 +23,7 @@ import hypothesis
 import psycopg2
 import pytest
 
+from commands import Commands
 from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.interface import driver_of
@@ -41,21 +42,31 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
 # The password in every address a project is given. It may show up nowhere.
 CANARY = "canary-7f3e-password"
-# Nothing of the developer's own databases may reach a test.
+# What runs alembic and sqlpair in processes of their own.
+COMMANDS = Commands()
+# Nothing of the developer's own databases may reach a test, nor of a Git hook, of a
+# make or of a runner that the tests run in.
 FOREIGN = (
-    "DATABASE_URL",
-    "SCRATCH_URL",
-    "TRADES_DB",
-    "SQLITE_PATH",
-    "APP_ENV",
-    "SQLPAIR_DEBUG",
+    *("DATABASE_URL", "SCRATCH_URL", "TRADES_DB", "SQLITE_PATH", "SCHEMA_VERSION"),
+    *("APP_ENV", "BACKUP", "SQLPAIR_DEBUG"),
+    *("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "EDITOR"),
 )
+PREFIXES = ("PG", "GIT_", "GITHUB_", "MAKE", "RUNNER_")
+# A terminal as wide as what the documents show, whatever the tests are started in.
+TERMINAL = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=8, help="how many runs test_faults_counts kills"
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how to have the tests in the same order again."""
+    seed = getattr(terminalreporter.config.option, "randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"the order again: --randomly-seed={seed}")
 
 
 @pytest.fixture
@@ -67,9 +78,20 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(autouse=True, scope="session")
 def clean_environment() -> None:
+    """The one place that decides what of the environment reaches a test.
+
+    Locale, time zone and umask do: what is tested holds in any.
+    """
     for name in [*os.environ]:
-        if name in FOREIGN or name.startswith("PG"):
+        if name in FOREIGN or name.startswith(PREFIXES):
             del os.environ[name]
+    os.environ.update(TERMINAL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def closed_commands() -> Iterator[None]:
+    yield
+    COMMANDS.close()
 
 
 @pytest.fixture(scope="session")
@@ -236,7 +258,7 @@ class Project:
         self, *arguments: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Run Alembic as a person would, and check its exit code."""
-        return self.run("-m", "alembic", *arguments, expect=expect, **environ)
+        return self._checked(self.raw("alembic", *arguments, **environ), expect)
 
     def sqlpair(
         self, *arguments: str, expect: int = 0, within: str = "", **environ: str
@@ -263,8 +285,17 @@ class Project:
     def run(
         self, *arguments: str, expect: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run Python, and check its exit code; there must be no traceback."""
-        return self._checked(self._process(*arguments, **environ), expect)
+        """Run a new Python, and check its exit code; there must be no traceback."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return self._checked(done, expect)
 
     @staticmethod
     def _checked(
@@ -278,21 +309,9 @@ class Project:
         return done
 
     def raw(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run alembic or sqlpair, however it ends."""
-        return self._process("-m", *command, **environ)
-
-    def _process(
-        self, *arguments: str, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run alembic or sqlpair in a process, however it ends."""
+        environ = self.environ | environ
+        return COMMANDS.run(*command, cwd=self.root, env=environ)
 
     def upgrade(self, destination: str = "heads") -> Outcome:
         """Upgrade in this process; raises SqlpairError."""

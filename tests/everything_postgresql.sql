@@ -209,3 +209,21 @@ CREATE VIEW without_schema AS WITH few AS (SELECT id AS n FROM users) SELECT n F
 CREATE VIEW swapped AS SELECT id AS number, number AS id FROM rooms ORDER BY rooms.id, rooms.number;
 CREATE FUNCTION active(who users) RETURNS boolean
     RETURN (who).status IN ('new', 'active');
+
+-- A composite type that got another attribute after it was used in FROM.
+CREATE TYPE claims AS (subject text);
+CREATE FUNCTION claims() RETURNS claims LANGUAGE sql STABLE
+    AS $$ SELECT ROW('ada')::claims $$;
+CREATE TABLE papers (id int PRIMARY KEY, owner text, role text);
+ALTER TABLE papers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_papers ON papers
+    USING (owner = (SELECT subject FROM claims()) AND role <> '');
+CREATE VIEW claimed AS SELECT c.subject AS role FROM claims() c;
+CREATE VIEW claimed_papers AS
+    SELECT p.id, c.subject, row_to_json(c) AS claims FROM papers p, claims() c;
+CREATE FUNCTION claimant() RETURNS text LANGUAGE sql
+    BEGIN ATOMIC SELECT subject FROM claims(); END;
+ALTER TYPE claims ADD ATTRIBUTE role text;
+CREATE OR REPLACE FUNCTION claims() RETURNS claims LANGUAGE sql STABLE
+    AS $$ SELECT ROW('ada', 'owner')::claims $$;
+CREATE VIEW roles AS SELECT role FROM claims();

@@ -19,17 +19,17 @@ CHANGES = {
     "table extra": (
         "",
         "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE)",
-        "table t is there, the migrations do not make it",
+        "table t is not in the migrations",
     ),
     "table in another schema": (
         "CREATE SCHEMA audit",
         "CREATE TABLE audit.t (id int)",
-        "table audit.t is there, the migrations do not make it",
+        "table audit.t is not in the migrations",
     ),
     "table with an odd name": (
         "",
         'CREATE TABLE "My.T" (id int)',
-        'table "My.T" is there, the migrations do not make it',
+        'table "My.T" is not in the migrations',
     ),
     "unlogged": (
         T,
@@ -68,6 +68,22 @@ CHANGES = {
         "table t has storage parameters fillfactor=70, toast.autovacuum_enabled=off, "
         "the migrations say none",
     ),
+    "constraint triggers": (
+        "CREATE TABLE p (id int PRIMARY KEY);"
+        "CREATE TABLE t (p int CONSTRAINT fk REFERENCES p, u int CONSTRAINT uq UNIQUE"
+        " DEFERRABLE)",
+        "ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE p DISABLE TRIGGER ALL",
+        "table p has constraint triggers fk disabled on public.t,"
+        " the migrations say none",
+        "table t has constraint triggers fk disabled, uq disabled,"
+        " the migrations say none",
+    ),
+    "constraint triggers of a partition": (
+        PARTITIONED + "CREATE TABLE o (id int PRIMARY KEY);"
+        "ALTER TABLE p ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES o",
+        "ALTER TABLE p1 DISABLE TRIGGER ALL",
+        "table p1 has constraint triggers fk disabled, the migrations say none",
+    ),
     "inheritance": (
         T + "CREATE TABLE child (id int, a text, b varchar(9))",
         "ALTER TABLE child INHERIT t",
@@ -103,10 +119,67 @@ CHANGES = {
         "DROP TABLE p; CREATE TABLE p (id int, k int) PARTITION BY LIST (id)",
         "table p has partition key LIST (id), the migrations say RANGE (k)",
     ),
+    "index of a constraint, on the partitioned table alone": (
+        PARTITIONED + "ALTER TABLE p ADD CONSTRAINT uq UNIQUE (k)",
+        "ALTER TABLE p DROP CONSTRAINT uq;"
+        "ALTER TABLE ONLY p ADD CONSTRAINT uq UNIQUE (k)",
+        "unique constraint p.uq has index state invalid, the migrations say valid",
+    ),
+    "comment on the index of a constraint": (
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "COMMENT ON INDEX t_pkey IS 'ours'",
+        "primary key t.t_pkey has comment on its index ours, the migrations say none",
+    ),
+    "statistics target of an index": (
+        T + "CREATE INDEX i ON t (id, (lower(a)))",
+        "ALTER INDEX i ALTER COLUMN 2 SET STATISTICS 500",
+        "index i has statistics targets column 2 500, the migrations say none",
+    ),
+    "materialized view without data": (
+        "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a",
+        "REFRESH MATERIALIZED VIEW m WITH NO DATA",
+        "materialized view m is not populated, the migrations say populated",
+    ),
+    "materialized view filled later": (
+        "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a WITH NO DATA",
+        "REFRESH MATERIALIZED VIEW m",
+    ),
+    "comment on the schema public": (
+        "",
+        "COMMENT ON SCHEMA public IS 'ours'",
+        "schema public has comment ours, the migrations say none",
+    ),
+    "schema public made again": ("", "DROP SCHEMA public; CREATE SCHEMA public"),
+    "conversion": (
+        "",
+        "CREATE CONVERSION c FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
+        "conversion c is not in the migrations",
+    ),
+    "transform": (
+        "",
+        "CREATE TRANSFORM FOR int LANGUAGE plpgsql"
+        " (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        "transform integer for plpgsql is not in the migrations",
+    ),
+    "text search parser and template": (
+        "",
+        "CREATE TEXT SEARCH PARSER p (START = prsd_start, GETTOKEN = prsd_nexttoken,"
+        " END = prsd_end, LEXTYPES = prsd_lextype);"
+        "CREATE TEXT SEARCH TEMPLATE t (INIT = dsimple_init, LEXIZE = dsimple_lexize)",
+        "text search parser p is not in the migrations",
+        "text search template t is not in the migrations",
+    ),
+    "aggregate's state size": (
+        "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int4)",
+        "DROP AGGREGATE g (int);"
+        "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int4, SSPACE = 100)",
+        "aggregate g(integer) has aggregation state integer, state size 100,"
+        " transition int4pl, the migrations say state integer, transition int4pl",
+    ),
     "column extra": (
         T,
         "ALTER TABLE t ADD note text",
-        "column t.note is there, the migrations do not make it",
+        "column t.note is not in the migrations",
     ),
     "column missing": (T, "ALTER TABLE t DROP a", "column t.a is missing"),
     "column type": (
@@ -207,7 +280,7 @@ CHANGES = {
     "unique constraint": (
         T,
         "ALTER TABLE t ADD CONSTRAINT one UNIQUE (a)",
-        "unique constraint t.one is there, the migrations do not make it",
+        "unique constraint t.one is not in the migrations",
     ),
     "unique nulls not distinct": (
         T + "ALTER TABLE t ADD CONSTRAINT one UNIQUE (a)",
@@ -271,7 +344,7 @@ CHANGES = {
     "exclusion constraint": (
         "CREATE TABLE t (r int4range)",
         "ALTER TABLE t ADD CONSTRAINT apart EXCLUDE USING gist (r WITH &&)",
-        "exclusion constraint t.apart is there, the migrations do not make it",
+        "exclusion constraint t.apart is not in the migrations",
     ),
     "constraint comment": (
         "CREATE TABLE t (a int CHECK (a > 0))",
@@ -381,7 +454,7 @@ CHANGES = {
     "materialized view's index": (
         T + "CREATE MATERIALIZED VIEW m AS SELECT id FROM t",
         "CREATE INDEX i ON m (id)",
-        "index i is there, the migrations do not make it",
+        "index i is not in the migrations",
     ),
     "sequence missing": (
         "CREATE SEQUENCE s",
@@ -411,7 +484,7 @@ CHANGES = {
     "function overload": (
         "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE FUNCTION f(a text, b int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "function f(text, integer) is there, the migrations do not make it",
+        "function f(text, integer) is not in the migrations",
     ),
     "function arguments": (
         "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -488,7 +561,7 @@ CHANGES = {
         PARTITIONED + TIMES + "CREATE TRIGGER g AFTER UPDATE ON p "
         "FOR EACH ROW EXECUTE FUNCTION touch()",
         "ALTER TABLE p1 DISABLE TRIGGER g",
-        "trigger p1.g is there, the migrations do not make it",
+        "trigger p1.g is not in the migrations",
     ),
     "event trigger": (
         "CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql "
@@ -712,7 +785,7 @@ CHANGES = {
         "RIGHTARG = int, FUNCTION = int4eq, COMMUTATOR = ===, NEGATOR = !==, "
         "RESTRICT = eqsel, JOIN = eqjoinsel, MERGES); CREATE OPERATOR !== "
         "(LEFTARG = int, RIGHTARG = int, FUNCTION = int4ne, NEGATOR = ===)",
-        "operator !== (integer, integer) is there, the migrations do not make it",
+        "operator !== (integer, integer) is not in the migrations",
         "operator === (integer, integer) has commutator "
         "public.===(integer,integer), the migrations say none",
         "operator === (integer, integer) has join estimator eqjoinsel, "
@@ -740,8 +813,8 @@ CHANGES = {
         "FOR TYPE mood USING hash FAMILY g AS FUNCTION 1 hashenum(anyenum)",
         "operator family f using hash has no operators, "
         "the migrations say 1 =(integer,integer)",
-        "operator family g using hash is there, the migrations do not make it",
-        "enum mood is there, the migrations do not make it",
+        "operator family g using hash is not in the migrations",
+        "enum mood is not in the migrations",
         "operator class oc using hash is default, the migrations say not default",
         "operator class oc using hash has family g, the migrations say f",
         "operator class oc using hash has type public.mood, "
@@ -751,8 +824,8 @@ CHANGES = {
         "",
         "CREATE OPERATOR CLASS oc FOR TYPE int USING hash AS OPERATOR 1 =, "
         "FUNCTION 1 hashint4(int)",
-        "operator class oc using hash is there, the migrations do not make it",
-        "operator family oc using hash is there, the migrations do not make it",
+        "operator class oc using hash is not in the migrations",
+        "operator family oc using hash is not in the migrations",
     ),
     "operator family": (
         "CREATE OPERATOR FAMILY f USING hash",
@@ -780,7 +853,7 @@ CHANGES = {
         "the migrations say insert, update, delete, truncate",
         "publication p has tables public.t (a, id) where (id > 1), "
         "the migrations say public.t",
-        "schema s is there, the migrations do not make it",
+        "schema s is not in the migrations",
     ),
     "publication missing": (
         "CREATE PUBLICATION p",
@@ -857,7 +930,7 @@ CHANGES = {
     "access method": (
         "",
         "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler",
-        "access method heap2 is there, the migrations do not make it",
+        "access method heap2 is not in the migrations",
     ),
     "table's access method": (
         T + "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler",
@@ -872,12 +945,12 @@ CHANGES = {
     "language": (
         "",
         "CREATE LANGUAGE mine HANDLER plpgsql_call_handler",
-        "language mine is there, the migrations do not make it",
+        "language mine is not in the migrations",
     ),
     "schema": (
         "",
         "CREATE SCHEMA audit",
-        "schema audit is there, the migrations do not make it",
+        "schema audit is not in the migrations",
     ),
 }  # fmt: skip
 

@@ -13,14 +13,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from unittest import mock
 
 import psycopg2
 import pytest
 
 from conftest import Project
-from sqlpair.backup import backup, directory, manifest
+from faults import dying
+from saving import child, drop_kept, fill, left, make, running
+from sqlpair.backup import backup, directory, manifest, restore
 from sqlpair.databases.postgresql import client_programs
-from sqlpair.databases.sqlite.dump import check_dump, transfer
+from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.sqlite.dump import transfer
+from sqlpair.databases.sqlite.proof import check
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import BackupError, LockError, SettingsError
 
 WRITER = """
@@ -37,23 +43,8 @@ while True:
 @pytest.fixture
 def filled(project: Project) -> Project:
     """One migration and some rows on each database; SQLite in WAL mode."""
-    project.add("postgres", "001_users", "CREATE TABLE users (id int PRIMARY KEY);\n")
-    project.add("sqlite", "002_trades", "CREATE TABLE trades (id int PRIMARY KEY);\n")
-    project.upgrade()
-    project.lite("PRAGMA journal_mode = WAL")
-    project.pg("INSERT INTO users SELECT generate_series(1, 100)")
-    project.lite("INSERT INTO trades VALUES (1), (2), (3)")
+    fill(project)
     return project
-
-
-def make(project: Project) -> Path:
-    return backup.backup(project.settings, lambda _line: None)
-
-
-def left(project: Project) -> list[str]:
-    """Everything that is in the folder of backups."""
-    folder = project.settings.backups.folder
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def looks_whole(project: Project) -> list[str]:
@@ -67,36 +58,6 @@ def locked_table(project: Project) -> Iterator[None]:
     with closing(raw), raw.cursor() as cursor:
         cursor.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         yield
-
-
-@contextmanager
-def running(project: Project, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """A backup in a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", RUN],
-        cwd=project.root,
-        env=project.environ | environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-RUN = """
-import sys
-from pathlib import Path
-from sqlpair import backup, settings
-from sqlpair.errors import SqlpairError
-try:
-    backup.backup(settings.load(Path("alembic.ini")), print)
-except SqlpairError as error:
-    sys.exit(str(error))
-"""
 
 
 def children(pid: int) -> list[int]:
@@ -141,7 +102,14 @@ def test_backup_holds_both_databases_and_says_where_they_were(
         ["postgres_001"],
         ["sqlite_002"],
     ]
-    assert [entry["applied"] for entry in said["databases"]] == [[1], [2]]
+    assert said["project"] == filled.root.name
+    assert said["interrupted"] == ""
+    for entry, number in zip(said["databases"], (1, 2), strict=True):
+        (row,) = entry["applied"]
+        file = filled.root / "sql" / entry["name"] / f"{row['name']}.sql"
+        assert row["number"] == number
+        assert row["checksum"] == manifest.checksum(file)
+    assert [entry["proven"] for entry in said["databases"]] == ["schema", "rows"]
     assert said["databases"][0]["tool"].startswith("pg_dump (PostgreSQL)")
     for entry in said["databases"]:
         assert (folder / entry["file"]).stat().st_size == entry["size"] > 0
@@ -220,17 +188,28 @@ def test_wal_database_is_backed_up_whole_while_a_writer_commits(
     assert list(folder.glob("sqlite.db-*")) == []
 
 
-def test_progress_tells_bytes_of_each_database(filled: Project) -> None:
-    seen: list[tuple[str, int, int | None]] = []
+def test_progress_goes_up_to_a_total_that_is_known_from_the_start(
+    filled: Project,
+) -> None:
+    filled.pg("INSERT INTO users SELECT generate_series(101, 300000)")
+    filled.lite("CREATE TABLE ballast (bytes BLOB)")
+    filled.lite("INSERT INTO ballast VALUES (randomblob(4000000))")
+    filled.configure("alembic", backup_proof="always")
+    seen: dict[str, list[tuple[int, int | None]]] = {}
 
-    folder = backup.backup(
-        filled.settings, lambda _line: None, lambda *step: seen.append(step)
-    )
+    def show(what: str, done: int, total: int | None) -> None:
+        seen.setdefault(what, []).append((done, total))
 
-    last = {name: (done, total) for name, done, total in seen}
-    assert last["postgres"] == ((folder / "postgres.dump").stat().st_size, None)
-    size = (folder / "sqlite.db").stat().st_size
-    assert last["sqlite"] == (size, size)
+    folder = backup.backup(filled.settings, lambda _line: None, show)
+    restore.restore(filled.settings, str(folder), lambda _line: None, show)
+
+    assert {*seen} == {"postgres", "postgres: trial restore", "sqlite"}
+    for steps in seen.values():
+        assert all(total for _, total in steps)
+        assert all(done <= (total or 0) for done, total in steps)
+        done, total = steps[-1]
+        assert done == total
+    drop_kept(filled)
 
 
 @pytest.mark.parametrize("found", ["missing", "older"])
@@ -280,7 +259,7 @@ def backup_on_full_disk(project: Project) -> str:
     done = subprocess.run(
         [
             *(namespace if can == 0 else ()),
-            *("sh", "-c", script, "sh", sys.executable, "-c", RUN),
+            *("sh", "-c", script, "sh", *child()),
         ],
         cwd=project.root,
         env=project.environ,
@@ -340,7 +319,7 @@ def test_sqlite_copy_is_stopped_at_the_deadline(filled: Project) -> None:
     shown: list[tuple[int, int | None]] = []
 
     with pytest.raises(BackupError, match="did not end in time"):
-        check_dump(database, copy, "", time.monotonic() - 1)
+        check(database, copy, time.monotonic() - 1)
     with (
         closing(sqlite3.connect(filled.file)) as source,
         closing(sqlite3.connect(copy)) as target,
@@ -680,4 +659,59 @@ def test_two_backups_at_once_in_one_folder_are_refused(filled: Project) -> None:
     with directory.working(folder), pytest.raises(LockError, match="at work"):
         make(filled)
 
+    assert left(filled) == []
+
+
+def test_backup_of_a_half_done_deployment_says_so_in_its_manifest(
+    filled: Project,
+) -> None:
+    filled.add("postgres", "003_t3", "CREATE TABLE t3 (id int);\n")
+    filled.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    # As on a server with max_prepared_transactions = 0, where PostgreSQL commits first.
+    with mock.patch.object(PostgreSQLSession, "prepare", return_value=False):
+        dying(filled, PostgreSQLSession, "commit", "after")
+    assert filled.applied("postgres") == ["001_users", "003_t3"]
+    assert filled.applied("sqlite") == ["002_trades"]
+
+    done = filled.sqlpair("backup")
+
+    folder = Path(done.stdout.splitlines()[-1])
+    said = json.loads((folder / "manifest.json").read_text())["interrupted"]
+    assert "has reached postgres, but not sqlite" in said
+    assert "has reached postgres, but not sqlite" in done.stderr
+    asked = filled.sqlpair("restore", folder.name, expect=2)
+    assert "has reached postgres, but not sqlite" in asked.stderr
+    filled.upgrade()
+    assert manifest.read(make(filled)).interrupted == ""
+
+
+def test_backup_resolves_a_deployment_in_doubt_first(filled: Project) -> None:
+    filled.add("postgres", "003_t3", "CREATE TABLE t3 (id int);\n")
+    filled.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    dying(filled, SQLiteSession, "commit", "after")
+    assert filled.applied("postgres") == ["001_users"]
+
+    said = manifest.read(make(filled))
+
+    assert said.interrupted == ""
+    assert said.schema_version == 4
+    assert filled.applied("postgres") == ["001_users", "003_t3"]
+
+
+def test_failing_copy_stops_the_others(filled: Project) -> None:
+    filled.configure("sqlite", lock_timeout="0.3")
+    filled.lite("PRAGMA journal_mode = DELETE")
+
+    def damage(line: str) -> None:
+        if line == "Backing up sqlite":
+            with filled.file.open("r+b") as file:
+                file.write(bytes(4096))
+
+    began = time.monotonic()
+    with locked_table(filled), pytest.raises(BackupError, match="sqlite"):
+        backup.backup(filled.settings, damage)
+
+    assert (
+        time.monotonic() - began < 60
+    )  # pg_dump waits for as long as the lock is held
     assert left(filled) == []

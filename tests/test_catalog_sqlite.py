@@ -43,17 +43,17 @@ CHANGES = {
     "table extra": (
         "",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE)",
-        "table t is there, the migrations do not make it",
+        "table t is not in the migrations",
     ),
     "table with an odd name": (
         "",
         'CREATE TABLE "My T" (id)',
-        'table "My T" is there, the migrations do not make it',
+        'table "My T" is not in the migrations',
     ),
     "column extra": (
         "CREATE TABLE trades (id)",
         "ALTER TABLE trades ADD note TEXT",
-        "column trades.note is there, the migrations do not make it",
+        "column trades.note is not in the migrations",
     ),
     "column missing": (T, "ALTER TABLE t DROP b", "column t.b is missing"),
     "view missing": (
@@ -84,7 +84,7 @@ CHANGES = {
     "trigger on a view": (
         T + "CREATE VIEW v AS SELECT a FROM t",
         "CREATE TRIGGER g INSTEAD OF INSERT ON v BEGIN SELECT 1; END",
-        "trigger v.g is there, the migrations do not make it",
+        "trigger v.g is not in the migrations",
     ),
     "virtual table": (
         "CREATE VIRTUAL TABLE f USING fts5(a)",
@@ -99,7 +99,7 @@ CHANGES = {
     "virtual table extra": (
         "",
         "CREATE VIRTUAL TABLE f USING rtree(id, low, high)",
-        "virtual table f is there, the migrations do not make it",
+        "virtual table f is not in the migrations",
     ),
     "index missing": (
         T + "CREATE INDEX idx_x ON t (a)",
@@ -206,7 +206,7 @@ TABLES = {
         "(strategyName TEXT)",
         "(strategyname TEXT)",
         "column t.strategyName is missing",
-        "column t.strategyname is there, the migrations do not make it",
+        "column t.strategyname is not in the migrations",
     ),
     "primary key missing": (
         "(a TEXT PRIMARY KEY)",
@@ -237,12 +237,12 @@ TABLES = {
     "unique constraint": (
         "(a, b)",
         "(a, b, CONSTRAINT one UNIQUE (a, b))",
-        "unique constraint t(a, b) is there, the migrations do not make it",
+        "unique constraint t(a, b) is not in the migrations",
     ),
     "unique constraint's collation": (
         "(a UNIQUE)",
         "(a, UNIQUE (a COLLATE NOCASE))",
-        "unique constraint t(a collate nocase) is there, the migrations do not make it",
+        "unique constraint t(a collate nocase) is not in the migrations",
         "unique constraint t(a) is missing",
     ),
     "unique conflict action": (
@@ -253,18 +253,18 @@ TABLES = {
     "foreign key": (
         "(a)",
         "(a REFERENCES p)",
-        "foreign key t(a) to p(id) is there, the migrations do not make it",
+        "foreign key t(a) to p(id) is not in the migrations",
     ),
     "foreign key to nowhere": (
         "(a)",
         "(a REFERENCES nowhere)",
-        "foreign key t(a) to nowhere is there, the migrations do not make it",
+        "foreign key t(a) to nowhere is not in the migrations",
     ),
     "foreign key to another column": (
         "(a REFERENCES p)",
         "(a REFERENCES p (other))",
         "foreign key t(a) to p(id) is missing",
-        "foreign key t(a) to p(other) is there, the migrations do not make it",
+        "foreign key t(a) to p(other) is not in the migrations",
     ),
     "foreign key actions": (
         "(a REFERENCES p ON DELETE CASCADE)",

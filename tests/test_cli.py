@@ -12,25 +12,19 @@ from pathlib import Path
 import click
 import pytest
 
-from conftest import Project
+from conftest import COMMANDS, Project
 from sqlpair import cli
 
 # To a migrate of SQLite alone, in a pipe.
 NEEDLESS = {
-    *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "sqlglot", "typer"),
+    *("alembic", "psycopg2", "pydantic", "rich", "sqlalchemy", "typer"),
     *("asyncio", "importlib.metadata", "shutil", "ssl", "urllib.request"),
     *("sqlpair.backup.backup", "sqlpair.cli.status", "sqlpair.databases.postgresql"),
 }
 
 
 def sqlpair(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sqlpair", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return COMMANDS.run("sqlpair", *arguments, cwd=folder, env=os.environ)
 
 
 def test_help_names_every_command_in_its_section(tmp_path: Path) -> None:

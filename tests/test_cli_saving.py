@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import Project, connected
+from saving import drop_kept, fill
 
 
 @pytest.fixture
-def filled(project: Project) -> Project:
-    """One migration and a row on each database."""
-    project.add("postgres", "001_users", "CREATE TABLE users (id int PRIMARY KEY);\n")
-    project.add("sqlite", "002_trades", "CREATE TABLE trades (id int PRIMARY KEY);\n")
-    project.upgrade()
-    project.pg("INSERT INTO users VALUES (1)")
-    project.lite("INSERT INTO trades VALUES (1)")
-    return project
+def filled(project: Project) -> Iterator[Project]:
+    """One migration and some rows on each database."""
+    fill(project)
+    yield project
+    drop_kept(project)
 
 
 def test_backup_says_what_was_saved_and_where(filled: Project) -> None:
@@ -48,12 +49,13 @@ def test_restore_says_what_it_kept_and_how_to_remove_it(filled: Project) -> None
 
     done = filled.sqlpair("restore", "--yes", folder)
 
-    assert filled.pg("SELECT count(*) FROM users") == [(1,)]
-    assert filled.lite("SELECT count(*) FROM trades") == [(1,)]
+    assert filled.pg("SELECT count(*) FROM users") == [(100,)]
+    assert filled.lite("SELECT count(*) FROM trades") == [(3,)]
     *said, drop, remove = [line.strip() for line in done.stdout.splitlines()]
     assert said[0].startswith("Restored: postgres and sqlite, schema version 2")
     assert drop.startswith("DROP DATABASE ")
-    assert remove.startswith("rm '")
+    (old,) = filled.file.parent.glob("*.before-*")
+    assert shlex.split(remove) == ["rm", str(old)]
     with connected(filled.dsn) as execute:
         execute(drop)
 
@@ -67,3 +69,20 @@ def test_unknown_backup_exits_with_two_and_lists_those_there_are(
 
     assert "there is no backup 'nonsense'" in done.stderr
     assert f"{folder.name}: version 2" in done.stderr
+
+
+def test_hint_to_remove_the_kept_file_can_be_pasted_whatever_the_folder_is_called(
+    filled: Project,
+) -> None:
+    folder = filled.root / "it's $HOME; here"
+    folder.mkdir()
+    filled.file.rename(folder / "local.db")
+    filled.environ["SQLITE_PATH"] = str(folder / "local.db")
+    saved = filled.sqlpair("backup").stdout.splitlines()[-1]
+
+    done = filled.sqlpair("restore", "--yes", saved)
+
+    (old,) = folder.glob("*.before-*")
+    subprocess.run(done.stdout.splitlines()[-1], shell=True, check=True)
+    assert not old.exists()
+    assert (folder / "local.db").exists()

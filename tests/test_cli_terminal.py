@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import Project
+from conftest import Project, connected
 from sqlpair.verify import verify
 
 
@@ -286,3 +286,15 @@ def test_verify_tells_how_far_it_is_with_references(project, terminal) -> None:
     verify(project.settings, print, ("sqlite",), lambda *far: told.append(far))
 
     assert told[-1] == ("sqlite.t2.id -> postgres.t1.id", 3, 3)
+
+
+def test_backup_that_waits_shows_each_second_that_it_is_still_there(
+    project: Project, terminal: type[Terminal]
+) -> None:
+    terminal("migrate").end()
+    with connected(project.dsn) as hold:
+        hold("BEGIN; LOCK TABLE t1 IN ACCESS EXCLUSIVE MODE")
+        command = terminal("backup", columns=200)
+        for second in ("0:01", "0:02"):
+            command.wait_for(second)
+    assert command.end() == 0

@@ -89,7 +89,7 @@ def test_downgrade_that_loses_data_is_refused_with_the_counts(
     prefix = "" if database == "sqlite" else "public."
     said = sorted(line.replace(prefix, "") for line in failure.value.evidence)
     assert said == [f"{database}: {line}" for line in expected]
-    assert "LOSS=1" in failure.value.remedy
+    assert "--allow-data-loss" in failure.value.remedy
     assert project.applied(database) == ["001_base", "002_next"]
     assert project.tables(database) == {"item", "part", "other"}
     assert run(project, database, "SELECT count(note) FROM item") == [(2,)]
@@ -266,7 +266,7 @@ def test_replace_that_deletes_a_row_is_noticed(project: Project) -> None:
     project.upgrade()
     project.lite("INSERT INTO u VALUES (1, 'a'), (2, 'b')")
 
-    with pytest.raises(DataLossError, match="1 row"):
+    with pytest.raises(DataLossError, match="2 rows"):
         project.downgrade("-1")
 
 
@@ -311,7 +311,7 @@ UNNAMED = {
         "",
         "DO $$ BEGIN EXECUTE 'ALTER TABLE it' || 'em ALTER note TYPE integer"
         " USING length(nullif(note, $q$a$q$))'; END $$;",
-        ["1 value of public.item.note"],
+        ["2 values of public.item.note"],
     ),
     "dynamic rebuild": (
         "",
@@ -595,7 +595,7 @@ def test_downgrade_that_touches_no_rows_runs_once(
     [
         (
             "",
-            "DELETE FROM part; INSERT INTO part VALUES (10, 1), (11, 1), (13, 3);",
+            "DELETE FROM part; INSERT INTO part VALUES (10, 1), (12, 2), (11, 1);",
         ),
         (
             "",
@@ -795,3 +795,31 @@ def test_a_downgrade_that_locks_the_catalog_does_not_wait_for_itself(
         project.downgrade("-1")
 
     assert project.pg("SELECT count(*) FROM part") == [(3,)]
+
+
+def test_a_rollback_without_a_statement_says_what_it_leaves(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_made", "CREATE TABLE made (id int);", "-- nothing\n")
+    project.add(database, "002_none", "-- nothing\n", "-- nothing\n")
+    project.upgrade()
+
+    told = project.sqlpair("rollback", "--to", "0").stderr
+
+    assert f"{database} 001_made" in told
+    assert "001_made_rollback.sql has no statement" in told
+    assert "002_none" not in told.replace("002_none  ", "")
+    assert project.tables(database) == {"made"}
+    log = (project.root / "logs" / "migration.log").read_text()
+    assert "001_made_rollback.sql has no statement" in log
+
+
+def test_alembic_says_what_a_rollback_without_a_statement_leaves(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_made", "CREATE TABLE made (id int);", "-- nothing\n")
+    project.upgrade()
+
+    told = project.alembic("downgrade", f"{database}@-1")
+
+    assert "001_made_rollback.sql has no statement" in told.stderr

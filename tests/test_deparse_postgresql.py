@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sqlpair.databases.postgresql.column_aliases import trimmed
 from sqlpair.databases.postgresql.deparse import canonical, split
 from sqlpair.databases.postgresql.viewdef import unqualified
 
@@ -73,6 +74,60 @@ KEPT = [
     "VALUES (1), (2);",
     " SELECT n FROM few;",
 ]
+
+
+# A FROM clause before and after the type that s.f() returns got another column.
+ALIASES = [
+    (" SELECT a FROM s.f() x(a);", " SELECT a FROM s.f() x(a, b);"),
+    (
+        " SELECT a AS b FROM s.f('f() x(a)') f(a);",
+        " SELECT a AS b FROM s.f('f() x(a)') f(a, b);",
+    ),
+    (
+        " SELECT x.a, t.b FROM t, s.f(1) x(a)",
+        " SELECT x.a, t.b FROM t, s.f(1) x(a, b, c)",
+    ),
+    ("(b = (SELECT f.a FROM s.f() f(a)))", "(b = (SELECT f.a FROM s.f() f(a, b)))"),
+    (
+        " SELECT x.*::s.t AS x FROM s.f() x(a);",
+        " SELECT x.*::s.t AS x FROM s.f() x(a, b);",
+    ),
+    (
+        " SELECT 1 FROM s.f() x(a), s.f() y(a)",
+        " SELECT 1 FROM s.f() x(a, b), s.f() y(a, b)",
+    ),
+    (
+        '("B" = (SELECT x."A" FROM s.f() x("A")))',
+        '("B" = (SELECT x."A" FROM s.f() x("A", "B")))',
+    ),
+]
+
+# Where the last column is meant, or may be; and what is no such list.
+IN_USE = [
+    " SELECT b FROM s.f() x(a, b);",
+    " SELECT lower(b) FROM s.f() x(a, b);",
+    " SELECT a FROM s.f() x(a, b) ORDER BY b;",
+    "(SELECT x.b FROM s.f() x(a, b))",
+    "(SELECT f.a FROM s.f() f(a, b) WHERE (EXISTS (SELECT 1 WHERE f.b)))",
+    " SELECT a FROM s.g() x(a, b);",
+    " SELECT n, a FROM s.f() WITH ORDINALITY x(a, n, ordinality);",
+    " SELECT g FROM ROWS FROM(s.f(), g(1)) r(a, g, b);",
+    " SELECT a FROM s.f() AS (a integer, b text);",
+    "s.f() x(a, 10)",
+    "s.f() x(",
+]
+
+
+@pytest.mark.parametrize(("before", "after"), ALIASES)
+def test_a_column_that_a_function_got_later_is_not_in_the_text(
+    before: str, after: str
+) -> None:
+    assert trimmed(before, {"s.f"}) == trimmed(after, {"s.f"})
+
+
+@pytest.mark.parametrize("text", IN_USE)
+def test_a_column_alias_that_is_referred_to_is_kept(text: str) -> None:
+    assert trimmed(text, {"s.f"}) == text
 
 
 @pytest.mark.parametrize(("first", "restored"), RESTORED)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from faults import forked
 from sqlpair.errors import SettingsError
 from sqlpair.project import dotenv
 
@@ -254,15 +255,19 @@ def test_a_killed_writer_leaves_the_old_file_or_the_new(env: Path) -> None:
     def is_being_written() -> bool:
         return env.stat().st_size != len(old) or [*env.parent.iterdir()] != [env]
 
-    for attempt in range(15):
-        child = in_a_child("while True:\n    write('3')\n    write('2')", env)
-        while not is_being_written():
-            assert child.poll() is None
-        time.sleep(attempt / 1000)
-        child.kill()
-        child.communicate()
+    def write() -> None:
+        while True:
+            dotenv.write_value(env, "V", "3")
+            dotenv.write_value(env, "V", "2")
 
-        assert child.returncode == -signal.SIGKILL
+    for attempt in range(15):
+        child = forked(write)
+        while not is_being_written():
+            assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        time.sleep(attempt / 1000)
+        os.kill(child, signal.SIGKILL)
+
+        assert os.waitpid(child, 0) == (child, signal.SIGKILL)
         whole = env.read_text() in (old, new)  # not in the assert: it is 8 MB
         assert whole, f"half a file after kill {attempt}"
         for left_behind in env.parent.glob(".env.*.tmp"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pip
 import pytest
 import yaml
 
@@ -236,7 +238,9 @@ def test_the_workflow_installs_and_calls_the_action(tmp_path: Path) -> None:
     assert given <= read(ACTION / "action.yml")["inputs"].keys()
     assert os.access(ACTION / "report.sh", os.X_OK)
     # Into an environment of its own, without the packages that it depends on.
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
+    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    shutil.copytree(Path(pip.__file__).parent, packages / "pip")
     environ = os.environ | {"PIP_NO_DEPS": "1"}
     environ["PATH"] = f"{tmp_path / 'venv' / 'bin'}:{environ['PATH']}"
     done = subprocess.run(

@@ -166,7 +166,8 @@ def test_a_rollback_that_would_fail_is_told(
         ("DELETE FROM t WHERE id <= 20;", [("rows", "t", 20)]),
         ("UPDATE t SET b = NULL WHERE id <= 9;", [("values", "t.b", 9)]),
         ("TRUNCATE t;", [("rows", "t", 50)]),
-        ("UPDATE t SET b = 'y' WHERE id <= 9;", []),
+        ("UPDATE t SET b = 'y' WHERE id <= 9;", [("values", "t.b", 9)]),
+        ("UPDATE t SET b = b WHERE id <= 9;", []),
     ],
 )
 def test_rows_and_values_that_a_rollback_takes_from_what_stays_are_told(
@@ -182,6 +183,63 @@ def test_rows_that_a_rollback_takes_from_sqlite_are_told(applied: Project) -> No
     step = one(applied, "SELECT 1;\n", "DELETE FROM s WHERE id = 1;", "sqlite")
 
     assert [tuple(loss) for loss in step.undo.losses] == [("rows", "s", 1)]
+
+
+@pytest.mark.parametrize(
+    ("database", "up", "lost"),
+    [
+        ("postgres", "DELETE FROM t WHERE id <= 20;", [("rows", "t", 20)]),
+        ("postgres", "TRUNCATE t;", [("rows", "t", 50)]),
+        (
+            "postgres",
+            "WITH gone AS (DELETE FROM t WHERE id <= 3 RETURNING id)"
+            " SELECT count(*) FROM gone;",
+            [("rows", "t", 3)],
+        ),
+        ("postgres", "UPDATE t SET b = NULL WHERE id <= 9;", [("values", "t.b", 9)]),
+        ("postgres", "ALTER TABLE t DROP COLUMN b;", [("column", "t.b", 50)]),
+        ("postgres", "DO $$ BEGIN DELETE FROM t; END $$;", [("rows", "t", 50)]),
+        ("postgres", "CREATE TABLE n (i int); DELETE FROM n;", []),
+        ("postgres", "UPDATE t SET b = 'y';", []),
+        ("sqlite", "DELETE FROM s WHERE id = 1;", [("rows", "s", 1)]),
+        ("sqlite", "DROP TABLE s;", [("table", "s", 2)]),
+        (
+            "sqlite",
+            "CREATE TABLE n (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);"
+            " INSERT INTO n SELECT * FROM s WHERE id = 1; DROP TABLE s;"
+            " ALTER TABLE n RENAME TO s;",
+            [("rows", "s", 1)],
+        ),
+    ],
+)
+def test_what_a_migration_deletes_is_told(
+    applied: Project, database: str, up: str, lost: list[tuple[str, str, int]]
+) -> None:
+    step = one(applied, up, "SELECT 1;\n", database)
+
+    assert step.reason == ""
+    assert [tuple(loss) for loss in step.losses] == lost
+    assert applied.pg("SELECT count(*), count(b) FROM t") == [(50, 50)]
+
+
+def test_counting_what_is_deleted_leaves_locks_and_rows_as_they_are_told(
+    applied: Project,
+) -> None:
+    step = one(applied, "DELETE FROM t WHERE id <= 20;\nSELECT 1;\n")
+
+    assert [observed.rows for observed in step.statements] == [20, None]
+    locks = [[lock.mode for lock in observed.locks] for observed in step.statements]
+    assert locks == [["ROW EXCLUSIVE"], []]
+
+
+def test_the_checklist_says_what_is_deleted(applied: Project) -> None:
+    applied.add("postgres", "003_new", "TRUNCATE t;\n", "SELECT 1;\n")
+
+    found = rehearse(applied.settings, nobody)
+    answers = {a.question: a for a in checklist(applied.settings, found, nobody)}
+
+    assert answers["breaks"].good is None
+    assert answers["breaks"].answer == "postgres 003_new deletes 50 rows of t"
 
 
 def test_a_rollback_that_does_not_lead_back_is_told(applied: Project) -> None:
@@ -476,9 +534,9 @@ def test_the_command_tells_it_all(applied: Project) -> None:
 
     assert "1. postgres 003_c" in printed
     assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in printed
-    assert "changes: column t.c is there, before it was not" in printed
+    assert "changes: column t.c was added" in printed
     assert "rollback loses: column t.c, now 50 values" in printed
-    assert re.search(r"postgres: t was under ACCESS EXCLUSIVE for \d+ ms", printed)
+    assert re.search(r"postgres: t was under ACCESS EXCLUSIVE for [\d.]+ m?s", printed)
     assert re.search(r"breaks +yes", printed)
 
 

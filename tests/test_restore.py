@@ -11,29 +11,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from conftest import Project, connected
+from saving import (
+    bring_back,
+    databases,
+    drop_kept,
+    fill,
+    live_name,
+    make,
+    quiet,
+    running,
+    stop_at,
+)
 from sqlpair.backup import backup, manifest, restore
-from sqlpair.backup.restore import Restored
 from sqlpair.databases.postgresql.dump import only_odd_setting
 from sqlpair.errors import BackupError, ConnectError, LockError, UsageError
 
-RUN = """
-import sys
-from pathlib import Path
-from sqlpair import restore, settings
-from sqlpair.drivers.postgresql.dump import only_odd_setting
-from sqlpair.errors import SqlpairError
-try:
-    restore.restore(settings.load(Path("alembic.ini")), sys.argv[1], print)
-except SqlpairError as error:
-    sys.exit(str(error))
-"""
 Content = tuple[list[tuple[object, ...]], ...]
 
 
@@ -41,36 +40,9 @@ Content = tuple[list[tuple[object, ...]], ...]
 def filled(project: Project) -> Iterator[Project]:
     """One migration and some rows on each database; SQLite in WAL mode."""
     (project.root / ".env").write_text("SCHEMA_VERSION=0  # kept\n")
-    project.add("postgres", "001_users", "CREATE TABLE users (id int PRIMARY KEY);\n")
-    project.add("sqlite", "002_trades", "CREATE TABLE trades (id int PRIMARY KEY);\n")
-    project.upgrade()
-    project.lite("PRAGMA journal_mode = WAL")
-    project.pg("INSERT INTO users SELECT generate_series(1, 100)")
-    project.lite("INSERT INTO trades VALUES (1), (2), (3)")
+    fill(project)
     yield project
-    # The kept databases are no test's own: the fixture that made the server's
-    # databases knows nothing of them.
-    name = live_name(project)
-    with connected(project.dsn.replace(f"dbname={name}", "dbname=postgres")) as pg:
-        for (other,) in pg("SELECT datname FROM pg_database"):
-            if other.startswith(f"{name}_"):
-                pg(f'DROP DATABASE "{other}" WITH (FORCE)')
-
-
-def live_name(project: Project) -> str:
-    return dict(word.split("=", 1) for word in project.dsn.split())["dbname"]
-
-
-def quiet(_line: str) -> None:
-    pass
-
-
-def make(project: Project) -> Path:
-    return backup.backup(project.settings, quiet)
-
-
-def bring_back(project: Project, folder: Path | str) -> Restored:
-    return restore.restore(project.settings, str(folder), quiet)
+    drop_kept(project)
 
 
 def go_on(project: Project) -> None:
@@ -89,19 +61,6 @@ def content(project: Project) -> Content:
         [(project.heads("postgres"), project.applied("postgres"))],
         [(project.heads("sqlite"), project.applied("sqlite"))],
     )
-
-
-def databases(project: Project) -> list[str]:
-    """Databases on the server that are the live one or were made from it."""
-    name = live_name(project)
-    found = project.pg("SELECT datname FROM pg_database ORDER BY datname")
-    return [row[0] for row in found if row[0] == name or row[0].startswith(f"{name}_")]
-
-
-def files(project: Project) -> set[str]:
-    """What lies in state/, but for lock files."""
-    found = [*project.file.parent.iterdir()]
-    return {path.name for path in found if path.suffix != ".lock"}
 
 
 def untouched(project: Project) -> None:
@@ -214,7 +173,7 @@ def test_manifest_altered_to_another_format_counts_as_altered(
 ) -> None:
     folder = make(filled)
     path = folder / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 3'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 4'))
 
     with pytest.raises(BackupError, match="not what was written"):
         bring_back(filled, folder)
@@ -234,15 +193,15 @@ def reword(folder: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"sqlite.db"', '"../../local.db"', "no name of a dump"),
-        ('"sqlite.db"', '"/etc/passwd"', "no name of a dump"),
+        ('"sqlite.db"', '"../../local.db"', "not a valid name of a dump"),
+        ('"sqlite.db"', '"/etc/passwd"', "not a valid name of a dump"),
         ('"name": "sqlite"', '"name": "other"', "other databases"),
         ('"driver": "sqlite"', '"driver": "postgresql"', "other databases"),
         ('"development"', '"production"', "the backup is of production"),
-        ('"format": 1', '"format": 2', "of format 2"),
+        ('"format": 2', '"format": 3', "of format 3"),
         ('"schema_version": 2', '"schema_version": "2"', "schema_version is '2'"),
         ("sqlite_002", "sqlite_009", "not where the manifest says"),
-        ("    2\n", "    2, 4\n", "not where the manifest says"),
+        ('"number": 2', '"number": 4', "ahead of this checkout"),
     ],
 )
 def test_manifest_that_says_something_else_is_refused(
@@ -539,23 +498,6 @@ def test_only_a_setting_that_older_servers_do_not_know_may_fail() -> None:
 # -- death ---------------------------------------------------------------------
 
 
-@contextmanager
-def restoring(project: Project, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", RUN, str(folder)],
-        cwd=project.root,
-        env=project.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_killed_restore_is_finished_or_taken_back_by_the_next_command(
     filled: Project,
 ) -> None:
@@ -575,7 +517,7 @@ def test_killed_restore_is_finished_or_taken_back_by_the_next_command(
 
     seen = set()
     for attempt in range(10):
-        with restoring(filled, folder) as process:
+        with running(filled, folder) as process:
             assert process.stdout is not None
             process.stdout.readline()
             time.sleep(whole * attempt / 10)
@@ -592,33 +534,6 @@ def test_killed_restore_is_finished_or_taken_back_by_the_next_command(
             filled.upgrade()
             filled.pg("INSERT INTO users VALUES (1000, 'a@b')")
             filled.lite("DELETE FROM trades WHERE id = 2")
-
-
-STOP_AT = """
-import os, signal, sys
-from pathlib import Path
-from sqlpair import restore, settings
-
-sent = []
-
-def report(line):
-    if line.startswith(sys.argv[2]) and not sent:
-        sent.append(line)
-        os.kill(os.getpid(), int(sys.argv[3]))
-
-restore.restore(settings.load(Path("alembic.ini")), sys.argv[1], report)
-"""
-
-
-def stop_at(
-    project: Project, folder: Path, line: str, number: int = signal.SIGKILL
-) -> None:
-    """Let a restore send itself a signal when it reports ``line``."""
-    command = [sys.executable, "-c", STOP_AT, str(folder), line, str(int(number))]
-    done = subprocess.run(
-        command, cwd=project.root, env=project.environ, capture_output=True, check=False
-    )
-    assert done.returncode == -number, done.stderr
 
 
 def test_restore_killed_between_the_two_databases_is_finished(
@@ -653,7 +568,7 @@ def test_restore_killed_before_the_first_database_is_taken_back(
 
     deploy_nothing(filled, said)
 
-    assert any("Took back an interrupted restore" in line for line in said)
+    assert any("Undid an interrupted restore" in line for line in said)
     assert content(filled) == before
     untouched(filled)
 

@@ -88,27 +88,31 @@ def test_a_long_text_is_told_as_the_lines_that_differ() -> None:
     ]
 
 
+def test_a_name_that_spans_lines_is_told_in_one_line() -> None:
+    key = ObjectKey("check constraint", "t (a <> 'p\nq\x1b[2J')")
+
+    (change,) = difference({key: SchemaObject({})}, {})
+
+    assert describe(change) == ("check constraint t (a <> 'p\\nq\\x1b[2J') is missing")
+
+
 def test_an_object_is_missing_or_too_many() -> None:
     less = schema()
     del less[INDEX]
 
     assert sentences(schema(), less) == ["index idx_note is missing"]
-    assert sentences(less, schema()) == [
-        "index idx_note is there, the migrations do not make it"
-    ]
+    assert sentences(less, schema()) == ["index idx_note is not in the migrations"]
 
 
 def test_the_parts_of_a_missing_table_are_not_told_beside_it() -> None:
     assert sentences(schema(), {}) == ["table trades is missing"]
-    assert sentences({}, schema()) == [
-        "table trades is there, the migrations do not make it"
-    ]
+    assert sentences({}, schema()) == ["table trades is not in the migrations"]
 
 
 def test_a_part_is_told_when_its_owner_is_on_both_sides() -> None:
     assert sentences({TRADES: SchemaObject({})}, schema()) == [
-        "column trades.note is there, the migrations do not make it",
-        "index idx_note is there, the migrations do not make it",
+        "column trades.note is not in the migrations",
+        "index idx_note is not in the migrations",
     ]
 
 
@@ -119,17 +123,17 @@ def test_words_for_before_and_after() -> None:
     assert describe(changes[0], BEFORE) == (
         "column trades.note has default 1, before it was 0"
     )
-    assert describe(extra[1], BEFORE) == "index idx_note is there, before it was not"
+    assert describe(extra[1], BEFORE) == "index idx_note was added"
 
 
 def test_a_pattern_ignores_an_object_with_its_parts() -> None:
     assert sentences({}, schema(), "table tra*") == []
     assert sentences(schema(default="0"), schema(default="1"), "table trades") == []
     assert sentences({TRADES: SchemaObject({})}, schema(), "index *") == [
-        "column trades.note is there, the migrations do not make it"
+        "column trades.note is not in the migrations"
     ]
     assert sentences({}, schema(), "table TRA*", "trades", "column *") == [
-        "table trades is there, the migrations do not make it"
+        "table trades is not in the migrations"
     ]
 
 
@@ -153,7 +157,7 @@ def test_changes_are_told_table_by_table() -> None:
 
     assert sentences(expected, actual) == [
         "table trades is unlogged, the migrations say not unlogged",
-        "index z_trades is there, the migrations do not make it",
+        "index z_trades is not in the migrations",
         "table users is unlogged, the migrations say not unlogged",
         "index a_users is missing",
     ]

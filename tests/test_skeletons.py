@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
+from mutants import mutated
 from sqlpair.authoring import scaffold
 from sqlpair.errors import UsageError
 from sqlpair.lint import lint
 from sqlpair.project.migrations import Migration
-from sqlpair.prove.proof import Verdict, prove
+from sqlpair.prove.proof import prove
+from sqlpair.prove.trial import Verdict
 
 HEADER = "-- Make.\n-- Why: a test.\n-- Locks: none.\n-- Rollback loses: all.\n"
 POSTGRES = HEADER + (
@@ -121,9 +123,10 @@ def test_backfill_fills_every_row_in_batches_and_goes_back(
     assert query(counts) == [("own", 1), (None, total[0][0] - 1)]
 
     assert lint(books.settings, [item.up, item.down]) == ()
-    verdict = proved(books, database)
-    assert (verdict.problems, verdict.mutants.missed) == ((), ())
-    assert verdict.mutants.caught > 0
+    assert proved(books, database).problems == ()
+    *_, count = mutated(books.settings, database).values()
+    assert count.missed == ()
+    assert count.caught > 0
 
 
 def test_a_backfill_that_was_cut_short_goes_on_where_it_stopped(books: Project) -> None:
@@ -210,10 +213,10 @@ def test_a_rebuild_is_proved(books: Project) -> None:
         text = uncomment(path.read_text(), "CREATE INDEX", "CREATE VIEW", "DROP VIEW")
         path.write_text(text.replace("CREATE INDEX", f"{TRIGGER}CREATE INDEX"))
 
-    verdict = proved(books, "sqlite")
-
-    assert (verdict.problems, verdict.mutants.missed) == ((), ())
-    assert verdict.mutants.caught > 5
+    assert proved(books, "sqlite").problems == ()
+    *_, count = mutated(books.settings, "sqlite").values()
+    assert count.missed == ()
+    assert count.caught > 5
 
 
 def test_lint_asks_for_a_header_until_the_skeleton_is_filled_in(books: Project) -> None:

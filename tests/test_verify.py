@@ -76,7 +76,7 @@ def trade(project: Project, key: str, user: str | None) -> None:
     raw.close()
 
 
-# -- nothing is off -------------------------------------------------------------------
+# -- no problems ---------------------------------------------------------------------
 
 
 def test_a_migrated_project_has_no_problem(two: Project) -> None:
@@ -194,6 +194,36 @@ def test_an_edited_file_is_told_with_both_checksums(two: Project) -> None:
 def test_line_ends_are_no_edit(two: Project) -> None:
     path = two.root / "sql" / "sqlite" / "002_t2.sql"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert problems(two) == []
+
+
+def test_text_over_several_lines_is_no_drift_in_a_checkout_with_other_line_ends(
+    two: Project,
+) -> None:
+    spread = (
+        "CREATE TABLE spread (\n  a text DEFAULT 'x\ny',\n"
+        "  CHECK (a <> 'p\nq' -- why\n  )\n);\n"
+        "CREATE INDEX partly ON spread (a)\n  WHERE a <> 'm\nn';\n"
+        "CREATE VIEW seen AS\n  SELECT a, 'l\nm' AS \"odd\nname\" FROM spread;\n"
+    )
+    two.add(
+        "postgres",
+        "005_spread",
+        f"{spread}CREATE FUNCTION f() RETURNS text LANGUAGE sql\nAS $$\nSELECT 'a\nb'\n"
+        "$$;\nCOMMENT ON TABLE spread IS 'one\ntwo';\n"
+        "CREATE TYPE mood AS ENUM ('so\nso');\n",
+    )
+    two.add(
+        "sqlite",
+        "006_spread",
+        f"{spread}CREATE TRIGGER g AFTER INSERT ON spread\nBEGIN\n"
+        "  UPDATE spread SET a = 'k\nl';\nEND;\n",
+    )
+    two.upgrade()
+
+    for path in two.root.glob("sql/*/*.sql"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
     assert problems(two) == []
 
@@ -375,15 +405,15 @@ def test_databases_behind_what_the_code_expects_are_told(two: Project) -> None:
 @pytest.mark.parametrize(
     ("database", "change", "what"),
     [
-        ("postgres", "CREATE INDEX i ON t1 (note)", "index i is there, the migrations"),
+        ("postgres", "CREATE INDEX i ON t1 (note)", "index i is not in the migrations"),
         ("postgres", "ALTER TABLE t1 DROP COLUMN note", "column t1.note is missing"),
         ("postgres", "DROP TABLE t3", "table t3 is missing"),
         (
             "sqlite",
             "CREATE TRIGGER r AFTER INSERT ON t2 BEGIN SELECT 1; END",
-            "trigger t2.r is there, the migrations do not make it",
+            "trigger t2.r is not in the migrations",
         ),
-        ("sqlite", "ALTER TABLE t2 RENAME COLUMN note TO n", "column t2.n is there"),
+        ("sqlite", "ALTER TABLE t2 RENAME COLUMN note TO n", "column t2.n is not in"),
     ],
 )
 def test_a_change_by_hand_is_told(
@@ -461,9 +491,7 @@ def test_a_database_rolled_back_to_base_is_compared_with_nothing(two: Project) -
 
     two.pg("CREATE TABLE left_over (id int)")
 
-    assert only(two).what == (
-        "postgres: table left_over is there, the migrations do not make it"
-    )
+    assert only(two).what == ("postgres: table left_over is not in the migrations")
 
 
 # -- assertions -----------------------------------------------------------------------
@@ -761,11 +789,11 @@ def test_a_pattern_list_that_is_none_is_refused(two: Project) -> None:
 # -- the command ----------------------------------------------------------------------
 
 
-def test_the_command_says_that_nothing_is_off(two: Project) -> None:
+def test_the_command_says_that_there_are_no_problems(two: Project) -> None:
     done = two.sqlpair("verify")
 
     assert done.stdout.splitlines()[-1] == (
-        "Files, versions, schema, assertions and references: nothing is off."
+        "Files, versions, schema, assertions and references: no problems found."
     )
     assert "004_t4" in done.stdout
 

@@ -125,9 +125,14 @@ def _raise(number: int) -> None:
     raise Interrupted(f"interrupted by {signal.Signals(number).name}", number)
 
 
+def cancel() -> None:
+    """Stop what runs now within a ``cancelling`` block, of whichever thread."""
+    for each in tuple(_cancels):
+        with suppress(Exception):
+            each()
+
+
 def _cancel_all(reading: int) -> None:
     while os.read(reading, 1):
         if not _shields:
-            for cancel in tuple(_cancels):
-                with suppress(Exception):
-                    cancel()
+            cancel()

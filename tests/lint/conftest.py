@@ -19,6 +19,9 @@ Linted = Callable[..., list[Finding]]
 def root(tmp_path: Path) -> Path:
     """The folder of an empty project."""
     scaffold.init(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.sqlpair.lint]\nenumerated = ["side"]\n'
+    )
     return tmp_path
 
 

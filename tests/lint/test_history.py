@@ -131,22 +131,82 @@ def test_triggers_and_functions_are_no_riddle(linted: Linted) -> None:
 def test_a_statement_that_is_not_read_says_where_the_parser_stopped(
     linted: Linted,
 ) -> None:
-    sql = "SELECT 1;\nCREATE TABLE t (a TEXT NOT NULL ON CONFLICT IGNORE);\n"
+    sql = "SELECT 1;\nCREATE TABLE t (a TEXT PRIMARY KEY ON CONFLICT IGNOR);\n"
 
     found = linted({"sqlite/001_t.sql": sql})
 
     assert rules(found) == [("001_t.sql", "unparsed", 2)]
-    assert "stops at IGNORE" in found[0].message
+    assert "IGNOR" in found[0].message
 
 
-def test_names_in_camel_case_have_words_too(linted: Linted) -> None:
-    sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, deribitKey TEXT, razorback TEXT);\n"
+FORBIDDEN = "[tool.sqlpair.lint.forbidden-names]\n"
 
-    found = linted(
-        {"sqlite/001_t.sql": sql}, 'brokers = ["deribit"]\nstrategies = ["razor"]'
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        *(("deribit_key", True), ("deribitKey", True), ("DERIBIT", True)),
+        *(("old_deribit", True), ("deribitkey", False), ("deribits", False)),
+        *(("paper_trading", True), ("isPaperTrading", True), ("paper", False)),
+        *(("trading_paper", False), ("dev_eui", False), ("is_live", False)),
+    ],
+)
+def test_a_forbidden_word_is_a_whole_word_of_a_name(
+    linted: Linted, name: str, is_found: bool
+) -> None:
+    sql = f"CREATE TABLE t (id INTEGER PRIMARY KEY, {name} BOOLEAN);\n"
+    table = f'{FORBIDDEN}deribit = "one broker"\npaper_trading = "one environment"\n'
+
+    found = linted({"sqlite/001_t.sql": sql}, table)
+
+    assert [f.rule for f in found] == ["forbidden-name"] * is_found
+    assert all("one " in f.message for f in found)
+
+
+def test_no_word_is_forbidden_without_configuration(linted: Linted) -> None:
+    sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, dev_eui TEXT, is_prod BOOLEAN);\n"
+
+    assert linted({"sqlite/001_t.sql": sql}) == []
+
+
+def test_a_new_name_by_a_rename_is_new_too(linted: Linted) -> None:
+    files = {
+        "sqlite/001_t.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY, thor TEXT);\n",
+        "sqlite/002_r.sql": "ALTER TABLE t RENAME COLUMN thor TO razor;\n"
+        "ALTER TABLE t RENAME TO razor_t;\n",
+    }
+
+    found = linted(files, f'{FORBIDDEN}razor = "one strategy"\n')
+
+    assert [item for item in rules(found) if item[1] == "forbidden-name"] == [
+        ("002_r.sql", "forbidden-name", 1),
+        ("002_r.sql", "forbidden-name", 2),
+    ]
+
+
+@pytest.mark.parametrize("old", ["strategies", "brokers", "environments"])
+def test_a_setting_of_the_version_before_says_what_to_write(
+    linted: Linted, old: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        linted({}, f'{old} = ["razor", "thor"]')
+
+    told = str(caught.value)
+    assert f"{old} is not a setting" in told
+    assert "[tool.sqlpair.lint.forbidden-names]\n" in told
+    assert '"razor" = "why"' in told
+
+
+@pytest.mark.parametrize("old", ["agnostic-name", "environment-boolean"])
+def test_a_silence_with_the_old_name_of_the_rule_is_valid(
+    linted: Linted, old: str
+) -> None:
+    sql = (
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY,\n"
+        f"  is_live BOOLEAN -- lint: allow {old}: the only one\n);\n"
     )
 
-    assert [f.message.partition(" is")[0] for f in found] == ["column t.deribitkey"]
+    assert linted({"sqlite/001_t.sql": sql}, f'{FORBIDDEN}live = "one"\n') == []
 
 
 def test_a_file_of_no_migration_is_misuse(linted: Linted, root: Path) -> None:
@@ -156,10 +216,14 @@ def test_a_file_of_no_migration_is_misuse(linted: Linted, root: Path) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["nonsense = 1", 'strategies = "razor"', "since = true", "main-branch = 1"],
+    [
+        *("nonsense = 1", 'filtered = "status"', "since = true", "main-branch = 1"),
+        *("forbidden-names = ['razor']", "forbidden-names.razor = ''"),
+        *("forbidden-names.razor = 1", "forbidden-names._ = 'why'"),
+    ],
 )
 def test_a_setting_that_is_none_is_named(linted: Linted, setting: str) -> None:
-    with pytest.raises(SettingsError, match=setting.partition(" ")[0]):
+    with pytest.raises(SettingsError, match=setting.partition(" ")[0].split(".")[0]):
         linted({}, setting)
 
 

@@ -19,9 +19,13 @@ PAGES = Path(__file__).parents[2] / "docs" / "lint"
 OF_PAIRS = {"rollback-missing", "rollback-incomplete", "header-line-missing"}
 PROJECT = """\
 [tool.sqlpair.lint]
-strategies = ["razor"]
-brokers = ["deribit"]
+enumerated = ["side"]
 main-branch = "main"
+
+[tool.sqlpair.lint.forbidden-names]
+razor = "a strategy: store its name in strategy_name, its settings in config"
+deribit = "a broker: store its name in a broker column"
+testnet = "an environment: store its name in an environment column"
 
 [tool.sqlpair.references]
 "sqlite.trades.user_id" = "postgres.users.id"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, to_tuple
@@ -31,6 +31,7 @@ from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import Connection
 
 logger = logging.getLogger("sqlpair")
 
@@ -147,33 +148,45 @@ def _module_named(settings: Settings) -> Iterator[None]:
 def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
     """Let Alembic see one database and its branch; reads, and creates nothing."""
     from alembic.script import ScriptDirectory
-    from sqlalchemy import MetaData, create_engine
+    from sqlalchemy import MetaData
 
-    database, script = branch.database, context.script
+    script = context.script
+    whole = script.revision_map
+    with _connection(branch) as (connection, schema):
+        try:
+            script.revision_map = ScriptDirectory(
+                script.dir, version_locations=[branch.database.versions]
+            ).revision_map
+            context.configure(
+                connection=connection,
+                target_metadata=MetaData(),
+                include_name=lambda *_: False,
+                version_table=bookkeeping.VERSION_TABLE,
+                version_table_schema=schema,
+            )
+            yield
+        finally:
+            script.revision_map = whole
+
+
+@contextmanager
+def _connection(branch: Branch) -> Iterator[tuple[Connection, str]]:
+    """A connection that reads the branch's database, and its version table's schema."""
+    database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=logger.info)
     if session is None:  # an empty one answers the same
+        from sqlalchemy import create_engine
+
         logger.info("%s: there is no database yet", branch.name)
-        connection, schema = create_engine("sqlite://").connect(), "main"
-    else:
-        connection, schema = session.alembic_connection(), session.table.schema
-    whole = script.revision_map
-    try:
-        script.revision_map = ScriptDirectory(
-            script.dir, version_locations=[database.versions]
-        ).revision_map
-        context.configure(
-            connection=connection,
-            target_metadata=MetaData(),
-            include_name=lambda *_: False,
-            version_table=bookkeeping.VERSION_TABLE,
-            version_table_schema=schema,
-        )
-        yield
-    finally:
-        script.revision_map = whole
-        connection.close()
-        if session is not None:
-            session.close()
+        with create_engine("sqlite://").connect() as connection:
+            yield connection, "main"
+        return
+    with closing(session):
+        # A table that is locked, or may not be read, is named by this: in Alembic's
+        # hands it would be a traceback.
+        tables.read(session)
+        with closing(session.alembic_connection()) as connection:
+            yield connection, session.table.schema
 
 
 def _create(context: EnvironmentContext, settings: Settings) -> None:

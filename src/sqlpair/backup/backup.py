@@ -1,32 +1,39 @@
 """A backup: a copy of every database, all at one schema version.
 
 The deployment locks of all databases are held meanwhile, so no migration runs between
-two copies. The applications write on; each copy is of one moment, not all of the same.
-A backup is whole and proven readable, or it is not there.
+two copies, which are made at the same time. The applications write on; each copy is of
+one moment, not all of the same. A backup is whole and was checked, or it does not
+exist.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from sqlpair import ids
+from sqlpair import ids, signals
 from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup.belonging import ledger_rows
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.errors import BackupError, SqlpairError
-from sqlpair.ledger import tables, version
+from sqlpair.ledger import tables
 from sqlpair.ledger.log import Journal
+from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
+from sqlpair.runner.steps import Place, reached
+from sqlpair.runner.unfinished import unfinished
 
 
 def backup(settings: Settings, report: Report, progress: Progress = unseen) -> Path:
@@ -70,22 +77,28 @@ def take(
     progress: Progress = unseen,
 ) -> Path:
     """Back up the databases of ``sessions``, whose deployment locks are held."""
-    deadline = time.monotonic() + settings.backups.timeout
     with directory.working(settings.backups.folder) as folder:
         name = ids.new_id()
-        unfinished = folder / f"{directory.PARTIAL}{name}"
+        partial = folder / f"{directory.PARTIAL}{name}"
         try:
             with directory.writing():
-                unfinished.mkdir(mode=0o700)
+                partial.mkdir(mode=0o700)
+                states = {each: tables.read(s) for each, s in sessions.items()}
+                dumps = _Copying(settings, partial, report, progress).run(sessions)
                 copies = tuple(
-                    _copy(session, unfinished, deadline, report, progress)
-                    for session in sessions.values()
+                    _copy(session, dumps[each], states[each])
+                    for each, session in sessions.items()
                 )
-                manifest.write(unfinished, _describe(settings, name, copies))
-                directory.publish(unfinished, folder / name)
+                said = _describe(settings, name, states, copies)
+                manifest.write(partial, said)
+                directory.publish(partial, folder / name)
         finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
         directory.retain(settings, folder / name, report)
+        for session in sessions.values():
+            session.reconnect()  # it was idle as well
+    if said.interrupted:
+        report(f"The backup is of an interrupted deployment: {said.interrupted}")
     report(f"Backed up to {folder / name}")
     return folder / name
 
@@ -101,49 +114,126 @@ def _refuse_absent(settings: Settings, report: Report) -> None:
         session.close()
 
 
-def _copy(
-    session: Session, folder: Path, deadline: float, report: Report, progress: Progress
-) -> Copy:
+class _Dump(NamedTuple):
+    """A dump of one database, by what it was made, and what of it can be restored."""
+
+    path: Path
+    server: str
+    tool: str
+    sha256: str
+    proven: str
+
+
+class _StoppedError(Exception):
+    """Another database's copy has failed, or a signal came."""
+
+
+class _Copying:
+    """Copies of all databases at once, each made and checked in a thread of its own."""
+
+    def __init__(
+        self, settings: Settings, folder: Path, report: Report, progress: Progress
+    ):
+        self._settings = settings
+        self._folder = folder
+        self._report = report
+        self._progress = progress
+        self._deadline = time.monotonic() + settings.backups.timeout
+        self._stop = threading.Event()
+
+    def run(self, sessions: Mapping[str, Session]) -> dict[str, _Dump]:
+        """Copy; the first failure stops the others."""
+        with ThreadPoolExecutor(max(1, len(sessions))) as threads:
+            try:
+                copying = {}
+                for name, session in sessions.items():
+                    self._report(f"Backing up {name}")
+                    copying[name] = threads.submit(self._dump, session)
+                for one in as_completed(copying.values()):
+                    one.result()
+            except BaseException:
+                self._stop.set()
+                signals.cancel()
+                raise
+        return {name: one.result() for name, one in copying.items()}
+
+    def _dump(self, session: Session) -> _Dump:
+        database = session.database
+        driver = driver_of(database)
+        target = self._folder / f"{database.name}{driver.DUMP_SUFFIX}"
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with directory.writing():
+            dumped = driver.dump(
+                session, target, self._deadline, self._shown(database.name)
+            )
+            proven = driver.prove(
+                session,
+                target,
+                dumped.tool,
+                self._deadline,
+                self._shown(f"{database.name}: trial restore"),
+                proof=self._settings.backups.proof,
+                report=self._report,
+            )
+            directory.sync(target)
+            sha256 = manifest.checksum(target)
+        return _Dump(target, dumped.server, dumped.tool, sha256, proven)
+
+    def _shown(self, what: str) -> Callable[[int, int | None], None]:
+        def show(done: int, total: int | None) -> None:
+            if self._stop.is_set():
+                raise _StoppedError
+            self._progress(what, done, total)
+
+        return show
+
+
+def _copy(session: Session, dump: _Dump, state: tables.State) -> Copy:
+    """Say what was copied, once the ledger is found to be what it was before."""
     database = session.database
-    driver = driver_of(database)
-    report(f"Backing up {database.name}")
-    state = tables.read(session)
-    target = folder / f"{database.name}{driver.DUMP_SUFFIX}"
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    shown = partial(progress, database.name)
-    dumped = driver.dump(session, target, deadline, shown)
-    driver.check_dump(database, target, dumped.tool, deadline)
-    directory.sync(target)
+    session.reconnect()  # it was idle for as long as the copies took
     if tables.read(session) != state:
         raise BackupError(
             f"{database.name}: the ledger changed during the backup",
-            ["somebody changes it without the deployment lock"],
-            "Run it again when they have ended.",
+            ["another program changed it without the deployment lock"],
+            "Run it again when that program has ended.",
         )
     return Copy(
         name=database.name,
         driver=database.driver,
-        file=target.name,
-        size=target.stat().st_size,
-        sha256=manifest.checksum(target),
-        server=dumped.server,
-        tool=dumped.tool,
+        file=dump.path.name,
+        size=dump.path.stat().st_size,
+        sha256=dump.sha256,
+        server=dump.server,
+        tool=dump.tool,
+        proven=dump.proven,
         revisions=state.revisions,
-        applied=tuple(row.number for row in state.applied),
+        applied=ledger_rows(state),
     )
 
 
-def _describe(settings: Settings, name: str, copies: tuple[Copy, ...]) -> Manifest:
+def _describe(
+    settings: Settings,
+    name: str,
+    states: Mapping[str, tables.State],
+    copies: tuple[Copy, ...],
+) -> Manifest:
     from importlib import metadata  # slow, and few runs begin with a backup
 
+    places = {
+        branch.name: Place(
+            branch, states[branch.name], claimed(branch, states[branch.name])
+        )
+        for branch in branches(settings)
+    }
     return Manifest(
         id=name,
         created_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         created_by=tables.who(),
         sqlpair=metadata.version("sqlpair"),
+        project=settings.root.name,
         environment=settings.environment,
-        schema_version=version.reached(
-            {copy.name: copy.applied for copy in copies}, branches(settings)
-        ),
+        schema_version=reached(places),
+        interrupted=str(unfinished(places) or ""),
         databases=copies,
     )

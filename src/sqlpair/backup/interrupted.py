@@ -1,4 +1,4 @@
-"""What a restore that died leaves in the folder of backups: a folder with its id.
+"""What an interrupted restore leaves in the folder of backups: a folder with its id.
 
 Light: every run looks, and hardly ever finds any. ``exchange`` knows what is in it.
 """
@@ -20,7 +20,7 @@ def folder(settings: Settings, identifier: str) -> Path:
 
 
 def interrupted(settings: Settings) -> tuple[str, ...]:
-    """Return the ids of restores that died, or are still at it."""
+    """Return the ids of restores that were interrupted, or still run."""
     prefix = _prefix(settings)
     try:
         found = os.listdir(settings.backups.folder)  # noqa: PTH208 - names are enough

@@ -1,7 +1,7 @@
 """What a backup says of itself, and whether it is still what it was.
 
 A backup is a folder: a dump of each database, ``manifest.json``, and ``SHA256SUMS``,
-which covers all the others and which ``sha256sum -c`` understands. Reading one proves
+which covers all the others and which ``sha256sum -c`` understands. Reading one checks
 every byte of it, or raises BackupError; nothing it names lies outside the folder.
 """
 
@@ -18,17 +18,27 @@ from typing import Any, NamedTuple
 from sqlpair.backup.interrupted import ID
 from sqlpair.errors import BackupError
 
-FORMAT = 1
+FORMAT = 2
+OLDER = 1  # says neither which project it is of nor what the migrations are
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 FILE = re.compile(r"[a-z][a-z0-9_]*\.[a-z]+")
 CHUNK = 1 << 20
 
 
+class SavedMigration(NamedTuple):
+    """One row of a ledger; the older format has its number only."""
+
+    number: int
+    name: str = ""
+    checksum: str = ""
+
+
 class Copy(NamedTuple):
     """One database in a backup: its dump, and where the database was.
 
     ``revisions`` and ``applied`` are the version table and the ledger at that moment.
+    ``proven`` is what was restored on trial: ``rows``, ``schema``, or nothing.
     """
 
     name: str
@@ -38,26 +48,42 @@ class Copy(NamedTuple):
     sha256: str
     server: str
     tool: str
+    proven: str
     revisions: tuple[str, ...]
-    applied: tuple[int, ...]
+    applied: tuple[SavedMigration, ...]
 
 
 class Manifest(NamedTuple):
-    """A backup of all databases at one schema version."""
+    """A backup of all databases at one schema version.
+
+    ``project`` is the name of the project's folder, empty in the older format.
+    ``interrupted`` says in a sentence which deployment not every database has
+    committed, if there is one.
+    """
 
     id: str
     created_at: str
     created_by: str
     sqlpair: str
+    project: str
     environment: str
     schema_version: int
+    interrupted: str
     databases: tuple[Copy, ...]
+
+    @property
+    def names_migrations(self) -> bool:
+        """Whether it says what each migration is, not its number alone."""
+        return bool(self.project)
 
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest and the checksums of all files into ``folder``, durably."""
     values: dict[str, Any] = {"format": FORMAT} | manifest._asdict()
-    values["databases"] = [copy._asdict() for copy in manifest.databases]
+    values["databases"] = [
+        copy._asdict() | {"applied": [row._asdict() for row in copy.applied]}
+        for copy in manifest.databases
+    ]
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     write_file(folder / MANIFEST, text.encode())
     write_file(folder / SUMS, _sums(folder, manifest.databases).encode())
@@ -105,7 +131,7 @@ def peek(folder: Path) -> Manifest | None:
 
 
 def read(folder: Path) -> Manifest:
-    """Return the manifest of ``folder`` once every byte of the backup is proven."""
+    """Return the manifest of ``folder`` once every byte of the backup was checked."""
     try:
         sums = (folder / SUMS).read_bytes()
         if not sums.endswith(_line(folder / MANIFEST).encode()):
@@ -151,7 +177,9 @@ def _read(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_text("utf-8"))
-        if values["format"] != FORMAT:
+        if values["format"] == OLDER:
+            values = _upgraded(values)
+        elif values["format"] != FORMAT:
             raise BackupError(
                 f"the backup is of format {values['format']}, this is {FORMAT}",
                 [str(path)],
@@ -161,7 +189,16 @@ def _read(folder: Path) -> Manifest:
     except OSError as error:
         raise _altered(path, f"it cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, LookupError) as error:
-        raise _altered(path, f"it is no manifest: {error}") from None
+        raise _altered(path, f"it is not a valid manifest: {error}") from None
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of the older format as one of this."""
+    copies = [
+        copy | {"proven": "", "applied": [{"number": n} for n in copy["applied"]]}
+        for copy in values["databases"]
+    ]
+    return values | {"project": "", "interrupted": "", "databases": copies}
 
 
 def _manifest(values: dict[str, Any]) -> Manifest:
@@ -175,10 +212,15 @@ def _copy(values: dict[str, Any]) -> Copy:
     kinds = {"size": int, "revisions": list, "applied": list}
     known = _typed(Copy._fields, kinds, values)
     if not FILE.fullmatch(known["file"]):
-        raise ValueError(f"{known['file']!r} is no name of a dump")
+        raise ValueError(f"{known['file']!r} is not a valid name of a dump")
     revisions = tuple(str(item) for item in known.pop("revisions"))
-    applied = tuple(int(item) for item in known.pop("applied"))
+    applied = tuple(_migration(item) for item in known.pop("applied"))
     return Copy(**known, revisions=revisions, applied=applied)
+
+
+def _migration(values: dict[str, Any]) -> SavedMigration:
+    item = SavedMigration(**values)
+    return SavedMigration(**_typed(item._fields, {"number": int}, item._asdict()))
 
 
 def _typed(

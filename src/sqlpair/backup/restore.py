@@ -1,8 +1,9 @@
 """A restore: every database goes back to a backup, all of them or none.
 
-    verify    every byte of the backup, before a database is so much as connected to
-    stage     a copy beside each live database, proven to be where the manifest says
-    exchange  the copies for the live databases (``swap``), which are kept
+    verify    every byte of the backup, before any database is connected to
+    compare   its migrations with the files and the live databases (``belonging``)
+    stage     a copy beside each live database, checked to be what the manifest says
+    swap      the copies for the live databases (``exchange``), which are kept
 
 Nobody else may be connected: what an application wrote meanwhile would be put aside
 with the old database.
@@ -18,17 +19,23 @@ from typing import NamedTuple
 
 from sqlpair import ids
 from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup.belonging import Known, ledger_rows, refuse_foreign
 from sqlpair.backup.directory import Progress, unseen
-from sqlpair.backup.manifest import Copy, Manifest
+from sqlpair.backup.manifest import Copy, Manifest, SavedMigration
 from sqlpair.backup.swap import Exchanges
 from sqlpair.databases.interface import Report, driver_of
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.log import Journal
+from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 
 METHOD = "restore"
+OLDER = (
+    "The backup is of an older format, which names no migrations: whether it is of this"
+    " project is seen once its copies are made, before anything is swapped"
+)
 
 
 class Restored(NamedTuple):
@@ -117,12 +124,22 @@ def _restore(
             resources.enter_context(directory.working(settings.backups.folder))
             exchanges = Exchanges(settings, sessions, identifier, report, progress)
             resources.callback(exchanges.close)
+            known = {b.name: Known(b, sessions[b.name]) for b in branches(settings)}
+            if said.names_migrations:
+                applied = {copy.name: copy.applied for copy in said.databases}
+                refuse_foreign(known, applied, said.project, report)
+            else:
+                report(OLDER)
             exchanges.check()
             try:
                 with directory.writing():
                     exchanges.work.mkdir(mode=0o700)
-                    for copy in said.databases:
-                        _stage(copy, source, exchanges, report, progress)
+                    applied = {
+                        copy.name: _stage(copy, source, exchanges, report, progress)
+                        for copy in said.databases
+                    }
+                    if not said.names_migrations:
+                        refuse_foreign(known, applied, said.project, report)
                     exchanges.note(source, said.schema_version)
             except BaseException:
                 with suppress(SqlpairError):
@@ -132,7 +149,7 @@ def _restore(
             exchanges.run([copy.name for copy in said.databases])
             exchanges.finish(said.schema_version)
     except BaseException as error:
-        # The locks are free again, and the databases tell how far it came.
+        # The locks are free again, and the databases say how far it came.
         finished = noted and identifier in _settled(settings, report)
         if not finished or not isinstance(error, SqlpairError):
             raise
@@ -143,7 +160,7 @@ def _settled(settings: Settings, report: Report) -> tuple[str, ...]:
     try:
         return swap.settle(settings, report)
     except SqlpairError as error:
-        report(f"The next command finishes or takes back this restore: {error.what}")
+        report(f"The next command finishes or undoes this restore: {error.what}")
         return ()
 
 
@@ -153,8 +170,8 @@ def _stage(
     exchanges: Exchanges,
     report: Report,
     progress: Progress,
-) -> None:
-    """Make the copy, prove it, and let its history say what it comes from."""
+) -> tuple[SavedMigration, ...]:
+    """Make the copy, prove it, note the restore in its history; return its ledger."""
     report(f"Restoring {copy.name} beside the live database")
     staging = exchanges[copy.name]
     shown = partial(progress, copy.name)
@@ -179,18 +196,25 @@ def _stage(
         session.commit()
     finally:
         session.close()
+    return ledger_rows(state)
 
 
 def _check(copy: Copy, state: tables.State) -> None:
-    found = tuple(row.number for row in state.applied)
+    """BackupError unless the copy is where the manifest says."""
+    found = ledger_rows(state)
+    if not all(row.name for row in copy.applied):  # of the older format
+        found = tuple(SavedMigration(row.number) for row in found)
     if (state.revisions, found) == (copy.revisions, copy.applied):
         return
     raise BackupError(
         f"{copy.name}: the restored copy is not where the manifest says",
         [
-            f"the manifest: {', '.join(copy.revisions) or 'base'},"
-            f" {len(copy.applied)} applied",
-            f"the copy: {', '.join(state.revisions) or 'base'}, {len(found)} applied",
+            f"the manifest: {_where(copy.revisions, copy.applied)}",
+            f"the copy: {_where(state.revisions, found)}",
         ],
         "Restore another backup. Nothing was changed.",
     )
+
+
+def _where(revisions: tuple[str, ...], applied: tuple[SavedMigration, ...]) -> str:
+    return f"{', '.join(revisions) or 'base'}, {len(applied)} applied"

@@ -1,9 +1,9 @@
-"""The exchange of all databases for their restored copies: all of them or none.
+"""Swap all databases for their restored copies: all of them or none.
 
-From the moment every copy is proven until the last database is exchanged, a note lies
+From the moment every copy is checked until the last database is swapped, a note lies
 in the folder of backups. A run that dies in between leaves it, and ``settle`` finds it
 before anything else changes a database. Each copy's ``schema_history`` names the
-restore, so a database itself tells whether it has been exchanged. If any has, the
+restore, so a database itself tells whether it has been swapped. If any has, the
 others follow; if none has, the copies go.
 
 What cannot hold a commit open (SQLite) goes first, as in a deployment.
@@ -33,7 +33,7 @@ NOTE = "restore.json"
 
 
 class Exchanges:
-    """The exchanges of one restore; every database's deployment lock is held."""
+    """The swaps of one restore; every database's deployment lock is held."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Exchanges:
             raise
 
     def __getitem__(self, name: str) -> Exchange:
-        """Return the exchange of the database ``name``."""
+        """Return the swap of the database ``name``."""
         return self._all[name]
 
     @property
@@ -75,7 +75,7 @@ class Exchanges:
             exchange.check()
 
     def note(self, source: Path, schema_version: int) -> None:
-        """Note, durably, that every copy is proven: from here on there is a way on."""
+        """Note, durably, that every copy is checked: a later run can finish."""
         values = {
             "source": str(source),
             "schema_version": schema_version,
@@ -88,7 +88,7 @@ class Exchanges:
         directory.sync(self.work.parent)
 
     def pending(self) -> list[str]:
-        """Return the databases that have not been exchanged: they say so."""
+        """Return the databases whose history does not name this restore."""
         return [
             name
             for name, session in self._sessions.items()
@@ -96,7 +96,7 @@ class Exchanges:
         ]
 
     def run(self, names: Collection[str]) -> None:
-        """Exchange the databases ``names``: shut all others out, then commit."""
+        """Swap the databases ``names``: shut all other connections out, then commit."""
         ordered = sorted(names, key=lambda name: self._sessions[name].can_prepare)
         for name in ordered:
             self._all[name].prepare(self.deadline, partial(self._progress, name))
@@ -116,13 +116,13 @@ class Exchanges:
         shutil.rmtree(self.work)
 
     def close(self) -> None:
-        """Let everybody in again."""
+        """Let other connections in again."""
         for exchange in self._all.values():
             exchange.close()
 
 
 def settle(settings: Settings, report: Report) -> tuple[str, ...]:
-    """Finish or take back restores that died. Returns the ids of those finished."""
+    """Finish or undo interrupted restores. Returns the ids of those finished."""
     return tuple(
         identifier
         for identifier in interrupted.interrupted(settings)
@@ -142,7 +142,7 @@ def _settle(settings: Settings, identifier: str, report: Report) -> bool:
         pending = exchanges.pending() if note.exists() else list(sessions)
         if len(pending) == len(sessions):
             exchanges.discard()
-            report(f"Took back an interrupted restore ({identifier})")
+            report(f"Undid an interrupted restore ({identifier})")
             return False
         said = json.loads(note.read_text())
         if said["databases"] != list(sessions):

@@ -11,6 +11,8 @@ from sqlpair.backup.backup import backup
 from sqlpair.cli import options, output
 from sqlpair.project.settings import load
 
+PROVEN = {"rows": "all of it checked", "schema": "schema checked", "": "not checked"}
+
 
 @click.command("backup", cls=options.Command)
 @click.pass_obj
@@ -18,16 +20,19 @@ def command(config: Path) -> None:
     """Copy every database into state/backups/, all at one schema version.
 
     Applications may go on reading and writing; a deployment waits. The backup is
-    checked before it is kept, and the oldest ones over backup_keep are removed. One
-    that fails leaves nothing behind. Outside development every deployment begins with
-    a backup by itself.
+    checked and restored on trial before it is kept, as far as backup_proof says, and
+    the oldest ones over backup_keep are removed. One that fails leaves nothing behind.
+    Outside development every deployment begins with a backup by itself.
     """
     with output.bar(of_bytes=True) as show:
         folder = backup(load(config), output.progress, show)
     said = manifest.peek(folder) or manifest.read(folder)
     output.table(
-        ("", "", "."),
-        [(copy.name, copy.file, _size(copy.size)) for copy in said.databases],
+        ("", "", ".", ""),
+        [
+            (copy.name, copy.file, _size(copy.size), PROVEN[copy.proven])
+            for copy in said.databases
+        ],
     )
     output.say(f"Backed up: schema version {said.schema_version}.", "bold green")
     output.say(str(folder))

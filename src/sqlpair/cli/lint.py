@@ -15,7 +15,7 @@ from sqlpair.project.settings import load
 @click.command("lint", cls=options.Command)
 @options.argument(
     "files",
-    "Only the migrations of these files.",
+    "Check only the migrations of these files.",
     nargs=-1,
     type=click.Path(path_type=Path),
 )
@@ -25,15 +25,15 @@ from sqlpair.project.settings import load
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="github: as annotations of its lines.",
+    help="github prints annotations for a pull request.",
 )
 @click.pass_obj
 def command(config: Path, files: tuple[Path, ...], form: str) -> None:
-    """Say of each migration what a careful colleague would, before anything runs.
+    """Check every migration against rules, without a database.
 
-    Every rule has its page in docs/lint/. A finding is silenced on its line, or above
-    its statement, with a reason: -- lint: allow RULE: why it is right here. Needs the
-    extra sqlpair[lint]; opens no database.
+    Every rule has a page in docs/lint/. A comment on the line of a finding, or above
+    its statement, silences it: -- lint: allow RULE: why it is correct here.
+    PostgreSQL files need the extra sqlpair[lint].
     """
     settings = load(config)
     findings = lint(settings, files)

@@ -11,7 +11,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.databases.observed import Observed
-from sqlpair.plan.checklist import Answer, checklist
+from sqlpair.plan.checklist import Answer, checklist, described
 from sqlpair.plan.dry_run import rehearse
 from sqlpair.plan.losses import Loss
 from sqlpair.plan.report import Rehearsal, Rehearsed, Undo
@@ -29,7 +29,7 @@ def command(config: Path, json: bool) -> None:
 
     Says in which order what would run on which database; for each statement the time,
     the rows it touches and, on PostgreSQL, the locks it takes and whom they block; what
-    each migration changes, and what its rollback would lose. Ends with the
+    each migration changes and deletes, and what its rollback would lose. Ends with the
     pre-migration checklist, each line answered. Nothing is left behind. Outside
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
@@ -84,8 +84,16 @@ def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
     for change in item.changes:
         for line in describe(change, BEFORE).splitlines():
             yield f"changes: {line}", ""
+    yield from _deleted(item)
     if item.undo:
         yield from _undo(item.undo)
+
+
+def _deleted(item: Rehearsed) -> Iterator[tuple[str, str]]:
+    for loss in item.losses or ():
+        yield f"deletes: {described(loss)}", "yellow"
+    if item.losses is None:
+        yield "deletes: not counted within plan_lock_limit", "yellow"
 
 
 def _statement(observed: Observed) -> str:
@@ -134,6 +142,9 @@ def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
                     for one in item.statements
                 ],
                 "changes": [_plain_change(change) for change in item.changes],
+                "losses": None
+                if item.losses is None
+                else [loss._asdict() for loss in item.losses],
                 "rollback": None if item.undo is None else _plain_undo(item.undo),
             }
             for item in found.steps

@@ -19,10 +19,10 @@ from sqlpair.project.settings import load
 def command(config: Path, source: str, yes: bool) -> None:
     """Put every database back to a backup, all of them or none.
 
-    Every byte of the backup is checked first. Then a copy is made beside each live
-    database, proven, and exchanged for it. Nobody else may be connected meanwhile:
-    stop the application. What was live until then is kept under another name. Asks
-    first.
+    Every byte of the backup is checked first, and whether it is of this project. Then
+    a copy is made beside each live database, checked, and swapped for it. Nobody else
+    may be connected meanwhile: stop the application. What was live until then is kept
+    under another name. Asks first.
     """
     settings = load(config)
     if Path(source).is_dir():  # from here, not from the project's folder
@@ -35,6 +35,11 @@ def command(config: Path, source: str, yes: bool) -> None:
         f" schema version {said.schema_version}.\n"
         "What was written since then will no longer be in the databases."
     )
+    if said.interrupted:
+        output.warn(
+            f"It is of an interrupted deployment: {said.interrupted}.\n"
+            "After the restore, sqlpair status says what is pending."
+        )
     output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
     with output.bar(of_bytes=True) as show:
         done = restore(settings, str(folder), output.progress, show)

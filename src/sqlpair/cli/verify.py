@@ -20,13 +20,15 @@ from sqlpair.verify import Verified, verify
 @options.json
 @click.pass_obj
 def command(config: Path, database: str | None, json: bool) -> None:
-    """Check that each database is what its files say. Exit code 1 if anything is off.
+    """Check that each database is what its files say. Exit code 1 if one is not.
 
     Files: what was applied is what the SQL files hold. Versions: alembic_version, the
-    ledger and SCHEMA_VERSION agree. Schema: tables, indexes, functions and all else
-    are what the files build in a scratch database. Assertions: the _verify.sql of
-    applied migrations return no row. References: [tool.sqlpair.references] in
-    pyproject.toml hold across databases. Nothing is changed.
+    ledger and SCHEMA_VERSION agree, and their tables were not altered. Schema: tables,
+    indexes, functions and all else are what the files build in a scratch database;
+    owners and privileges, too, with privileges = true in [tool.sqlpair] of
+    pyproject.toml. Assertions: the _verify.sql of applied migrations return no row.
+    References: SQLite's foreign keys hold, and [tool.sqlpair.references] across
+    databases. Nothing is changed.
     """
     settings = load(config)
     names = (database,) if database else ()
@@ -56,7 +58,7 @@ def _tell(found: Verified) -> None:
         output.say(f"{output.count(len(found.problems), 'problem')}.", "bold yellow")
     else:
         output.say(
-            "Files, versions, schema, assertions and references: nothing is off.",
+            "Files, versions, schema, assertions and references: no problems found.",
             "bold green",
         )
 

@@ -62,6 +62,20 @@ class Table(NamedTuple):
     join: str
 
 
+class Dangling(NamedTuple):
+    """A foreign key of ``table`` to ``parent`` that refers to nothing.
+
+    ``rows`` break it, and ``shown`` are some of them; or it is broken itself, as
+    ``why`` says.
+    """
+
+    table: str
+    parent: str
+    rows: int = 0
+    shown: tuple[str, ...] = ()
+    why: str = ""
+
+
 class Session(Protocol):
     """One connection to one database."""
 
@@ -78,15 +92,6 @@ class Session(Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """A transaction that writes nothing and sees one state of the database."""
-
-    def stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        """Return the rows of one query as they come, within a snapshot."""
-
-    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
-        """Return the rows of a file's statement as they come, within a snapshot.
-
-        StatementError names the line that failed.
-        """
 
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
@@ -121,14 +126,12 @@ class Session(Protocol):
         When it returns, nothing that was sent before is running any more.
         """
 
-    def lock(self, report: Report) -> None:
-        """Take the deployment lock; LockError after ``lock_wait`` seconds."""
+    def lock(self, report: Report, notice: Notice | None = None) -> None:
+        """Take the deployment lock; LockError after ``lock_wait`` seconds.
 
-    def assert_locked(self) -> None:
-        """LockError if the deployment lock was lost meanwhile."""
-
-    def listen(self, notice: Notice) -> None:
-        """Pass on what the server says of a file's statements, while they run."""
+        ``notice`` is called with what the server says of a file's statements, while
+        they run.
+        """
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
         """Run a file's statements, then ``reset``.
@@ -142,26 +145,11 @@ class Session(Protocol):
         HistoryError when it has ended the transaction it ran in.
         """
 
-    def assert_direct(self) -> None:
-        """ConnectError where ``run_alone`` would not have a connection of its own."""
-
-    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
-        """Run a file's statements outside a transaction, as by hand.
-
-        StatementError tells which of them were done and stay.
-        """
-
-    def inspector(self) -> Inspector:
-        """Return what counts the rows that a downgrade would lose."""
-
-    def column(self, table: str, name: str) -> Column:
-        """Return a column that a reference across databases speaks of."""
-
     def alembic_connection(self) -> Connection:
         """Return a SQLAlchemy connection that shares this session's transaction."""
 
-    def schema(self) -> Schema:
-        """Describe the live schema, bookkeeping tables left out, within a snapshot."""
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
+        """Describe the live schema within a snapshot, bookkeeping tables if wanted."""
 
     def close(self) -> None:
         """Disconnect; an open transaction is rolled back, locks are freed."""
@@ -247,10 +235,24 @@ class Driver(Protocol):
         monotonic clock, or the database is damaged.
         """
 
-    def check_dump(
-        self, database: Database, dump: Path, tool: str, deadline: float
-    ) -> None:
-        """BackupError unless ``dump``, made by ``tool``, reads as whole."""
+    def prove(
+        self,
+        session: Session,
+        dump: Path,
+        tool: str,
+        deadline: float,
+        progress: Progress,
+        *,
+        proof: str,
+        report: Report,
+    ) -> str:
+        """BackupError unless ``dump``, made by ``tool`` of ``session``, is whole.
+
+        ``proof`` says what else is tried: ``auto`` restores the schema beside the live
+        database, and the rows where it does not tell whether they can be loaded;
+        ``always`` restores all rows, ``never`` nothing. Returns what was found to be
+        restorable: ``rows``, ``schema``, or nothing.
+        """
 
     def scratch(
         self, database: Database, files: Sequence[Path], report: Report
@@ -258,6 +260,48 @@ class Driver(Protocol):
         """Make an empty database in which ``files`` can run; it goes with the block.
 
         It is of the kind of ``database``, and nothing that runs in it reaches that.
+        """
+
+    def query(
+        self, session: Session, statement: Statement, path: Path
+    ) -> Iterator[dict[str, Any]]:
+        """Return the rows of a file's statement as they come, within a snapshot.
+
+        StatementError names the line that failed.
+        """
+
+    def assert_direct(self, session: Session) -> None:
+        """ConnectError where ``run_alone`` would not have a connection of its own."""
+
+    def run_alone(
+        self, session: Session, statements: Iterable[Statement], path: Path
+    ) -> SqlpairError | None:
+        """Run a file's statements outside a transaction, as by hand.
+
+        StatementError tells which of them were done and stay. What the file left
+        broken is returned, not raised: its statements are done, and the ledger must
+        say so first.
+        """
+
+    def inspector(self, session: Session) -> Inspector:
+        """Return what counts the rows that a downgrade would lose."""
+
+    def column(self, session: Session, table: str, name: str) -> Column:
+        """Return a column that a reference across databases speaks of."""
+
+    def own(self, session: Session) -> Sequence[str]:
+        """Return the bookkeeping tables' names, as a description has them."""
+
+    def properties(self, session: Session, *, privileges: bool) -> Schema:
+        """Describe what is compared beside the schema, within a snapshot.
+
+        SQLite's ``user_version`` and ``application_id``; with ``privileges``, who owns
+        what in PostgreSQL, and who may do what with it.
+        """
+
+    def dangling(self, session: Session) -> Sequence[Dangling]:
+        """Return the foreign keys that refer to nothing: rows that break one, and keys
+        that nothing can fulfil. An engine that lets neither be has none.
         """
 
     def tables(self, session: Session) -> Sequence[Shape]:
@@ -270,18 +314,19 @@ class Driver(Protocol):
         """Return the SQL expression for a column's value as a literal."""
 
     def copied(
-        self, session: Session, report: Report
+        self, session: Session, report: Report, files: Sequence[Path] = ()
     ) -> AbstractContextManager[Session]:
-        """Restore a dump of a scratch database beside it; it goes with the block.
+        """Restore a backup of a scratch database beside it; it goes with the block.
 
-        No transaction may be open.
+        What ``files`` make outside of their database (roles) goes with it. No
+        transaction may be open.
         """
+
+    def is_shared(self, text: str) -> bool:
+        """Whether a file's text reaches what other databases of its server share."""
 
     def observer(self, session: Session) -> Observer:
         """Return what watches ``session`` in a rehearsal."""
-
-    def script(self, session: Session) -> str:
-        """Write schema and rows as the engine's own dump in SQL does."""
 
     def schema_sql(self, session: Session) -> Sequence[str]:
         """Return the statements that make the schema in an empty database, to be read.
@@ -304,11 +349,19 @@ _MODULES = {
     "SCRIPT_COMMIT": "script",
     "DUMP_SUFFIX": "dump",
     "dump": "dump",
-    "check_dump": "dump",
+    "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
     "copied": "clone",
-    "script": "clone",
+    "is_shared": "scratch",
+    "own": "verification",
+    "properties": "verification",
+    "dangling": "verification",
+    "query": "queries",
+    "assert_direct": "no_transaction",
+    "run_alone": "no_transaction",
+    "inspector": "data_loss",
+    "column": "reference_column",
     "contents": "row_values",
     "literal": "row_values",
     "tables": "row_values",

@@ -61,8 +61,5 @@ class Observer(Protocol):
     def cancel(self) -> None:
         """Stop the statement that is running; called from another thread."""
 
-    def end(self) -> None:
-        """Take in what a rollback will not undo, at the end of the transaction."""
-
-    def restore(self) -> tuple[str, ...]:
-        """Put that back, after the rollback; say what could not be."""
+    def moved(self) -> tuple[str, ...]:
+        """Name what the rollback has not undone: the sequences that moved."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    pass
+SAVEPOINT = "sqlpair_before_downgrade"
 
 
 class Table(NamedTuple):
@@ -23,11 +22,12 @@ class Table(NamedTuple):
     empty: bool
 
 
-class Count(NamedTuple):
-    """Rows of a table, and the non-null values of its columns."""
+class Missing(NamedTuple):
+    """Rows of a table that are missing, or values of its ``column``."""
 
-    rows: int
-    values: Mapping[str, int]
+    table: str
+    column: str
+    number: int
 
 
 class Touched(NamedTuple):
@@ -52,17 +52,21 @@ class Inspector(Protocol):
     def watch(self) -> AbstractContextManager[Callable[[], Touched]]:
         """Within the block, notice the tables whose rows may change or go."""
 
-    def find(self, old: Table) -> Table | None:
-        """Return what ``old`` is now: the same table, or else one made in its place.
+    def foresee(self, tables: Iterable[Table]) -> None:
+        """Learn what has become of ``tables`` after a run that will be undone."""
 
-        That is of its name, and was not there before under any.
+    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:
+        """Lock ``tables`` for writing by others, and remember what they hold.
+
+        Each row of those named in ``exact``.
         """
 
-    def hold(self, tables: Iterable[str]) -> None:
-        """Keep other clients from changing ``tables`` until the transaction ends."""
+    def missing(self) -> tuple[list[Missing], Set[str]]:
+        """Return what is missing now of what was kept.
 
-    def count(self, table: str, columns: Sequence[str]) -> Count:
-        """Count a table's rows and the non-null values of ``columns``."""
+        Also the tables that hold something else now, and are to be kept exactly to
+        tell whether something is missing.
+        """
 
 
 def amount(count: int, thing: str) -> str:

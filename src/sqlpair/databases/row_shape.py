@@ -1,4 +1,4 @@
-"""A table as a row for it has to be: what a driver reads from the live catalog."""
+"""What a row of a table must look like, as a driver reads it from the live catalog."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ class Table(NamedTuple):
     unique: frozenset[str] = frozenset()
     """Columns that stand in some unique key."""
     foreign_keys: tuple[ForeignKey, ...] = ()
+    overriding: str = ""
+    """What an INSERT says so that it may set a column the database would number."""
 
 
 class Rows(NamedTuple):

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from types import ModuleType
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
-from sqlpair.databases.interface import driver_of
-from sqlpair.errors import DataLossError
+from sqlpair.errors import DataLossError, SqlpairError
 from sqlpair.project import revisions, sql_file
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss, revision_modules
+from sqlpair.revision import pair
+from sqlpair.runner import data_loss
+from sqlpair.runner.migration import Ready, read, read_file
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import edited
-
-
-class Ready(NamedTuple):
-    """A step whose file and revision module were read and checked."""
-
-    step: Step
-    file: SqlFile
-    module: ModuleType
 
 
 def check(
@@ -30,19 +21,10 @@ def check(
     if any(step.upgrade for step in steps):
         for place in places.values():
             refuse_changed(place)
-    modules = revision_modules.load(steps)
-    ready = [
-        Ready(step, _read(step), module)
-        for step, module in zip(steps, modules, strict=True)
-    ]
+    ready = read(steps)
     if not allow_data_loss:
         _refuse_unknown_loss(ready)
     return ready
-
-
-def _read(step: Step) -> SqlFile:
-    path = step.migration.up if step.upgrade else step.migration.down
-    return sql_file.read(path, driver_of(step.branch.database).split)
 
 
 def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
@@ -53,6 +35,34 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
                 [f"{file.path.name} is -- no-transaction: no trial can be undone"],
                 data_loss.REMEDY,
             )
+
+
+def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
+    """Say of each rollback without a statement that it undoes nothing.
+
+    Unless its migration has none either, as many a history has it, or its revision
+    module does more than run the pair.
+    """
+    for step, file, module in ready:
+        own = getattr(module, "downgrade", None)
+        if step.upgrade or getattr(own, "__module__", "") != pair.__module__:
+            continue
+        if not _does(file) and _made_something(step):
+            yield (
+                f"{step}: {file.path.name} has no statement:"
+                " what the migration made or changed is still there"
+            )
+
+
+def _made_something(step: Step) -> bool:
+    try:
+        return _does(read_file(step._replace(upgrade=True)))
+    except SqlpairError:  # its file was edited since: that is told elsewhere
+        return False
+
+
+def _does(file: SqlFile) -> bool:
+    return any(True for _ in sql_file.statements(file))
 
 
 def refuse_changed(place: Place) -> None:

@@ -16,7 +16,6 @@ from sqlpair.backup import interrupted
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import fast_path
 from sqlpair.deploy.check import refuse_changed
-from sqlpair.deploy.recovery import unfinished
 from sqlpair.deploy.survey import survey
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
@@ -29,6 +28,7 @@ from sqlpair.runner.steps import (
     plan,
     reached,
 )
+from sqlpair.runner.unfinished import unfinished
 
 
 def deploy(
@@ -53,12 +53,11 @@ def deploy(
             if _is_done(settings, places, targets, before):
                 return Outcome("", (), places)
         from sqlpair.deploy.run import Run
+        from sqlpair.deploy.stage import Work
 
-        with Run(settings, known, report) as run:
-            run.allow_data_loss = allow_data_loss
-            run.backup_first = settings.backups.first
-            run.hold(places, targets)
-            return run.migrate(targets)
+        work = Work(report, allow_data_loss, settings.backups.first)
+        with Run(settings, places, targets, work) as run:
+            return run.migrate()
 
 
 @contextmanager

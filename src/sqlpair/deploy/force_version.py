@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
-from sqlpair.deploy.status import guess
 from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import version
+from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places
@@ -49,7 +49,7 @@ def number_of(text: str) -> int:
 def preview(settings: Settings, number: int, report: Report) -> tuple[Change, ...]:
     """Say what ``force`` would write. Creates nothing; a refusal is logged."""
     with deployment.refusals_logged(settings), ExitStack() as resources:
-        places = survey(branches(settings), report, resources, locate=guess)
+        places = survey(branches(settings), report, resources, locate=claimed)
         refuse_unknown(number, places)
         _refuse_ahead(places)
         return tuple(_change(place, number) for place in places.values())

@@ -6,9 +6,11 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import Report, Table
 from sqlpair.deploy.deployment import _settle_restores, refusals_logged
+from sqlpair.deploy.run import Run
+from sqlpair.deploy.stage import Work
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
-from sqlpair.ledger.position import current
+from sqlpair.ledger.position import claimed, known_position
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
@@ -29,30 +31,18 @@ def stamp(
     """
 
     def locate(branch: Branch, state: tables.State) -> int:
-        known = [branch.position(name) for name in state.revisions]
-        if None in known and not purge:
-            current(branch, state)  # says so
-        return max((position or 0 for position in known), default=0)
-
-    from sqlpair.deploy.run import Run
+        if not purge:
+            for revision in state.revisions:
+                known_position(branch, revision)
+        return claimed(branch, state)
 
     with ExitStack() as resources:
         with refusals_logged(settings):
             _settle_restores(settings, report)
             known = branches(settings)
             places = survey(known, report, resources, locate=locate)
-        with Run(settings, known, report, locate=locate) as run:
-            run.hold(places, targets)
-            goals = targets(run.places)
-
-            def writing(place: Place, table: Table, entry: write_sql.Entry) -> str:
-                kept = [
-                    (item, sql_file.checksum(item.up.read_bytes()))
-                    for item in place.branch.migrations[: goals[place.branch.name]]
-                ]
-                return write_sql.stamped(table, kept, entry)
-
-            return run.record(goals, writing, method)
+        with Run(settings, places, targets, Work(report), locate=locate) as run:
+            return run.record(_stamped, method)
 
 
 def record_only(
@@ -64,13 +54,19 @@ def record_only(
     method: str,
 ) -> Outcome:
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
-    from sqlpair.deploy.run import Run
-
     with ExitStack() as resources:
         with refusals_logged(settings):
             _settle_restores(settings, report)
             known = branches(settings)
             places = survey(known, report, resources)
-        with Run(settings, known, report) as run:
-            run.hold(places, targets)
-            return run.record(targets(run.places), writing, method)
+        with Run(settings, places, targets, Work(report)) as run:
+            return run.record(writing, method)
+
+
+def _stamped(place: Place, table: Table, entry: write_sql.Entry) -> str:
+    """Record that every migration up to the place's position is applied."""
+    kept = [
+        (item, sql_file.checksum(item.up.read_bytes()))
+        for item in place.branch.migrations[: place.position]
+    ]
+    return write_sql.stamped(table, kept, entry)

@@ -1,6 +1,6 @@
 """One deployment while it runs, from its locks to its last line in the log.
 
-hold     lock every database that will change, settle what a dead run left, and
+enter    lock every database that will change, recover what a dead run left, and
 read where each one is
 migrate  plan, read and check all of it, then run it stage by stage
 record   write bookkeeping only
@@ -8,14 +8,14 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from sqlpair import ids, progress
-from sqlpair.databases.interface import Report, Session
+from sqlpair.databases.interface import Session, driver_of
 from sqlpair.deploy import recovery
-from sqlpair.deploy.check import check
-from sqlpair.deploy.stage import Stage, stages
+from sqlpair.deploy.check import check, left_in_place
+from sqlpair.deploy.stage import Stage, Work, stages
 from sqlpair.errors import (
     CommitError,
     DataLossError,
@@ -49,25 +49,31 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        known: Sequence[Branch],
-        report: Report,
+        places: Places,
+        targets: Targets,
+        work: Work,
         *,
         locate: Callable[[Branch, tables.State], int] = current,
     ):
+        """``places`` are of all databases, as they were before anything was locked."""
         self.settings = settings
-        self.known = known
-        self.report = report
+        self.targets = targets
+        self.work = work
         self.locate = locate
         self.id = ids.new_id()
         self.journal = Journal(settings, self.id)
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Place] = dict(places)
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
-        self.allow_data_loss = False
-        self.backup_first = False
         self._resources = ExitStack()
 
     def __enter__(self) -> Run:
+        """Lock the databases that ``targets`` concerns, and read where they are."""
+        try:
+            self._hold()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
@@ -75,12 +81,11 @@ class Run:
         if error is not None:
             self.journal.failed(error)
 
-    def hold(self, places: Places, targets: Targets) -> None:
-        """Lock the databases that ``targets`` concerns, and read where they are."""
-        self.places = dict(places)
-        everything = {branch.name for branch in self.known}
+    def _hold(self) -> None:
+        places, targets = self.places, self.targets
+        everything = set(places)
         # A backup is of all databases, at one version.
-        whole = self.backup_first or _undecided(places)
+        whole = self.work.backup_first or _undecided(places)
         names = everything if whole else set(targets(places))
         self._lock(names)
         if names != everything and (
@@ -93,7 +98,7 @@ class Run:
         # Named anew: a deployment that waited for another is the later one.
         self.id = self.journal.deployment = ids.new_id()
         before = dict(self.places)
-        settled = two_phase.settle(self.sessions, self.report)
+        settled = two_phase.settle(self.sessions, self.work.report)
         for sentence in settled:
             self.journal.line("settled", what=sentence)
         if settled:
@@ -101,40 +106,48 @@ class Run:
             recovery.refuse_moved(before, self.places, targets, settled)
 
     def _lock(self, names: set[str]) -> None:
-        databases = [b.database for b in self.known if b.name in names]
-        self.sessions = two_phase.lock(databases, self.report, self._resources)
-        for session in self.sessions.values():
-            session.listen(self._hear)
+        databases = [
+            place.branch.database
+            for name, place in self.places.items()
+            if name in names
+        ]
+        self.sessions = two_phase.lock(
+            databases, self.work.report, self._resources, self._hear
+        )
         self._survey()
 
     def _hear(self, place: str, message: str) -> None:
         """Pass on what a server says while a migration runs."""
-        self.report(f"{place}: {message}")
+        self.work.report(f"{place}: {message}")
         self.journal.line("notice", at=place, said=message)
 
-    def migrate(self, targets: Targets) -> Outcome:
+    def migrate(self) -> Outcome:
         """Plan again, under the locks, then check and run."""
-        goals = recovery.resume(self.places, targets, self.report)
+        work, report = self.work, self.work.report
+        goals = recovery.resume(self.places, self.targets, report)
         steps = plan(self.places, goals)
         if not steps:
             self._write_version()
             self.journal.close()
             return Outcome("", (), self.places)
         self.journal.line("started", steps=len(steps))
-        ready = check(self.places, steps, allow_data_loss=self.allow_data_loss)
-        parts = stages(ready, self.sessions, self.settings.transaction)
+        ready = check(self.places, steps, allow_data_loss=work.allow_data_loss)
+        for sentence in left_in_place(ready):
+            report(sentence)
+            self.journal.line("left-in-place", what=sentence)
+        parts = stages(ready, self.sessions, self.settings.transaction, work)
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:
-                    session.assert_direct()
+                    driver_of(session.database).assert_direct(session)
         if len(parts) > 1:
             from sqlpair.deploy import unrecorded
 
-            unrecorded.refuse(self.settings, self.places, self.sessions, self.report)
-        if self.backup_first:
+            unrecorded.refuse(self.settings, self.places, self.sessions, report)
+        if work.backup_first:
             from sqlpair.backup import backup
 
-            folder = backup.before_deployment(self.settings, self.sessions, self.report)
+            folder = backup.before_deployment(self.settings, self.sessions, report)
             self.journal.line("backed-up", folder=folder.name)
         with progress.task("", len(steps), "migration"):
             for number, stage in enumerate(parts, start=1):
@@ -144,12 +157,7 @@ class Run:
     def _run(self, stage: Stage, transaction: str) -> None:
         try:
             raise_pending()  # of a signal that came while the stage before committed
-            done = stage.run(
-                self.id,
-                transaction,
-                self.report,
-                guarded=not self.allow_data_loss,
-            )
+            done = stage.run(self.id, transaction)
         except (SqlpairError, Interrupted) as error:
             if self.done:
                 before = several([str(step) for step, _ in self.done])
@@ -164,13 +172,23 @@ class Run:
 
                 unrecorded.advise(error, self.places, self.sessions)
             raise
-        self.journal.steps(done)
+        self.journal.lines(
+            "ran",  # and counts once ``committed`` follows
+            (
+                {
+                    "database": step.branch.name,
+                    "migration": step.migration.stem,
+                    "direction": step.direction,
+                    "ms": milliseconds,
+                }
+                for step, milliseconds in done
+            ),
+        )
         self.done += done
 
-    def record(
-        self, targets: Mapping[str, int], writing: Writing, method: str
-    ) -> Outcome:
+    def record(self, writing: Writing, method: str) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""
+        targets = self.targets(self.places)
         transaction = two_phase.transaction_id(self.id, 1)
         after = {
             name: self.places[name]._replace(position=position)

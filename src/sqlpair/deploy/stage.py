@@ -7,20 +7,29 @@ runs outside, and the transaction only records it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from typing import NamedTuple
 
 from sqlpair.databases import bookkeeping
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
-from sqlpair.deploy.check import Ready
 from sqlpair.ledger import tables, write_sql
-from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss, revision_modules, two_phase
+from sqlpair.runner import data_loss, two_phase
+from sqlpair.runner.migration import Ready, Runner
 from sqlpair.runner.steps import Done, Step, record, told
+
+
+class Work(NamedTuple):
+    """What a command asks of its deployment, besides where the databases are to go.
+
+    A downgrade that would lose rows or values is refused unless ``allow_data_loss``.
+    """
+
+    report: Report
+    allow_data_loss: bool = False
+    backup_first: bool = False
 
 
 class Stage:
@@ -31,17 +40,17 @@ class Stage:
         steps: Sequence[Ready],
         sessions: Mapping[str, Session],
         known: Container[str],
+        work: Work,
     ):
         """``known`` are databases that an earlier stage has given their ledger."""
         self.steps = tuple(steps)
         self._known = known
-        self._report: Report = lambda _line: None
+        self._work = work
         self.transactional = steps[0].file.transactional
         names = {step.branch.name for step, _, _ in steps}
         self.sessions = [s for name, s in sessions.items() if name in names]
-        self._contexts = {
-            session.database.name: revision_modules.context(session)
-            for session in self.sessions
+        self._runners = {
+            session.database.name: Runner(session) for session in self.sessions
         }
 
     @property
@@ -52,19 +61,9 @@ class Stage:
             for step, _, _ in self.steps
         }
 
-    def run(
-        self,
-        deployment: str,
-        transaction: str,
-        report: Report,
-        *,
-        guarded: bool,
-    ) -> list[Done]:
-        """Run the steps and commit them; SqlpairError when they are rolled back.
-
-        ``guarded`` refuses a downgrade that would lose data.
-        """
-        self._report = report
+    def run(self, deployment: str, transaction: str) -> list[Done]:
+        """Run the steps and commit them; SqlpairError when they are rolled back."""
+        report = self._work.report
         entry = write_sql.Entry(
             deployment,
             transaction,
@@ -72,24 +71,21 @@ class Stage:
             who=tables.who(),
             databases=tables.goal(self.heads),
         )
-        guarded = guarded and not self.steps[0].step.upgrade
         if not self.transactional:
-            return self._attempt(entry, guarded=guarded)
+            return self._attempt(entry)
         pause = max(session.database.lock_timeout for session in self.sessions)
         try:
-            return retried(lambda: self._attempt(entry, guarded=guarded), pause, report)
+            return retried(lambda: self._attempt(entry), pause, report)
         except UnpreparableError as error:
             reason = "; ".join([error.what, *error.evidence])
             report(f"{reason}. Running it again, to commit without preparing")
             return retried(
-                lambda: self._attempt(entry, guarded=guarded, promise=False),
+                lambda: self._attempt(entry, promise=False),
                 pause,
                 report,
             )
 
-    def _attempt(
-        self, entry: write_sql.Entry, *, guarded: bool, promise: bool = True
-    ) -> list[Done]:
+    def _attempt(self, entry: write_sql.Entry, *, promise: bool = True) -> list[Done]:
         done: list[Done] = []
 
         def run() -> None:
@@ -99,17 +95,27 @@ class Stage:
         with two_phase.rolled_back(self.sessions):
             if self.transactional:
                 self._begin()
-            if guarded:
+            if self._guarded:
                 texts = [(step.branch.name, file.text) for step, file, _ in self.steps]
                 data_loss.guard(self.sessions, texts, run)
             else:
                 run()
             two_phase.commit(self.sessions, entry.transaction, promise=promise)
+        for runner in self._runners.values():
+            runner.raise_left()
         return done
+
+    @property
+    def _guarded(self) -> bool:
+        return not (self._work.allow_data_loss or self.steps[0].step.upgrade)
 
     def _begin(self) -> None:
         for session in self.sessions:
             session.begin()
+        self._ensure()
+
+    def _ensure(self) -> None:
+        for session in self.sessions:
             if session.database.name not in self._known:
                 tables.ensure(session)
 
@@ -118,21 +124,15 @@ class Stage:
         ran: dict[str, list[tuple[Step, str, write_sql.Entry]]] = {
             name: [] for name in sessions
         }
-        for step, file, module in self.steps:
-            session = sessions[step.branch.name]
-            context = self._contexts[step.branch.name]
-            if context or _reads_records(file):
-                _record(ran, session)
-            run = session.run if self.transactional else session.run_alone
-            began = time.monotonic()
-            execute = partial(run, sql_file.statements(file), file.path)
-            with told(step, file.total, self._report):
-                revision_modules.run(step, module, context, execute)
-            milliseconds = round((time.monotonic() - began) * 1000)
+        for ready in self.steps:
+            step, file, _ = ready
+            runner = self._runners[step.branch.name]
+            if runner.runs_python or _reads_records(file):
+                _record(ran, runner.session)
+            with told(step, file.total, self._work.report):
+                milliseconds = runner.run(ready)
             if not self.transactional:
-                self._begin()
-            if context:
-                session.reset()
+                self._ensure()
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
             )
@@ -159,7 +159,10 @@ def _record(
 
 
 def stages(
-    steps: Iterable[Ready], sessions: Mapping[str, Session], transaction: str
+    steps: Iterable[Ready],
+    sessions: Mapping[str, Session],
+    transaction: str,
+    work: Work,
 ) -> list[Stage]:
     """Part ``steps`` into stages; ``transaction`` is the setting of that name."""
     parts: list[list[Ready]] = []
@@ -177,6 +180,6 @@ def stages(
     made = []
     known: set[str] = set()
     for part in parts:
-        made.append(Stage(part, sessions, frozenset(known)))
+        made.append(Stage(part, sessions, frozenset(known), work))
         known.update(step.branch.name for step, _, _ in part)
     return made

@@ -11,8 +11,9 @@ from sqlpair.deploy import recovery
 from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
-from sqlpair.ledger.tables import Applied, State
-from sqlpair.project.branches import Branch, branches
+from sqlpair.ledger.position import claimed
+from sqlpair.ledger.tables import Applied
+from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, reached
@@ -66,16 +67,10 @@ class Overview(NamedTuple):
         return tuple(sorted(found, key=lambda item: item.number))
 
 
-def guess(branch: Branch, state: State) -> int:
-    """Return a position even where ``current`` refuses: the version table's."""
-    known = [branch.position(name) for name in state.revisions]
-    return max((position or 0 for position in known), default=0)
-
-
 def overview(settings: Settings, report: Report) -> Overview:
     """Read where every database stands. Creates nothing."""
     with ExitStack() as resources:
-        places = survey(branches(settings), report, resources, locate=guess)
+        places = survey(branches(settings), report, resources, locate=claimed)
     standings = tuple(_standing(place) for place in places.values())
     problems = [problem for item in standings for problem in item.problems]
     return Overview(

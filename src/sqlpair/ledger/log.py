@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from io import FileIO
 
     from sqlpair.project.settings import Settings
-    from sqlpair.runner.steps import Done
 
 MAXIMUM_BYTES = 1_000_000
 OLD_FILES = 5
@@ -53,20 +52,9 @@ class Journal:
         """Write one line."""
         self._write([self._said(outcome, fields)])
 
-    def steps(self, done: Iterable[Done]) -> None:
-        """Say that steps have run; they count once ``committed`` follows."""
-        self._write(
-            self._said(
-                "ran",
-                {
-                    "database": step.branch.name,
-                    "migration": step.migration.stem,
-                    "direction": step.direction,
-                    "ms": milliseconds,
-                },
-            )
-            for step, milliseconds in done
-        )
+    def lines(self, outcome: str, many: Iterable[dict[str, object]]) -> None:
+        """Write a line for each, all in one go."""
+        self._write(self._said(outcome, fields) for fields in many)
 
     def failed(self, error: BaseException) -> None:
         """Say how the run ended, and close."""

@@ -70,6 +70,27 @@ def current(branch: Branch, state: State) -> int:
     return position
 
 
+def stated(branch: Branch, state: State) -> int | None:
+    """Return the position that the records name, though they may disagree.
+
+    That is the version table's, or the ledger's where that says nothing; None where
+    neither names a place on the branch.
+    """
+    if state.revisions:
+        known = [branch.position(revision) for revision in state.revisions]
+        return max((place for place in known if place is not None), default=None)
+    numbers = {row.number for row in state.applied}
+    return max(
+        (i for i, m in enumerate(branch.migrations, 1) if m.number in numbers),
+        default=None if numbers else 0,
+    )
+
+
+def claimed(branch: Branch, state: State) -> int:
+    """Return the position that the records name, base where they name none."""
+    return stated(branch, state) or 0
+
+
 def _list(numbers: Sequence[int]) -> str:
     if not numbers:
         return "nothing is applied"

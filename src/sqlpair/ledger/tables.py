@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import Session, Table, quote
+from sqlpair.errors import HistoryError
 from sqlpair.project.migrations import Migration
 
 # After the four documented columns; each may be left out by another program's INSERT.
@@ -77,7 +78,6 @@ EMPTY = State((), (), has_ledger=False)
 
 
 @cache
-@cache
 def who() -> str:
     """Return user@host, as the ledger shows it."""
     import getpass
@@ -91,6 +91,11 @@ def who() -> str:
 
 def read(session: Session) -> State:
     """Read the version table, the ledger and the history's end. Creates nothing."""
+    with session.snapshot():  # which bounds the wait for a lock, too
+        return _read(session)
+
+
+def _read(session: Session) -> State:
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
     if session.columns(VERSION_TABLE):
@@ -104,8 +109,8 @@ def read(session: Session) -> State:
         " ORDER BY version, id"
     )
     applied = {
-        row["version"]: Applied(
-            number=row["version"],
+        (number := _number(session, row["version"])): Applied(
+            number=number,
             stem=row["migration_name"],
             applied_at=row["at"] or "",
             checksum=row.get("checksum") or "",
@@ -117,6 +122,17 @@ def read(session: Session) -> State:
         for row in rows
     }
     return State(revisions, tuple(applied.values()), True, _last(session))
+
+
+def _number(session: Session, version: Any) -> int:
+    try:
+        return int(version)
+    except (TypeError, ValueError):
+        raise HistoryError(
+            f"{session.database.name}: {LEDGER} holds a version that is not a number",
+            [f"version: {version}"],
+            "Correct or delete that row.",
+        ) from None
 
 
 def history(session: Session) -> list[dict[str, Any]]:

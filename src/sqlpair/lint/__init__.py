@@ -1,7 +1,7 @@
-"""Lint: what a careful colleague would say of a migration, before anything runs.
+"""Lint: check every migration against rules, before anything runs.
 
 One rule is one module in ``rules/``, one function in it, and one page in
-``docs/lint/``. The parser is imported only when something is linted.
+``docs/lint/``. The rules are imported only when something is checked.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.errors import SettingsError
 from sqlpair.project.settings import Settings
 
 
 class Finding(NamedTuple):
-    """One thing that goes wrong, where, and the SQL to write instead.
+    """A place that breaks a rule, and what to write instead.
 
     ``path`` is relative to the project; ``line`` counts from 1.
     """
@@ -29,18 +28,11 @@ class Finding(NamedTuple):
 
 
 def lint(settings: Settings, files: Sequence[Path] = ()) -> tuple[Finding, ...]:
-    """Return the findings over every migration, or over those that ``files`` belong to.
+    """Return the findings in every migration, or in those that ``files`` belong to.
 
-    Opens no database. UsageError for a file that is no migration's; SettingsError
-    where the parser or squawk is not installed.
+    Connects to no database. UsageError for a file that belongs to no migration;
+    SettingsError where squawk is not installed and PostgreSQL files are checked.
     """
-    try:
-        from sqlpair.lint.run import run
-    except ModuleNotFoundError as error:
-        if error.name != "sqlglot":
-            raise
-        raise SettingsError(
-            "lint needs sqlglot, which is not installed",
-            remedy="Run: pip install 'sqlpair[lint]'",
-        ) from error
+    from sqlpair.lint.run import run
+
     return run(settings, files)

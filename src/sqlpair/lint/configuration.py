@@ -1,31 +1,33 @@
-"""What a project tells the lint: ``[tool.sqlpair.lint]`` of its ``pyproject.toml``."""
+"""The settings of lint: ``[tool.sqlpair.lint]`` of a project's ``pyproject.toml``."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from sqlpair.errors import SettingsError
+from sqlpair.lint.names import words
 from sqlpair.project import pyproject
+
+_WHERE = "pyproject.toml [tool.sqlpair.lint]"
 
 
 class Configuration(NamedTuple):
-    """The lint's settings, each with its default.
+    """The settings, each with its default.
 
-    ``references`` are the columns, as ``database.table.column``, that point into
-    another database, where no foreign key can.
+    ``forbidden_names`` are words that no new name may contain, each with the reason.
+    ``filtered`` are the columns that need an index, ``enumerated`` the text columns
+    that need a CHECK. ``references`` are the columns, as ``database.table.column``,
+    that refer to another database, where a foreign key is not possible.
     """
 
-    strategies: frozenset[str] = frozenset()
-    brokers: frozenset[str] = frozenset()
-    environments: frozenset[str] = frozenset(
-        {"dev", "development", "live", "prod", "production", "staging", "testnet"}
-    )
+    forbidden_names: Mapping[str, str] = {}
     filtered: frozenset[str] = frozenset(
-        {"status", "broker", "environment", "created_at", "updated_at"}
+        {"status", "environment", "created_at", "updated_at"}
     )
-    enumerated: frozenset[str] = frozenset({"status", "environment", "side"})
+    enumerated: frozenset[str] = frozenset({"status", "environment"})
     squawk_exclude: frozenset[str] = frozenset()
     since: int = 0
     main_branch: str = ""
@@ -47,7 +49,11 @@ def read(root: Path) -> Configuration:
 def _table(ours: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = ours.get(name, {})
     if not isinstance(table, Mapping):
-        raise SettingsError(f"pyproject.toml: tool.sqlpair.{name} is no table")
+        raise SettingsError(
+            f"pyproject.toml: tool.sqlpair.{name} is not a table",
+            [f"{name} = {table!r}"],
+            f"Write its settings below [tool.sqlpair.{name}].",
+        )
     return table
 
 
@@ -55,21 +61,62 @@ def _value(key: str, value: object) -> Any:
     name = key.replace("-", "_")
     default = Configuration._field_defaults.get(name)
     if default is None or name == "references":
-        known = sorted(Configuration._fields[:-1])
-        raise SettingsError(
-            f"pyproject.toml [tool.sqlpair.lint]: {key} is no setting",
-            [f"settings: {', '.join(item.replace('_', '-') for item in known)}"],
-        )
+        raise _unknown(key, value)
+    if isinstance(default, dict):
+        return _forbidden(value)
     if isinstance(default, frozenset):
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            # A rule of squawk is spelt as squawk spells it; names are compared small.
+        if _is_list_of_texts(value):
+            # squawk's rules are in lower case, and names are compared in it.
             return frozenset(item.lower() for item in value)
-        expected = 'a list of words, for example ["status"]'
+        expected = 'a list of texts, for example ["status"]'
     else:
         if isinstance(value, type(default)) and not isinstance(value, bool):
             return value
         expected = "a number" if isinstance(default, int) else "a text in quotes"
     raise SettingsError(
-        f"pyproject.toml [tool.sqlpair.lint]: {key} = {value!r}",
-        remedy=f"It is {expected}.",
+        f"{_WHERE}: {key} = {value!r} is not valid",
+        remedy=f"Write {expected}.",
     )
+
+
+def _is_list_of_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _unknown(key: str, value: object) -> SettingsError:
+    known = sorted(Configuration._fields[:-1])
+    remedy = "Remove it, or correct its name."
+    if isinstance(value, list) and value and _is_list_of_texts(value):
+        # The version before had a setting for each of three kinds of words.
+        lines = [f'{json.dumps(word, ensure_ascii=False)} = "why"' for word in value]
+        remedy = (
+            f"If {key} lists words that no name may contain: they are in one table now,"
+            " each with its reason. Write instead:\n"
+            + "\n".join(["[tool.sqlpair.lint.forbidden-names]", *lines])
+        )
+    return SettingsError(
+        f"{_WHERE}: {key} is not a setting",
+        [f"settings: {', '.join(item.replace('_', '-') for item in known)}"],
+        remedy,
+    )
+
+
+def _forbidden(value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise SettingsError(
+            f"{_WHERE}: forbidden-names = {value!r} is not a table",
+            remedy='Write, below [tool.sqlpair.lint.forbidden-names]: word = "why"',
+        )
+    for word, reason in value.items():
+        if not words(word):
+            raise SettingsError(
+                f"{_WHERE}: forbidden-names has the key {word!r}, which is not a word",
+                remedy="Write letters or digits: a word, or several as in a name.",
+            )
+        if not isinstance(reason, str) or not reason.strip():
+            raise SettingsError(
+                f"{_WHERE}: forbidden-names does not say why {word} is forbidden",
+                [f"{word} = {reason!r}"],
+                f'Write: {word} = "why it is forbidden, and what to write instead"',
+            )
+    return value

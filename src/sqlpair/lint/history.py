@@ -1,4 +1,4 @@
-"""What the whole history of a database says, where one file would mislead."""
+"""What a rule needs to know of the whole history of a database."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlpair.lint.subject import Subject
 def lacking_index(
     subject: Subject, table: Table, columns: tuple[str, ...], new: int
 ) -> int:
-    """Return the line to blame for ``columns`` without an index; 0 for none.
+    """Return the line of the finding that ``columns`` have no index; 0 for none.
 
-    ``new`` is the line on which the migration brings what needs one, or 0. Blamed is
-    that, or what takes the last index away, and only where no later migration makes
-    an index or drops table or column.
+    ``new`` is the line on which the migration adds what needs an index, or 0. The
+    finding is there, or where the last index is dropped. There is none if a later
+    migration creates an index, or drops the table or column.
     """
     final = subject.final.tables.get(table.name)
     if table.leads(columns) or final is None or final.leads(columns):

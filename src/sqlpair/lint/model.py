@@ -1,8 +1,9 @@
 """A small model of a schema: what the rules ask about, and no more.
 
-Names are in lower case, as both engines compare them. ``origin`` is the name a
-table or column had when the file began, None for what the file itself made: so a
-table that is rebuilt under another name is still the same table.
+Names are in lower case, as both engines compare them, and without a schema.
+``origin`` is the name that a table or column had when the file began, None for what
+the file itself creates. So a table that is rebuilt under another name is still the
+same table.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from dataclasses import dataclass, field, replace
 class Column:
     """A column, as it was defined.
 
-    ``kind`` is its type as the parser writes it, ``declared`` as the file has it.
+    ``declared`` is its type as the file has it.
     """
 
     name: str
     spelling: str
-    kind: str
     declared: str
     line: int
     not_null: bool = False
@@ -29,7 +29,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference to another table; ``on_delete`` is empty where nothing is said."""
+    """A reference to another table; ``on_delete`` is empty where it is not given."""
 
     columns: tuple[str, ...]
     table: str
@@ -43,7 +43,7 @@ class Index:
     """An index or unique key; an expression in ``columns`` is an empty string.
 
     ``where`` is the condition of a partial one, ``spelling`` the columns as they are
-    written.
+    written, ``mentions`` every name in it.
     """
 
     name: str
@@ -51,24 +51,40 @@ class Index:
     line: int
     unique: bool = False
     where: str = ""
-    spelling: str = ""
+    spelling: tuple[str, ...] = ()
+    mentions: frozenset[str] = frozenset()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Its columns, an expression as it is written."""
+        spelt = self.spelling or self.columns
+        return tuple(
+            name or text for name, text in zip(self.columns, spelt, strict=True)
+        )
 
 
 @dataclass(slots=True)
 class Table:
-    """A table. ``opaque``: its columns are not told in the file (AS SELECT, …)."""
+    """A table, or a materialized view that has an index.
+
+    ``opaque``: its columns are not in the file (AS SELECT, made elsewhere).
+    ``keyless``: it has no primary key of its own to declare (a partition, a foreign or
+    virtual table). ``parent`` is the table that it is a partition of.
+    """
 
     name: str
     line: int
     origin: str | None = None
     opaque: bool = False
-    partition: bool = False
+    keyless: bool = False
+    parent: str = ""
+    schema: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     keys: list[Index] = field(default_factory=list)
     indexes: dict[str, Index] = field(default_factory=dict)
-    triggers: dict[str, int] = field(default_factory=dict)
+    triggers: dict[str, frozenset[str]] = field(default_factory=dict)
     checked: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def copy(self) -> Table:
@@ -95,13 +111,13 @@ class Table:
         )
 
     def is_checked(self, column: str) -> bool:
-        """Say whether a CHECK speaks of ``column``."""
+        """Say whether a CHECK names ``column``."""
         return any(column in names for names in self.checked.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a file does to a table, that the tables it leaves do not show.
+    """A change that a file makes to a table, and that the result does not show.
 
     ``what`` is drop table, drop column, drop index, rename table, rename column,
     type, or not null; ``origin`` is the name that the table had before the file.
@@ -117,6 +133,21 @@ class Event:
     after: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A view, function, type, sequence or schema.
+
+    ``mentions`` are the names in its definition that it may depend on. ``owner`` is the
+    table, or ``table.column``, that a sequence goes with.
+    """
+
+    kind: str
+    name: str
+    schema: str
+    mentions: frozenset[str]
+    owner: str = ""
+
+
 @dataclass(slots=True)
 class Model:
     """The tables of a database, and what the current file did to them.
@@ -125,14 +156,19 @@ class Model:
     ``snapshot`` costs next to nothing, however long the history is.
     """
 
+    driver: str = "postgresql"
     tables: dict[str, Table] = field(default_factory=dict)
+    things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # since the file began
+    # SQLite: ALTER TABLE … RENAME leaves the references to the table as they are.
+    renames_alone: bool = False
     _copied: set[str] = field(default_factory=set)  # since the last snapshot
 
     def begin(self) -> None:
-        """Begin a file: what is there now is there before it."""
+        """Begin a file: what exists now existed before it."""
         self.events = []
+        self.renames_alone = False
         for name in self.changed & self.tables.keys():
             table = self.own(name)
             table.origin = name
@@ -140,13 +176,25 @@ class Model:
                 column.origin = column.name
         self.changed = set()
 
+    def begin_rollback(self) -> None:
+        """Begin the rollback of the file: the events from here on are its own."""
+        self.events = []
+        self.renames_alone = False
+
     def snapshot(self) -> Model:
         """Return the model as it is now; changes to either leave the other alone."""
         self._copied = set()
-        return Model(dict(self.tables), self.events, set(self.changed))
+        return replace(
+            self,
+            tables={**self.tables},
+            things={**self.things},
+            events=[*self.events],
+            changed={*self.changed},
+            _copied=set(),
+        )
 
     def own(self, name: str) -> Table:
-        """Return a table that is there, for changing it."""
+        """Return an existing table, to change it."""
         if name not in self._copied:
             self.tables[name] = self.tables[name].copy()
             self._copied.add(name)
@@ -154,20 +202,37 @@ class Model:
         return self.tables[name]
 
     def put(self, table: Table) -> None:
-        """Put a table that is new, or has a new name."""
+        """Add a table that is new, or has a new name."""
         self.tables[table.name] = table
         self._copied.add(table.name)
         self.changed.add(table.name)
 
     def known(self, name: str, line: int) -> Table:
-        """Return a table, made up when no file creates it: others may have."""
+        """Return a table; if no file creates it, add one without columns."""
         if name not in self.tables:
             self.put(Table(name, line, origin=name, opaque=True))
         return self.own(name)
 
     def having_index(self, name: str) -> Table | None:
-        """Return the table that has an index of this name, for changing it."""
+        """Return the table that has an index of this name, to change it."""
         for table in self.tables.values():
             if name in table.indexes:
                 return self.own(table.name)
         return None
+
+
+_FAMILIES = {
+    "AGGREGATE": "ROUTINE",
+    "FUNCTION": "ROUTINE",
+    "PROCEDURE": "ROUTINE",
+    "DOMAIN": "TYPE",
+    "MATERIALIZED VIEW": "VIEW",
+}
+
+
+def family(kind: str) -> str:
+    """Return the kind under which a DROP finds it.
+
+    DROP TYPE drops a domain, too, and DROP ROUTINE a function, procedure or aggregate.
+    """
+    return _FAMILIES.get(kind, kind)

@@ -1,19 +1,21 @@
-"""The words in a name, and what a column's type makes of it."""
+"""The words in a name: ``is_paid_up`` and ``isPaidUp`` have the same three."""
 
 from __future__ import annotations
 
 import re
 
-from sqlpair.lint.model import Column
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 
 
-def words(name: str) -> frozenset[str]:
-    """Return the words of a name, in lower case: is_testnet and isTestnet alike."""
-    return frozenset(word.lower() for word in _WORD.findall(name))
+def words(name: str) -> tuple[str, ...]:
+    """Return the words of a name in their order, in lower case."""
+    return tuple(word.lower() for word in _WORD.findall(name))
 
 
-def is_boolean(column: Column) -> bool:
-    """Say whether a column is declared as a boolean."""
-    return column.declared.lower().startswith("bool")
+def contains(name: str, part: str) -> bool:
+    """Say whether the words of ``part`` stand next to each other in ``name``."""
+    found, wanted = words(name), words(part)
+    return any(
+        found[at : at + len(wanted)] == wanted
+        for at in range(len(found) - len(wanted) + 1)
+    )

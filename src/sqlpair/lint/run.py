@@ -1,4 +1,4 @@
-"""A run of the lint: replay every database's history, ask every rule, silence."""
+"""A run of lint: replay the history of each database, apply the rules and silences."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Model
 from sqlpair.lint.replay import apply
 from sqlpair.lint.rules import all_rules
-from sqlpair.lint.script import Script
+from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
 from sqlpair.project import git
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Database, Settings
 
-# Two more that no module holds: they are about the silences themselves.
+# Two rules without a module: they are about the silences themselves.
 _OF_SILENCES = frozenset({"silence-without-reason", "silence-unused"})
 
 
@@ -47,7 +47,7 @@ def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
 def _wanted(
     files: Sequence[Path], everything: Sequence[Migration], config: Configuration
 ) -> set[Migration]:
-    """Return the migrations that were asked for."""
+    """Return the migrations to check."""
     if not files:
         return {item for item in everything if item.number >= config.since}
     owners = {
@@ -59,7 +59,7 @@ def _wanted(
         if path not in owners:
             raise UsageError(
                 f"{file} belongs to no migration",
-                remedy="Name files in sql/<database>/, or none: then all are checked.",
+                remedy="Name files in sql/<database>/, or none to check all of them.",
             )
         wanted.add(owners[path])
     return wanted
@@ -73,7 +73,7 @@ def _subjects(
     on_main: git.Released | None,
 ) -> list[Subject]:
     """Replay the history of a database into one subject for each migration."""
-    model = Model()
+    model = Model(database.driver)
     subjects = []
     for item in everything:
         if item.database != database.name:
@@ -82,14 +82,12 @@ def _subjects(
         down = script.read(item.down, database) if item.down.exists() else None
         model.begin()
         before = model.snapshot()
-        unread = [
-            (up, parsed, reason)
-            for parsed in up.statements
-            if (reason := apply(model, parsed))
-        ]
-        unread += (
-            [(down, p, p.unread) for p in down.statements if p.unread] if down else []
-        )
+        unread = _replayed(model, up)
+        after = model.snapshot()
+        undone = after.snapshot() if down and down.statements else None
+        if down and undone:
+            undone.begin_rollback()
+            unread += _replayed(undone, down)
         subjects.append(
             Subject(
                 root=root,
@@ -98,7 +96,8 @@ def _subjects(
                 up=up,
                 down=down,
                 before=before,
-                after=model.snapshot(),
+                after=after,
+                undone=undone,
                 final=model,
                 unread=tuple(unread),
                 configuration=config,
@@ -107,6 +106,15 @@ def _subjects(
             )
         )
     return subjects
+
+
+def _replayed(model: Model, file: Script) -> list[tuple[Script, Parsed, str]]:
+    """Replay a file; return the statements that were not read, and why."""
+    return [
+        (file, parsed, reason)
+        for parsed in file.statements
+        if (reason := apply(model, parsed) or parsed.invalid)
+    ]
 
 
 def _findings(
@@ -139,7 +147,7 @@ def _findings(
 def _squawked(
     subjects: Sequence[Subject], said: Sequence[tuple[str, Script, int, str, str]]
 ) -> Iterator[tuple[str, Script, int, str, str]]:
-    """Yield what squawk finds and no rule of ours has said already."""
+    """Yield the findings of squawk, without those that our rules have already."""
     lines = {(where.path, rule, line) for rule, where, line, _, _ in said}
     config = subjects[0].configuration if subjects else Configuration()
     scripts = [subject.up for subject in subjects if not subject.up.refused]

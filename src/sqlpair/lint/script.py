@@ -1,49 +1,46 @@
-"""A SQL file as the rules see it: checked, split, parsed where it shapes tables."""
+"""A SQL file as the rules see it: checked, split, and its statements in tokens."""
 
 from __future__ import annotations
 
-import logging
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlglot import exp, parse_one
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import ParseError, SqlglotError
-
 from sqlpair.databases.interface import driver_of
 from sqlpair.errors import SqlFileError
+from sqlpair.lint.grammar import Action, actions
 from sqlpair.lint.head import Head
 from sqlpair.lint.head import read as read_head
+from sqlpair.lint.tokens import Lexeme, tokenize
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 from sqlpair.project.statement import Statement
 
-DIALECTS = {"postgresql": "postgres", "sqlite": "sqlite"}
-_PARSED = frozenset({"TABLE", "INDEX"})
-# Of a table, but nothing any rule speaks of; the parser knows none of them.
-_WITHOUT_RULE = re.compile(
-    r"\b(VALIDATE CONSTRAINT|RENAME CONSTRAINT|OWNER TO|ENABLE|DISABLE|FORCE ROW"
-    r"|REPLICA IDENTITY|CLUSTER ON|SET WITHOUT|SET TABLESPACE|SET (UN)?LOGGED|SET \("
-    r"|RESET \(|SET STATISTICS|SET STORAGE|SET COMPRESSION|ATTACH PARTITION"
-    r"|DETACH PARTITION|ALTER CONSTRAINT|USING INDEX)",
-    re.IGNORECASE,
-)
 _SHAPES = re.compile(r"\b(CREATE|ALTER|DROP|EXECUTE)\b", re.IGNORECASE)
+# SQLite's messages for invalid SQL. A table that does not exist gives another one.
+_INVALID = re.compile(
+    r"near .*: syntax error|incomplete input|unrecognized token.*"
+    r"|unknown table option.*|missing datatype .*",
+    re.DOTALL,
+)
 
 
 class Parsed(NamedTuple):
-    """A statement with its head and, for tables and indexes, its parse tree.
+    """A statement with its tokens and, if it creates, alters or drops, its head.
 
-    ``unread`` says why the parser could not read what a rule would look into.
+    ``actions`` are those of ALTER TABLE and ALTER INDEX. ``unread`` says why a rule
+    cannot see what it does; ``invalid`` is SQLite's own syntax error.
     """
 
     statement: Statement
+    tokens: tuple[Lexeme, ...]
     head: Head | None
-    tree: exp.Expr | None
-    unread: str
+    actions: tuple[Action, ...] = ()
+    unread: str = ""
+    invalid: str = ""
 
     @property
     def line(self) -> int:
@@ -54,16 +51,9 @@ class Parsed(NamedTuple):
         """The line of the file on which ``offset`` of the statement is."""
         return self.line + self.statement.text.count("\n", 0, offset)
 
-    def line_of(self, node: exp.Expr | None) -> int:
-        """The line of the file on which the name in ``node`` stands."""
-        for found in node.find_all(exp.Identifier) if node else ():
-            if "start" in found.meta:
-                return self.line_at(int(found.meta["start"]))
-        return self.line
-
 
 class Script(NamedTuple):
-    """One SQL file of a migration. ``refused``: why the engine would not run it."""
+    """One SQL file of a migration. ``refused``: why the engine does not run it."""
 
     path: Path
     text: str
@@ -77,7 +67,7 @@ class Script(NamedTuple):
 
 
 def read(path: Path, database: Database) -> Script:
-    """Read a file; one the engine refuses has no statements but says why."""
+    """Read a file; one that the engine refuses has no statements, but the reason."""
     try:
         file = sql_file.read(path, driver_of(database).split)
     except SqlFileError as error:
@@ -92,9 +82,7 @@ def read(path: Path, database: Database) -> Script:
             refused_line=error.line or 1,
             remedy=error.remedy,
         )
-    dialect = Dialect.get_or_raise(DIALECTS[database.driver])
-    with _quiet():
-        statements = tuple(_parse(item, dialect) for item in sql_file.statements(file))
+    statements = tuple(_parsed(sql_file.statements(file), database.driver))
     first = next(file.split(file.text), None)
     return Script(
         path,
@@ -107,45 +95,49 @@ def read(path: Path, database: Database) -> Script:
 
 
 def _lenient(path: Path) -> str:
-    """Return the text of a file that cannot be used, for the silences in it."""
+    """Return the text of a file that cannot be used, for its silences."""
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
-def _parse(statement: Statement, dialect: Dialect) -> Parsed:
-    first = statement.words[:1]
-    if first == ("DO",) and _SHAPES.search(statement.text):
-        return Parsed(statement, None, None, "what a DO block makes is not seen")
-    if first not in (("CREATE",), ("ALTER",), ("DROP",)):
-        return Parsed(statement, None, None, "")
-    try:
-        head = read_head(dialect.tokenize(statement.text))
-    except (SqlglotError, RecursionError) as error:
-        return Parsed(statement, None, None, _reason(error))
-    if head is None or head.kind not in _PARSED or head.action == "DROP":
-        return Parsed(statement, head, None, "")
-    try:
-        tree = parse_one(statement.text, dialect=dialect)
-    except (SqlglotError, RecursionError) as error:
-        return Parsed(statement, head, None, _reason(error))
-    if isinstance(tree, exp.Command):
-        unread = "" if _WITHOUT_RULE.search(statement.text) else "the parser gives up"
-        return Parsed(statement, head, None, unread)
-    return Parsed(statement, head, tree, "")
+def _parsed(statements: Iterator[Statement], driver: str) -> Iterator[Parsed]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in statements:
+            parsed = _parse(statement, driver)
+            if driver == "sqlite":
+                parsed = parsed._replace(invalid=_invalid(connection, parsed))
+            yield parsed
 
 
-def _reason(error: SqlglotError | RecursionError) -> str:
-    if isinstance(error, ParseError) and error.errors:
-        near = str(error.errors[0].get("highlight") or "its end").strip()[:40]
-        return f"the parser stops at {near}"
-    return "it nests too deep" if isinstance(error, RecursionError) else str(error)
+def _parse(statement: Statement, driver: str) -> Parsed:
+    tokens = tokenize(statement.text, driver)
+    if statement.words[:1] == ("DO",) and _SHAPES.search(statement.text):
+        return Parsed(statement, tokens, None, unread="a DO block changes the schema")
+    head = read_head(tokens)
+    found: tuple[Action, ...] = ()
+    if head and head.action == "ALTER" and head.kind in ("TABLE", "INDEX"):
+        found = tuple(actions(tokens[head.end :]))
+    return Parsed(statement, tokens, head, found)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the parser from logging what becomes a finding."""
-    logger = logging.getLogger("sqlglot")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
+def _invalid(connection: sqlite3.Connection, parsed: Parsed) -> str:
+    """Return SQLite's syntax error; the statement is not run.
+
+    ALTER TABLE looks for its table first, so that an added column is asked about in
+    a table of its own.
+    """
+    if parsed.statement.words[:1] in (("PRAGMA",), ("EXPLAIN",)):
+        return ""
+    texts = [parsed.statement.text]
+    texts += [
+        f"CREATE TABLE t ({text[action.rest[0].start : action.rest[-1].end]})"
+        for text in texts
+        for action in parsed.actions
+        if action.what == "add column"
+    ]
+    for text in texts:
+        try:
+            connection.execute(f"EXPLAIN {text}").close()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            if _INVALID.fullmatch(str(error)):
+                return str(error)
+    return ""

@@ -1,8 +1,8 @@
 """Silences: ``-- lint: allow <rule>: reason``, written where the finding is.
 
-At the end of a line it speaks of that line. On a line of its own it speaks of the
-next line that is not a comment, and of the whole statement when one begins there.
-Above the first statement it also speaks of the file.
+At the end of a line it is valid for that line. On a line of its own it is valid for
+the next line that is not a comment, and for the whole statement if one begins there.
+Above the first statement it is also valid for the file.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from sqlpair.lint.script import Script
 _ALLOW = re.compile(
     r"--[ \t]*lint:[ \t]*allow\b[ \t]*(?P<rule>[a-z0-9-]*)[ \t]*:?[ \t]*(?P<reason>.*)"
 )
+# Rules that another one has replaced: their silences are still valid.
+_REPLACED = {
+    "agnostic-name": "forbidden-name",
+    "environment-boolean": "forbidden-name",
+}
 _COMMENT_LINE = re.compile(r"[ \t]*--")
 
 
 @dataclass(slots=True)
 class Silence:
-    """One comment, the lines it speaks of, and whether it silenced anything."""
+    """One comment, the lines it is valid for, and whether it silenced a finding."""
 
     rule: str
     reason: str
@@ -49,7 +54,7 @@ def find(script: Script) -> list[Silence]:
 
 
 def _next(script: Script, lines: list[str], number: int) -> range:
-    """Return the lines that the comment on line ``number`` speaks of."""
+    """Return the lines for which the comment on line ``number`` is valid."""
     while number < len(lines) and _COMMENT_LINE.match(lines[number]):
         number += 1
     line = number + 1
@@ -63,7 +68,7 @@ def covers(silences: Iterable[Silence], rule: str, line: int) -> bool:
     """Say whether a finding is silenced with a reason; the silence is used then."""
     hit = False
     for silence in silences:
-        if silence.rule == rule and line in silence.lines:
+        if _REPLACED.get(silence.rule, silence.rule) == rule and line in silence.lines:
             silence.used = True
             hit = hit or bool(silence.reason)
     return hit
@@ -72,26 +77,26 @@ def covers(silences: Iterable[Silence], rule: str, line: int) -> bool:
 def faults(
     silences: Iterable[Silence], known: frozenset[str]
 ) -> Iterator[tuple[str, Silence, str, str]]:
-    """Yield rule, silence, message and remedy for what is wrong with a silence."""
+    """Yield rule, silence, message and remedy for each silence that has a fault."""
     for silence in silences:
         if not silence.reason:
             yield (
                 "silence-without-reason",
                 silence,
-                f"silences {silence.rule or 'nothing'} and does not say why",
-                f"-- lint: allow {silence.rule or '<rule>'}: why it is right here",
+                f"this comment silences {silence.rule or 'no rule'} without a reason",
+                f"-- lint: allow {silence.rule or '<rule>'}: why it is correct here",
             )
-        elif not silence.used and silence.rule not in known:
+        elif not silence.used and silence.rule not in known | _REPLACED.keys():
             yield (
                 "silence-unused",
                 silence,
                 f"there is no rule {silence.rule!r}",
-                "Correct the rule's name, or take the comment out.",
+                "Correct the name of the rule, or remove the comment.",
             )
         elif not silence.used:
             yield (
                 "silence-unused",
                 silence,
-                f"silences {silence.rule}, which finds nothing here",
-                "Take the comment out.",
+                f"this comment silences {silence.rule}, which has no finding here",
+                "Remove the comment.",
             )

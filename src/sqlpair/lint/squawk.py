@@ -1,7 +1,7 @@
-"""squawk: the linter that knows PostgreSQL's locks, run as it is.
+"""squawk: a linter for PostgreSQL's locks, run as a program.
 
-Its findings become ours under the names of its own rules. What the engine already
-does (a lock timeout, the transaction) it is told, or not asked.
+Its findings become findings of lint, under the names of its own rules. It is told
+whether a file runs in a transaction, and its rules about timeouts are off.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.script import Script
 
 PREFIX = "https://squawkhq.com/docs/"
-# Of these the engine takes care: it sets a lock_timeout for every migration, and a
-# time limit on a statement would only end long ones halfway.
+# The engine sets a lock_timeout for every migration itself. A statement_timeout would
+# cancel long statements.
 ENGINE = frozenset(
     {"require-lock-timeout", "require-statement-timeout", "require-timeout-settings"}
 )
-# What a rule of ours says on both engines is not said twice.
+# A rule of ours that reports the same on both engines: one finding is enough.
 TWINS = {
     "adding-required-field": "not-null-without-default",
     "adding-not-nullable-field": "set-not-null-at-once",
@@ -36,6 +36,8 @@ TWINS = {
     "changing-column-type": "narrowed-type",
     "renaming-column": "rename",
     "renaming-table": "rename",
+    "ban-truncate-cascade": "delete",
+    "unparsed": "unparsed",
 }
 _NOT_PARSED = "syntax-error"
 
@@ -43,7 +45,7 @@ _NOT_PARSED = "syntax-error"
 def findings(
     scripts: Sequence[Script], configuration: Configuration
 ) -> Iterator[tuple[str, Script, int, str, str]]:
-    """Yield rule, script, line, message and remedy for what squawk finds.
+    """Yield rule, script, line, message and remedy of each finding of squawk.
 
     SettingsError when squawk is not installed, or fails.
     """
@@ -69,13 +71,13 @@ def _run(
         command += ["--exclude", rule]
     if configuration.postgresql_version:
         command += ["--pg-version", configuration.postgresql_version]
-    # A folder of its own: no .squawk.toml reaches there, and the file is as the
-    # engine runs it, without the outer BEGIN and COMMIT.
+    # In a temporary folder, where no .squawk.toml is found; each file is as the engine
+    # runs it, without the outer BEGIN and COMMIT.
     with tempfile.TemporaryDirectory(prefix="sqlpair-lint-") as folder:
         names = {}
         for number, script in enumerate(scripts):
             name = f"{number:06}.sql"
-            # A finding is silenced with a reason, or not at all.
+            # squawk's own comments silence a finding without a reason.
             body = script.body.replace("squawk-ignore", "squawk_ignore")
             (Path(folder) / name).write_text(body, encoding="utf-8")
             names[name] = script
@@ -120,7 +122,7 @@ def _program() -> str:
     program = beside or shutil.which("squawk")
     if program is None:
         raise SettingsError(
-            "lint needs squawk for PostgreSQL, and it is not installed",
+            "lint needs squawk for PostgreSQL files, and squawk is not installed",
             remedy="Run: pip install 'sqlpair[lint]'",
         )
     return program

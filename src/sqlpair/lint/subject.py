@@ -1,4 +1,4 @@
-"""What a rule is given, and what it answers: one migration in its history."""
+"""What a rule is given and what it returns: one migration in its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlpair.project.settings import Database
 
 
 class Problem(NamedTuple):
-    """What goes wrong on a line, and what to write instead."""
+    """What is wrong on a line, and what to write instead."""
 
     script: Script
     line: int
@@ -24,9 +24,10 @@ class Problem(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """One migration: its files, and the schema before, after and at the end of all.
+    """One migration: its files, and the schema before and after it.
 
-    ``everything`` are the migrations of all databases, by number.
+    ``undone`` is the schema after its rollback, None without one; ``final`` that after
+    the last migration. ``everything`` are the migrations of all databases, by number.
     """
 
     root: Path
@@ -36,6 +37,7 @@ class Subject(NamedTuple):
     down: Script | None
     before: Model
     after: Model
+    undone: Model | None
     final: Model
     unread: tuple[tuple[Script, Parsed, str], ...]
     configuration: Configuration
@@ -48,7 +50,7 @@ class Subject(NamedTuple):
         return (self.up, self.down) if self.down else (self.up,)
 
     def relative(self, path: Path) -> str:
-        """Return a path as git has it, from the project's folder."""
+        """Return a path relative to the project's folder, as git has it."""
         return path.relative_to(self.root).as_posix()
 
     def is_released(self, item: Migration) -> bool:
@@ -56,12 +58,12 @@ class Subject(NamedTuple):
         return bool(self.released and self.relative(item.up) in self.released.files)
 
     def tables(self) -> list[Table]:
-        """The tables that the migration makes or changes, as they are after it."""
+        """The tables that the migration creates or changes, as they are after it."""
         tables = self.after.tables
         return [tables[name] for name in sorted(self.after.changed) if name in tables]
 
     def new_columns(self) -> Iterator[tuple[Table, Column]]:
-        """The columns that are there after the migration and were not before."""
+        """The columns that exist after the migration and did not before."""
         for table in self.tables():
             before = self.before.tables.get(table.name)
             for column in table.columns.values():
@@ -75,4 +77,4 @@ class Rule(Protocol):
     """A rule: ``check`` in a module of ``rules/``, whose name is the rule's."""
 
     def __call__(self, subject: Subject) -> Iterator[Problem]:
-        """Yield a problem for each place that breaks the rule."""
+        """Yield a problem for each violation of the rule."""

@@ -1,11 +1,15 @@
-"""Types: which is narrower than which, and what SQLite makes of a type's name."""
+"""Types: which is narrower than another, and the affinity of a type in SQLite."""
 
 from __future__ import annotations
 
 import re
 
-_TYPE = re.compile(r"([a-z ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(\[\])*")
-# Each holds every value of those before it.
+_TYPE = re.compile(
+    r"(?:pg_catalog\.)?\"?([a-z0-9_ ]+?)\"?\s*"
+    r"(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?((?:\s*\[\d*\])+|\s+array.*)?"
+    r"(\s+with(?:out)? time zone)?"
+)
+# Each type can hold every value of the types before it.
 _LADDERS = (
     ("smallint", "int", "bigint", "decimal"),
     ("real", "double precision"),
@@ -14,6 +18,14 @@ _LADDERS = (
 )
 _SYNONYMS = {
     "integer": "int",
+    "character varying": "varchar",
+    "character": "char",
+    "float4": "real",
+    "float8": "double precision",
+    "serial4": "int",
+    "serial8": "bigint",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
     "int4": "int",
     "int8": "bigint",
     "int2": "smallint",
@@ -31,7 +43,7 @@ _TEXTS = ("char", "varchar", "text")
 def narrower(before: str, after: str) -> bool:
     """Say whether ``after`` cannot hold every value of ``before``.
 
-    No, where either is not known: another rule speaks of the change itself.
+    False where one of them is not known.
     """
     old, new = _read(before), _read(after)
     if old is None or new is None or old == new:
@@ -42,7 +54,7 @@ def narrower(before: str, after: str) -> bool:
             return False
         return room[0] is not None and (size[0] is None or size[0] > room[0])
     if name in _TEXTS:
-        return True  # not every text reads as a number, a date or a uuid
+        return True  # not every text can be cast to a number, a date or a uuid
     if name == other == "decimal":
         return _decimal_shrinks(size, room)
     for ladder in _LADDERS:
@@ -56,7 +68,8 @@ def _read(kind: str) -> tuple[str, int | None, int | None] | None:
     if not match or match[4]:
         return None
     numbers = [int(match[i]) if match[i] else None for i in (2, 3)]
-    return _SYNONYMS.get(match[1], match[1]), numbers[0], numbers[1]
+    name = match[1] + (match[5] or "")
+    return _SYNONYMS.get(name, name), numbers[0], numbers[1]
 
 
 def _decimal_shrinks(size: list[int | None], room: list[int | None]) -> bool:
@@ -69,7 +82,7 @@ def _decimal_shrinks(size: list[int | None], room: list[int | None]) -> bool:
 
 
 def is_text(kind: str) -> bool:
-    """Say whether a type holds any text."""
+    """Say whether a type is a text type."""
     found = _read(kind)
     return found is not None and found[0] in _TEXTS
 
@@ -92,5 +105,5 @@ _LIKE_TEXT = ("UUID", "STRING", "DATE", "TIME", "JSON", "ENUM", "XML", "INET")
 
 
 def looks_like_text(declared: str) -> bool:
-    """Say whether a person would expect a type to keep a text as it is."""
+    """Say whether the name suggests that the type stores a text unchanged."""
     return any(word in declared.upper() for word in _LIKE_TEXT)

@@ -10,6 +10,7 @@ from sqlpair.backup import directory
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.status import Overview, overview
 from sqlpair.errors import several
+from sqlpair.plan.losses import Loss
 from sqlpair.plan.report import Rehearsal, Rehearsed
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
@@ -119,12 +120,31 @@ def _bad_rollbacks(rehearsal: Rehearsal) -> Iterator[str]:
 def _breaking(rehearsal: Rehearsal) -> Answer:
     question = "breaks"
     found = [line for item in rehearsal.steps for line in breaking(item)]
+    found += [
+        f"{item.step} deletes {described(loss)}"
+        for item in rehearsal.steps
+        for loss in item.losses or ()
+        if loss.amount
+    ]
     if found:
         return Answer(question, None, "; ".join(found))
-    unknown = [str(item.step) for item in rehearsal.steps if item.reason]
+    unknown = [
+        str(item.step) for item in rehearsal.steps if item.reason or item.losses is None
+    ]
     if unknown:
         return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
-    return Answer(question, True, "nothing that is there goes, or is another")
+    return Answer(
+        question, True, "nothing that a program may use is missing or changed"
+    )
+
+
+def described(loss: Loss) -> str:
+    """Say what is deleted, in words."""
+    thing = "row" if loss.kind in ("table", "rows") else "value"
+    count = f"{loss.amount:,} {thing}{'' if loss.amount == 1 else 's'}"
+    if loss.kind in ("table", "column"):
+        return f"{loss.kind} {loss.name} with {count}"
+    return f"{count} of {loss.name}"
 
 
 def breaking(item: Rehearsed) -> list[str]:

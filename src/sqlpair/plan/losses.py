@@ -1,12 +1,13 @@
-"""What a rollback takes with it.
+"""What a migration, or its rollback, deletes.
 
-Tables and columns that are gone after it, also empty ones, since they will not be when
-the rollback is needed; and rows and values that are missing from what stays.
+Tables and columns that are missing after it, also empty ones, since they may not be
+empty when it runs; and rows and values that are missing from what stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.runner import data_loss
@@ -14,13 +15,23 @@ from sqlpair.schema.model import Schema, difference
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
+    from sqlpair.project.statement import Statement
+
+# To count is to run the file twice, so that it is done only where a statement says that
+# it deletes. What a function or trigger deletes is found where something else does.
+_DELETES = re.compile(
+    r"(?:DELETE|TRUNCATE|UPDATE|MERGE|DROP|REPLACE|INSERT\s+OR\s+REPLACE)\b"
+    r"|(?:WITH|DO)\b.*\b(?:DELETE|TRUNCATE|UPDATE|DROP)\b"
+    r"|ALTER\b.*\b(?:DROP|TYPE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Loss(NamedTuple):
     """A table, a column, or the rows of a table or values of a column that stays.
 
-    ``amount`` is how many rows or values go, ``kind`` one of table, column, rows and
-    values.
+    ``amount`` is how many rows or values are deleted, ``kind`` one of table, column,
+    rows and values.
     """
 
     kind: str
@@ -28,33 +39,38 @@ class Loss(NamedTuple):
     amount: int
 
 
-def losses(
-    session: Session, above: Schema, text: str, run: Callable[[], Schema]
-) -> tuple[tuple[Loss, ...], Schema]:
-    """Call ``run``, which returns the schema below; return also what it lost.
+def may_lose(statements: Iterable[Statement]) -> bool:
+    """Say whether a statement may delete rows, values, a table or a column."""
+    return any(_DELETES.match(statement.text) for statement in statements)
 
-    In the open transaction, whose schema is ``above``. It runs the file of that
-    ``text``. The caller undoes it.
+
+def losses(
+    session: Session, before: Schema, text: str, run: Callable[[], Schema]
+) -> tuple[tuple[Loss, ...], Schema]:
+    """Call ``run``, which returns the schema after it; return also what it deleted.
+
+    In the open transaction, whose schema is ``before``. It runs the file of that
+    ``text``, once or twice. The caller rolls it back.
     """
-    below: Schema = {}
+    after: Schema = {}
 
     def once() -> None:
-        nonlocal below
-        below = run()
+        nonlocal after
+        after = run()
 
     lost = data_loss.measure([session], [(session.database.name, text)], once)
     counted = {_name(item): item.missing for item in lost}
     found = []
-    for change in difference(above, below):
+    for change in difference(before, after):
         if change.attribute or change.actual or change.kind not in ("table", "column"):
             continue
         found.append(Loss(change.kind, change.name, counted.pop(change.name, 0)))
-    columns = {key.name for key in above if key.kind == "column"}
+    columns = {key.name for key in before if key.kind == "column"}
     found += [
         Loss("values" if name in columns else "rows", name, amount)
         for name, amount in counted.items()
     ]
-    return tuple(found), below
+    return tuple(found), after
 
 
 def _name(item: data_loss.Loss) -> str:

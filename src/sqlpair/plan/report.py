@@ -24,7 +24,10 @@ class Undo(NamedTuple):
 
 
 class Rehearsed(NamedTuple):
-    """One pending migration; ``reason`` says why it was not rehearsed to its end."""
+    """One pending migration; ``reason`` says why it was not rehearsed to its end.
+
+    ``losses`` is what it deletes itself, None where that was not counted in time.
+    """
 
     step: Step
     reason: str
@@ -32,6 +35,7 @@ class Rehearsed(NamedTuple):
     statements: tuple[Observed, ...] = ()
     changes: tuple[Change, ...] = ()
     undo: Undo | None = None
+    losses: tuple[Loss, ...] | None = ()
 
 
 class Held(NamedTuple):

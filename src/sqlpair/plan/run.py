@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from sqlpair import progress
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.databases.observed import Lock, Observed
-from sqlpair.deploy.check import Ready
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
-from sqlpair.plan.losses import losses
+from sqlpair.plan.losses import Loss, losses, may_lose
 from sqlpair.plan.report import Held, Rehearsed, Undo
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
+from sqlpair.runner.migration import Ready, Runner, read_file
 from sqlpair.schema.model import Schema, difference
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Run:
         self._observer = driver_of(session.database).observer(session)
         self._limit = Limit(settings.plan_lock_limit, self._observer.cancel)
         self._commits = settings.transaction == "migration"
-        self._context = revision_modules.context(session)
+        self._runner = Runner(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
         self._skipped = ""
@@ -58,7 +57,6 @@ class Run:
                 schema = self._step(item, schema)
             if not self.failed:
                 session.check()
-                self._observer.end()
         except SqlpairError as error:
             self.failed = True
             self.notes.append(f"{self.name}: the commit would be refused: {error}")
@@ -66,10 +64,10 @@ class Run:
             self._limit.stop()
             session.rollback()
             self._ended = time.monotonic()
-            left = self._observer.restore()
+            moved = self._observer.moved()
         if self._observer.note:
             self.notes.append(f"{self.name}: {self._observer.note}")
-        self.notes += [f"{self.name}: {line}" for line in left]
+        self.notes += [f"{self.name}: {line}" for line in moved]
 
     def held(self) -> list[Held]:
         """Return the strong locks on tables, and how long each was held."""
@@ -95,11 +93,9 @@ class Run:
             self.found.append(Rehearsed(step, reason))
             return before
         observed: list[Observed] = []
-        began = time.monotonic()
         try:
-            self._execute(item, observed)
-            milliseconds = round((time.monotonic() - began) * 1000)
-            self._session.reset()
+            lost = self._losses(item, before)
+            milliseconds = self._execute(item, observed)
             after = self._session.schema()
             undo = self._undo(item, before, after)
         except SqlpairError as error:
@@ -110,9 +106,45 @@ class Run:
             return before
         changes = difference(before, after)
         self.found.append(
-            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo)
+            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo, lost)
         )
         return after
+
+    def _losses(self, item: Ready, before: Schema) -> tuple[Loss, ...] | None:
+        """Run the migration in a savepoint first, and count what it deletes.
+
+        None where the time limit ended that.
+        """
+        session, file = self._session, item.file
+        exists = any(key.kind == "table" for key in before)
+        if not exists or not may_lose(sql_file.statements(file)):
+            return ()
+
+        def forward() -> None:
+            for statement in sql_file.statements(file):
+                self._observer.run_back(statement, file.path)
+
+        def run() -> Schema:
+            self._runner.run(item, forward)
+            return session.schema()
+
+        self._limit.start()
+        session.execute(f"SAVEPOINT {SAVEPOINT}")
+        lost: tuple[Loss, ...] | None = ()
+        try:
+            lost, _ = losses(session, before, file.text, run)
+        except SqlpairError:
+            lost = ()  # the run below fails too, and is reported
+        if self._limit.expired:
+            self._limit.stop()
+            lost = None
+        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        strong = self._observer.strong()
+        if lost is None and not strong:
+            # Nobody is kept out any more, and the migration alone may be in time.
+            self._limit = Limit(self._limit.seconds, self._observer.cancel)
+        self._keep_time(strong)
+        return lost
 
     def _told(self, error: SqlpairError) -> str:
         if self._limit.expired:
@@ -134,15 +166,13 @@ class Run:
             )
         return str(error)
 
-    def _execute(self, item: Ready, observed: list[Observed]) -> None:
-        step, file, module = item
-
+    def _execute(self, item: Ready, observed: list[Observed]) -> int:
         def run() -> None:
             # One by one, so that those before a failure are kept.
-            observed.extend(self._one(s, item) for s in sql_file.statements(file))
+            observed.extend(self._one(s, item) for s in sql_file.statements(item.file))
 
-        with progress.task(str(step), file.total, "statement"):
-            revision_modules.run(step, module, self._context, run)
+        with progress.task(str(item.step), item.file.total, "statement"):
+            return self._runner.run(item, run)
 
     def _one(self, statement: Statement, item: Ready) -> Observed:
         began = time.monotonic()
@@ -162,14 +192,13 @@ class Run:
 
     def _undo(self, item: Ready, before: Schema, above: Schema) -> Undo:
         """Run the rollback in a savepoint, and see what goes with it."""
-        session, (step, _, module) = self._session, item
+        session, down = self._session, item.step._replace(upgrade=False)
         try:
-            file = sql_file.read(step.migration.down, driver_of(session.database).split)
+            file = read_file(down)
         except SqlpairError as error:
             return Undo(refused=str(error))
         if not file.transactional:
             return Undo(unknown="not run: it is -- no-transaction")
-        down = step._replace(upgrade=False)
 
         def back() -> None:
             for statement in sql_file.statements(file):
@@ -177,8 +206,7 @@ class Run:
 
         def run() -> Schema:
             session.check()
-            revision_modules.run(down, module, self._context, back)
-            session.reset()
+            self._runner.run(Ready(down, file, item.module), back)
             return session.schema()
 
         self._limit.start()

@@ -31,6 +31,17 @@ def read(root: Path) -> Mapping[str, Any]:
     return table
 
 
+def flag(root: Path, key: str) -> bool:
+    """Return whether ``key`` is true; false where it is not there."""
+    value = read(root).get(key, False)
+    if not isinstance(value, bool):
+        raise SettingsError(
+            f"{NAME}: {key} in [tool.sqlpair] is neither true nor false",
+            [f"{key} = {value}"],
+        )
+    return value
+
+
 def texts(root: Path, key: str) -> tuple[str, ...]:
     """Return the list of texts called ``key``, empty where there is none."""
     value = read(root).get(key, [])

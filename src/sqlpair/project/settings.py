@@ -38,11 +38,13 @@ ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 class Backups(NamedTuple):
     """Where backups go, whether each deployment begins with one, how many stay.
 
-    ``timeout`` is in seconds, for one backup of all databases or one restore.
+    ``proof`` says how much of one is restored on trial. ``timeout`` is in seconds, for
+    one backup of all databases or one restore.
     """
 
     folder: Path
     first: bool
+    proof: str
     keep: int
     timeout: float
 
@@ -194,12 +196,8 @@ def _backups(
     section: SectionProxy,
     environ: Mapping[str, str],
 ) -> Backups:
-    when = section.get("backup", "auto").strip()
-    if when not in ("auto", "always", "never"):
-        raise SettingsError(
-            f"{ini.name}: backup = {when}",
-            remedy="It is auto (outside development), always or never.",
-        )
+    when = _choice(ini, section, "backup", "outside development")
+    proof = _choice(ini, section, "backup_proof", "the schema, and rows where needed")
     first = when == "always" or (when == "auto" and environment != DEVELOPMENT)
     once = environ.get("BACKUP", "").strip()
     if once not in ("", "0", "1"):
@@ -213,9 +211,20 @@ def _backups(
     return Backups(
         folder=root / "state" / "backups",
         first=once == "1" if once else first,
+        proof=proof,
         keep=int(keep),
         timeout=seconds(ini, section, "backup_timeout", 3600),
     )
+
+
+def _choice(ini: Path, section: SectionProxy, key: str, auto: str) -> str:
+    value = section.get(key, "auto").strip()
+    if value not in ("auto", "always", "never"):
+        raise SettingsError(
+            f"{ini.name}: {key} = {value}",
+            remedy=f"It is auto ({auto}), always or never.",
+        )
+    return value
 
 
 def _parse(ini: Path) -> ConfigParser:

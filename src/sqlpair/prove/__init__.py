@@ -1,9 +1,11 @@
-"""Proof that each migration can be undone: tried on rows, where nothing is lost.
+"""Proof that migrations can be undone: tried on rows, in scratch databases.
 
-table      what a row of a table has to be, read by the drivers
-rows       rows for every table, or the project's own seed
-lane       a scratch database, migrations run in it, and its state
-proof      up, down, up; the same from a restored dump, and on rows made above
-mutate     a rollback's statements, each with one thing wrong
-mutants    the proof of the proof: is each of these noticed?
+proof         which migrations to prove, and the record of what is proved
+branch_proof  the migrations of one database, one after the other
+trial         one migration: up, down, up, and again with rows added above it
+database      a scratch database, the migrations run in it, its state
+compare       the difference of two states
+rows, table   generated rows for every table
+seed          the project's own rows
+record        what was proved on this machine
 """

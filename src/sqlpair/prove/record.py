@@ -1,16 +1,17 @@
-"""What was proved on this machine: kept in ``state/proved.json`` by checksum.
+"""The record of what was proved on this machine: ``state/proved.json``, by checksum.
 
-An edit of either file of a pair makes its proof void.
+A pair of which either file was edited since is not proved.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlpair.databases.interface import Report
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.project.sql_file import checksum
@@ -24,9 +25,18 @@ def proved(settings: Settings, item: Migration) -> str | None:
     return found[1]
 
 
-def keep(settings: Settings, items: Iterable[Migration]) -> None:
-    """Remember that ``items`` are proved."""
+def keep(settings: Settings, items: Sequence[Migration], report: Report) -> None:
+    """Record that ``items`` are proved; say so where that cannot be written."""
+    if not items:
+        return
     path = _path(settings)
+    try:
+        _write(path, items)
+    except OSError as error:
+        report(f"What is proved could not be recorded: {path}: {error.strerror}")
+
+
+def _write(path: Path, items: Sequence[Migration]) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     known = _read(path) | {_name(item): [_sum(item), now] for item in items}
     path.parent.mkdir(mode=0o700, exist_ok=True)

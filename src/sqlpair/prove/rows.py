@@ -1,10 +1,12 @@
-"""Rows for the tables of a scratch database, made from its live catalog.
+"""Rows for the tables of a scratch database, generated from its live catalog.
 
-Parents come before children. Of each table's rows the first gives every column, the
-second only what it must, so defaults and NULLs stand there too, the third gives every
-column again, with other values. What a CHECK, a unique key or a trigger refuses is
-tried again with other values, by the same dice each time. A table that takes no row
-after all is told, with the database's reason.
+Parents come before children. Of a table's first three rows the first gives every
+column a value, the second only the required ones, so that defaults and NULLs occur too,
+the third every column again, with other values. A row that a CHECK, a unique key or a
+trigger refuses is tried again with other values, the same ones in every run. A table
+that accepts no row is named, with the database's reason.
+
+Keys are high numbers: migrations insert rows of their own, and number them from 1.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
 
 ROWS = 3
+STRIDE = ROWS + 1
 ATTEMPTS = 400
+FEW_ATTEMPTS = 20  # for one more row in a table that has its own
+OWN_KEYS = 10_000  # keys up to here are left to the migrations
 SAVEPOINT = "sqlpair_row"
 STRING = re.compile(r"'(?:[^']|'')*'")
 NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?(?![\w.'])")
@@ -34,49 +39,138 @@ Parents = Mapping[ForeignKey, Sequence[tuple[str, ...]]]
 
 
 class Unfillable(NamedTuple):
-    """A table that took no row, and why not."""
+    """A table that accepted no row, and why not."""
 
     table: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.table} takes no generated row: {self.reason}"
+        return f"{self.table} accepts no generated row: {self.reason}"
 
 
 class _NoValueError(Exception):
     """No row can be made, whatever is tried."""
 
 
-def fill(
-    session: Session, number: int, *, only_empty: bool = False
-) -> tuple[Unfillable, ...]:
-    """Add rows to every table, within the open transaction.
+class Filler:
+    """Generates rows, and knows which tables have theirs already."""
 
-    ``number`` sets the values apart from those of another call.
-    """
-    driver = driver_of(session.database)
-    tables = {table.name: table for table in driver.tables(session)}
-    before = driver.contents(session) if only_empty else {}
-    unfilled = []
-    for table in _parents_first(tables):
-        if only_empty and table.name in before and before[table.name].rows:
-            continue
-        reasons = [_add(session, table, number * ROWS + row) for row in range(ROWS)]
-        if all(reasons):
-            unfilled.append(Unfillable(table.name, str(reasons[0])))
-    return tuple(unfilled)
+    def __init__(self) -> None:
+        self._filled: dict[str, object] = {}  # each table's shape when it was filled
+        self._refused: dict[str, object] = {}
+
+    def fill(
+        self, session: Session, number: int, *, only_empty: bool = False
+    ) -> tuple[Unfillable, ...]:
+        """Add rows to every table that is new, has changed or is empty, and commit.
+
+        ``number`` sets the values apart from those of another call. ``only_empty``
+        leaves out every table that has rows.
+        """
+        tables = _tables(session)
+        wanted = {}
+        for name, table in tables.items():
+            shape = _shape(table)
+            if self._refused.get(name) == shape:
+                continue
+            if _is_empty(session, table) or (
+                not only_empty and self._filled.get(name) != shape
+            ):
+                wanted[name] = range(ROWS)
+            self._filled[name] = shape
+        unfillable = _fill(session, tables, wanted, number)
+        for item in unfillable:
+            self._refused[item.table] = _shape(tables[item.table])
+        # One that has rows already is only full.
+        return tuple(i for i in unfillable if _is_empty(session, tables[i.table]))
+
+    def add(self, session: Session, number: int, *, only_empty: bool = False) -> None:
+        """Add one row to every table, more to those that ``fill`` has yet to fill.
+
+        Nothing of it is remembered, so the database may be one that goes.
+        """
+        tables = _tables(session)
+        wanted = {}
+        for name, table in tables.items():
+            shape = _shape(table)
+            known = self._filled.get(name) == shape
+            if self._refused.get(name) != shape and (
+                not only_empty or _is_empty(session, table)
+            ):
+                wanted[name] = range(ROWS, ROWS + 1) if known else range(ROWS)
+        _fill(session, tables, wanted, number)
+
+
+def _tables(session: Session) -> dict[str, Table]:
+    found = driver_of(session.database).tables(session)
+    return {table.name: table for table in _parents_first({t.name: t for t in found})}
+
+
+def _shape(table: Table) -> object:
+    """What makes a difference for the rows of a table."""
+    columns = tuple(
+        (c.name, c.kind, c.required, c.automatic, c.choices) for c in table.columns
+    )
+    return (columns, table.checks, table.unique, table.foreign_keys)
+
+
+def _is_empty(session: Session, table: Table) -> bool:
+    return not session.rows(f"SELECT 1 FROM {table.name} LIMIT 1")
+
+
+def _fill(
+    session: Session,
+    tables: Mapping[str, Table],
+    wanted: Mapping[str, range],
+    number: int,
+) -> tuple[Unfillable, ...]:
+    """Add the ``wanted`` rows in one transaction; where it fails, table by table."""
+    every = [table for name, table in tables.items() if name in wanted]
+    try:
+        return _committed(session, every, wanted, number)
+    except SqlpairError:
+        unfillable: list[Unfillable] = []
+        for table in every:
+            try:
+                unfillable += _committed(session, [table], wanted, number)
+            except SqlpairError as error:
+                unfillable.append(Unfillable(table.name, _reason(error)))
+        return tuple(unfillable)
+
+
+def _committed(
+    session: Session,
+    tables: Sequence[Table],
+    wanted: Mapping[str, range],
+    number: int,
+) -> tuple[Unfillable, ...]:
+    unfillable = []
+    try:
+        session.begin()
+        for table in tables:
+            rows = wanted[table.name]
+            attempts = FEW_ATTEMPTS if len(rows) < ROWS else ATTEMPTS
+            reasons = [
+                _add(session, table, number * STRIDE + row, attempts) for row in rows
+            ]
+            if all(reasons):
+                unfillable.append(Unfillable(table.name, str(reasons[0])))
+        session.check()
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    return tuple(unfillable)
 
 
 def empty(session: Session, kept: Collection[str]) -> list[str]:
     """Delete every row of the tables not in ``kept``; return those that had some."""
-    driver = driver_of(session.database)
     emptied = []
-    session.begin()
     try:
-        tables = {table.name: table for table in driver.tables(session)}
-        for table in reversed(_parents_first(tables)):
+        session.begin()
+        for table in reversed(_tables(session).values()):
             if table.name not in kept:
-                if session.rows(f"SELECT 1 FROM {table.name} LIMIT 1"):
+                if not _is_empty(session, table):
                     emptied.append(table.name)
                 session.execute(f"DELETE FROM {table.name}")
         session.commit()
@@ -104,11 +198,11 @@ def _parents_first(tables: Mapping[str, Table]) -> list[Table]:
     return list(ordered.values())
 
 
-def _add(session: Session, table: Table, number: int) -> str | None:
+def _add(session: Session, table: Table, number: int, attempts: int) -> str | None:
     """Insert one row; return why that cannot be, None when it was done."""
     parents = {key: _parent_rows(session, key) for key in table.foreign_keys}
     reason = None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         try:
             row = _row(table, parents, number, attempt)
         except _NoValueError as error:
@@ -121,18 +215,25 @@ def _add(session: Session, table: Table, number: int) -> str | None:
 
 
 def _insert(session: Session, table: Table, row: Mapping[str, str]) -> str | None:
-    values = f"({', '.join(row)}) VALUES ({', '.join(row.values())})"
+    values = f"({', '.join(row)}) {table.overriding} VALUES ({', '.join(row.values())})"
     session.execute(f"SAVEPOINT {SAVEPOINT}")
+    failure = None
     try:
         session.execute(
             f"INSERT INTO {table.name} {values if row else 'DEFAULT VALUES'}"
         )
     except SqlpairError as error:
-        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-        return str(error.__cause__ or error).partition("\n")[0]
-    finally:
-        session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
-    return None
+        try:
+            session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        except SqlpairError:  # a trigger has rolled back the whole transaction
+            raise error from error.__cause__
+        failure = _reason(error)
+    session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+    return failure
+
+
+def _reason(error: SqlpairError) -> str:
+    return str(error.__cause__ or error).partition("\n")[0]
 
 
 def _parent_rows(session: Session, key: ForeignKey) -> list[tuple[str, ...]]:
@@ -151,8 +252,8 @@ def _parent_rows(session: Session, key: ForeignKey) -> list[tuple[str, ...]]:
 
 def _row(table: Table, parents: Parents, number: int, attempt: int) -> dict[str, str]:
     """Choose a row's values; the first attempt is the plain one."""
-    dice = Random(f"{table.name} {number} {attempt}") if attempt else None  # noqa: S311
-    minimal = number % ROWS == 1 and attempt < ATTEMPTS / 2
+    random = Random(f"{table.name} {number} {attempt}") if attempt else None  # noqa: S311
+    minimal = number % STRIDE == 1 and attempt < ATTEMPTS / 2
     wanted = {
         column.name: column
         for column in table.columns
@@ -161,11 +262,11 @@ def _row(table: Table, parents: Parents, number: int, attempt: int) -> dict[str,
     row: dict[str, str] = {}
     for key in table.foreign_keys:
         if wanted.keys() & set(key.columns):
-            row |= _reference(table, key, parents[key], number, dice)
+            row |= _reference(table, key, parents[key], number, random)
             for name in key.columns:
                 wanted.pop(name, None)
     for column in wanted.values():
-        value = _value(table, column, number, dice)
+        value = _value(table, column, number, random)
         if value is not None:
             row[column.name] = value
         elif column.required:
@@ -183,11 +284,11 @@ def _reference(
     key: ForeignKey,
     known: Sequence[tuple[str, ...]],
     number: int,
-    dice: Random | None,
+    random: Random | None,
 ) -> dict[str, str]:
     """Choose the row that a foreign key refers to; nothing where there is none."""
     if known:
-        at = dice.randrange(len(known)) if dice else number % len(known)
+        at = random.randrange(len(known)) if random else number % len(known)
         return dict(zip(key.columns, known[at], strict=True))
     required = {column.name for column in table.columns if column.required}
     if key.parent != table.name and required.intersection(key.columns):
@@ -196,17 +297,24 @@ def _reference(
 
 
 def _value(
-    table: Table, column: Column, number: int, dice: Random | None
+    table: Table, column: Column, number: int, random: Random | None
 ) -> str | None:
     checks = [check.text for check in table.checks if column.name in check.columns]
     choices = column.choices or _choices(table, column)
-    if dice is None:
+    if not choices and not checks and _is_key(table, column):
+        other = random.randrange(20_000) if random else 0
+        return column.value(OWN_KEYS + number + other)
+    if random is None:
         return choices[number % len(choices)] if choices else column.value(number)
     if choices:
-        return dice.choice(choices)
-    if not checks and dice.random() < (0.7 if column.name in table.unique else 0.9):
+        return random.choice(choices)
+    if not checks and random.random() < (0.7 if column.name in table.unique else 0.9):
         return column.value(number)
-    return dice.choice(_pool(column, checks, number, dice))
+    return random.choice(_pool(column, checks, number, random))
+
+
+def _is_key(table: Table, column: Column) -> bool:
+    return column.kind is Kind.NUMBER and column.name in table.unique
 
 
 def _choices(table: Table, column: Column) -> tuple[str, ...]:
@@ -220,10 +328,10 @@ def _choices(table: Table, column: Column) -> tuple[str, ...]:
 
 
 def _pool(
-    column: Column, checks: Sequence[str], number: int, dice: Random
+    column: Column, checks: Sequence[str], number: int, random: Random
 ) -> list[str | None]:
     text = " ".join(checks)
-    pool = [column.value(number), column.value(dice.randrange(1000))]
+    pool = [column.value(number), column.value(random.randrange(1000))]
     if column.kind is Kind.NUMBER:
         said = [float(found) for found in NUMBER.findall(text)]
         near = [value + step for value in said for step in (-1, 0, 1)]
@@ -234,7 +342,7 @@ def _pool(
         pool += [quote(shape.format(number)) for shape in shapes]
         letters = "abcdefghijklmnopqrstuvwxyz"
         for length in {int(found) for found in re.findall(r"\b\d{1,2}\b", text)}:
-            word = "".join(dice.choice(letters) for _ in range(length))
+            word = "".join(random.choice(letters) for _ in range(length))
             pool += [quote(word), quote(word.upper()), quote(f"{number:0{length}}")]
         pool += ["'{}'", "''"]
     return pool

@@ -1,47 +1,61 @@
-"""The project's own rows for a proof: ``sql/<database>/seed.sql``.
+"""The project's own rows for prove: ``sql/<database>/seed.sql``.
 
-It is tried above every migration, until it runs; its rows stay from there on. Tables
-that it leaves empty, and those made later, get generated rows.
+Its statements run in their order, each above the first version at which it runs. Tables
+that are empty afterwards get generated rows.
 """
 
 from __future__ import annotations
 
-from sqlpair.databases.interface import driver_of
+from collections.abc import Sequence
+
+from sqlpair.databases.interface import Session, driver_of
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import SEED
-from sqlpair.prove.lane import Lane
+from sqlpair.project.statement import Statement
 
 
 class Seed:
-    """The project's own rows: ``seed.sql``, run once, at the first version it fits."""
+    """The statements of ``seed.sql``, and how many of them have run."""
 
     def __init__(self, branch: Branch):
-        self._path = branch.database.sql / SEED
-        self._split = driver_of(branch.database).split
-        self._sown = False
+        self.path = branch.database.sql / SEED
+        self.exists = self.path.exists()
+        self._pending: tuple[Statement, ...] = ()
+        if self.exists:
+            file = sql_file.read(self.path, driver_of(branch.database).split)
+            self._pending = tuple(sql_file.statements(file))
         self._failure: SqlpairError | None = None
 
-    def sow(self, lane: Lane) -> bool:
-        """Try it, unless it has been run; say whether its rows are there."""
-        if self._sown or not self._path.exists():
-            return self._sown
-        session = lane.session
-        file = sql_file.read(self._path, self._split)
-        session.begin()
+    def run(self, session: Session, *, remember: bool = True) -> None:
+        """Run what runs at this version: all that is left, or up to the first failure.
+
+        All together first: a deferred constraint may need several statements. Without
+        ``remember`` they run again another time, in another database.
+        """
+        left = self._pending
+        if left and self._try(session, left):
+            left = ()
+        while left and self._try(session, left[:1]):
+            left = left[1:]
+        if remember:
+            self._pending = left
+
+    def problems(self) -> list[str]:
+        """Say why it has not run to its end."""
+        if not self._pending or self._failure is None:
+            return []
+        return [f"not all of it runs, even at the last version: {self._failure}"]
+
+    def _try(self, session: Session, statements: Sequence[Statement]) -> bool:
         try:
-            session.run(sql_file.statements(file), self._path)
+            session.begin()
+            session.run(statements, self.path)
             session.check()
             session.commit()
-            self._sown = True
         except SqlpairError as error:
             session.rollback()
             self._failure = error
-        return self._sown
-
-    def problem(self) -> list[str]:
-        """Say why it never ran."""
-        if self._sown or self._failure is None:
-            return []
-        return [f"seed.sql fits no version, the last one neither: {self._failure}"]
+            return False
+        return True

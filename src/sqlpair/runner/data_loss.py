@@ -1,12 +1,22 @@
-"""What a downgrade would take with it: rows and values, counted before it may.
+"""What a downgrade would lose: rows and values, compared before it may.
 
-The SQL is run, and where that touches a table with rows it is undone, the tables are
-held still and counted, and it is run again. What is missing then is what would go, and
-the downgrade is refused with those counts unless data loss was allowed.
+A savepoint is set and the SQL is run. Where it touches a table that has rows, it is
+undone, those tables are locked and what they hold is remembered, and it is run again.
+What they held before and do not hold afterwards is lost, and the downgrade is refused
+with the counts unless data loss was allowed.
 
-A table that was renamed or rebuilt under its name is not lost; rows and non-null
-values missing from it are. One that another table took the place of, which was there
-before, is lost. Values overwritten by other values are not seen.
+What is compared is what the values are. A row is known by its primary key, in a table
+without one by its columns that hold no NULL. A row that is not there any more is lost,
+and so is each value that is not there as it was; where a column's type has changed, the
+new value is cast back to the old type first. A NULL that becomes a value loses nothing.
+Tables and columns are followed through renames, rebuilds and partitions: what was made
+in the place of a table, under its name, is compared with it. A table is lost whose
+place another took that was there before. Generated columns are computed from others,
+and are not compared.
+
+PostgreSQL remembers a checksum of each table; only where that differs the run is undone
+once more, to remember a hash of each value. SQLite, which has no hash function,
+remembers the rows in a temporary table. How: ``drivers/*/contents.py``.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is
@@ -17,19 +27,25 @@ touches, not on how many tables there are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sqlpair.databases.row_counts import Count, Inspector, Table, Touched, amount
+from sqlpair.databases.interface import driver_of
+from sqlpair.databases.row_counts import (
+    SAVEPOINT,
+    Inspector,
+    Table,
+    Touched,
+    amount,
+)
 from sqlpair.errors import DataLossError
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
 
-SAVEPOINT = "sqlpair_before_downgrade"
 REMEDY = (
-    "Nothing was changed. To lose them: sqlpair rollback --allow-data-loss, or"
+    "Nothing was changed. To allow data loss: sqlpair rollback --allow-data-loss, or"
     " alembic -x allow-data-loss=true downgrade …"
 )
 
@@ -58,9 +74,6 @@ class Loss(NamedTuple):
 
 # Each file's, with its database.
 Texts: TypeAlias = Sequence[tuple[str, str]]
-# By database and table: what it had, and what is left of it under which names.
-_Had: TypeAlias = dict[tuple[str, str], Count]
-_Kept: TypeAlias = dict[tuple[str, str], tuple[Count, Mapping[str, str]] | None]
 
 
 def guard(sessions: Sequence[Session], texts: Texts, run: Callable[[], None]) -> None:
@@ -87,37 +100,48 @@ def measure(
     """Call ``run`` in the sessions' open transactions, and return what it lost.
 
     ``texts`` are of the files that ``run`` runs. It is undone and called again until
-    every table it touches was empty before, or held and counted. Only where nothing is
-    lost is it sure to be done in the end.
+    every table it touches was empty before, or was kept. Only where nothing is lost is
+    it sure to be done in the end.
     """
-    inspectors = {session.database.name: session.inspector() for session in sessions}
+    inspectors = {
+        session.database.name: driver_of(session.database).inspector(session)
+        for session in sessions
+    }
     names = {
         name: _names(text for database, text in texts if database == name)
         for name in inspectors
     }
-    held: dict[str, dict[str, Table]] = {name: {} for name in inspectors}
-    kept: _Kept = {}
+    kept: dict[str, dict[str, Table]] = {name: {} for name in inspectors}
+    exact: dict[str, Set[str]] = {name: set() for name in inspectors}
     while True:
-        had: _Had = {}
         for name, inspector in inspectors.items():
             inspector.look(names[name])
-            if held[name]:  # the empty ones too: they are to be so still
-                inspector.hold(sorted(held[name]))
-            for table, old in sorted(held[name].items()):
-                had[name, table] = inspector.count(table, list(old.columns.values()))
-        if losses := _losses(had, kept):
-            return losses
+            if kept[name]:  # the empty ones too: they are to be so still
+                inspector.keep(kept[name].values(), exact[name])
         touched = _run_watched(inspectors, run)
-        if _is_counted(touched, had):
-            return _losses(had, _survivors(inspectors, held))
-        for name, one in touched.items():
-            held[name] |= {table.name: table for table in one.tables}
-            names[name] |= one.others
-        # What it lost is known already, unless there is more that it touched.
-        whole = not any(one.others for one in touched.values())
-        kept = _survivors(inspectors, held) if whole else {}
+        if _is_kept(touched, kept):
+            losses, unknown = _missing(inspectors, kept)
+            if not any(unknown.values()):
+                return losses
+            exact = {name: exact[name] | more for name, more in unknown.items()}
+        else:
+            for name, one in touched.items():
+                kept[name] |= {table.name: table for table in one.tables}
+                names[name] |= one.others
+                inspectors[name].foresee(kept[name].values())
         for session in sessions:
             session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+
+
+def _missing(
+    inspectors: Mapping[str, Inspector], kept: Mapping[str, Mapping[str, Table]]
+) -> tuple[tuple[Loss, ...], dict[str, Set[str]]]:
+    losses: list[Loss] = []
+    unknown: dict[str, Set[str]] = {}
+    for name, inspector in inspectors.items():
+        found, unknown[name] = inspector.missing() if kept[name] else ([], set())
+        losses += [Loss(name, *each) for each in found]
+    return tuple(losses), unknown
 
 
 def _run_watched(
@@ -132,12 +156,12 @@ def _run_watched(
         return {name: tables() for name, tables in told.items()}
 
 
-def _is_counted(touched: Mapping[str, Touched], had: _Had) -> bool:
+def _is_kept(
+    touched: Mapping[str, Touched], kept: Mapping[str, Mapping[str, Table]]
+) -> bool:
     return not any(
         one.others
-        or any(
-            not table.empty and (name, table.name) not in had for table in one.tables
-        )
+        or any(not table.empty and table.name not in kept[name] for table in one.tables)
         for name, one in touched.items()
     )
 
@@ -149,56 +173,3 @@ def _names(texts: Iterable[str]) -> set[str]:
         for match in _NAMES.finditer(text[:_CHARACTERS]):
             found |= {match[1]} if match[1] else {match[0], match[0].lower()}
     return found
-
-
-def _survivors(
-    inspectors: Mapping[str, Inspector], tables: Mapping[str, Mapping[str, Table]]
-) -> _Kept:
-    return {
-        (name, table): _survivor(inspector, old)
-        for name, inspector in inspectors.items()
-        for table, old in tables[name].items()
-    }
-
-
-def _survivor(
-    inspector: Inspector, old: Table
-) -> tuple[Count, Mapping[str, str]] | None:
-    """Count what is left of ``old``; map its surviving columns to their names now."""
-    new = inspector.find(old)
-    if new is None:
-        return None
-    if new.identity == old.identity:
-        renamed = {
-            name: new.columns[key]
-            for key, name in old.columns.items()
-            if key in new.columns
-        }
-    else:
-        there = set(new.columns.values())
-        renamed = {name: name for name in old.columns.values() if name in there}
-    return inspector.count(new.name, list(renamed.values())), renamed
-
-
-def _losses(had: _Had, kept: _Kept) -> tuple[Loss, ...]:
-    """Compare the tables that are in both."""
-    losses: list[Loss] = []
-    for (database, table), before in had.items():
-        if (database, table) not in kept:
-            continue
-        left = kept[database, table]
-        rows, renamed = (0, {}) if left is None else (left[0].rows, left[1])
-        if rows < before.rows:
-            losses.append(Loss(database, table, "", before.rows - rows))
-        if left is None:
-            continue
-        for column, values in before.values.items():
-            if column not in renamed:
-                gone = values
-            elif rows >= before.rows:
-                gone = values - left[0].values[renamed[column]]
-            else:  # the rows' loss is said already
-                gone = 0
-            if gone > 0:
-                losses.append(Loss(database, table, column, gone))
-    return tuple(losses)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.interface import Notice, Report, Session, driver_of
 from sqlpair.errors import CommitError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.project.settings import Database, Settings
@@ -153,11 +153,15 @@ def _tell(error: BaseException, *evidence: str) -> None:
 
 
 def lock(
-    databases: Iterable[Database], report: Report, resources: ExitStack
+    databases: Iterable[Database],
+    report: Report,
+    resources: ExitStack,
+    notice: Notice | None = None,
 ) -> dict[str, Session]:
     """Connect to ``databases`` and lock them, in the order given: always the same.
 
-    The sessions close, and the locks are freed, with ``resources``.
+    The sessions close, and the locks are freed, with ``resources``. ``notice`` is
+    called with what a server says of a file's statements, while they run.
     """
     sessions: dict[str, Session] = {}
     for database in databases:
@@ -166,7 +170,7 @@ def lock(
         resources.callback(session.close)
         sessions[database.name] = session
     for session in sessions.values():
-        session.lock(report)
+        session.lock(report, notice)
     return sessions
 
 

@@ -18,6 +18,11 @@ from typing import NamedTuple
 Attribute = str | bool | list[str] | None
 
 
+# What a database may have beyond what is expected of it: filling a materialized view
+# changes data, and no schema.
+_MAY_BE_MORE = frozenset({"populated"})
+
+
 class ObjectKey(NamedTuple):
     """What an object is, and its qualified name in its engine's own writing."""
 
@@ -62,11 +67,11 @@ class Reference(NamedTuple):
     """How a sentence speaks of the expected side."""
 
     says: str
-    lacks: str
+    extra: str
 
 
-MIGRATIONS = Reference("the migrations say", "the migrations do not make it")
-BEFORE = Reference("before it was", "before it was not")
+MIGRATIONS = Reference("the migrations say", "is not in the migrations")
+BEFORE = Reference("before it was", "was added")
 
 
 def difference(
@@ -137,7 +142,7 @@ def _compare(key: ObjectKey, expected: Schema, actual: Schema) -> Iterator[Chang
         for name in sorted(old.attributes.keys() | new.attributes.keys()):
             said = old.attributes.get(name) or None
             found = new.attributes.get(name) or None
-            if said != found:
+            if said != found and (said or name not in _MAY_BE_MORE):
                 yield Change(key.kind, key.name, name, said, found)
         return
     here, there = (expected, actual) if new is None else (actual, expected)
@@ -148,10 +153,10 @@ def _compare(key: ObjectKey, expected: Schema, actual: Schema) -> Iterator[Chang
 
 def describe(change: Change, reference: Reference = MIGRATIONS) -> str:
     """The change as one sentence; a long text follows as lines of a diff."""
-    thing = f"{change.kind} {change.name}"
+    thing = _shown(f"{change.kind} {change.name}")
     if change.attribute is None:
         if change.actual:
-            return f"{thing} is there, {reference.lacks}"
+            return f"{thing} {reference.extra}"
         return f"{thing} is missing"
     name, said, found = change.attribute, change.expected, change.actual
     if isinstance(said, bool) or isinstance(found, bool):
@@ -159,10 +164,17 @@ def describe(change: Change, reference: Reference = MIGRATIONS) -> str:
         return f"{thing} is {is_}, {reference.says} {was}"
     if _is_long(said) or _is_long(found):
         diff = difflib.ndiff(_lines(said), _lines(found))
-        shown = [f"  {line}" for line in diff if line[0] in "+-"]
+        shown = [f"  {_shown(line)}" for line in diff if line[0] in "+-"]
         return "\n".join([f"{thing} has another {name} (- {reference.says}):", *shown])
     has = f"no {name}" if found is None else f"{name} {_words(found)}"
-    return f"{thing} has {has}, {reference.says} {_words(said)}"
+    return _shown(f"{thing} has {has}, {reference.says} {_words(said)}")
+
+
+def _shown(text: str) -> str:
+    """The text as one line; a name or a string may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _words(value: Attribute) -> str:

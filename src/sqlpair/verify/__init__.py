@@ -1,15 +1,17 @@
-"""Verify: are the files, the records of them and the databases one and the same?
+"""Verify: do the files, the records of them and the databases agree?
 
-Read only: nothing is created, locked or changed in a database that is looked at. What
-the files build is built in a scratch database.
+Read only: nothing is created or changed in a database that is looked at. What the files
+build is built in a scratch database; what a database differs in from that is drift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report
+from sqlpair.databases.interface import Dangling, Report, driver_of
+from sqlpair.databases.row_counts import amount
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
@@ -33,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """All that was found; nothing is off when there are no problems."""
+    """All that was found."""
 
     databases: tuple[Verdict, ...]
     problems: tuple[Problem, ...]
@@ -53,13 +55,14 @@ def verify(
     for name in names:
         settings.database(name)
     ignore = pyproject.texts(settings.root, "ignore")
+    privileges = pyproject.flag(settings.root, "privileges")
     declared = references.declared(settings)
     problems: list[Problem] = []
-    with subjects(branches(settings), report) as found:
+    with subjects(branches(settings), report, privileges=privileges) as found:
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")
-            problems += _database(subject, ignore, report)
+            problems += _database(subject, ignore, report, privileges=privileges)
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
@@ -73,15 +76,20 @@ def verify(
 
 
 def _database(
-    subject: Subject, ignore: tuple[str, ...], report: Report
+    subject: Subject, ignore: tuple[str, ...], report: Report, *, privileges: bool
 ) -> list[Problem]:
     problems = list(records.disagreements(subject.place))
     if subject.unrecorded:
         return [*problems, _unrecorded(subject)]
     if subject.session is None or subject.position is None:
         return problems
-    problems += drift.check(subject, subject.position, ignore, report)
+    problems += drift.check(
+        subject, subject.position, ignore, report, privileges=privileges
+    )
     problems += assertions.check(subject, subject.position)
+    driver = driver_of(subject.branch.database)
+    dangling = driver.dangling(subject.session)
+    problems += map(partial(_dangling, subject.name), dangling)
     return problems
 
 
@@ -93,6 +101,29 @@ def _unrecorded(subject: Subject) -> Problem:
         f"{subject.name}: it holds tables, and no record of any migration",
         (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
         f"Find out which version it is: sqlpair adopt {subject.name}",
+    )
+
+
+def _dangling(name: str, found: Dangling) -> Problem:
+    if found.why:
+        return Problem(
+            Kind.REFERENCES,
+            name,
+            f"{name}: a foreign key of {found.table} refers to {found.parent},"
+            f" {found.why}",
+            ("no row that refers to something can be written to it",),
+            "Let a new migration build the table again with the key it should have.",
+        )
+    rest = found.rows - len(found.shown)
+    return Problem(
+        Kind.REFERENCES,
+        name,
+        f"{name}: {amount(found.rows, 'row')} of {found.table}"
+        f" {'violates' if found.rows == 1 else 'violate'} the foreign key to"
+        f" {found.parent}",
+        (*found.shown, *([f"… and {amount(rest, 'row')} more"] if rest else [])),
+        "Restore what they refer to, or correct or delete them. Let every program that"
+        " writes\nuse PRAGMA foreign_keys = ON.",
     )
 
 

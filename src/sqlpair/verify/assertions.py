@@ -47,7 +47,9 @@ def _check(
     count = 0
     try:
         with session.snapshot():
-            for row in session.query(statement, item.verify):
+            for row in driver_of(session.database).query(
+                session, statement, item.verify
+            ):
                 count += 1
                 if count <= SHOWN:
                     shown.append(_line(row))

@@ -1,4 +1,4 @@
-"""Whether a database is what its files build.
+"""Drift: where a database is not what its files build.
 
 The files up to the recorded version run in a scratch database; what they make there
 is compared with what is here, by catalogs.
@@ -6,15 +6,24 @@ is compared with what is here, by catalogs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlpair.databases.interface import Report
+from sqlpair.databases.interface import Report, driver_of
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
 from sqlpair.runner import scratch
-from sqlpair.schema.model import Change, describe, difference
+from sqlpair.schema.model import (
+    Change,
+    ObjectKey,
+    Schema,
+    SchemaObject,
+    describe,
+    difference,
+)
+from sqlpair.verify import bookkeeping
 from sqlpair.verify.problem import Kind, Problem
 from sqlpair.verify.subject import Subject
 
+OF_NO_OBJECT = {"pragma", "default privileges"}
 MEANT = (
     "If it is meant, put it into a new migration; if not, undo it by hand. What is"
     " another\nprogram's, add by kind and name to ignore in [tool.sqlpair] of"
@@ -22,18 +31,39 @@ MEANT = (
 )
 INVALID = (
     "A CREATE INDEX CONCURRENTLY failed, and left it unused: REINDEX INDEX CONCURRENTLY"
-    " it,\nor drop it and create it again."
+    " it,\nor drop it and create it again. One of a partitioned table is invalid until"
+    " each partition\nhas its part."
+)
+NOT_VALIDATED = (
+    "Rows that were there before may break it. Correct them, then: ALTER TABLE …"
+    " VALIDATE CONSTRAINT …"
+)
+SWITCHED = (
+    "Nothing enforces the constraint. Switch it on: ALTER TABLE {table} ENABLE TRIGGER"
+    " ALL\nRows that were written meanwhile were not checked: to check them, drop the"
+    " constraint and\nadd it again."
 )
 
 
 def check(
-    subject: Subject, position: int, ignore: Sequence[str], report: Report
+    subject: Subject,
+    position: int,
+    ignore: Sequence[str],
+    report: Report,
+    *,
+    privileges: bool = False,
 ) -> Iterator[Problem]:
     """Compare with what the files make up to ``position``."""
     try:
         with scratch.opened(subject.branch, report) as opened:
             opened.goal = position
-            expected = opened.schema(position)
+            opened.build(position)
+            session = opened.session
+            driver = driver_of(session.database)
+            with session.snapshot():
+                whole = session.schema(bookkeeping=True)
+                properties = driver.properties(session, privileges=privileges)
+            expected, own = bookkeeping.split(whole, driver.own(session))
     except (HistoryError, SqlFileError, StatementError) as error:
         yield Problem(
             Kind.SCHEMA,
@@ -43,16 +73,47 @@ def check(
             error.remedy,
         )
         return
-    for change in difference(expected, subject.schema, ignore):
+    yield from bookkeeping.check(subject.name, own, subject.own, ignore)
+    common = expected.keys() & subject.schema.keys()
+    for change in (
+        *difference(expected, subject.schema, ignore),
+        *_beside(properties, subject.properties, common, ignore),
+    ):
         sentence, *lines = describe(change).splitlines()
         yield Problem(
             Kind.SCHEMA,
             subject.name,
             f"{subject.name}: {sentence}",
             tuple(line.removeprefix("  ") for line in lines),
-            INVALID if _is_invalid_index(change) else MEANT,
+            _remedy(change),
         )
 
 
-def _is_invalid_index(change: Change) -> bool:
-    return (change.kind, change.attribute, change.actual) == ("index", "valid", None)
+def _beside(
+    expected: Schema,
+    actual: Schema,
+    common: Collection[ObjectKey],
+    ignore: Sequence[str],
+) -> tuple[Change, ...]:
+    """Compare what is beside the schema; what is missing or extra is told already."""
+    told = expected.keys() | actual.keys()
+    keys = {key for key in told if key in common or key.kind in OF_NO_OBJECT}
+    none = SchemaObject({})
+    return difference(
+        {key: expected.get(key, none) for key in keys},
+        {key: actual.get(key, none) for key in keys},
+        ignore,
+    )
+
+
+def _remedy(change: Change) -> str:
+    match change.kind, change.attribute, change.actual:
+        case ("index", "valid", None) | (_, "index state", "invalid"):
+            return INVALID
+        case "materialized view", "populated", None:
+            return f"Fill it: REFRESH MATERIALIZED VIEW {change.name}"
+        case "foreign key" | "check constraint", "valid", None:
+            return NOT_VALIDATED
+        case "table", "constraint triggers", _:
+            return SWITCHED.format(table=change.name)
+    return MEANT

@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 
 class Problem(NamedTuple):
-    """One thing that is off.
+    """One problem.
 
     ``database`` is empty where it is about the project as a whole. ``what`` is a
     sentence that names it, ``evidence`` are the lines that show it, ``remedy`` is the

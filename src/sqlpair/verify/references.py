@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from sqlpair.databases.interface import driver_of
 from sqlpair.databases.reference import Column
 from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SettingsError
@@ -146,7 +147,9 @@ def _find(
     subject: Subject, table: str, name: str
 ) -> tuple[Column | None, Problem | None]:
     if subject.session is not None:
-        column: Column = subject.session.column(table, name)
+        column: Column = driver_of(subject.branch.database).column(
+            subject.session, table, name
+        )
         if column.exists():
             return column, None
     if subject.position is None or subject.position < len(subject.branch.migrations):

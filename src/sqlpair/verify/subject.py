@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.ledger import tables
+from sqlpair.ledger.position import stated
 from sqlpair.project.branches import Branch
 from sqlpair.runner.steps import Place
 from sqlpair.schema.model import Schema
+from sqlpair.verify import bookkeeping
 
 
 class Subject(NamedTuple):
     """One database.
 
-    Without a ``session`` there is no database yet. ``position`` is what its version
+    Without a ``session`` there is no database yet. ``own`` are its bookkeeping tables,
+    ``properties`` what is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
     place on the branch.
     """
@@ -28,6 +31,8 @@ class Subject(NamedTuple):
     session: Session | None
     state: tables.State
     schema: Schema
+    own: Schema
+    properties: Schema
     position: int | None
 
     @property
@@ -53,34 +58,34 @@ class Subject(NamedTuple):
 
 
 @contextmanager
-def subjects(known: tuple[Branch, ...], report: Report) -> Iterator[dict[str, Subject]]:
+def subjects(
+    known: tuple[Branch, ...], report: Report, *, privileges: bool = False
+) -> Iterator[dict[str, Subject]]:
     """Read every database; their sessions are open within the block."""
     with ExitStack() as resources:
-        yield {branch.name: _read(branch, report, resources) for branch in known}
+        yield {
+            branch.name: _read(branch, report, resources, privileges=privileges)
+            for branch in known
+        }
 
 
-def _read(branch: Branch, report: Report, resources: ExitStack) -> Subject:
+def _read(
+    branch: Branch, report: Report, resources: ExitStack, *, privileges: bool
+) -> Subject:
     database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
-        return Subject(branch, None, tables.EMPTY, {}, 0)
+        return Subject(branch, None, tables.EMPTY, {}, {}, {}, 0)
     resources.callback(session.close)
     # One moment: a deployment may commit between two reads.
     with session.snapshot():
         state = tables.read(session)
-        schema: Schema = session.schema()
-    return Subject(branch, session, state, schema, _position(branch, state))
-
-
-def _position(branch: Branch, state: tables.State) -> int | None:
-    if state.revisions:
-        known = [branch.position(revision) for revision in state.revisions]
-        return max((place for place in known if place is not None), default=None)
-    numbers = {row.number for row in state.applied}
-    return max(
-        (i for i, m in enumerate(branch.migrations, 1) if m.number in numbers),
-        default=None if numbers else 0,
-    )
+        driver = driver_of(database)
+        found = session.schema(bookkeeping=True)
+        properties = driver.properties(session, privileges=privileges)
+    schema, own = bookkeeping.split(found, driver.own(session))
+    position = stated(branch, state)
+    return Subject(branch, session, state, schema, own, properties, position)
 
 
 Subjects = Mapping[str, Subject]

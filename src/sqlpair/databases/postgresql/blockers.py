@@ -11,21 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+from sqlpair.databases.postgresql import lock_holders
 
-# A lock's waiters in its queue count: they stand before us.
-QUERY = """
-SELECT b.pid, a.application_name, a.usename, a.state,
-       left(regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
-FROM unnest(pg_blocking_pids({pid})) AS b(pid)
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
-ORDER BY b.pid
-"""
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection, cursor
+
+Found = TypeVar("Found")
+
 # https://www.postgresql.org/docs/current/progress-reporting.html
 PROGRESS = """
 SELECT phase,
@@ -104,33 +100,25 @@ class Watch:
         """Say how far the statement is that runs, where the server tells."""
         if not self.pid:
             return ""
+
+        def ask(cursor: cursor) -> list[tuple[Any, ...]]:
+            cursor.execute(PROGRESS.format(pid=self.pid))
+            return cursor.fetchall()
+
         with suppress(psycopg2.Error):
-            for said, done, total in self._ask(PROGRESS.format(pid=self.pid)):
+            for said, done, total in self._ask(ask):
                 return f"{said} {100 * done // total} %" if total else str(said)
         return ""
 
     def _look(self, pid: int) -> list[str]:
-        return [_described(*row) for row in self._ask(QUERY.format(pid=pid))]
+        return self._ask(lambda cursor: lock_holders.of_process(cursor, pid))
 
-    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+    def _ask(self, look: Callable[[cursor], Found]) -> Found:
         # In a savepoint: an error outside one would end the transaction that holds
         # the lock. Without clearing, the activity is what it was at the first look.
         with self._borrow() as connection, connection.cursor() as cursor:
             try:
                 cursor.execute("SAVEPOINT look; SELECT pg_stat_clear_snapshot()")
-                cursor.execute(query)
-                return cursor.fetchall()
+                return look(cursor)
             finally:
                 cursor.execute("ROLLBACK TO look; RELEASE look")
-
-
-def _described(
-    pid: int, application: str | None, user: str | None, state: str | None, query: str
-) -> str:
-    if not pid:
-        return "blocked by a prepared transaction (see pg_prepared_xacts)"
-    doing = "its last query was" if (state or "").startswith("idle") else "it runs"
-    return (
-        f"blocked by pid {pid} ({application or 'unnamed'}, {user or 'unknown'}),"
-        f" {state or 'unknown'}; {doing}: {query or 'not visible to this role'}"
-    )

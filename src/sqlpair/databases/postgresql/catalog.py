@@ -12,16 +12,19 @@ definitions is fully qualified.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlpair.databases.postgresql import (
     catalog_objects,
     catalog_rare,
     catalog_relations,
+    column_aliases,
     deparse,
     viewdef,
 )
+from sqlpair.databases.postgresql import privileges as catalog_privileges
 from sqlpair.schema.model import Attribute, ObjectKey, Schema, SchemaObject, without
 
 Fetch = Callable[[str], list[tuple[Any, ...]]]
@@ -46,7 +49,7 @@ _VERBATIM = {"body", "comment", "labels", "settings", "library", "storage parame
 
 _SIGNED = {
     "function", "procedure", "aggregate", "window function", "cast", "operator",
-    "operator class", "operator family",
+    "operator class", "operator family", "transform",
 }  # fmt: skip
 _QUERIES = (
     *catalog_objects.QUERIES,
@@ -61,19 +64,44 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows, each time in one and the same
     transaction: the settings above hold for that transaction, and are put back.
     """
-    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
-    (before,) = fetch(f"SELECT {reading}")
-    _configure(fetch, _SETTINGS.values())
-    if fetch("SELECT current_setting('search_path')")[0][0] != "":
-        raise RuntimeError("catalog() needs a fetch that stays in one transaction")
-    schema = _read(fetch)
-    _configure(fetch, before)
-    return without(schema, own)
+    with _configured(fetch):
+        return without(_read(fetch), own)
+
+
+def privileges(fetch: Fetch, ledger: str) -> Schema:
+    """Owners and privileges of the same objects, and what new ones are given.
+
+    ``ledger`` is the ledger's table, as SQL has it. The objects of extensions are left
+    out.
+    """
+    ((migrating,),) = fetch(catalog_privileges.role(ledger))
+    with _configured(fetch):
+        members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
+        return {
+            ObjectKey(kind, _name(kind, json.loads(name))): SchemaObject(
+                {word: value for word, value in json.loads(told).items() if value}
+            )
+            for query in catalog_privileges.queries(migrating)
+            for catalog_, oid, kind, name, told in fetch(query)
+            if (catalog_, oid) not in members
+        }
 
 
 def qualified(schema: str, name: str) -> str:
     """The name of a relation in ``schema``, as a description has it."""
     return _name("", [schema, name])
+
+
+@contextmanager
+def _configured(fetch: Fetch) -> Iterator[None]:
+    """Let the server write as a description has it; an error ends the transaction."""
+    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
+    (before,) = fetch(f"SELECT {reading}")
+    _configure(fetch, _SETTINGS.values())
+    if fetch("SELECT current_setting('search_path')")[0][0] != "":
+        raise RuntimeError("catalog() needs a fetch that stays in one transaction")
+    yield
+    _configure(fetch, before)
 
 
 def _configure(fetch: Fetch, values: Iterable[str]) -> None:
@@ -85,6 +113,7 @@ def _configure(fetch: Fetch, values: Iterable[str]) -> None:
 
 def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
     members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
+    functions = {deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)}
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, dict[str, Attribute]] = {}
     for query in _QUERIES:
@@ -93,7 +122,7 @@ def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
             if at[:2] in members:
                 continue
             found[at] = ObjectKey(kind, _name(kind, json.loads(name))), owner, position
-            attributes[at] = _attributes(kind, json.loads(told))
+            attributes[at] = _attributes(kind, json.loads(told), functions)
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
             attributes[catalog_, oid, part]["comment"] = _lines(comment)
@@ -114,8 +143,12 @@ def _name(kind: str, parts: list[str | None]) -> str:
     return ".".join(map(deparse.identifier, names)) + deparse.canonical(signature)
 
 
-def _attributes(kind: str, told: dict[str, Any]) -> dict[str, Attribute]:
-    attributes = {name: _text(name, value) for name, value in told.items() if value}
+def _attributes(
+    kind: str, told: dict[str, Any], functions: Collection[str]
+) -> dict[str, Attribute]:
+    attributes = {
+        name: _text(name, value, functions) for name, value in told.items() if value
+    }
     if kind in {"view", "materialized view"}:
         attributes["definition"] = viewdef.unqualified(attributes["definition"])
     if kind == "index":
@@ -135,14 +168,16 @@ def _index_columns(definition: str) -> dict[str, Attribute]:
     return attributes
 
 
-def _text(name: str, value: Any) -> Any:
+def _text(name: str, value: Any, functions: Collection[str]) -> Any:
     """The value, every text in it canonical."""
     if isinstance(value, list):
-        return [_text(name, item) for item in value]
+        return [_text(name, item, functions) for item in value]
     if not isinstance(value, str):
         return value
     text = _lines(value)
-    return text if name in _VERBATIM else deparse.canonical(text)
+    if name in _VERBATIM:
+        return text
+    return column_aliases.trimmed(deparse.canonical(text), functions)
 
 
 def _lines(text: str) -> str:

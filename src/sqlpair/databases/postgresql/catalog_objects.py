@@ -116,17 +116,23 @@ SELECT 'pg_proc', p.oid, 0, NULL, NULL, NULL,
         'settings', (SELECT json_agg(o ORDER BY o) FROM unnest(p.proconfig) o),
         'aggregation', CASE WHEN g.aggfnoid IS NOT NULL THEN array_remove(ARRAY[
             'state ' || g.aggtranstype::regtype,
+            'state size ' || NULLIF(g.aggtransspace, 0),
             'start ' || g.agginitval,
             'transition ' || g.aggtransfn,
             'final ' || NULLIF(g.aggfinalfn::text, '-'),
+            CASE WHEN g.aggfinalextra THEN 'final extra' END,
+            'final modify ' || NULLIF(g.aggfinalmodify::text, 'r'),
             'combine ' || NULLIF(g.aggcombinefn::text, '-'),
             'serialize ' || NULLIF(g.aggserialfn::text, '-'),
             'deserialize ' || NULLIF(g.aggdeserialfn::text, '-'),
             'moving state ' || NULLIF(g.aggmtranstype, 0)::regtype,
+            'moving state size ' || NULLIF(g.aggmtransspace, 0),
             'moving start ' || g.aggminitval,
             'moving transition ' || NULLIF(g.aggmtransfn::text, '-'),
             'moving inverse ' || NULLIF(g.aggminvtransfn::text, '-'),
             'moving final ' || NULLIF(g.aggmfinalfn::text, '-'),
+            CASE WHEN g.aggmfinalextra THEN 'moving final extra' END,
+            'moving final modify ' || NULLIF(g.aggmfinalmodify::text, 'r'),
             'kind ' || NULLIF(g.aggkind::text, 'n'),
             'sort operator ' || NULLIF(g.aggsortop, 0)::regoperator], NULL) END
     )::text
@@ -168,16 +174,26 @@ SELECT d.classid::regclass::text, d.objid
 FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
 """
 
-# Below 16384 are the objects that initdb made. An extension's comment comes with it. A
-# composite type's attributes are commented at the type's hidden relation.
+# Below 16384 are the objects that initdb made: of these only the schema public is told,
+# which has no such comment where it was made again. An extension's comment comes with
+# it. A composite type's attributes are commented at the type's hidden relation, the
+# index of a constraint is told with the constraint.
 COMMENTS = """
-SELECT CASE c.relkind WHEN 'c' THEN 'pg_type' ELSE d.classoid::regclass::text END,
-    CASE c.relkind WHEN 'c' THEN c.reltype ELSE d.objoid END,
-    d.objsubid, a.attname, d.description
+SELECT CASE WHEN o.oid IS NOT NULL THEN 'pg_constraint'
+        WHEN c.relkind = 'c' THEN 'pg_type' ELSE d.classoid::regclass::text END,
+    CASE WHEN o.oid IS NOT NULL THEN o.oid
+        WHEN c.relkind = 'c' THEN c.reltype ELSE d.objoid END,
+    CASE WHEN o.oid IS NOT NULL THEN -1 ELSE d.objsubid END,
+    CASE WHEN o.oid IS NOT NULL THEN 'its index' ELSE a.attname END,
+    d.description
 FROM pg_catalog.pg_description d
 LEFT JOIN pg_catalog.pg_class c
     ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
 LEFT JOIN pg_catalog.pg_attribute a
     ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
-WHERE d.objoid >= 16384 AND d.classoid <> 'pg_extension'::regclass
+LEFT JOIN pg_catalog.pg_constraint o
+    ON o.conindid = c.oid AND o.contype IN ('p', 'u', 'x')
+WHERE d.classoid <> 'pg_extension'::regclass AND (d.objoid >= 16384
+    OR d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
+    AND d.description <> 'standard public schema')
 """

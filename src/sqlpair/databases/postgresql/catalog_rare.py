@@ -151,7 +151,9 @@ SELECT 'pg_publication', p.oid, 0, NULL, NULL, NULL, 'publication',
             CASE WHEN p.pubupdate THEN 'update' END,
             CASE WHEN p.pubdelete THEN 'delete' END,
             CASE WHEN p.pubtruncate THEN 'truncate' END], NULL),
-        'published via the root', p.pubviaroot
+        'published via the root', p.pubviaroot,
+        'generated columns', CASE to_jsonb(p) ->> 'pubgencols'
+            WHEN 's' THEN 'stored' END
     )::text
 FROM pg_catalog.pg_publication p
 """
@@ -191,12 +193,60 @@ SELECT 'pg_language', l.oid, 0, NULL, NULL, NULL, 'language',
 FROM pg_catalog.pg_language l WHERE l.oid >= 16384
 """
 
+TEXT_SEARCH_TEMPLATES = """
+SELECT 'pg_ts_template', t.oid, 0, NULL, NULL, NULL, 'text search template',
+    json_build_array(n.nspname, t.tmplname)::text, NULL,
+    json_build_object('functions', json_build_array(t.tmplinit, t.tmpllexize))::text
+FROM pg_catalog.pg_ts_template t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+TEXT_SEARCH_PARSERS = """
+SELECT 'pg_ts_parser', p.oid, 0, NULL, NULL, NULL, 'text search parser',
+    json_build_array(n.nspname, p.prsname)::text, NULL,
+    json_build_object('functions', json_build_array(
+        p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype))::text
+FROM pg_catalog.pg_ts_parser p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+CONVERSIONS = """
+SELECT 'pg_conversion', c.oid, 0, NULL, NULL, NULL, 'conversion',
+    json_build_array(n.nspname, c.conname)::text, NULL,
+    json_build_object(
+        'from', pg_catalog.pg_encoding_to_char(c.conforencoding),
+        'to', pg_catalog.pg_encoding_to_char(c.contoencoding),
+        'function', c.conproc::text,
+        'default', c.condefault
+    )::text
+FROM pg_catalog.pg_conversion c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+TRANSFORMS = """
+SELECT 'pg_transform', t.oid, 0, NULL, NULL, NULL, 'transform',
+    json_build_array(NULL, pg_catalog.format_type(t.trftype, NULL) || ' for '
+        || l.lanname)::text, NULL,
+    json_build_object(
+        'from SQL', NULLIF(t.trffromsql, 0)::regprocedure::text,
+        'to SQL', NULLIF(t.trftosql, 0)::regprocedure::text
+    )::text
+FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
+"""
+
 QUERIES = (
     COLLATIONS,
+    CONVERSIONS,
+    TRANSFORMS,
     CASTS,
     OPERATORS,
     OPERATOR_CLASSES,
     OPERATOR_FAMILIES,
+    TEXT_SEARCH_TEMPLATES,
+    TEXT_SEARCH_PARSERS,
     TEXT_SEARCH_DICTIONARIES,
     TEXT_SEARCH_CONFIGURATIONS,
     PUBLICATIONS,

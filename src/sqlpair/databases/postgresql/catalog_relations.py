@@ -13,6 +13,8 @@ it is also a constraint, but under a name that nobody chose.
 
 from __future__ import annotations
 
+# A foreign key is enforced by triggers of both its tables, a deferrable unique
+# constraint by one of its own; ``DISABLE TRIGGER ALL`` switches these off, too.
 # Partitions and children repeat their parents' columns; each is described in full,
 # because a default or NOT NULL may differ from one to the next.
 RELATIONS = """
@@ -22,6 +24,7 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
     json_build_array(n.nspname, c.relname)::text, NULL,
     json_build_object(
         'unlogged', c.relpersistence = 'u',
+        'populated', c.relkind = 'm' AND c.relispopulated,
         'definition', CASE WHEN c.relkind IN ('v', 'm')
             THEN pg_catalog.pg_get_viewdef(c.oid) END,
         'column defaults', CASE c.relkind WHEN 'v' THEN (SELECT json_agg(
@@ -35,8 +38,16 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
             WHEN 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
         'partition bounds', pg_catalog.pg_get_expr(c.relpartbound, c.oid),
         CASE WHEN c.relispartition THEN 'partitioned parent' ELSE 'parents' END,
-        (SELECT json_agg(i.inhparent::regclass::text ORDER BY i.inhseqno)
+        (SELECT json_agg(concat_ws(' ', i.inhparent::regclass,
+                CASE WHEN i.inhdetachpending THEN '(detach pending)' END)
+                ORDER BY i.inhseqno)
             FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
+        'constraint triggers', (SELECT json_agg(DISTINCT concat_ws(' ', o.conname,
+                CASE g.tgenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica'
+                    ELSE 'always' END, 'on ' || NULLIF(o.conrelid, c.oid)::regclass))
+            FROM pg_catalog.pg_trigger g
+            JOIN pg_catalog.pg_constraint o ON o.oid = g.tgconstraint
+            WHERE g.tgrelid = c.oid AND g.tgisinternal AND g.tgenabled <> 'O'),
         'row security', CASE
             WHEN c.relrowsecurity AND c.relforcerowsecurity
             THEN 'enabled, also for the owner'
@@ -127,13 +138,16 @@ SELECT 'pg_constraint', o.oid, 0, 'pg_class', c.oid, 0,
         'definition', regexp_replace(
             pg_catalog.pg_get_constraintdef(o.oid), ' NOT VALID$', ''),
         'valid', o.convalidated,
+        'index state', CASE x.indisvalid AND x.indisready AND x.indislive
+            WHEN true THEN 'valid' WHEN false THEN 'invalid' END,
         'storage parameters', (SELECT json_agg(p ORDER BY p)
             FROM pg_catalog.pg_class i, unnest(i.reloptions) p
-            WHERE i.oid = o.conindid AND o.contype <> 'f')
+            WHERE i.oid = x.indexrelid)
     )::text
 FROM pg_catalog.pg_constraint o
 JOIN pg_catalog.pg_class c ON c.oid = o.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = o.conindid AND o.contype <> 'f'
 WHERE o.contype IN ('p', 'u', 'f', 'c', 'x')
     AND o.conparentid = 0 AND (o.contype <> 'c' OR o.coninhcount = 0)
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -147,10 +161,14 @@ SELECT 'pg_class', c.oid, 0, 'pg_class', x.indrelid, 0, 'index',
     json_build_object(
         'table', x.indrelid::regclass::text,
         'unique', x.indisunique,
-        'valid', x.indisvalid AND x.indisready,
+        'valid', x.indisvalid AND x.indisready AND x.indislive,
         'method', m.amname,
         'columns', pg_catalog.pg_get_indexdef(c.oid),
         'predicate', pg_catalog.pg_get_expr(x.indpred, x.indrelid),
+        'statistics targets', (SELECT json_agg(
+                'column ' || a.attnum || ' ' || a.attstattarget ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attstattarget >= 0),
         'storage parameters', (SELECT json_agg(o ORDER BY o)
             FROM unnest(c.reloptions) o)
     )::text

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -24,11 +25,13 @@ from sqlpair.databases.embedded.programs import places
 from sqlpair.errors import BackupError
 
 if TYPE_CHECKING:
+    from sqlpair.databases.postgresql.session import PostgreSQLSession
     from sqlpair.project.settings import Database
 
 SECRETS = frozenset({"password", "sslpassword"})
 CHUNK = 1 << 20
 SHOWN = 10
+TICK = 0.25  # seconds between two calls of ``tick``
 
 
 class Program(NamedTuple):
@@ -79,16 +82,22 @@ def _programs(name: str, database: Database) -> Iterator[Program]:
         if found := shutil.which(name):
             paths.append(Path(found))
     for path in dict.fromkeys(paths):
-        if not os.access(path, os.X_OK):
-            continue
-        try:
-            answer = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, check=False
-            )
-        except OSError:  # of another kind of machine
-            continue
-        if answer.returncode == 0:
-            yield Program(path, answer.stdout.strip())
+        if os.access(path, os.X_OK) and (
+            version := _version(path, path.stat().st_mtime_ns)
+        ):
+            yield Program(path, version)
+
+
+@lru_cache
+def _version(path: Path, _changed: int) -> str:
+    """What the program says of its version; nothing where it does not run."""
+    try:
+        answer = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=False
+        )
+    except OSError:  # of another kind of machine
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def conninfo(parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -106,23 +115,27 @@ def run(
     environ: Mapping[str, str],
     deadline: float,
     take: Callable[[bytes], object] | None = None,
+    *,
+    tick: Callable[[], object] = lambda: None,
+    stdin: IO[bytes] | None = None,
 ) -> tuple[int, str]:
     """Run ``command``, hand its output to ``take``; return exit code and stderr.
 
-    However this ends, the program has ended too. Its output comes through a pipe,
-    so that a pg_dump whose parent was killed ends at its next write.
+    ``tick`` is called again and again while it runs. However this ends, the program
+    has ended too. Its output comes through a pipe, so that a pg_dump whose parent was
+    killed ends at its next write.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **environ},
         )
         assert process.stdout is not None
         try:
-            for chunk in _read(process.stdout, deadline):
+            for chunk in _read(process.stdout, deadline, tick):
                 if take is not None:
                     take(chunk)
             code = process.wait(max(deadline - time.monotonic(), 0))
@@ -140,15 +153,41 @@ def run(
         return code, errors.read().decode("utf-8", "replace")
 
 
-def _read(pipe: IO[bytes], deadline: float) -> Iterator[bytes]:
+def _read(
+    pipe: IO[bytes], deadline: float, tick: Callable[[], object]
+) -> Iterator[bytes]:
+    due = 0.0
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+        now = time.monotonic()
+        if now >= deadline:
             raise TimeoutError
-        chunk = os.read(pipe.fileno(), CHUNK)
-        if not chunk:
-            return
-        yield chunk
+        if now >= due:
+            tick()
+            due = now + TICK
+        if select.select([pipe], [], [], min(TICK, deadline - now))[0]:
+            chunk = os.read(pipe.fileno(), CHUNK)
+            if not chunk:
+                return
+            yield chunk
+
+
+def pg_dump(program: Program, database: Database) -> list[object]:
+    """Return how a dump begins: it asks for no password, and waits for no lock long."""
+    limit = f"--lock-wait-timeout={database.lock_timeout * 1000:.0f}"
+    return [program.path, "--no-password", limit]
+
+
+def not_dumped(
+    session: PostgreSQLSession,
+    program: Program,
+    stderr: str,
+    environ: Mapping[str, str],
+) -> BackupError:
+    """Return the error for a dump that failed, with who kept it from reading."""
+    error = refused(session.database, program, stderr, environ)
+    if "LOCK TABLE" in stderr:
+        error.add(*session.readers_blocked_by())
+    return error
 
 
 def refused(

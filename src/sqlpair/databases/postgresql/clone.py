@@ -1,7 +1,6 @@
-"""A PostgreSQL database taken along: restored from a dump, and written out as a script.
+"""A copy of a PostgreSQL scratch database, and a database written out as SQL.
 
-Both by PostgreSQL's own programs, so a script says what this project's own description
-of a schema may have passed over.
+Both by PostgreSQL's own programs.
 """
 
 from __future__ import annotations
@@ -9,14 +8,15 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report, quote
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
-from sqlpair.databases.postgresql.scratch import NAME
+from sqlpair.databases.postgresql.scratch import NAME, made_by
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect, identifier
 from sqlpair.errors import SqlpairError
 
@@ -24,8 +24,11 @@ PATIENCE = 600  # seconds for one program over a scratch database
 
 
 @contextmanager
-def copied(session: PostgreSQLSession, report: Report) -> Iterator[PostgreSQLSession]:
+def copied(
+    session: PostgreSQLSession, report: Report, files: Sequence[Path] = ()
+) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
+    roles = _roles(session, files)
     name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
     quoted = identifier(name)
     (row,) = session.rows(
@@ -54,6 +57,16 @@ def copied(session: PostgreSQLSession, report: Report) -> Iterator[PostgreSQLSes
         # A server that is lost must not hide why; a leftover goes another time.
         with suppress(SqlpairError):
             session.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+            for role in _roles(session, files) - roles:
+                with suppress(SqlpairError):  # another database grants it something
+                    session.execute(f"DROP ROLE {identifier(role)}")
+
+
+def _roles(session: PostgreSQLSession, files: Sequence[Path]) -> set[str]:
+    """The roles on the server that ``files`` make."""
+    named = made_by(path.read_text("utf-8", "replace") for path in files)
+    rows = session.rows("SELECT rolname FROM pg_catalog.pg_roles") if named else []
+    return {row["rolname"] for row in rows} & named
 
 
 def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:
@@ -75,11 +88,6 @@ def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:
             raise client_programs.refused(database, program, stderr, environ)
 
 
-def script(session: PostgreSQLSession) -> str:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return dumped(session)
-
-
 def dumped(session: PostgreSQLSession, *options: str, newest: bool = False) -> str:
     """Return what ``pg_dump`` with these options writes as SQL."""
     database = session.database
@@ -88,11 +96,15 @@ def dumped(session: PostgreSQLSession, *options: str, newest: bool = False) -> s
     program = client_programs.find("pg_dump", database, major, newest=newest)
     where, environ = client_programs.conninfo(session.parameters)
     pieces: list[bytes] = []
-    command = [program.path, "--no-password", *options, f"--dbname={where}"]
+    command = [
+        *client_programs.pg_dump(program, database),
+        *options,
+        f"--dbname={where}",
+    ]
     deadline = time.monotonic() + PATIENCE
     code, stderr = client_programs.run(
         database, command, environ, deadline, pieces.append
     )
     if code != 0:
-        raise client_programs.refused(database, program, stderr, environ)
+        raise client_programs.not_dumped(session, program, stderr, environ)
     return b"".join(pieces).decode("utf-8", "replace")

@@ -16,31 +16,39 @@ import psycopg2
 
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
+from sqlpair.databases.postgresql.contents import Contents
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
-from sqlpair.databases.row_counts import Count, Table, Touched
-from sqlpair.runner.data_loss import SAVEPOINT
+from sqlpair.databases.postgresql.values import LARGE_OBJECTS
+from sqlpair.databases.row_counts import SAVEPOINT, Missing, Table, Touched
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
 
 # Tables with rows of their own: ordinary ones and partitions; for any other oid a row
 # with nulls. A new file node means that the rows were rewritten or truncated; the
-# statistics are this transaction's, null where the server keeps none. The snapshot is
-# the same as before when no other transaction has ended since.
+# statistics are this transaction's, null where the server keeps none; a row that is
+# inserted into a partition may come from another. The snapshot is the same as before
+# when no other transaction has ended since.
 QUERY = """
 SELECT o.oid, c.relfilenode AS node, quote_ident(n.nspname) || '.'
        || quote_ident(c.relname) AS name, {empty} AS empty,
        CASE WHEN current_setting('track_counts')::boolean
        THEN pg_stat_get_xact_tuples_updated(c.oid)
-            + pg_stat_get_xact_tuples_deleted(c.oid) END AS changes,
+            + pg_stat_get_xact_tuples_deleted(c.oid) + CASE WHEN c.relispartition
+            THEN pg_stat_get_xact_tuples_inserted(c.oid) ELSE 0 END END AS changes,
+       coalesce(r.oid, c.oid) AS root, CASE WHEN r.oid IS NOT NULL
+       THEN quote_ident(s.nspname) || '.' || quote_ident(r.relname) END AS root_name,
        (SELECT json_object_agg(a.attnum, quote_ident(a.attname))
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
        pg_current_snapshot()::text AS snapshot
 FROM unnest({oids}) AS o (oid)
 LEFT JOIN (pg_catalog.pg_class c
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           LEFT JOIN (pg_catalog.pg_class r
+                      JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace)
+           ON c.relispartition AND r.oid = pg_partition_root(c.oid))
 ON c.oid = o.oid AND c.relkind = 'r' AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
@@ -53,17 +61,31 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # or ACCESS EXCLUSIVE (TRUNCATE, DROP, columns in ALTER TABLE); the modes in between
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
+# A large object that is unlinked is locked by itself.
 LOCKED = """
 SELECT {what} FROM pg_catalog.pg_locks
-WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
+WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
+AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
-OWN = LOCKED.format(what="relation")
+OWN = LOCKED.format(what="coalesce(relation, classid)", large_objects=LARGE_OBJECTS)
+# The partitions of some tables' roots, or the table itself that took a root's place.
+PARTITIONS = """
+SELECT t.relid::oid AS oid FROM unnest({oids}) AS o (oid), LATERAL
+pg_partition_tree(coalesce(pg_partition_root(o.oid), o.oid)) AS t WHERE t.isleaf
+UNION SELECT oid FROM unnest({oids}) AS o (oid)
+"""
 # By the index, whatever the planner thinks of a catalog that was never analyzed.
 NAMED = """
 SELECT k.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
 LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relname = w.name OFFSET 0) AS k
 """
+
+
+# As if they were the rows of a table.
+_OBJECTS = Table(
+    "pg_catalog.pg_largeobject", LARGE_OBJECTS, {1: "loid", 2: "data"}, empty=False
+)
 
 
 class _Row(NamedTuple):
@@ -73,14 +95,22 @@ class _Row(NamedTuple):
     node: int
     changes: int | None
     snapshot: str
+    root: tuple[int, str] = (0, "")
+
+
+def inspector(session: PostgreSQLSession) -> PostgreSQLInspector:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLInspector(session)
 
 
 class PostgreSQLInspector:
-    """See ``sqlpair.runner.data_loss.Inspector``."""
+    """See ``sqlpair.databases.row_counts.Inspector``."""
 
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
+        self._roots: dict[int, tuple[int, str]] = {}
+        self._contents = Contents(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
         # What this transaction made before is locked, and not committed.
@@ -101,13 +131,19 @@ class PostgreSQLInspector:
         yield self._touched
 
     def _touched(self) -> Touched:
-        query = LOCKED.format(what="relation, pg_current_snapshot()::text")
+        query = LOCKED.format(
+            what="coalesce(relation, classid), pg_current_snapshot()::text",
+            large_objects=LARGE_OBJECTS,
+        )
         with self.session.guarded("a constraint does not hold") as cursor:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
             locked = dict(cursor.fetchall())
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
         known |= self._committed([oid for oid in locked if oid not in known])
+        if LARGE_OBJECTS in locked:
+            known[LARGE_OBJECTS] = _Row(_OBJECTS, 0, None, "", (LARGE_OBJECTS, ""))
+        self._roots |= {oid: row.root for oid, row in known.items()}
         tables = {
             # A client that wrote to it before we had the lock has ended by now.
             oid: row.table._replace(
@@ -143,36 +179,54 @@ class PostgreSQLInspector:
             failure.retry = False  # what holds the deployment's lock has failed with it
             raise failure from error
 
-    def find(self, old: Table) -> Table | None:
-        both = f"ARRAY[{old.identity}, to_regclass({quote(old.name)})::oid]"
-        found = _rows(self.session.rows(self._query(both, "false")))
-        tables = {oid: row.table for oid, row in found.items() if row.table}
-        if old.identity in tables:
-            return tables[old.identity]
-        for oid, table in tables.items():
-            before = self._before.get(oid) or self._committed([oid])[oid]
-            if before.table is None:
-                return table
-        return None
+    def foresee(self, tables: Iterable[Table]) -> None:
+        self._contents.foresee(tables)
+
+    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:
+        self.hold(t.name for t in tables if t.identity != LARGE_OBJECTS)
+        self._contents.keep(tables, exact)
+
+    def missing(self) -> tuple[list[Missing], Set[str]]:
+        return self._contents.missing()
 
     def hold(self, tables: Iterable[str]) -> None:
-        names = ", ".join(tables)
+        """Keep other clients from changing ``tables`` until the transaction ends."""
+        names = ", ".join(sorted(tables))
         if names:
             # SHARE ROW EXCLUSIVE: others read on, nobody writes.
             self.session.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
-    def count(self, table: str, columns: Sequence[str]) -> Count:
-        wanted = ", ".join(["count(*)", *(f"count({column})" for column in columns)])
-        with self.session.guarded(f"counting the rows of {table}") as cursor:
-            # Fail rather than count only the rows a policy lets us see.
-            cursor.execute(
-                f"SET LOCAL row_security = off; SELECT {wanted} FROM ONLY {table}"
-            )
-            found = cursor.fetchone()
-            cursor.execute("RESET row_security")
-        assert found is not None
-        rows, *values = found
-        return Count(rows, dict(zip(columns, values, strict=True)))
+    def _root(self, table: Table) -> tuple[int, str]:
+        return self._roots[table.identity]
+
+    def _now(self, family: Sequence[Table]) -> list[tuple[Table, Table | None]]:
+        """Return what holds the rows of ``family`` now, tables of one root.
+
+        Each table that is still there, with what it was; new partitions beside it; or
+        what was made in the place of all of them, under the name of the root.
+        """
+        if family[0].identity == LARGE_OBJECTS:
+            return [(_OBJECTS, family[0])]
+        olds = {old.identity: old for old in family}
+        root, name = self._root(family[0])
+        found = self._tables(_oids([*olds, root]))
+        names = [old.name for old in family if old.identity not in found]
+        names += [name] * bool(name and not found)
+        if names:
+            wanted = ", ".join(f"to_regclass({quote(each)})::oid" for each in names)
+            found |= self._tables(f"ARRAY[{wanted}]")
+        there = [oid for oid in found if oid in olds]
+        new = [oid for oid in found if oid not in olds]
+        known = {oid: self._before[oid] for oid in new if oid in self._before}
+        known |= self._committed([oid for oid in new if oid not in known])
+        there += [oid for oid in new if known[oid].table is None]
+        return [(found[oid], olds.get(oid)) for oid in there]
+
+    def _tables(self, oids: str) -> dict[int, Table]:
+        """Return the tables of ``oids``, and their partitions."""
+        oids = f"ARRAY({PARTITIONS.format(oids=oids)})"
+        found = _rows(self.session.rows(self._query(oids, "false")))
+        return {oid: row.table for oid, row in found.items() if row.table}
 
 
 def _is_touched(before: _Row, after: _Row) -> bool:
@@ -195,7 +249,8 @@ def _row(row: dict[str, Any]) -> _Row:
     if row["name"] is not None:
         columns = {int(key): name for key, name in (row["columns"] or {}).items()}
         table = Table(row["name"], row["oid"], columns, empty=bool(row["empty"]))
-    return _Row(table, row["node"], row["changes"], row["snapshot"])
+    root = row["root"] or 0, row["root_name"] or ""
+    return _Row(table, row["node"], row["changes"], row["snapshot"], root)
 
 
 def _oids(oids: Iterable[int]) -> str:

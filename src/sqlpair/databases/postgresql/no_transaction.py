@@ -41,9 +41,9 @@ def assert_direct(session: PostgreSQLSession) -> None:
         )
 
 
-def run(
+def run_alone(
     session: PostgreSQLSession, statements: Iterable[Statement], path: Path
-) -> None:
+) -> SqlpairError | None:
     """Run a file's statements, each in its own transaction."""
     assert_direct(session)
     before = {index.oid for index in _invalid(session)}
@@ -88,6 +88,7 @@ def run(
                 + alone.evidence(),
                 _drop(left),
             )
+    return None
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.observed import Lock, Observed
-from sqlpair.databases.postgresql.sequences import Sequences
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -44,6 +43,13 @@ WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 """
+# A sequence that nothing was drawn from yet, or that this role may not read: null.
+_SEQUENCES = """
+SELECT CASE schemaname WHEN 'public' THEN '' ELSE quote_ident(schemaname) || '.' END
+    || quote_ident(sequencename) AS name, coalesce(last_value, start_value) AS last
+FROM pg_catalog.pg_sequences WHERE NOT (schemaname = {schema}
+    AND sequencename = 'schema_version_id_seq')
+"""
 _LOCKS = """
 SELECT relation AS oid, mode FROM pg_catalog.pg_locks
 WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
@@ -69,7 +75,7 @@ class PostgreSQLObserver:
         self._held: set[tuple[int, str]] = set()
 
     def begin(self) -> None:
-        self._sequences = Sequences(self._session)
+        self._sequences = self._last_values()
         self._before = self._relations()
         self._nodes = {oid: row["node"] for oid, row in self._before.items()}
 
@@ -81,7 +87,6 @@ class PostgreSQLObserver:
         return {row["oid"]: row for row in self._session.rows(query)}
 
     def run(self, statement: Statement, path: Path) -> Observed:
-        self._sequences.keep(statement)
         began = time.monotonic()
         rows = self._session.run_one(statement, path)
         milliseconds = round((time.monotonic() - began) * 1000)
@@ -124,22 +129,30 @@ class PostgreSQLObserver:
         return tuple(sorted(changed))
 
     def run_back(self, statement: Statement, path: Path) -> None:
-        self._sequences.keep(statement, lasting=False)
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
         held = _strongest(self._locks())
         strong = [self._lock(*one) for one in held.items() if RANK[one[1]] >= STRONG]
-        return (*sorted(strong), *self._sequences.kept())
+        return tuple(sorted(strong))
 
     def cancel(self) -> None:
         self._session.raw.cancel()
 
-    def end(self) -> None:
-        self._sequences.end()
+    def moved(self) -> tuple[str, ...]:
+        now = self._last_values()
+        return tuple(
+            f"sequence {name} moved from {before} to {now[name]}: a rollback leaves"
+            " a gap, as any does"
+            for name, before in self._sequences.items()
+            if now.get(name, before) != before
+        )
 
-    def restore(self) -> tuple[str, ...]:
-        return self._sequences.restore()
+    def _last_values(self) -> dict[str, int]:
+        rows = self._session.rows(
+            _SEQUENCES.format(schema=quote(self._session.database.schema))
+        )
+        return {row["name"]: row["last"] for row in rows}
 
 
 def _strongest(locks: Iterable[tuple[int, str]]) -> dict[int, str]:

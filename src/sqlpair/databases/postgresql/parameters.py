@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from psycopg2.extensions import connection
 
     from sqlpair.project.settings import Database
@@ -21,6 +24,15 @@ RESET = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; "
 # Whatever the database's own defaults: the ledger is read afresh by each statement.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
 CHECK_INTERVAL = "client_connection_check_interval"
+# What a role or a database may have set, and what would stop long work that writes.
+UNHINDERED = {
+    "default_transaction_read_only": "off",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+}
 
 
 class Parameters:
@@ -52,6 +64,30 @@ class Parameters:
     def lasting(self) -> str:
         """Return the SQL that sets them for statements outside a transaction."""
         return "".join(f"SET {name} = {value}; " for name, value in self._pairs.items())
+
+
+def hindrances(rows: Callable[[str], list[dict[str, Any]]]) -> dict[str, str]:
+    """Return what is set that would stop long work, or work that writes: its remedy."""
+    names = ", ".join(f"'{name}'" for name in UNHINDERED)
+    found = rows(
+        "SELECT name FROM pg_catalog.pg_settings"
+        f" WHERE name IN ({names}) AND setting NOT IN ('0', 'off')"
+    )
+    return {row["name"]: UNHINDERED[row["name"]] for row in found}
+
+
+def unhindered(
+    parameters: Mapping[str, str], rows: Callable[[str], list[dict[str, Any]]]
+) -> dict[str, str]:
+    """Return ``parameters`` with options against what ``rows`` finds to be set.
+
+    None where nothing is: a pooler takes no options.
+    """
+    options = [f"-c {name}={value}" for name, value in hindrances(rows).items()]
+    if not options:
+        return dict(parameters)
+    before = [parameters["options"]] if "options" in parameters else []
+    return dict(parameters) | {"options": " ".join([*before, *options])}
 
 
 def _has_check_interval(raw: connection) -> bool:

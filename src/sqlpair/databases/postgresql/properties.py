@@ -31,15 +31,18 @@ def create(rows: Rows, like: str, name: str) -> str:
     """Return the statement that creates ``name``, empty, as ``like`` was created."""
     found = rows(
         "SELECT d.*, pg_catalog.pg_get_userbyid(d.datdba) AS owner, t.spcname,"
+        " d.dattablespace = t0.dattablespace AS usual,"
         " pg_catalog.pg_encoding_to_char(d.encoding) AS encoding_name"
         " FROM pg_catalog.pg_database d"
         " JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace"
+        " JOIN pg_catalog.pg_database t0 ON t0.datname = 'template0'"
         f" WHERE d.datname = {quote(like)}"
     )[0]
+    # To name a tablespace takes a right on it, though it is the template's own.
+    tablespace = "" if found["usual"] else f" TABLESPACE {identifier(found['spcname'])}"
     sql = (
         f"CREATE DATABASE {identifier(name)} TEMPLATE template0"
-        f" OWNER {identifier(found['owner'])}"
-        f" TABLESPACE {identifier(found['spcname'])}"
+        f" OWNER {identifier(found['owner'])}{tablespace}"
         f" ENCODING {quote(found['encoding_name'])}"
         f" LC_COLLATE {quote(found['datcollate'])} LC_CTYPE {quote(found['datctype'])}"
     )

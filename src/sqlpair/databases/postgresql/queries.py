@@ -14,7 +14,8 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from sqlpair import progress
-from sqlpair.databases.interface import Notice, Report
+from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql import lock_holders
 from sqlpair.databases.postgresql.blockers import Watch
 from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.failure import (
@@ -54,10 +55,11 @@ class Queries:
     def __init__(self, address: Address, *, read_only: bool):
         self.database: Database = address.database
         self.read_only = read_only
+        self._address = address
         self.raw: connection = address.open()
         self.report: Report = lambda _line: None
         self._watch: Watch | None = None
-        self._ear: Ear | None = None
+        self.ear: Ear | None = None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the result of one query, a dict for each row."""
@@ -83,22 +85,6 @@ class Queries:
         with self.guarded() as cursor:
             yield from _streamed(cursor, sql)
 
-    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
-        """Return the rows of a file's statement as they come, within a snapshot."""
-        try:
-            with self.raw.cursor() as cursor:
-                if not statement.words or statement.words[0] in QUERIES:
-                    yield from _streamed(cursor, statement.text)
-                else:  # EXPLAIN, SHOW, DO
-                    cursor.execute(statement.text)
-                    yield from dicts(cursor)
-        except psycopg2.Error as error:
-            sent = (error.cursor.query or b"") if error.cursor else b""
-            before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
-            raise translate(
-                self.database, path, statement, error, before=before
-            ) from error
-
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
         with self.guarded() as cursor:
@@ -112,7 +98,7 @@ class Queries:
                 yield cursor
         except psycopg2.Error as error:
             failure = refused(self.database, error, doing)
-            failure.add(*self._blockers(error))
+            failure.add(*self.blockers(error))
             raise failure from error
 
     def in_transaction(self) -> bool:
@@ -128,11 +114,16 @@ class Queries:
         if self.in_transaction():
             yield
             return
-        self.execute(READ)
+        self.begin_reading()
         try:
             yield
         finally:
             self.rollback()
+
+    def begin_reading(self) -> None:
+        """Begin a transaction that writes nothing and waits for no lock for long."""
+        limit = f"{self.database.lock_timeout * 1000:.0f}ms"
+        self.execute(f"{READ}; SET LOCAL lock_timeout = '{limit}'")
 
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
@@ -157,7 +148,7 @@ class Queries:
                 return cursor.rowcount
         except psycopg2.Error as error:
             raise translate(
-                self.database, path, statement, error, self._blockers(error)
+                self.database, path, statement, error, self.blockers(error)
             ) from error
 
     def run_batch(
@@ -189,14 +180,10 @@ class Queries:
         self, path: Path, first: Statement, last: Statement
     ) -> Iterator[cursor]:
         hearing: AbstractContextManager[None] = nullcontext()
-        if self._ear is not None:
-            hearing = self._ear.open(path, first, last)
+        if self.ear is not None:
+            hearing = self.ear.open(path, first, last)
         with hearing, self.raw.cursor() as cursor, self._watched():
             yield cursor
-
-    def listen(self, notice: Notice) -> None:
-        """Pass on what the server says of a file's statements, while they run."""
-        self._ear = Ear(self.database, lambda: self.raw, notice)
 
     def _look(self) -> str:
         return self._watch.progress() if self._watch else ""
@@ -231,10 +218,17 @@ class Queries:
     def _watched(self) -> AbstractContextManager[None]:
         return self._watch.statement() if self._watch else nullcontext()
 
-    def _blockers(self, error: psycopg2.Error) -> list[str]:
-        if self._watch is None or error.pgcode != LOCK_NOT_AVAILABLE:
+    def blockers(self, error: psycopg2.Error) -> list[str]:
+        """Say who held the lock for want of which a statement failed."""
+        if error.pgcode != LOCK_NOT_AVAILABLE:
             return []
+        if self._watch is None:
+            return self.readers_blocked_by()
         return self._watch.blockers
+
+    def readers_blocked_by(self) -> list[str]:
+        """Say who keeps others from reading tables of the database."""
+        return lock_holders.of_readers(self._address)
 
 
 def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
@@ -255,3 +249,27 @@ def dicts(cursor: cursor) -> Iterator[dict[str, Any]]:
     names = [column.name for column in cursor.description]
     for row in cursor:
         yield dict(zip(names, row, strict=True))
+
+
+def query(
+    session: Queries, statement: Statement, path: Path
+) -> Iterator[dict[str, Any]]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    try:
+        with session.raw.cursor() as cursor:
+            if not statement.words or statement.words[0] in QUERIES:
+                yield from _streamed(cursor, statement.text)
+            else:  # EXPLAIN, SHOW, DO
+                cursor.execute(statement.text)
+                yield from dicts(cursor)
+    except psycopg2.Error as error:
+        sent = (error.cursor.query or b"") if error.cursor else b""
+        before = len(DECLARE) if sent.startswith(DECLARE.encode()) else 0
+        raise translate(
+            session.database,
+            path,
+            statement,
+            error,
+            session.blockers(error),
+            before=before,
+        ) from error

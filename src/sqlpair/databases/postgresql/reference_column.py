@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from sqlpair.databases.interface import quote
+from sqlpair.errors import ConnectError
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -24,8 +25,13 @@ WHERE a.attrelid = to_regclass({table}) AND a.attname = {column}
 _CAN_ASK = 160000  # pg_input_is_valid() is there
 
 
+def column(session: PostgreSQLSession, table: str, name: str) -> PostgreSQLColumn:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return PostgreSQLColumn(session, table, name)
+
+
 class PostgreSQLColumn:
-    """See ``sqlpair.verify.references.Column``."""
+    """See ``sqlpair.databases.reference.Column``."""
 
     def __init__(self, session: PostgreSQLSession, table: str, column: str):
         self._session = session
@@ -90,9 +96,13 @@ class PostgreSQLColumn:
             return set()
         sql = f"SELECT count(v::{self.type()}) FROM {_rows(values)}"
         try:
-            with self._session.snapshot(), self._session.raw.cursor() as cursor:
-                cursor.execute(sql)
-        except (psycopg2.DataError, psycopg2.IntegrityError):  # a domain's CHECK
+            with self._session.snapshot():
+                self._session.fetch(sql)
+        except ConnectError as error:
+            cause = error.__cause__
+            # A domain's CHECK is of the second kind.
+            if not isinstance(cause, psycopg2.DataError | psycopg2.IntegrityError):
+                raise
             if len(values) == 1:
                 return set(values)
             half = len(values) // 2

@@ -46,10 +46,11 @@ SELECT c.oid,
         'modifier', CASE WHEN a.atttypmod = -1 THEN t.modifier ELSE a.atttypmod END,
         'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)
             FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid),
-        'required', (a.attnotnull OR t.required) AND NOT a.atthasdef,
+        'required', (a.attnotnull OR t.required) AND NOT a.atthasdef
+            OR a.attidentity <> '' OR coalesce(
+            pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false),
         'checks', t.checks,
-        'automatic', a.attidentity <> '' OR a.attgenerated <> '' OR coalesce(
-            pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)
+        'automatic', a.attgenerated <> ''
     ) ORDER BY a.attnum) AS columns
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -59,7 +60,6 @@ JOIN types t ON t.oid = a.atttypid
 JOIN pg_catalog.pg_type b ON b.oid = t.base
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ({kinds}) AND c.relpersistence <> 't'
-AND (c.relkind <> 'm' OR c.relispopulated)
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
@@ -104,12 +104,13 @@ def tables(session: PostgreSQLSession) -> list[Table]:
 def contents(session: PostgreSQLSession) -> Contents:
     """See ``sqlpair.databases.interface.Driver``."""
     found = {}
-    for row in session.rows(_query(session, "'r', 'm'", leaves="false")):
+    # Not of materialized views: their rows follow from their definition and the
+    # tables, and are those of the last refresh, which a restore is.
+    for row in session.rows(_query(session, "'r'", leaves="false")):
         names = tuple(sorted(column["name"] for column in row["columns"]))
         wanted = ", ".join(map(literal, names)) or "'a row'"
-        with session.raw.cursor() as cursor:
-            cursor.execute(f"SELECT {wanted} FROM ONLY {row['name']}")
-            found[row["name"]] = Rows(names, tuple(cursor.fetchall()))
+        rows = session.fetch(f"SELECT {wanted} FROM ONLY {row['name']}")
+        found[row["name"]] = Rows(names, tuple(rows))
     return found
 
 
@@ -149,6 +150,7 @@ def _table(
         columns=tuple(map(_column, row["columns"])),
         checks=tuple(checks),
         unique=frozenset(names[key] for key in unique | excluded if key in names),
+        overriding="OVERRIDING SYSTEM VALUE",
         foreign_keys=tuple(
             ForeignKey(
                 tuple(names[key] for key in found["own"]),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +36,8 @@ _STALE = 600  # seconds after which one that nobody is connected to is a leftove
 
 _SHARED = re.compile(
     r"\b(?:create|alter|drop|comment\s+on)\s+(?:role|user(?!\s+mapping)|group|database"
-    r"|tablespace)\b"
-    r"|\balter\s+system\b"
+    r"|tablespace|subscription)\b"
+    r"|\balter\s+system\b|\b(?:drop|reassign)\s+owned\b|_replication_slot\b"
     r"|\b(?:grant|revoke)\b(?:(?!\bon\b)[^;])*?\b(?:to|from)\b",  # of a role
     re.IGNORECASE,
 )
@@ -77,9 +77,8 @@ def scratch(
     """See ``sqlpair.databases.interface.Driver``."""
     text = "\n".join(path.read_text("utf-8", "replace") for path in files)
     there = _surroundings(database, report)
-    shared = _SHARED.search(text) is not None
     with (
-        _server(database, report, shared=shared) as server,
+        _server(database, report, shared=is_shared(text)) as server,
         _created(database, server, _without(there, text)) as address,
     ):
         # The server's own address, and nothing of the live one's.
@@ -104,9 +103,23 @@ def _surroundings(database: Database, report: Report) -> _Surroundings:
     return _Surroundings(row["name"], tuple(row["roles"]), path, path or ("public",))
 
 
+def made_by(texts: Iterable[str]) -> set[str]:
+    """The roles and schemas that ``texts`` make."""
+    return {
+        match["quoted"] or match["plain"].lower()
+        for text in texts
+        for match in _MADE.finditer(text)
+    }
+
+
+def is_shared(text: str) -> bool:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return _SHARED.search(text) is not None
+
+
 def _without(there: _Surroundings, text: str) -> _Surroundings:
     """Leave out what the files make themselves."""
-    made = {m["quoted"] or m["plain"].lower() for m in _MADE.finditer(text)}
+    made = made_by([text])
     return there._replace(
         roles=tuple(name for name in there.roles if name not in made),
         schemas=tuple(name for name in there.schemas if name not in made),
@@ -166,7 +179,7 @@ def _created(
                     execute(f"CREATE ROLE {identifier(role)}")
             execute(f"DROP DATABASE IF EXISTS {quoted}")
         else:
-            _drop_leftovers(execute)
+            drop_leftovers(execute)
         execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
     try:
         address = make_dsn(server.dsn, dbname=name)
@@ -206,7 +219,7 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
             ) from error
 
 
-def _drop_leftovers(execute: Execute) -> None:
+def drop_leftovers(execute: Execute) -> None:
     """Drop what killed processes left; another's that cannot be dropped stays."""
     found = execute(
         "SELECT datname FROM pg_database WHERE datname ~ '^"

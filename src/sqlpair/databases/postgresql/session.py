@@ -18,18 +18,23 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import Report, Table, UnpreparableError, quote
+from sqlpair.databases.interface import (
+    Notice,
+    Report,
+    Table,
+    UnpreparableError,
+    quote,
+)
 from sqlpair.databases.postgresql.connection import Address, parse_address
+from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
-from sqlpair.databases.postgresql.queries import READ, Queries
+from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from sqlpair.databases.reference import Column
-    from sqlpair.databases.row_counts import Inspector
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -80,7 +85,6 @@ class PostgreSQLSession(Queries):
         resources.callback(lambda: self.raw.close())
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
-        self._address = address
         self._alembic: Connection | None = None
 
     @property
@@ -172,8 +176,10 @@ class PostgreSQLSession(Queries):
         return f"sqlpair:{row['name']}.{self.database.schema}:{transaction}"
 
     def reconnect(self) -> None:
-        if not self.raw.closed:
-            self.rollback()
+        self.rollback()
+        # The server may have ended a session that was idle, and nobody has noticed.
+        with suppress(psycopg2.Error), self.raw.cursor() as cursor:
+            cursor.execute("SELECT 1")
             return
         self.raw = self._address.open()
         # The server may still be at work on what was sent over the lost connection.
@@ -188,8 +194,10 @@ class PostgreSQLSession(Queries):
 
     # -- the deployment lock ---------------------------------------------------
 
-    def lock(self, report: Report) -> None:
+    def lock(self, report: Report, notice: Notice | None = None) -> None:
         self.report = report
+        if notice is not None:
+            self.ear = Ear(self.database, lambda: self.raw, notice)
         self.resources.callback(self.deployment_lock.close)
         self.deployment_lock.take(report)
 
@@ -223,29 +231,9 @@ class PostgreSQLSession(Queries):
         if not self.in_transaction():
             raise ended_within(self.database)
 
-    def assert_direct(self) -> None:
-        from sqlpair.databases.postgresql import no_transaction
-
-        no_transaction.assert_direct(self)
-
-    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
-        from sqlpair.databases.postgresql import no_transaction
-
-        no_transaction.run(self, statements, path)
-
-    def inspector(self) -> Inspector:
-        from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
-
-        return PostgreSQLInspector(self)
-
-    def column(self, table: str, name: str) -> Column:
-        from sqlpair.databases.postgresql.reference_column import PostgreSQLColumn
-
-        return PostgreSQLColumn(self, table, name)
-
     def alembic_connection(self) -> Connection:
         if self.read_only and not self.in_transaction():
-            self.execute(READ)
+            self.begin_reading()
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
@@ -260,12 +248,13 @@ class PostgreSQLSession(Queries):
             )
         return self._alembic
 
-    def schema(self) -> Schema:
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.postgresql.catalog import catalog, qualified
 
-        own = [qualified(self.table.schema, name) for name in TABLES]
+        names = () if bookkeeping else TABLES
         with self.snapshot():
+            own = [qualified(self.table.schema, name) for name in names]
             return catalog(self.fetch, own)
 
     def close(self) -> None:

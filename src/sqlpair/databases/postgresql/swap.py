@@ -1,9 +1,9 @@
-"""Exchanging a PostgreSQL database for a restored copy: two renames in a transaction.
+"""Swapping a PostgreSQL database for a restored copy: two renames in a transaction.
 
 The copy is a database of its own on the same server. ALTER DATABASE ... RENAME is
-transactional, so both names change in one commit, and whoever connects meanwhile waits
-for it. It asks that nobody is connected: their open work would end up in the database
-that is put aside. The old database stays, under another name.
+transactional, so both names change in one commit, and anyone who connects meanwhile
+waits for it. It asks that nobody is connected: their open work would end up in the
+database that is put aside. The old database stays, under another name.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sqlpair.databases.interface import Progress, quote
 from sqlpair.databases.postgresql import properties
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
+from sqlpair.databases.postgresql.parameters import hindrances, unhindered
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.postgresql.session import identifier
 from sqlpair.errors import BackupError, ConnectError, LockError, SqlpairError
@@ -35,7 +36,6 @@ OTHERS = (
     "Stop what is connected, the application and its pooler too: what it still writes"
     " would be lost. Nothing was changed."
 )
-TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 
 class PostgreSQLExchange:
@@ -49,7 +49,8 @@ class PostgreSQLExchange:
         self.kept = _name(self._live, "before", restore)
         self.removal = f"DROP DATABASE {identifier(self.kept)};"
         database = session.database
-        self._parameters = session.parameters | {"dbname": self._staged}
+        direct = unhindered(session.parameters, session.rows)
+        self._parameters = direct | {"dbname": self._staged}
         self.copy = database._replace(
             address="", parameters=self._parameters, embedded=None
         )
@@ -60,7 +61,7 @@ class PostgreSQLExchange:
             raise
 
     def _connect(self) -> Queries:
-        """Connect to another database of the server: no one renames his own."""
+        """Connect to another database of the server: nobody can rename their own."""
         database = self._session.database
         if database.embedded is not None:
             # It would stop with the session.
@@ -80,6 +81,8 @@ class PostgreSQLExchange:
             ) from None
         self._resources.callback(admin.raw.close)
         self._resources.enter_context(signals.cancelling(admin.raw.cancel))
+        for name, value in hindrances(admin.rows).items():
+            admin.execute(f"SET {name} = {value}")
         return admin
 
     # -- before anything changes -----------------------------------------------
@@ -118,8 +121,9 @@ class PostgreSQLExchange:
             "SELECT pid, usename, application_name, client_addr"
             " FROM pg_catalog.pg_stat_activity"
             f" WHERE datname = {quote(self._live)}"
-            # What an ordinary role may not see of others is null.
+            # Of what is not its own, an ordinary role sees hardly more than the role.
             " AND coalesce(backend_type, 'client backend') = 'client backend'"
+            " AND usesysid IS NOT NULL"
             " ORDER BY pid"
         )
         return [
@@ -135,27 +139,19 @@ class PostgreSQLExchange:
 
     def stage(self, dump: Path, tool: str, deadline: float, progress: Progress) -> None:
         self.discard()
-        for timeout in TIMEOUTS:
-            self._admin.execute(f"SET {timeout} = 0")
         self._admin.execute(
             properties.create(self._admin.rows, self._live, self._staged)
         )
         load(self.copy, self._parameters, dump, tool, deadline, progress)
 
-    # -- the exchange ----------------------------------------------------------
+    # -- the swap --------------------------------------------------------------
 
     def prepare(self, deadline: float, progress: Progress) -> None:  # noqa: ARG002
+        self._session.reconnect()  # it was idle for as long as the copies took
         for statement in properties.rest(self._admin.rows, self._live, self._staged):
             self._admin.execute(statement)
-        timeouts = [*TIMEOUTS]
-        if self._admin.raw.server_version >= 170000:
-            timeouts.append("transaction_timeout")
         wait = f"{self._session.database.lock_timeout}s"
-        self._admin.execute(
-            "BEGIN; "
-            + "".join(f"SET LOCAL {timeout} = 0; " for timeout in timeouts)
-            + f"SET LOCAL lock_timeout = '{wait}'"
-        )
+        self._admin.execute(f"BEGIN; SET LOCAL lock_timeout = '{wait}'")
         # The rename first takes its lock, then waits some seconds for others to go.
         # Our own session goes, and with it the deployment lock, only when the rename
         # has its lock: no other deployment can begin in between.

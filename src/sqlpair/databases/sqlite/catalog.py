@@ -29,7 +29,7 @@ from sqlpair.databases.sqlite.tokens import (
     text,
     tokens,
 )
-from sqlpair.schema.model import ObjectKey, Schema, without
+from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
 
 Rows = list[tuple[Any, ...]]
 Fetch = Callable[[str], Rows]
@@ -77,14 +77,27 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows. One transaction around it all
     keeps another connection from changing the schema in between.
     """
-    master = fetch(MASTER)
-    pragmas = Pragmas(
-        _grouped(fetch(_COLUMNS)),
-        _grouped(fetch(_FOREIGN_KEYS)),
-        _grouped(fetch(_INDEXES)),
-        _grouped(fetch(_INDEX_COLUMNS)),
-    )
-    return without(dict(_describe(master, pragmas)), own)
+    queries = (_COLUMNS, _FOREIGN_KEYS, _INDEXES, _INDEX_COLUMNS)
+    known = Pragmas(*(_grouped(_lines(fetch(query))) for query in queries))
+    return without(dict(_describe(_lines(fetch(MASTER)), known)), own)
+
+
+def pragmas(fetch: Fetch) -> Schema:
+    """What a program may write into the file's header for itself."""
+    return {
+        ObjectKey("pragma", name): SchemaObject(
+            {"value": str(fetch(f"PRAGMA main.{name}")[0][0])}
+        )
+        for name in ("user_version", "application_id")
+    }
+
+
+def _lines(rows: Rows) -> Rows:
+    """The rows with plain line ends: a file checked out on Windows makes the same."""
+    return [
+        tuple(v.replace("\r\n", "\n") if isinstance(v, str) else v for v in row)
+        for row in rows
+    ]
 
 
 def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:

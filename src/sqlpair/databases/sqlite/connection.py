@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
@@ -39,6 +40,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
         )
     try:
         if not read_only:
+            _make(path)
             return _open(database, path, "rwc")
         try:
             # What a killed writer left, a journal to roll back or a write ahead log,
@@ -58,6 +60,21 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             f"Check {database.variable}, and that the file is a database you may"
             f" {'read' if read_only else 'write'}.",
         ) from None
+
+
+def _make(path: Path) -> None:
+    """Make a missing file, 0600 whatever the umask; its -wal and -shm follow it.
+
+    What root makes in a person's folder is that person's.
+    """
+    with suppress(OSError):  # it is there; or SQLite is to say why it cannot be
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if os.geteuid() == 0:
+                folder = path.parent.stat()
+                os.fchown(made, folder.st_uid, folder.st_gid)
+        finally:
+            os.close(made)
 
 
 def _is_refused(error: sqlite3.Error) -> bool:

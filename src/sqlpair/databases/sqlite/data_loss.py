@@ -9,15 +9,18 @@ knows a table by, may become another table's, and a column's number another colu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
-from sqlpair.databases.row_counts import Count, Table, Touched
+from sqlpair.databases.row_counts import SAVEPOINT, Missing, Table, Touched
+from sqlpair.databases.sqlite.contents import Contents, identifier
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
-from sqlpair.runner.data_loss import SAVEPOINT
+
+if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.session import SQLiteSession
 
 # https://www.sqlite.org/c3ref/c_alter_table.html; the second argument names the table
 # (for ALTER TABLE the third does). DROP TABLE asks for DELETE, OR REPLACE for INSERT.
@@ -51,8 +54,13 @@ class _Change(NamedTuple):
     new: str | None
 
 
+def inspector(session: SQLiteSession) -> SQLiteInspector:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return SQLiteInspector(session.raw)
+
+
 class SQLiteInspector:
-    """See ``sqlpair.runner.data_loss.Inspector``."""
+    """See ``sqlpair.databases.row_counts.Inspector``."""
 
     def __init__(self, raw: sqlite3.Connection):
         self.raw = raw
@@ -60,6 +68,7 @@ class SQLiteInspector:
         self._before: dict[str, Table] = {}
         self._there: set[str] = set()
         self._changes: list[_Change] = []
+        self._contents = Contents(raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -112,17 +121,44 @@ class SQLiteInspector:
             self.raw.set_trace_callback(None)
             self.raw.set_authorizer(None)
 
-    def find(self, old: Table) -> Table | None:
+    def foresee(self, tables: Iterable[Table]) -> None:
+        """Nothing to learn: everything is copied."""
+
+    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:  # noqa: ARG002
+        # BEGIN IMMEDIATE keeps every other writer out.
+        self._contents.keep(tables)
+
+    def missing(self) -> tuple[list[Missing], Set[str]]:
+        return self._contents.missing(), frozenset()
+
+    def _find(self, old: Table) -> Table | None:
+        """Return what ``old`` is now: the same table, or else one made in its place.
+
+        That is of its name, and was not there before under any. Its columns have the
+        keys of the old ones.
+        """
         now = self._followed(old)
         name = fold(old.name) if now is None else now.name
         for table in self._tables(f"name = {quote(name)} COLLATE NOCASE"):
-            if now is None:
-                others = (self._followed(other) for other in self._before.values())
-                is_new = all(other is None or other.name != name for other in others)
-                return table._replace(identity=0) if is_new else None
-            there = set(map(fold, table.columns.values()))
-            columns = {key: c for key, c in now.columns.items() if c in there}
-            return table._replace(identity=old.identity, columns=columns)
+            followed: Mapping[int, str] = {}
+            if now is not None:
+                followed = now.columns
+            elif any(
+                other is not None and other.name == name
+                for other in map(self._followed, self._before.values())
+            ):
+                return None
+            query = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden <> 1"
+            found = self.raw.execute(query, (table.name,)).fetchall()
+            there = {fold(column) for (column,) in found}
+            # One that was made in the place of another, under its name.
+            columns = {
+                key: fold(column)
+                for key, column in old.columns.items()
+                if fold(column) in there - set(followed.values())
+            }
+            columns |= {key: c for key, c in followed.items() if c in there}
+            return table._replace(columns=columns)
         return None
 
     def _followed(self, old: Table) -> Table | None:
@@ -142,16 +178,6 @@ class SQLiteInspector:
             else:
                 name = new
         return old._replace(name=name, columns=columns)
-
-    def hold(self, tables: Iterable[str]) -> None:
-        """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
-
-    def count(self, table: str, columns: Sequence[str]) -> Count:
-        wanted = ", ".join(["count(*)", *(f"count({identifier(c)})" for c in columns)])
-        rows, *values = self.raw.execute(
-            f"SELECT {wanted} FROM {identifier(table)}"
-        ).fetchone()
-        return Count(rows, dict(zip(columns, values, strict=True)))
 
 
 class _Watch:
@@ -201,11 +227,6 @@ def _renamed(sql: str) -> list[tuple[str | None, str]] | None:
         return []
     column = None if what[1] == Token("to") else name_of(what[-3])
     return [(column, name_of(what[-1]))]
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` quoted as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _list(names: Iterable[str]) -> str:

@@ -1,22 +1,20 @@
 """A dump of a SQLite database: a copy of its file, made by the backup API.
 
 The API copies the database page by page, which keeps rowids and settings as they
-are (VACUUM INTO would renumber). It is given a connection that stands in a read
+are (VACUUM INTO would renumber). It reads over a connection that has a read
 transaction: all pages are then of one moment, later commits neither disturb the copy
-nor start it anew, and in WAL mode the writers are not held up.
+nor start it again, and in WAL mode the writers are not held up.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
-from sqlpair import signals
 from sqlpair.databases.interface import Dumped, Progress
 from sqlpair.errors import BackupError
 
@@ -69,42 +67,13 @@ def transfer(
     def step(_status: int, remaining: int, total: int) -> None:
         progress((total - remaining) * size, total * size)
         if time.monotonic() > deadline:
-            raise _late(database)
+            raise late(database)
 
     source.backup(target, pages=PAGES, progress=step)
 
 
-def check_dump(
-    database: Database,
-    dump: Path,
-    tool: str,  # noqa: ARG001
-    deadline: float,
-) -> None:
-    """Let SQLite check every page, index and constraint of the copy."""
-    # Immutable: nothing is made beside it, no -wal and no lock.
-    with closing(opened(dump, "mode=ro&immutable=1")) as copy:
-        left = max(0.0, deadline - time.monotonic())
-        timer = threading.Timer(left, copy.interrupt)
-        timer.start()
-        try:
-            with signals.cancelling(copy.interrupt):
-                found = [row[0] for row in copy.execute("PRAGMA integrity_check(10)")]
-        except sqlite3.Error as error:
-            found = [str(error)]
-        finally:
-            timer.cancel()
-            timer.join()
-    if time.monotonic() > deadline:
-        raise _late(database)
-    if found != ["ok"]:
-        raise BackupError(
-            f"{database.name}: the database is damaged",
-            found,
-            "What integrity_check found is in the copy, and so in its original.",
-        )
-
-
-def _late(database: Database) -> BackupError:
+def late(database: Database) -> BackupError:
+    """Return the error for work that was not done by its deadline."""
     return BackupError(
         f"{database.name}: copying the database did not end in time",
         remedy="Raise backup_timeout in alembic.ini.",

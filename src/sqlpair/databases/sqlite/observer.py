@@ -57,8 +57,5 @@ class SQLiteObserver:
     def cancel(self) -> None:
         self._session.raw.interrupt()
 
-    def end(self) -> None:
-        """Nothing outlives a rollback: sqlite_sequence is a table like any other."""
-
-    def restore(self) -> tuple[str, ...]:
-        return ()
+    def moved(self) -> tuple[str, ...]:
+        return ()  # sqlite_sequence is a table like any other

@@ -73,6 +73,8 @@ class Parameters:
             "SELECT type, name FROM temp.sqlite_master"
             " WHERE type IN ('table', 'view', 'trigger')"
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            # What a guarded rollback keeps to compare.
+            " AND name NOT LIKE 'sqlpair\\_%' ESCAPE '\\'"
             # Triggers first: a table takes its own along.
             " ORDER BY type <> 'trigger'"
         ).fetchall():

@@ -21,8 +21,13 @@ _AFFINITIES = {
 }
 
 
+def column(session: SQLiteSession, table: str, name: str) -> SQLiteColumn:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return SQLiteColumn(session, table, name)
+
+
 class SQLiteColumn:
-    """See ``sqlpair.verify.references.Column``."""
+    """See ``sqlpair.databases.reference.Column``."""
 
     def __init__(self, session: SQLiteSession, table: str, column: str):
         self._session = session

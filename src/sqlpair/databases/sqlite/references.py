@@ -1,8 +1,9 @@
-"""Rows that refer to rows that are not there, and whose doing that is.
+"""Rows and objects that refer to what is not there, and whose doing that is.
 
-Foreign keys are off while a migration runs, so they are checked before it commits.
-Rows that were dangling before are not its fault. Rowids may change in a rebuild, so
-what counts is how many there are, by table and by what they refer to.
+Foreign keys are off while a migration runs, so they are checked before it commits, and
+with them what does not resolve in the schema. What was dangling or did not resolve
+before is not its fault. Rowids may change in a rebuild, so what counts is how many
+there are: of rows, by table and by what they refer to; of objects, by what is wrong.
 """
 
 from __future__ import annotations
@@ -10,25 +11,53 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair.databases.sqlite import unresolved
 from sqlpair.databases.sqlite.connection import open_file
+from sqlpair.databases.sqlite.unresolved import Unresolved
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
 
 Reference = tuple[str, int | None, str]  # table, rowid, the table referred to
 SHOWN = 10
+RECIPE = (
+    "To change a table, make the new one under another name, copy the rows, drop the"
+    " old table,\nand rename the new one last. A table that is renamed takes along what"
+    " refers to it.\nA view or trigger that names what goes is dropped before, and made"
+    " again."
+)
+# What may break an object that was there before. Any other statement can only make one.
+_BREAKING = frozenset({"ALTER", "DROP", "PRAGMA"})
+
+
+class _Found(NamedTuple):
+    dangling: list[Reference]
+    unresolved: list[Unresolved]
+
+    def rows(self) -> Counter[tuple[str, str]]:
+        return Counter((table, to) for table, _, to in self.dangling)
+
+    def objects(self) -> Counter[tuple[str, str]]:
+        return Counter((each.kind, each.problem) for each in self.unresolved)
 
 
 class References:
-    """The dangling references of one database over a deployment."""
+    """What is dangling or does not resolve in one database over a deployment."""
 
     def __init__(self, database: Database):
         self._database = database
-        self._before: Counter[tuple[str, str]] | None = None
-        self._after: Counter[tuple[str, str]] = Counter()
+        self._rows: Counter[tuple[str, str]] = Counter()
+        self._objects: Counter[tuple[str, str]] = Counter()
+        self._known = False
+        self._last: _Found | None = None
+        self._since = 0
+        self._whole = False
+        self._ran: list[Path] = []
 
     def begin(self, raw: sqlite3.Connection) -> None:
         """Count them, unless that can still be done when some are found.
@@ -38,48 +67,117 @@ class References:
         (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
         if mode != "wal":
             self.count(raw)
+        query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_master"
+        (self._since,) = raw.execute(query).fetchone()
+        self._whole = False
+        self._ran.clear()
 
     def count(self, raw: sqlite3.Connection) -> None:
         """Count them, once."""
-        if self._before is None:
-            self._before = _by_table(_dangling(raw))
+        if not self._known:
+            found = _find(raw, since=0)
+            self._rows, self._objects = found.rows(), found.objects()
+            self._known = True
+
+    def note(self, statement: Statement, path: Path) -> None:
+        """Note that a statement of the file ``path`` runs."""
+        self._whole |= not _BREAKING.isdisjoint(statement.words)
+        if not self._ran or self._ran[-1] is not path:
+            self._ran.append(path)
+
+    def note_unseen(self) -> None:
+        """Note that statements may run that are not told."""
+        self._whole = True
 
     def check(self, raw: sqlite3.Connection) -> None:
         """Raise SqlpairError where the open transaction leaves more than there were."""
-        dangling = _dangling(raw)
-        self._after = _by_table(dangling)
-        if not dangling:
+        found = self._last = _find(raw, since=0 if self._whole else self._since)
+        if not (found.dangling or found.unresolved):
             return
-        if self._before is None:
+        if not self._known:
             outside = open_file(self._database, read_only=True)
             try:
                 self.count(outside)
             finally:
                 outside.close()
-        assert self._before is not None
-        if new := self._after - self._before:
+        if new := found.objects() - self._objects:
+            raise self._broken(found, new)
+        if new := found.rows() - self._rows:
             keys = "foreign key is" if new.total() == 1 else "foreign keys are"
             raise SqlpairError(
                 f"{self._database.name}: {new.total()} {keys} left dangling",
-                _shown(dangling, new),
+                _shown(
+                    f"{table} rowid {rowid} refers to {to}"
+                    for table, rowid, to in found.dangling
+                    if (table, to) in new
+                ),
                 "Let the migration keep what is referred to.",
             )
 
+    def left(self, raw: sqlite3.Connection, path: Path) -> SqlpairError | None:
+        """Return what the file ``path``, which ran outside, left unresolved.
+
+        It is there from now on.
+        """
+        self._ran = [path]
+        found = _find(raw, since=0)
+        new = found.objects() - self._objects
+        self._objects = found.objects()
+        return self._broken(found, new) if new else None
+
     def commit(self) -> None:
         """Take what was checked last for what is there now."""
-        self._before = self._after
+        if self._last is None:
+            return
+        # Where not all was looked at, what was broken before is not known by this.
+        self._known |= self._whole
+        if self._known:
+            self._rows = self._last.rows()
+        if self._whole:
+            self._objects = self._last.objects()
+
+    def _broken(self, found: _Found, new: Counter[tuple[str, str]]) -> SqlpairError:
+        objects = [o for o in found.unresolved if (o.kind, o.problem) in new]
+        path = _culprit(self._ran, objects)
+        where = f" {path.stem}" if path else ""
+        shown = _shown(map(str, objects))
+        return SqlpairError(
+            f"{self._database.name}{where}: something refers to what is not there",
+            [f"{path.name}: {line}" if path else line for line in shown],
+            RECIPE,
+        )
 
 
-def _dangling(raw: sqlite3.Connection) -> list[Reference]:
-    return [row[:3] for row in raw.execute("PRAGMA main.foreign_key_check")]
+def _find(raw: sqlite3.Connection, since: int) -> _Found:
+    objects = list(unresolved.code(raw, since))
+    try:
+        found = raw.execute("PRAGMA main.foreign_key_check").fetchall()
+    except sqlite3.OperationalError:  # a foreign key to what is not unique
+        found = []
+        query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+        for (table,) in raw.execute(query).fetchall():
+            try:
+                found += unresolved.dangling(raw, table)
+            except sqlite3.OperationalError as error:
+                objects.append(Unresolved("foreign key of", table, str(error)))
+    return _Found([row[:3] for row in found], objects)
 
 
-def _by_table(references: Iterable[Reference]) -> Counter[tuple[str, str]]:
-    return Counter((table, to) for table, _, to in references)
+def _culprit(ran: Iterable[Path], objects: Iterable[Unresolved]) -> Path | None:
+    """Return the file that most likely broke them, if any ran.
+
+    That is the last that speaks of what is missing, or else of the object.
+    """
+    names = [name for o in objects for name in (o.missing(), o.name)]
+    texts = [(path, path.read_text("utf-8", "replace").lower()) for path in ran]
+    for name in names:
+        for path, text in reversed(texts):
+            if name.lower() in text:
+                return path
+    return texts[-1][0] if texts else None
 
 
-def _shown(dangling: Iterable[Reference], new: Counter[tuple[str, str]]) -> list[str]:
-    rows = [row for row in dangling if (row[0], row[2]) in new]
-    lines = [f"{table} rowid {rowid} refers to {to}" for table, rowid, to in rows]
-    more = len(lines) - SHOWN
-    return lines[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
+def _shown(lines: Iterable[str]) -> list[str]:
+    shown = list(lines)
+    more = len(shown) - SHOWN
+    return shown[:SHOWN] + ([f"and {more} more"] if more > 0 else [])

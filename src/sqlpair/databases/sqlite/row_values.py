@@ -18,7 +18,7 @@ from sqlpair.databases.row_shape import (
     Table,
 )
 from sqlpair.databases.sqlite.tokens import fold
-from sqlpair.schema.model import ObjectKey, Schema
+from sqlpair.schema.model import Schema
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
@@ -37,25 +37,36 @@ AND name NOT GLOB 'sqlite_*' ORDER BY name
 
 def tables(session: SQLiteSession) -> list[Table]:
     """See ``sqlpair.databases.interface.Driver``."""
-    names = [row["name"] for row in session.rows(_TABLES)]
     schema = session.schema()
-    known = {_written(name) for name in names}
-    described = {key.name for key in schema if key.kind == "table"}
-    return [
-        _table(session, name, schema, known)
-        for name in names
-        if any(fold(name) == fold(_plain(other)) for other in described)
-    ]
+    names = _names(session, schema)
+    known = {fold(name): _written(name) for name in names}
+    texts: dict[str, list[str]] = {}
+    for key, described in schema.items():
+        if key.kind == "check constraint" and described.part_of:
+            text = str(described.attributes.get("expression") or key.name)
+            texts.setdefault(fold(_plain(described.part_of.name)), []).append(text)
+    return [_table(session, name, texts.get(fold(name), []), known) for name in names]
+
+
+def _names(session: SQLiteSession, schema: Schema) -> list[str]:
+    """The tables that hold a project's rows, not what a virtual table keeps."""
+    described = {fold(_plain(key.name)) for key in schema if key.kind == "table"}
+    names = [str(row["name"]) for row in session.rows(_TABLES)]
+    return [name for name in names if fold(name) in described]
 
 
 def contents(session: SQLiteSession) -> Contents:
     """See ``sqlpair.databases.interface.Driver``."""
     found = {}
-    for table in tables(session):
-        names = tuple(sorted(column.name for column in table.columns))
-        wanted = ", ".join(map(literal, names))
-        rows = session.raw.execute(f"SELECT {wanted} FROM {table.name}").fetchall()
-        found[table.name] = Rows(names, tuple(rows))
+    for name in _names(session, session.schema()):
+        told = session.rows(
+            f"SELECT name FROM pragma_table_xinfo({quote(name)}, 'main')"
+        )
+        columns = tuple(sorted(_written(row["name"]) for row in told))
+        wanted = ", ".join(map(literal, columns))
+        rows = session.rows(f"SELECT {wanted} FROM main.{_written(name)}")
+        values = tuple(tuple(row.values()) for row in rows)
+        found[_written(name)] = Rows(columns, values)
     return found
 
 
@@ -64,13 +75,13 @@ def literal(column: str) -> str:
     return f"quote({column})"
 
 
-def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -> Table:
+def _table(
+    session: SQLiteSession, name: str, checks: list[str], known: dict[str, str]
+) -> Table:
     rows = session.rows(
         'SELECT name, type, "notnull" AS required, dflt_value AS standard, pk, hidden'
         f" FROM pragma_table_xinfo({quote(name)}, 'main')"
     )
-    key = ObjectKey("primary key", _plain_key(name, schema))
-    alias = bool(key in schema and schema[key].attributes.get("rowid alias"))
     columns = tuple(
         Column(
             name=_written(row["name"]),
@@ -78,36 +89,23 @@ def _table(session: SQLiteSession, name: str, schema: Schema, known: set[str]) -
             value=partial(_value, row["name"], row["type"].upper()),
             # A primary key that is no rowid may be NULL in SQLite, and never should.
             required=bool(row["required"] or row["pk"]) and row["standard"] is None,
-            automatic=bool(row["hidden"]) or (alias and bool(row["pk"])),
+            automatic=bool(row["hidden"]),
         )
         for row in rows
     )
     return Table(
         name=_written(name),
         columns=columns,
-        checks=tuple(_checks(name, columns, schema)),
+        checks=tuple(_check(columns, text) for text in checks),
         unique=frozenset(_unique(session, name)),
         foreign_keys=tuple(_foreign_keys(session, name, known)),
     )
 
 
-def _plain_key(name: str, schema: Schema) -> str:
-    return next(
-        (k.name for k in schema if k.kind == "primary key" and _plain(k.name) == name),
-        name,
-    )
-
-
-def _checks(name: str, columns: tuple[Column, ...], schema: Schema) -> list[Check]:
-    found = []
-    for key, described in schema.items():
-        owner = described.part_of
-        if key.kind == "check constraint" and owner and _plain(owner.name) == name:
-            text = str(described.attributes.get("expression") or key.name)
-            words = {fold(word) for word in re.findall(r"\w+", text)}
-            about = {c.name for c in columns if fold(_plain(c.name)) in words}
-            found.append(Check(frozenset(about), text))
-    return found
+def _check(columns: tuple[Column, ...], text: str) -> Check:
+    words = {fold(word) for word in re.findall(r"\w+", text)}
+    about = {c.name for c in columns if fold(_plain(c.name)) in words}
+    return Check(frozenset(about), text)
 
 
 def _unique(session: SQLiteSession, name: str) -> set[str]:
@@ -120,7 +118,7 @@ def _unique(session: SQLiteSession, name: str) -> set[str]:
 
 
 def _foreign_keys(
-    session: SQLiteSession, name: str, known: set[str]
+    session: SQLiteSession, name: str, known: dict[str, str]
 ) -> list[ForeignKey]:
     rows = session.rows(
         'SELECT id, "table" AS parent, "from" AS own, "to" AS its'
@@ -131,8 +129,7 @@ def _foreign_keys(
         keys.setdefault(row["id"], []).append(row)
     found = []
     for parts in keys.values():
-        parent = _written(parts[0]["parent"])
-        parent = next((n for n in known if fold(n) == fold(parent)), "")
+        parent = known.get(fold(parts[0]["parent"]), "")
         parents = [part["its"] for part in parts]
         if None in parents:  # the parent's primary key is meant
             primary = session.rows(

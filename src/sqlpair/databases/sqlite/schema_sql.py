@@ -29,7 +29,8 @@ def schema_sql(session: SQLiteSession) -> list[str]:
         for kind, name, owner, sql in master
         if fold(owner) not in left_out
     ]
-    return [_ended(sql.strip()) for _, sql in sorted(found)]
+    # A file checked out on Windows makes the same.
+    return [_ended(sql.strip().replace("\r\n", "\n")) for _, sql in sorted(found)]
 
 
 def _ended(statement: str) -> str:

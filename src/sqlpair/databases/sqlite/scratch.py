@@ -25,3 +25,8 @@ def scratch(
         assert session is not None
         with closing(session):
             yield session
+
+
+def is_shared(text: str) -> bool:  # noqa: ARG001
+    """See ``sqlpair.databases.interface.Driver``: a file has no server."""
+    return False

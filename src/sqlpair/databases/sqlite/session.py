@@ -27,12 +27,18 @@ from sqlpair.errors import ConnectError, LockError, StatementError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from sqlpair.databases.reference import Column
-    from sqlpair.databases.row_counts import Inspector
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
 
+# All that a description of a schema is made of.
+_DESCRIBED = """
+SELECT type, name, tbl_name, sql FROM main.sqlite_master
+UNION ALL SELECT 'user_version', user_version, 0, 0 FROM pragma_user_version
+UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_id
+"""
+# The last ones, by what they are made of: prove and verify ask again and again.
+_descriptions: dict[tuple[object, ...], Schema] = {}
 STEPS = 1_000_000  # of SQLite's virtual machine, some ten milliseconds
 _CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
@@ -71,9 +77,9 @@ class SQLiteSession:
         self._path = Path(database.address)
         self._resources = ExitStack()
         self._raw: sqlite3.Connection | None = None
-        self._deployment_lock = DeploymentLock(database)
+        self.deployment_lock = DeploymentLock(database)
         self._made = False
-        self._references = References(database)
+        self.references = References(database)
         self._alembic: Connection | None = None
         self._report: Report = lambda _line: None
         self._steps = 0  # millions of them, of one statement
@@ -84,7 +90,7 @@ class SQLiteSession:
         raw = self._raw = open_file(self.database, read_only=self._read_only)
         self._resources.callback(raw.close)
         self._resources.enter_context(signals.cancelling(raw.interrupt))
-        with self._guarded():
+        with self.guarded():
             self._parameters = Parameters(raw)
 
     @property
@@ -96,8 +102,8 @@ class SQLiteSession:
     # -- queries ---------------------------------------------------------------
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with self._guarded():
-            return list(_dicts(self.raw.execute(sql)))
+        with self.guarded():
+            return list(dicts(self.raw.execute(sql)))
 
     def execute(self, sql: str) -> None:
         from sqlpair.databases.sqlite.split import split
@@ -107,11 +113,11 @@ class SQLiteSession:
             self._execute(statement.text)
 
     def _execute(self, sql: str) -> None:
-        with self._guarded():
+        with self.guarded():
             self.raw.execute(sql).close()
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
         """Within the block, what SQLite refuses becomes a SqlpairError."""
         try:
             yield
@@ -140,14 +146,8 @@ class SQLiteSession:
             self.rollback()
 
     def stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        with self._guarded():
-            yield from _dicts(self.raw.execute(sql))
-
-    def query(self, statement: Statement, path: Path) -> Iterator[dict[str, Any]]:
-        try:
-            yield from _dicts(self.raw.execute(statement.text))
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self._refused(statement, path, error) from error
+        with self.guarded():
+            yield from dicts(self.raw.execute(sql))
 
     def columns(self, table: str) -> list[str]:
         found = self.rows(
@@ -158,22 +158,22 @@ class SQLiteSession:
     # -- transactions ----------------------------------------------------------
 
     def begin(self) -> None:
-        self._deployment_lock.assert_held()
-        with self._guarded():
-            self._references.begin(self.raw)
+        self.deployment_lock.assert_held()
+        with self.guarded():
+            self.references.begin(self.raw)
             # Before BEGIN: inside, foreign keys cannot be switched.
-            self._restore()
+            self.restore()
         self._execute("BEGIN IMMEDIATE")
 
     def check(self) -> None:
         self.assert_locked()
-        with self._guarded():
-            self._references.check(self.raw)
+        with self.guarded():
+            self.references.check(self.raw)
 
     def commit(self) -> None:
         # With a rollback journal, readers keep a writer from committing.
         retried(lambda: self._execute("COMMIT"), 0, self._report)
-        self._references.commit()
+        self.references.commit()
 
     def rollback(self) -> None:
         if self._raw is None:
@@ -196,33 +196,36 @@ class SQLiteSession:
 
     # -- the deployment lock ---------------------------------------------------
 
-    def lock(self, report: Report) -> None:
+    def lock(
+        self,
+        report: Report,
+        notice: Notice | None = None,  # noqa: ARG002 - SQLite says nothing
+    ) -> None:
         self._report = report
-        self._deployment_lock.take(report)
+        self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made
         # by another, removed again, or replaced by a restore.
         self._made = not self._path.exists()
         self.open()
-        with self._guarded():
+        with self.guarded():
             keep_journal(self.raw)
 
     def assert_locked(self) -> None:
-        self._deployment_lock.assert_held()
+        self.deployment_lock.assert_held()
 
     # -- migrations ------------------------------------------------------------
-
-    def listen(self, notice: Notice) -> None:
-        """SQLite says nothing."""
 
     def reset(self) -> None:
         if not self.raw.in_transaction:
             raise ended_within(self.database)
-        with self._guarded():
-            self._restore()
+        with self.guarded():
+            self.restore()
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Put back what a migration may have changed in the session."""
         if self._alembic is not None:  # what a module does over it, nobody sees
             self._parameters.touched = True
+            self.references.note_unseen()
         self._parameters.restore()
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
@@ -232,6 +235,7 @@ class SQLiteSession:
 
     def run_one(self, statement: Statement, path: Path) -> None:
         """Run one statement of the file ``path``."""
+        self.references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touched = True
@@ -241,7 +245,7 @@ class SQLiteSession:
                 for _row in self.raw.execute(statement.text):
                     pass  # a SELECT may fail at any row
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self._refused(statement, path, error) from error
+            raise self.refused(statement, path, error) from error
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -261,9 +265,10 @@ class SQLiteSession:
         """Say how much work it was by now; SQLite does not know how much is left."""
         return f"{self._steps:,} million steps of SQLite's" if self._steps else ""
 
-    def _refused(
+    def refused(
         self, statement: Statement, path: Path, error: sqlite3.Error | sqlite3.Warning
     ) -> StatementError:
+        """Return what SQLite said of a statement, with its file and line."""
         return statement_error(
             self.database,
             path,
@@ -272,42 +277,6 @@ class SQLiteSession:
             retry=isinstance(error, sqlite3.Error) and _is_busy(error),
             clash=_CLASH.search(str(error)) is not None,
         )
-
-    def assert_direct(self) -> None:
-        pass
-
-    def run_alone(self, statements: Iterable[Statement], path: Path) -> None:
-        def execute(statement: Statement) -> None:
-            # VACUUM attaches the file it writes.
-            vacuum = int(statement.words[:1] == ("VACUUM",))
-            self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, vacuum)
-            try:
-                self.run_one(statement, path)
-            finally:
-                self.raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-
-        def is_open() -> bool:
-            return self.raw.in_transaction
-
-        self._deployment_lock.assert_held()
-        with self._guarded():
-            self._restore()
-            self._references.count(self.raw)
-        from sqlpair.databases.no_transaction import Alone
-
-        Alone(self.database, path, execute, is_open, self.rollback).run(statements)
-        with self._guarded():
-            keep_journal(self.raw)  # it may have done without one
-
-    def inspector(self) -> Inspector:
-        from sqlpair.databases.sqlite.data_loss import SQLiteInspector
-
-        return SQLiteInspector(self.raw)
-
-    def column(self, table: str, name: str) -> Column:
-        from sqlpair.databases.sqlite.reference_column import SQLiteColumn
-
-        return SQLiteColumn(self, table, name)
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:
@@ -318,28 +287,40 @@ class SQLiteSession:
             )
         return self._alembic
 
-    def schema(self) -> Schema:
+    def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.sqlite.catalog import catalog
 
-        return catalog(lambda sql: self.raw.execute(sql).fetchall(), TABLES)
+        own = () if bookkeeping else TABLES
+        with self.guarded():
+            key = (*self.fetch(_DESCRIBED), own)
+            if key not in _descriptions:
+                found = catalog(self.fetch, own)
+                while len(_descriptions) > 7:
+                    del _descriptions[next(iter(_descriptions))]
+                _descriptions[key] = found
+            return _descriptions[key]
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the result of one query, a tuple for each row."""
+        return self.raw.execute(sql).fetchall()
 
     def close(self) -> None:
         self.rollback()
-        if self._deployment_lock.held and self._raw is not None:
+        if self.deployment_lock.held and self._raw is not None:
             with suppress(sqlite3.Error):  # read by another: the file does no harm
                 drop_journal(self._raw)
         self._resources.close()
-        if self._made and self._deployment_lock.held:
+        if self._made and self.deployment_lock.held:
             # A first deployment that came to nothing leaves no file. Under the lock,
             # so that nobody has opened it meanwhile to write to it.
             with suppress(OSError):
                 if self._path.stat().st_size == 0:
                     self._path.unlink()
-        self._deployment_lock.close()
+        self.deployment_lock.close()
 
 
-def _dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
+def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description or ()]
     for row in cursor:
         yield dict(zip(names, row, strict=True))

@@ -1,10 +1,10 @@
-"""Exchanging the content of a SQLite database for a restored copy's.
+"""Swapping the content of a SQLite database for a restored copy's.
 
 The copy is written into the live file by the backup API, in one transaction. The other
 way, to rename the copy over the live file, is not safe: a program that has the old file
 open goes on writing to it unnoticed, and its ``-wal`` then lies beside a file it does
 not belong to. Here the file, its owner, its mode and its ``-wal`` stay the live ones; a
-kill in the middle leaves a transaction that was not committed, which SQLite takes back
+kill in the middle leaves a transaction that was not committed, which SQLite rolls back
 when the file is next opened.
 
 The file is held in exclusive locking mode throughout. In WAL mode that is had only
@@ -14,6 +14,7 @@ when no other program has the file open; else, when none is using it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Progress
-from sqlpair.databases.sqlite.dump import check_dump, opened, transfer
+from sqlpair.databases.sqlite.dump import opened, transfer
+from sqlpair.databases.sqlite.proof import check
 from sqlpair.errors import BackupError, LockError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class SQLiteExchange:
         self._live: sqlite3.Connection | None = None
         self.copy = session.database._replace(address=str(self._staged))
         self.kept = str(self._before)
-        self.removal = f"rm '{self._before}'"
+        self.removal = shlex.join(["rm", str(self._before)])
 
     def check(self) -> None:
         self._seize().close()
@@ -61,18 +63,19 @@ class SQLiteExchange:
             live.execute("COMMIT")
         except sqlite3.Error as error:
             live.close()
+            fuser = shlex.join(["fuser", "-v", str(self._path)])
             raise LockError(
                 f"{database.name}: the database is in use, or cannot be written",
                 [f"{self._path}: {error}"],
                 "Stop what has it open, the application too: what it still writes would"
-                f" be lost.\nSee which: fuser -v '{self._path}'. Nothing was changed.",
+                f" be lost.\nSee which: {fuser}. Nothing was changed.",
             ) from None
         return live
 
     def stage(
         self,
         dump: Path,
-        tool: str,
+        tool: str,  # noqa: ARG002
         deadline: float,
         progress: Progress,
     ) -> None:
@@ -80,7 +83,7 @@ class SQLiteExchange:
         shutil.copyfile(dump, self._staged)
         self._staged.chmod(0o600)
         progress(size, size)
-        check_dump(self._session.database, self._staged, tool, deadline)
+        check(self._session.database, self._staged, deadline)
 
     def prepare(self, deadline: float, progress: Progress) -> None:
         self._live = self._seize()
@@ -103,11 +106,13 @@ class SQLiteExchange:
         with closing(opened(self._staged, "mode=rw")) as staged:
             (wanted,) = staged.execute("PRAGMA page_size").fetchone()
         if mode == "wal" and pages and size != wanted:
+            command = shlex.join(
+                ["sqlite3", str(self._path), "PRAGMA journal_mode = DELETE"]
+            )
             raise BackupError(
                 f"{self._session.database.name}: the live file has another page size",
                 [f"{size}, the backup {wanted}; in WAL mode it cannot change"],
-                f"Run: sqlite3 '{self._path}' 'PRAGMA journal_mode = DELETE'"
-                "\nThen restore again. Nothing was changed.",
+                f"Run: {command}\nThen restore again. Nothing was changed.",
             )
 
     @contextmanager

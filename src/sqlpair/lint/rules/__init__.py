@@ -1,7 +1,7 @@
 """The rules. Each module here is one rule; its name is the module's, with dashes.
 
-Nothing lists them: a module that is here is a rule, and must have its page in
-``docs/lint/``, whose examples are its tests.
+There is no list of them: every module here is a rule, and has a page in ``docs/lint/``,
+whose examples are its tests.
 """
 
 from __future__ import annotations

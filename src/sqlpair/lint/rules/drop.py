@@ -1,4 +1,4 @@
-"""Something is dropped that the previous release may still read."""
+"""A table, column or view is dropped that the previous release may still read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for tables, columns and views that were there before and are gone after."""
+    """Look for tables, columns and views that existed before and do not after."""
     tables = subject.after.tables
     for event in subject.after.events:
         if event.origin is None:
@@ -34,7 +34,7 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 
 def _rebuilt(subject: Subject, event: Event) -> Iterator[Problem]:
-    """Yield the columns that a rebuilt table does not have any more."""
+    """Yield the columns that a rebuilt table no longer has."""
     assert event.origin
     before = subject.before.tables.get(event.origin)
     after = subject.after.tables[event.origin]
@@ -63,7 +63,7 @@ def _problem(subject: Subject, line: int, what: str, sql: str) -> Problem:
     return Problem(
         subject.up,
         line,
-        f"{what} is dropped: the previous release, still running, may read it, and no"
-        " rollback brings its content back",
+        f"{what} is dropped: the previous release may still read it, and a rollback"
+        " does not restore its content",
         f"{sql}  -- in a later migration, after the release that no longer reads it",
     )

@@ -1,4 +1,4 @@
-"""A migration that is released is edited."""
+"""A migration was edited after its release."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def check(subject: Subject) -> Iterator[Problem]:
                 where or subject.up,
                 1,
                 f"{path.name} is on {subject.released.branch} and"
-                f" {'differs from it here' if there else 'is gone here'}: where it has"
-                " run, the change never will",
+                f" {'was edited here' if there else 'is missing here'}: where it was"
+                " applied, the change is never applied",
                 f"git checkout {subject.released.commit[:12]} --"
-                f" {subject.relative(path)}  -- and the change in a new migration",
+                f" {subject.relative(path)}  -- and put the change in a new migration",
             )

@@ -1,4 +1,4 @@
-"""A text column holds one of a few values, and nothing says which."""
+"""A text column holds one of a few values, and no CHECK lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         keys = {name for key in final.foreign_keys for name in key.columns}
         if (
             column.name not in subject.configuration.enumerated
-            or not is_text(column.kind)
+            or not is_text(column.declared)
             or table.is_checked(column.name)
             or final.is_checked(column.name)
             or column.name in keys
@@ -24,7 +24,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield Problem(
             subject.up,
             column.line,
-            f"{table.name}.{column.name} takes any text: a misspelt value is stored,"
+            f"{table.name}.{column.name} accepts any text: a misspelt value is stored,"
             " and no query finds it",
             f"{column.name} {column.declared} CHECK ({column.name} IN ('…', '…'))",
         )

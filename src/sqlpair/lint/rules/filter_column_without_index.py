@@ -1,4 +1,4 @@
-"""A column that is filtered or sorted by has no index."""
+"""A column by which queries filter or sort has no index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look at columns with the configured names; a later index will do."""
+    """Look at columns with the configured names; a later index counts."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
         for column in table.columns.values():
@@ -21,8 +21,8 @@ def check(subject: Subject) -> Iterator[Problem]:
                 yield Problem(
                     subject.up,
                     line,
-                    f"{table.name}.{column.name} is filtered or sorted by and has no"
-                    f" index: each such query reads all of {table.name}",
+                    f"{table.name}.{column.name} has no index, and queries filter or"
+                    f" sort by it: each of them scans all of {table.name}",
                     f"CREATE INDEX idx_{table.name}_{column.name}"
                     f" ON {table.name} ({column.name});",
                 )

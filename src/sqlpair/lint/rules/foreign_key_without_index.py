@@ -1,4 +1,4 @@
-"""A foreign key has no index that leads with its columns."""
+"""A foreign key has no index that begins with its columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look at new keys, and at keys whose index goes; a later index will do."""
+    """Look at new keys, and at keys whose index is dropped; a later index counts."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
         old = {key.columns for key in before.foreign_keys} if before else set()
@@ -22,7 +22,7 @@ def check(subject: Subject) -> Iterator[Problem]:
                     subject.up,
                     line,
                     f"{table.name} ({columns}) refers to {key.table} without an index:"
-                    f" each DELETE in {key.table} reads all of {table.name}",
+                    f" each DELETE in {key.table} scans all of {table.name}",
                     f"CREATE INDEX idx_{table.name}_{key.columns[0]}"
                     f" ON {table.name} ({columns});",
                 )

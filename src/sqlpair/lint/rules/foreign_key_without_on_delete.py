@@ -1,4 +1,4 @@
-"""A foreign key does not say what happens when the row it refers to goes."""
+"""A foreign key has no ON DELETE."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def check(subject: Subject) -> Iterator[Problem]:
                     subject.up,
                     key.line,
                     f"{table.name} ({', '.join(key.columns)}) refers to {key.table}"
-                    " without ON DELETE: deleting a row there fails, and nobody"
-                    " decided that it should",
+                    " without ON DELETE: deleting a row there fails, and the file"
+                    " does not say whether that is intended",
                     f"REFERENCES {key.table} (…) ON DELETE CASCADE"
                     "  -- or RESTRICT, or SET NULL",
                 )

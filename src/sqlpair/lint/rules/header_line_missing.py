@@ -1,4 +1,4 @@
-"""A migration does not open with what a reviewer asks."""
+"""The header of a migration lacks a line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 _LINES = {
     "Why:": "-- Why: which need this answers.",
-    "Locks:": "-- Locks: which tables, against whom, for how long; a rewrite or none.",
+    "Locks:": "-- Locks: which tables, which lock, for how long; a rewrite or none.",
     "Rollback loses:": "-- Rollback loses: which data, or nothing.",
 }
 _LABEL = re.compile(r"(?:Why|Locks|Rollback loses|lint|no-transaction)\b")
@@ -38,6 +38,6 @@ def check(subject: Subject) -> Iterator[Problem]:
             yield Problem(
                 subject.up,
                 1,
-                f"the header does not say “{label}”, which a reviewer asks",
+                f"the header has no line “{label}” with a text",
                 instead,
             )

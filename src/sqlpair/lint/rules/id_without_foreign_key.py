@@ -1,4 +1,4 @@
-"""A column ends in _id and refers to nothing."""
+"""A column ends in _id and has no foreign key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look at new columns; a key added by a later migration will do."""
+    """Look at new columns; a key added by a later migration counts."""
     for table, column in subject.new_columns():
         final = subject.final.tables.get(table.name, table)
         keys = {
@@ -27,9 +27,9 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield Problem(
             subject.up,
             column.line,
-            f"{table.name}.{column.name} looks like a reference and is none: nothing"
-            " keeps its values from pointing nowhere",
+            f"{table.name}.{column.name} looks like a reference and has no foreign key:"
+            " it can hold the id of a row that does not exist",
             f"{column.name} {column.declared} REFERENCES {target} (id)"
-            " ON DELETE CASCADE  -- a row of another database: name it in"
+            " ON DELETE CASCADE  -- for a row of another database: list the column in"
             " pyproject.toml [tool.sqlpair.references]",
         )

@@ -1,4 +1,4 @@
-"""A column's type becomes narrower than what is stored in it, or read from it."""
+"""A column's type becomes narrower than the values that are stored in it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check(subject: Subject) -> Iterator[Problem]:
             continue
         for column in table.columns.values():
             old = before.columns.get(column.name)
-            if old and narrower(old.kind, column.kind):
-                kinds = (old.kind, column.kind)
+            if old and narrower(old.declared, column.declared):
+                kinds = (old.declared, column.declared)
                 yield _problem(subject, column.line, table.name, column.name, kinds)
 
 
@@ -36,8 +36,8 @@ def _problem(
     return Problem(
         subject.up,
         line,
-        f"{table}.{column} goes from {before} to {after}, which is narrower: values"
-        " that are stored, or that the previous release writes, do not fit",
+        f"{table}.{column} is changed from {before} to {after}, which is narrower:"
+        " stored values, or those that the previous release writes, may not fit",
         f"ALTER TABLE {table} ADD COLUMN {column}_new {after};"
         f"  -- fill it, move readers and writers, drop {column} in a later migration",
     )

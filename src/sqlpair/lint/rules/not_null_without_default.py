@@ -8,15 +8,15 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for required columns, new in tables that were there before."""
+    """Look for required columns, new in tables that existed before."""
     for table, column in subject.new_columns():
         if table.origin is None or not column.not_null or column.has_default:
             continue
         yield Problem(
             subject.up,
             column.line,
-            f"{table.name}.{column.name} is NOT NULL without a default: it fails where"
-            " the table has rows, and the previous release's INSERTs leave it out",
+            f"{table.name}.{column.name} is NOT NULL without a default: it fails if"
+            " the table has rows, and INSERTs of the previous release leave it out",
             f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.declared};"
             "  -- NOT NULL in a later migration, once every row has a value",
         )

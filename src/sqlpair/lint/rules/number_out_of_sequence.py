@@ -1,4 +1,4 @@
-"""A number is skipped, or a new migration has one below a released migration's."""
+"""A number is skipped, or a new migration is numbered below a released one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look at the number before, over all databases, and at what is released."""
+    """Look at the number before, in all databases, and at what is released."""
     own = subject.migration
     below = [item.number for item in subject.everything if item.number < own.number]
     if below and max(below) < own.number - 1:
@@ -16,7 +16,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             subject.up,
             1,
             f"{own.number:03} follows {max(below):03}: a number is skipped,"
-            " and who misses it cannot know whether a file is missing",
+            " and it is not clear whether a file is missing",
             f"sqlpair renumber {subject.relative(own.up)}",
         )
     later = [
@@ -29,6 +29,6 @@ def check(subject: Subject) -> Iterator[Problem]:
             subject.up,
             1,
             f"{own.number:03} is new and below {later[-1].database} {later[-1].stem},"
-            " which is released: where that ran, this one never will",
+            " which is released: where that one was applied, this one never runs",
             f"sqlpair renumber {subject.relative(own.up)}",
         )

@@ -9,7 +9,7 @@ from sqlpair.project.migrations import Migration
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for another migration of the number; 000, the baseline, is each one's."""
+    """Look for another migration of the number; 000 may be in each database."""
     own = subject.migration
     others = [
         item
@@ -18,14 +18,14 @@ def check(subject: Subject) -> Iterator[Problem]:
         and item != own
         and (own.number or item.database == own.database)
     ]
-    # Said once, of the one that is not released or comes later in the alphabet.
+    # One finding, for the one that is not released or comes later in the alphabet.
     if others and own == max([own, *others], key=lambda item: _rank(subject, item)):
         names = ", ".join(f"{item.database} {item.stem}" for item in others)
         yield Problem(
             subject.up,
             1,
-            f"the number {own.number:03} is taken twice, also by {names}: which of them"
-            " runs first is not said, and a version names two states",
+            f"the number {own.number:03} is taken twice, also by {names}: their order"
+            " is not defined, and a version means two states",
             f"sqlpair renumber {subject.relative(own.up)}",
         )
 

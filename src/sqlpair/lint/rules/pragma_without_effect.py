@@ -1,4 +1,4 @@
-"""A PRAGMA in a migration does nothing that lasts."""
+"""A PRAGMA in a migration has no lasting effect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlpair.lint.subject import Problem, Subject
 
 _SETS = re.compile(r"PRAGMA\s+(?:\w+\.)?(\w+)\s*[=(]", re.IGNORECASE)
-# These are written into the database, or guard the transaction they are in.
+# These are stored in the database, or serve the transaction they are in.
 _LASTING = frozenset(
     [
         "user_version",
@@ -37,7 +37,7 @@ _NEED_VACUUM = frozenset({"page_size", "auto_vacuum", "encoding"})
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for settings of the connection, and for those that wait for VACUUM."""
+    """Look for settings of the connection, and for those that need a VACUUM."""
     if subject.database.driver != "sqlite":
         return
     for script in subject.scripts:
@@ -47,14 +47,14 @@ def check(subject: Subject) -> Iterator[Problem]:
             if not name or name in _LASTING:
                 continue
             if name in _NEED_VACUUM:
-                why = "changes nothing in a database that has tables, before a VACUUM"
+                why = "has no effect in a database that has tables, until a VACUUM"
                 instead = (
                     f"-- no-transaction\n{parsed.statement.text.rstrip(';')};\nVACUUM;"
                 )
                 if not script.transactional and _vacuums(subject, parsed.line):
                     continue
             else:
-                why = "is a setting of the connection, and ends with the migration"
+                why = "is a setting of the connection, which ends with the migration"
                 instead = f"Set {name} where the application connects, not here."
             yield Problem(script, parsed.line, f"PRAGMA {name} {why}", instead)
 

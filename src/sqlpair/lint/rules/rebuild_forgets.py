@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.model import Index
+from sqlpair.lint.model import Index, Table
 from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Compare indexes and triggers of tables that the file drops and makes again."""
+    """Compare indexes and triggers of tables that the file drops and creates again."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
         if table.origin is not None or before is None:
@@ -22,29 +22,46 @@ def check(subject: Subject) -> Iterator[Problem]:
             ),
             default=table.line,
         )
-        there = {_what(index) for index in table.indexes.values()}
         for name, index in before.indexes.items():
             kept = set(index.columns) <= {*table.columns, ""}
-            if kept and _what(index) not in there:
+            if kept and not _has(table, index):
                 unique = "UNIQUE " if index.unique else ""
                 yield Problem(
                     subject.up,
                     line,
-                    f"{table.name} is rebuilt without its index {name}: it went with"
-                    " the old table, and queries become slow without an error",
+                    f"{table.name} is rebuilt without its index {name}, which was"
+                    " dropped with the old table: queries become slow",
                     f"CREATE {unique}INDEX {name} ON {table.name}"
-                    f" ({index.spelling}){' WHERE …' * bool(index.where)};",
+                    f" ({', '.join(index.spelling)}){' WHERE …' * bool(index.where)};",
                 )
         for name in before.triggers:
             if name not in table.triggers:
                 yield Problem(
                     subject.up,
                     line,
-                    f"{table.name} is rebuilt without its trigger {name}: it went with"
-                    " the old table, and what it did no longer happens",
+                    f"{table.name} is rebuilt without its trigger {name}, which was"
+                    " dropped with the old table",
                     f"CREATE TRIGGER {name} … ON {table.name} …;",
                 )
 
 
-def _what(index: Index) -> tuple[tuple[str, ...], bool, str]:
-    return index.columns, index.unique, index.where
+def _has(table: Table, old: Index) -> bool:
+    """Say whether the new table's indexes and keys do what ``old`` did.
+
+    An index of the same name with other columns was changed, not forgotten. One that
+    begins with the same columns serves the same queries, but only one on just these
+    keeps their values unique.
+    """
+    again = table.indexes.get(old.name)
+    if again and again.parts != old.parts:
+        return True
+    key = Index("", table.primary_key, 0, unique=True)
+    return any(
+        (new.parts == old.parts and new.unique >= old.unique and new.where == old.where)
+        or (
+            not old.unique
+            and new.parts[: len(old.parts)] == old.parts
+            and new.where in ("", old.where)
+        )
+        for new in (key, *table.keys, *table.indexes.values())
+    )

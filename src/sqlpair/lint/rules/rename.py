@@ -9,23 +9,23 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for renames of what was there before the file, rebuilds left out."""
+    """Look for renames of what existed before the file, except in rebuilds."""
     for event in subject.after.events:
         if event.what == "rename table" and _is_gone(subject, event):
             yield Problem(
                 subject.up,
                 event.line,
-                f"{event.table} is renamed: the previous release, still running, asks"
-                f" for {event.table} and fails",
+                f"{event.table} is renamed: the previous release still uses the name"
+                f" {event.table}, and fails",
                 f"CREATE VIEW {event.after} AS SELECT * FROM {event.table};"
-                "  -- rename once nothing says the old name",
+                "  -- rename it when nothing uses the old name any more",
             )
         elif event.what == "rename column" and event.column_origin and event.origin:
             yield Problem(
                 subject.up,
                 event.line,
-                f"{event.table}.{event.name} is renamed: the previous release, still"
-                " running, asks for the old name and fails",
+                f"{event.table}.{event.name} is renamed: the previous release still"
+                " uses the old name, and fails",
                 f"ALTER TABLE {event.table} ADD COLUMN {event.after} …;"
                 f"  -- copy {event.name} into it; drop that in a later migration",
             )

@@ -1,47 +1,48 @@
-"""A rollback leaves something behind, or does not put something back.
+"""A rollback leaves something behind, or does not create something again.
 
-What stands in the files is compared, no more: ``sqlpair prove`` runs both on real
-databases and compares catalogs and rows.
+This compares what stands in the files: ``sqlpair prove`` runs both on real databases
+and compares catalogs and rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
-from sqlpair.lint.model import Model, Table
-from sqlpair.lint.replay import apply
-from sqlpair.lint.script import Parsed, Script
+from sqlpair.lint.model import Model, Table, Thing, family
+from sqlpair.lint.script import Script
 from sqlpair.lint.subject import Problem, Subject
 
-_OTHERS = ("VIEW", "FUNCTION", "PROCEDURE", "TYPE", "DOMAIN", "SEQUENCE", "SCHEMA")
+K = TypeVar("K")
 
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Replay the rollback after its migration, and compare with what was before."""
-    down = subject.down
-    if down is None or not down.statements:
+    down, undone = subject.down, subject.undone
+    if down is None or undone is None:
         return
-    undone = subject.after.snapshot()
-    unread = [apply(undone, parsed) for parsed in down.statements]
-    if any(unread):
-        return  # not all of it was read, which another rule says
-    for what, sql in _left(subject.before, subject.after, undone):
-        yield _left_behind(down, what, sql)
-    for what in _missing(subject.before, undone):
+    if any(script == down for script, _, _ in subject.unread):
+        return  # not all of it was read, which another rule reports
+    for what, sql in _left(subject, undone):
         yield Problem(
             down,
             1,
-            f"the rollback does not put {what} back: what came before expects it",
+            f"the rollback leaves {what} behind: the next upgrade fails because it"
+            " already exists",
+            sql,
+        )
+    for what in _missing(subject, undone):
+        yield Problem(
+            down,
+            1,
+            f"the rollback does not create {what} again: the release before needs it",
             f"Create {what} in the rollback, as it was.",
         )
-    dropped = _names(down, "DROP")
-    for (kind, name), parsed in _names(subject.up, "CREATE").items():
-        if (kind, name) not in dropped and not _replaced(down, parsed):
-            yield _left_behind(down, f"{kind.lower()} {name}", f"DROP {kind} {name};")
 
 
-def _left(before: Model, after: Model, undone: Model) -> Iterator[tuple[str, str]]:
-    """Yield what the migration makes and its rollback does not take away."""
+def _left(subject: Subject, undone: Model) -> Iterator[tuple[str, str]]:
+    """Yield what the migration creates and its rollback does not drop."""
+    before, after = subject.before, subject.after
     for name, table in undone.tables.items():
         made = after.tables.get(name)
         if made is None:
@@ -57,16 +58,22 @@ def _left(before: Model, after: Model, undone: Model) -> Iterator[tuple[str, str
             yield f"index {index}", f"DROP INDEX {index};"
         for trigger in _new(table.triggers, made.triggers, old.triggers):
             yield f"trigger {trigger}", f"DROP TRIGGER {trigger};"
+    for place in _new(undone.things, after.things, before.things):
+        thing = after.things[place]
+        if not _is_replaced(subject, thing):
+            kind = thing.kind
+            yield f"{kind.lower()} {thing.name}", f"DROP {kind} {thing.name};"
 
 
 def _new(
-    undone: Mapping[str, object], made: Mapping[str, object], old: Mapping[str, object]
-) -> list[str]:
+    undone: Mapping[K, object], made: Mapping[K, object], old: Mapping[K, object]
+) -> list[K]:
     return [name for name in undone if name in made and name not in old]
 
 
-def _missing(before: Model, undone: Model) -> Iterator[str]:
-    """Yield what was there and is gone after the migration and its rollback."""
+def _missing(subject: Subject, undone: Model) -> Iterator[str]:
+    """Yield what existed before, and does not after the migration and its rollback."""
+    before = subject.before
     for name, old in before.tables.items():
         table = undone.tables.get(name)
         if table is None:
@@ -78,32 +85,26 @@ def _missing(before: Model, undone: Model) -> Iterator[str]:
             )
         yield from (f"index {i}" for i in old.indexes if i not in table.indexes)
         yield from (f"trigger {t}" for t in old.triggers if t not in table.triggers)
+    dropped = _names(subject.up, "DROP")
+    for place, thing in before.things.items():
+        if place in dropped and place not in undone.things:
+            yield f"{thing.kind.lower()} {thing.name}"
 
 
-def _names(script: Script, action: str) -> dict[tuple[str, str], Parsed]:
+def _names(script: Script, action: str) -> set[tuple[str, str]]:
     return {
-        (head.kind, name): parsed
+        (family(head.kind), name)
         for parsed in script.statements
-        if (head := parsed.head)
-        and head.action == action
-        and head.kind in _OTHERS
-        and not head.temporary
+        if (head := parsed.head) and head.action == action
         for name in head.names
     }
 
 
-def _replaced(down: Script, parsed: Parsed) -> bool:
-    """Say whether the rollback puts back what the migration replaces."""
-    assert parsed.head
-    if parsed.statement.words[1:3] != ("OR", "REPLACE"):
-        return False
-    return (parsed.head.kind, parsed.head.names[0]) in _names(down, "CREATE")
-
-
-def _left_behind(down: Script, what: str, sql: str) -> Problem:
-    return Problem(
-        down,
-        1,
-        f"the rollback leaves {what} behind: the next upgrade finds it there already",
-        sql,
-    )
+def _is_replaced(subject: Subject, thing: Thing) -> bool:
+    """Say whether both files replace it: no file of the project creates it first."""
+    place = (family(thing.kind), thing.name)
+    return any(
+        head.action == "CREATE" and "REPLACE" in head.modifiers
+        for parsed in subject.up.statements
+        if (head := parsed.head) and (family(head.kind), head.names[0]) == place
+    ) and bool(subject.down and place in _names(subject.down, "CREATE"))

@@ -1,4 +1,4 @@
-"""A migration has no rollback, or one that does nothing."""
+"""A migration has no rollback, or an empty one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             subject.up,
             1,
             f"{name} is missing: this migration cannot be undone",
-            f"Write {name}: what undoes this file, in reverse order.",
+            f"Write {name}, with statements that undo this file, in reverse order.",
         )
     elif subject.up.statements and not (
         subject.down.statements or subject.down.refused
@@ -23,7 +23,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield Problem(
             subject.down,
             1,
-            f"the rollback does nothing, and {subject.migration.up.name} does"
-            " something: a downgrade would say that it is undone",
-            "Write what undoes it, in reverse order.",
+            f"the rollback has no statement, and {subject.migration.up.name} has:"
+            " a downgrade would undo nothing and report success",
+            "Write statements that undo it, in reverse order.",
         )

@@ -8,15 +8,15 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look for SET NOT NULL on a column that was not there before the file."""
+    """Look for SET NOT NULL on a column that the file adds."""
     for event in subject.after.events:
         if event.what != "not null" or event.column_origin or event.origin is None:
             continue
         yield Problem(
             subject.up,
             event.line,
-            f"{event.table}.{event.name} is added and made NOT NULL at once: the"
-            " previous release, still running, inserts rows without it",
+            f"{event.table}.{event.name} is added and set NOT NULL at once: the"
+            " previous release still inserts rows without it",
             f"ALTER TABLE {event.table} ALTER COLUMN {event.name} SET NOT NULL;"
             "  -- in a later migration, after the release that writes it",
         )

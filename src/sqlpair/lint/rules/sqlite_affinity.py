@@ -1,4 +1,4 @@
-"""In SQLite, a type's name means another affinity than it looks like."""
+"""In SQLite, a type has another affinity than its name suggests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield Problem(
             subject.up,
             column.line,
-            f"{table.name}.{column.name} is declared {column.declared}, which to SQLite"
-            f" means {means} and not TEXT: a text of digits becomes a number, and"
+            f"{table.name}.{column.name} is declared {column.declared}, which in SQLite"
+            f" has {means} affinity, not TEXT: a text of digits becomes a number, and"
             " leading zeros are lost",
             f"{column.name} TEXT",
         )

@@ -1,20 +1,28 @@
-"""An ALTER TABLE has a form that SQLite does not know."""
+"""An ALTER TABLE has a form that SQLite does not support."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlglot import exp
-
+from sqlpair.lint.grammar import Action, Constraint, definition
+from sqlpair.lint.script import Parsed
 from sqlpair.lint.subject import Problem, Subject
 
-_REBUILD = (
+REBUILD = (
     "CREATE TABLE new_{table} (…);\n"
     "INSERT INTO new_{table} (…) SELECT … FROM {table};\n"
     "DROP TABLE {table};\n"
-    "ALTER TABLE new_{table} RENAME TO {table};  -- then its indexes and triggers"
+    "ALTER TABLE new_{table} RENAME TO {table};"
+    "  -- then create its indexes and triggers again"
 )
-_CURRENT = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Func, exp.Paren)
+_ALONE = {
+    "alter column": "ALTER COLUMN",
+    "add constraint": "ADD CONSTRAINT",
+    "drop constraint": "DROP CONSTRAINT",
+    "attach": "ATTACH PARTITION",
+    "detach": "DETACH PARTITION",
+}
+_NOT_CONSTANT = ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME")
 
 
 def check(subject: Subject) -> Iterator[Problem]:
@@ -23,69 +31,80 @@ def check(subject: Subject) -> Iterator[Problem]:
         return
     for script in subject.scripts:
         for parsed in script.statements:
-            if isinstance(parsed.tree, exp.Alter) and parsed.head:
-                table = parsed.head.names[0]
-                for what, instead in _faults(parsed.tree, table):
-                    yield Problem(script, parsed.line, f"SQLite has no {what}", instead)
+            for what, instead in faults(parsed):
+                yield Problem(
+                    script, parsed.line, f"SQLite does not support {what}", instead
+                )
 
 
-def _faults(tree: exp.Alter, table: str) -> Iterator[tuple[str, str]]:
-    actions = tree.args.get("actions") or []
-    if len(actions) > 1:
-        each = "\n".join(
-            f"ALTER TABLE {table} ADD COLUMN {action.sql('sqlite')};"
-            if isinstance(action, exp.ColumnDef)
-            else f"ALTER TABLE {table} {action.sql('sqlite')};"
-            for action in actions
-        )
-        yield "ALTER TABLE with several actions", each
+def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
+    """Yield what SQLite does not support, and what to write instead."""
+    if parsed.head is None or parsed.head.kind != "TABLE" or not parsed.actions:
         return
-    rebuild = _REBUILD.format(table=table)
-    for action in actions:
-        if isinstance(action, exp.AlterColumn):
-            yield "ALTER COLUMN", rebuild
-        elif isinstance(action, exp.AddConstraint):
-            yield "ADD CONSTRAINT", rebuild
-        elif isinstance(action, exp.Drop) and action.args.get("kind") != "COLUMN":
-            yield "DROP CONSTRAINT", rebuild
-        elif isinstance(action, exp.Drop) and action.args.get("exists"):
+    table, text = parsed.head.names[0], parsed.statement.text
+    if len(parsed.actions) > 1:
+        each = "\n".join(
+            f"ALTER TABLE {table} {text[a.tokens[0].start : a.tokens[-1].end]};"
+            for a in parsed.actions
+        )
+        yield "several actions in one ALTER TABLE", each
+        return
+    rebuild = REBUILD.format(table=table)
+    for action in parsed.actions:
+        if action.what in _ALONE:
+            yield _ALONE[action.what], rebuild
+        elif action.what == "drop column" and action.conditional:
             yield "DROP COLUMN IF EXISTS", f"ALTER TABLE {table} DROP COLUMN …;"
-        elif isinstance(action, exp.ColumnDef):
-            yield from _added(action, table, rebuild)
+        elif action.what == "add column":
+            yield from _added(action, table, text, rebuild)
 
 
 def _added(
-    column: exp.ColumnDef, table: str, rebuild: str
+    action: Action, table: str, text: str, rebuild: str
 ) -> Iterator[tuple[str, str]]:
-    if column.args.get("exists"):
-        yield (
-            "ADD COLUMN IF NOT EXISTS",
-            f"ALTER TABLE {table} ADD COLUMN {column.name} …;",
-        )
-    for constraint in column.constraints:
-        kind = constraint.kind
-        if isinstance(kind, exp.PrimaryKeyColumnConstraint):
+    assert action.name
+    column = action.name.text
+    add = f"ALTER TABLE {table} ADD COLUMN {column} …"
+    if action.conditional:
+        yield "ADD COLUMN IF NOT EXISTS", f"{add};"
+    for constraint in definition(action.rest).constraints:
+        if constraint.kind == "PRIMARY":
             yield "ADD COLUMN with PRIMARY KEY", rebuild
-        elif isinstance(kind, exp.ComputedColumnConstraint) and kind.args.get(
-            "persisted"
-        ):
-            virtual = f"AS ({kind.this.unnest().sql('sqlite')}) VIRTUAL"
+        elif constraint.kind in ("GENERATED", "AS") and _is_stored(constraint):
             yield (
-                "ADD COLUMN with a STORED value where there are rows",
-                f"ALTER TABLE {table} ADD COLUMN {column.name} … {virtual};",
+                "ADD COLUMN with a STORED value if the table has rows",
+                f"{add} AS ({_value(constraint, text)}) VIRTUAL;",
             )
-        elif isinstance(kind, exp.UniqueColumnConstraint):
+        elif constraint.kind == "UNIQUE":
             yield (
                 "ADD COLUMN with UNIQUE",
-                f"ALTER TABLE {table} ADD COLUMN {column.name} …;\n"
-                f"CREATE UNIQUE INDEX idx_{table}_{column.name}"
-                f" ON {table} ({column.name});",
+                f"{add};\nCREATE UNIQUE INDEX idx_{table}_{action.name.name}"
+                f" ON {table} ({column});",
             )
-        elif isinstance(kind, exp.DefaultColumnConstraint) and isinstance(
-            kind.this, _CURRENT
-        ):
+        elif constraint.kind == "DEFAULT" and _is_computed(constraint):
             yield (
-                "ADD COLUMN with a default that is no constant",
-                f"ALTER TABLE {table} ADD COLUMN {column.name} …;\n"
-                f"UPDATE {table} SET {column.name} = {kind.this.sql('sqlite')};",
+                "ADD COLUMN with a default that is not a constant",
+                f"{add};\nUPDATE {table} SET {column} = {_value(constraint, text)};",
             )
+
+
+def _is_stored(constraint: Constraint) -> bool:
+    return any(token.word == "STORED" for token in constraint.tokens)
+
+
+def _is_computed(constraint: Constraint) -> bool:
+    """Say whether a default has to be computed: it names a function or a time."""
+    words = [token.word for token in constraint.tokens[1:]]
+    return any(word in _NOT_CONSTANT for word in words) or any(
+        token.kind == "word" and after.text == "("
+        for token, after in zip(
+            constraint.tokens[1:], constraint.tokens[2:], strict=False
+        )
+    )
+
+
+def _value(constraint: Constraint, text: str) -> str:
+    cursor = constraint.cursor
+    cursor.accept_all(("ALWAYS", "AS"))
+    inner = cursor.group() or cursor.rest
+    return text[inner[0].start : inner[-1].end] if inner else "…"

@@ -8,15 +8,15 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Look at new tables; a key added by a later migration will do."""
+    """Look at new tables; a key added by a later migration counts."""
     for table in subject.tables():
         final = subject.final.tables.get(table.name, table)
-        if table.origin or table.partition or table.primary_key or final.primary_key:
+        if table.origin or table.keyless or table.primary_key or final.primary_key:
             continue
         yield Problem(
             subject.up,
             table.line,
-            f"{table.name} has no primary key: no row of it can be named, updated or"
-            " replicated by itself",
+            f"{table.name} has no primary key: a single row cannot be identified,"
+            " updated or replicated",
             f"CREATE TABLE {table.name} (id … PRIMARY KEY, …);",
         )

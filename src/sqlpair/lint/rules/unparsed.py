@@ -1,19 +1,24 @@
-"""The parser cannot read a statement, so no rule has looked into it."""
+"""A statement cannot be read, so no rule has checked it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlpair.lint.rules.sqlite_alter import faults
 from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Say which statements were not read."""
+    """Report the statements that were not read."""
+    sqlite = subject.database.driver == "sqlite"
     for script, parsed, reason in subject.unread:
+        if sqlite and any(faults(parsed)):
+            continue  # sqlite-alter reports it
+        what = "is not valid" if reason == parsed.invalid else "cannot be read"
         yield Problem(
             script,
             parsed.line,
-            f"not read, so no rule has looked into it: {reason}",
-            "Look at it yourself, and say so above it:"
+            f"this statement {what}, so the rules have not checked it: {reason}",
+            "Review it yourself, and put above it:"
             " -- lint: allow unparsed: what it does",
         )

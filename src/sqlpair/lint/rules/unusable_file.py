@@ -1,4 +1,4 @@
-"""The engine refuses a file before anything of it runs."""
+"""The engine refuses to run a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlpair.lint.subject import Problem, Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:
-    """Repeat what the engine says; no other rule can read such a file."""
+    """Repeat the engine's message; no other rule can read such a file."""
     for script in subject.scripts:
         if script.refused:
             what = script.refused.partition(": ")[2] or script.refused

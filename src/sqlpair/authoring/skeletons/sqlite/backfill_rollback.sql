@@ -2,7 +2,7 @@
 -- Loses: …
 --
 -- What has another value by now was written by somebody, and stays. The values that go
--- count as data: only sqlpair rollback --allow-data-loss takes them.
+-- count as data: sqlpair rollback takes them with --allow-data-loss only.
 
 UPDATE the_table
    SET the_column = NULL

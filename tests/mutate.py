@@ -1,9 +1,9 @@
-"""A rollback's statements, each time with one thing wrong.
+"""Mutants of a rollback: its statements, each time with one thing wrong.
 
-Mechanical, so that nobody chooses what is easy to notice: each statement left out;
-each clause left out without which a statement still says something (a default, NOT
-NULL, UNIQUE, a CHECK, a cascade, an order, an index's last column); each type another
-one. Strings, comments and bodies of functions stay as they are.
+They are made mechanically, so that nobody chooses what is easy to notice: each
+statement left out; each clause left out that may be (a default, NOT NULL, UNIQUE, a
+CHECK, a cascade, an order, an index's last column); each type replaced. Strings,
+comments and bodies of functions stay as they are.
 """
 
 from __future__ import annotations

@@ -1,0 +1,33 @@
+"""What verify compares of a PostgreSQL database beside its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.bookkeeping import LEDGER, TABLES
+from sqlpair.databases.interface import Dangling
+from sqlpair.databases.postgresql.catalog import privileges as described_privileges
+from sqlpair.databases.postgresql.catalog import qualified
+from sqlpair.schema.model import Schema
+
+if TYPE_CHECKING:
+    from sqlpair.databases.postgresql.session import PostgreSQLSession
+
+
+def own(session: PostgreSQLSession) -> Sequence[str]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    return [qualified(session.table.schema, name) for name in TABLES]
+
+
+def properties(session: PostgreSQLSession, *, privileges: bool) -> Schema:
+    """See ``sqlpair.databases.interface.Driver``."""
+    if not privileges:
+        return {}
+    with session.snapshot():
+        return described_privileges(session.fetch, f"{session.table.prefix}{LEDGER}")
+
+
+def dangling(_session: PostgreSQLSession) -> Sequence[Dangling]:
+    """Return nothing: PostgreSQL holds every reference."""
+    return ()

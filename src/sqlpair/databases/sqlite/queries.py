@@ -1,0 +1,23 @@
+"""The rows of a SQL file's query, as SQLite returns them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlpair.databases.sqlite.session import SQLiteSession, dicts
+
+if TYPE_CHECKING:
+    from sqlpair.project.statement import Statement
+
+
+def query(
+    session: SQLiteSession, statement: Statement, path: Path
+) -> Iterator[dict[str, Any]]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    try:
+        yield from dicts(session.raw.execute(statement.text))
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise session.refused(statement, path, error) from error

@@ -1,0 +1,109 @@
+"""Foreign keys, views and triggers of a SQLite database that do not resolve.
+
+SQLite takes them as they are written and finds out when they are used: a foreign key
+may refer to a table that is not there, or to columns that are not unique, a view or a
+trigger may name a table or a column that is gone. Then an INSERT fails, long after the
+migration that broke it.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple
+
+from sqlpair.databases.sqlite.tokens import Token, name_of, tokens
+
+# What this connection does not know, and that of an application may.
+_UNKNOWN = re.compile(
+    r"no such (function|module|collation)|unknown tokenizer|unsafe use"
+)
+_PARENTS = """
+SELECT m.name, f."table" FROM main.sqlite_master m
+JOIN pragma_foreign_key_list(m.name, 'main') f
+WHERE m.type = 'table' AND m.sql LIKE '%references%' AND m.rowid > ? AND f.seq = 0
+AND NOT EXISTS (SELECT 1 FROM main.sqlite_master p
+    WHERE p.type = 'table' AND p.name = f."table" COLLATE NOCASE)
+"""
+_CODE = """
+SELECT type, name, tbl_name, sql FROM main.sqlite_master
+WHERE type IN ('view', 'trigger') AND rowid > ? ORDER BY rowid
+"""
+_COLUMN = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 LIMIT 1"
+
+
+_EVENTS = frozenset(map(Token, ("insert", "update", "delete")))
+
+
+_numbers = count()
+
+
+class Unresolved(NamedTuple):
+    """An object of a schema, and why it does not resolve."""
+
+    kind: str
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Say it as evidence."""
+        return f"{self.kind} {self.name}: {self.problem}"
+
+    def missing(self) -> str:
+        """Return the name of what is missing, as far as SQLite tells it."""
+        return self.problem.rpartition(" ")[2].rpartition(".")[2].strip('"')
+
+
+def code(raw: sqlite3.Connection, since: int) -> Iterator[Unresolved]:
+    """Return what does not resolve, of the objects after row ``since`` of the schema.
+
+    Without foreign keys to columns that are not unique: ``foreign_key_check`` refuses
+    them itself.
+    """
+    for name, parent in raw.execute(_PARENTS, (since,)).fetchall():
+        yield Unresolved("foreign key of", name, f"no such table: {parent}")
+    for kind, name, table, sql in raw.execute(_CODE, (since,)).fetchall():
+        try:
+            use = _firing(raw, table, sql) if kind == "trigger" else _selecting(name)
+            # Another text each time: Python keeps compiled statements, and EXPLAIN does
+            # not ask whether the schema has changed since.
+            raw.execute(f"EXPLAIN {use} -- {next(_numbers)}").close()
+        except sqlite3.OperationalError as error:
+            problem = str(error)
+        else:
+            continue
+        if not _UNKNOWN.search(problem):
+            yield Unresolved(kind, name, problem)
+
+
+def dangling(raw: sqlite3.Connection, table: str) -> list[tuple[str, int | None, str]]:
+    """Return the rows of ``table`` that refer to rows that are not there."""
+    found = raw.execute(f"PRAGMA main.foreign_key_check({_quoted(table)})")
+    return [row[:3] for row in found]
+
+
+def _selecting(view: str) -> str:
+    return f"SELECT 1 FROM main.{_quoted(view)}"
+
+
+def _firing(raw: sqlite3.Connection, table: str, sql: str) -> str:
+    """Return a statement that fires the trigger of that text."""
+    target = f"main.{_quoted(table)}"
+    # After CREATE TRIGGER and its name.
+    written = tokens(sql)[3:]
+    event = next(i for i, token in enumerate(written) if token in _EVENTS)
+    if written[event] == Token("insert"):
+        return f"INSERT INTO {target} DEFAULT VALUES"
+    if written[event] == Token("delete"):
+        return f"DELETE FROM {target}"
+    if written[event + 1] == Token("of"):
+        column = name_of(written[event + 2])
+    else:
+        (column,) = raw.execute(_COLUMN, (table,)).fetchone() or ("rowid",)
+    return f"UPDATE {target} SET {_quoted(column)} = NULL"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

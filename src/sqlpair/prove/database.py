@@ -1,0 +1,107 @@
+"""A scratch database: migrations run in it one by one, and its state in between.
+
+A migration runs as a deployment would run it, through its revision module, each in a
+transaction of its own. Nothing here reaches a configured database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.errors import SqlpairError
+from sqlpair.project import sql_file
+from sqlpair.project.branches import Branch
+from sqlpair.project.migrations import Migration
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.project.statement import Statement
+from sqlpair.prove.compare import State, amount
+from sqlpair.runner import revision_modules, scratch
+from sqlpair.runner.migration import Ready, Runner
+from sqlpair.runner.steps import Step
+
+
+class Half(NamedTuple):
+    """One direction of a migration, read: its up file or its rollback file."""
+
+    step: Step
+    file: SqlFile
+    statements: tuple[Statement, ...]
+    module: ModuleType
+
+
+class Pair(NamedTuple):
+    """A migration, read. A file that cannot be used is the error that says why."""
+
+    migration: Migration
+    up: Half | SqlpairError
+    down: Half | SqlpairError
+
+
+def read(branch: Branch) -> tuple[Pair, ...]:
+    """Read every migration of ``branch``.
+
+    HistoryError where a revision module is missing or does not fit: nothing could run.
+    """
+    ups = [Step(branch, item, upgrade=True) for item in branch.migrations]
+    modules = revision_modules.load(ups)
+    return tuple(
+        Pair(
+            step.migration,
+            _half(step, step.migration.up, module),
+            _half(step._replace(upgrade=False), step.migration.down, module),
+        )
+        for step, module in zip(ups, modules, strict=True)
+    )
+
+
+def _half(step: Step, path: Path, module: ModuleType) -> Half | SqlpairError:
+    try:
+        file = sql_file.read(path, driver_of(step.branch.database).split)
+    except SqlpairError as error:
+        return error
+    return Half(step, file, tuple(sql_file.statements(file)), module)
+
+
+class ScratchDatabase:
+    """See above; ``session`` belongs to the caller."""
+
+    def __init__(self, session: Session, report: Report):
+        self.session = session
+        self.report = report
+        self.driver = driver_of(session.database)
+        scratch.prepare(session, report)
+        self._runner = Runner(session)
+
+    def run(self, half: Half) -> None:
+        """Run one direction of a migration and commit it."""
+        ready = Ready(half.step, half.file, half.module)
+        self._runner.apply(ready, half.statements)
+
+    def state(self) -> State:
+        """Describe the schema, and read every row."""
+        with self.session.snapshot():
+            return State(self.session.schema(), self.driver.contents(self.session))
+
+    def rows(self) -> int:
+        """Count the rows of all tables."""
+        with self.session.snapshot():
+            return amount(self.driver.contents(self.session))
+
+    def schema(self) -> State:
+        """Describe the schema, and read no row."""
+        with self.session.snapshot():
+            return State(self.session.schema(), {})
+
+    @contextmanager
+    def copy(self, files: Sequence[Path] = ()) -> Iterator[ScratchDatabase]:
+        """Another database, restored from a backup of this one; it goes with the block.
+
+        What ``files`` make outside of their database goes with it.
+        """
+        with self.driver.copied(self.session, self.report, files) as session:
+            yield ScratchDatabase(session, self.report)

@@ -1,0 +1,127 @@
+"""Run one migration: its SQL file, through its revision module, in one session.
+
+Everything that runs migrations runs them here: a deployment, a scratch database, the
+proof and the dry run. They differ in what they do before, and in how the transaction
+ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlpair.databases.interface import driver_of
+from sqlpair.project import sql_file
+from sqlpair.project.sql_file import SqlFile
+from sqlpair.runner import revision_modules
+from sqlpair.runner.steps import Step
+from sqlpair.runner.two_phase import rolled_back
+
+if TYPE_CHECKING:
+    from sqlpair.databases.interface import Session
+    from sqlpair.errors import SqlpairError
+    from sqlpair.project.statement import Statement
+
+
+class Ready(NamedTuple):
+    """A step whose SQL file and revision module were read and checked."""
+
+    step: Step
+    file: SqlFile
+    module: ModuleType
+
+
+def read(steps: Sequence[Step]) -> list[Ready]:
+    """Read the file and the module of each step, before anything runs.
+
+    SqlFileError or HistoryError names the first that cannot run.
+    """
+    modules = revision_modules.load(steps)
+    return [
+        Ready(step, read_file(step), module)
+        for step, module in zip(steps, modules, strict=True)
+    ]
+
+
+def read_file(step: Step) -> SqlFile:
+    """Read the SQL file of a step: the migration's, or its rollback's."""
+    path = step.migration.up if step.upgrade else step.migration.down
+    return sql_file.read(path, driver_of(step.branch.database).split)
+
+
+class Runner:
+    """Runs migrations in one session.
+
+    Make it when their modules are read, and while no transaction is open: what Alembic
+    needs of the session would end it.
+    """
+
+    def __init__(self, session: Session):
+        self.session = session
+        self.left: SqlpairError | None = None
+        """What a ``-- no-transaction`` file left broken, to be raised once recorded."""
+        self._alembic = revision_modules.context(session)
+
+    @property
+    def runs_python(self) -> bool:
+        """Whether a revision module may do more than to run its SQL file."""
+        return self._alembic is not None
+
+    def run(self, ready: Ready, execute: Callable[[], None] | None = None) -> int:
+        """Run a migration in the open transaction; return its milliseconds.
+
+        A ``-- no-transaction`` file runs outside one, and a transaction is open
+        afterwards. The session's settings are put back, so that the next migration
+        finds what this one found. ``execute`` runs the file's statements in another
+        way. StatementError names the line that failed; nothing is rolled back here.
+        """
+        session, file = self.session, ready.file
+        put_back = execute is None and not self.runs_python  # as session.run does
+        began = time.monotonic()
+        revision_modules.run(
+            ready.step,
+            ready.module,
+            self._alembic,
+            execute or (lambda: self._run(file, sql_file.statements(file))),
+        )
+        milliseconds = round((time.monotonic() - began) * 1000)
+        if not file.transactional:
+            session.begin()
+        if not put_back:
+            session.reset()
+        return milliseconds
+
+    def _run(self, file: SqlFile, statements: Iterable[Statement]) -> None:
+        session = self.session
+        if file.transactional:
+            session.run(statements, file.path)
+        else:
+            driver = driver_of(session.database)
+            self.left = driver.run_alone(session, statements, file.path)
+
+    def raise_left(self) -> None:
+        """Raise what a ``-- no-transaction`` file left broken, once it is recorded."""
+        if self.left is not None:
+            self.left.add("committed and recorded: it is -- no-transaction")
+            raise self.left
+
+    def apply(
+        self, ready: Ready, statements: Iterable[Statement] | None = None
+    ) -> None:
+        """Run a migration in a transaction of its own, and commit it.
+
+        ``statements`` are the file's, where they were split before.
+        """
+        execute = None
+        if statements is not None:
+            execute = partial(self._run, ready.file, statements)
+        with rolled_back([self.session]):
+            if ready.file.transactional:
+                self.session.begin()
+            self.run(ready, execute)
+            self.session.check()
+            self.session.commit()
+        self.raise_left()

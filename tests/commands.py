@@ -1,0 +1,110 @@
+"""Run alembic and sqlpair without their imports, which are most of what they cost.
+
+``Commands`` starts this file once. It imports what they import, and then forks a
+process for each command, which ends as any interpreter does. What concerns the start
+of an interpreter (imports, options of Python) needs a new one: ``Project.run``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pkgutil
+import runpy
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+import sqlpair
+
+IMPORTED = (
+    *("alembic.config", "psycopg2.extras", "sqlite3", "unicodedata"),
+    *("sqlalchemy.dialects.postgresql.psycopg2", "sqlalchemy.dialects.sqlite"),
+)
+
+
+class Commands:
+    """The process that forks, from the first command until it is closed."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(
+        self, module: str, *arguments: str, cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m module`` to its end, with nothing to read."""
+        with tempfile.TemporaryDirectory() as folder, self._turn:
+            streams = Path(folder, "out"), Path(folder, "err")
+            wanted = [module, arguments, str(cwd), dict(env), [*map(str, streams)]]
+            code = int(self._answer(json.dumps(wanted)))
+            out, err = (path.read_text() for path in streams)
+        return subprocess.CompletedProcess([module, *arguments], code, out, err)
+
+    def _answer(self, line: str) -> str:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._process.stdin
+        assert self._process.stdout
+        print(line, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline()
+
+    def close(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+
+def main() -> None:
+    """Fork for each line that is read; the child goes on as its command."""
+    ours = [name for _, name, _ in pkgutil.walk_packages(sqlpair.__path__, "sqlpair.")]
+    for name in (*IMPORTED, *ours):
+        if not name.endswith("__main__"):
+            import_module(name)
+    gc.collect()
+    gc.freeze()
+    while line := sys.stdin.readline():
+        if (child := os.fork()) == 0:
+            become(*json.loads(line))
+            return
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def become(
+    module: str,
+    arguments: list[str],
+    cwd: str,
+    env: dict[str, str],
+    streams: list[str],
+) -> None:
+    """Run a module as ``python -m`` would in that folder and environment."""
+    made = os.O_WRONLY | os.O_CREAT
+    for number, path in enumerate([os.devnull, *streams]):
+        opened = os.open(path, made if number else os.O_RDONLY, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    os.chdir(cwd)
+    sys.path[0] = cwd
+    sys.argv[1:] = arguments
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
