@@ -129,6 +129,7 @@ def test_many_pending_names_are_shortened_with_their_number(project: Project) ->
 
 def test_one_version_is_not_told_as_several(project: Project) -> None:
     project.add("sqlite", "001_t", "CREATE TABLE t (id int);\n")
+    project.file.parent.mkdir()
     project.lite("CREATE TABLE t (id int)")
 
     done = project.sqlpair("adopt", "sqlite", "--yes")

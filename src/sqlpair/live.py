@@ -8,7 +8,6 @@ meanwhile goes through ``cleared``, and stands above the line.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +78,9 @@ def told(tasks: Sequence[progress.Task]) -> str:
 def _draw(stream: TextIO, text: str) -> None:
     with cleared():
         if text:
-            columns = shutil.get_terminal_size().columns
+            from shutil import get_terminal_size  # nobody else needs it so soon
+
+            columns = get_terminal_size().columns
             shown = "".join(letter for letter in text if letter.isprintable())
             _write(stream, shown[: columns - 1])
             _drawn.append(stream)

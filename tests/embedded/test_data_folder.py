@@ -127,7 +127,7 @@ def test_any_path_will_do(place: Path, name: str) -> None:
         assert mode(socket_of(server).parent) == 0o700
         assert setting(server, "SHOW data_directory") == str(data)
         # Another process finds it, too.
-        code = "import sys, pathlib; from sqlpair.embedded import running; "
+        code = "import sys, pathlib; from sqlpair.databases.embedded import running; "
         code += "print(running(pathlib.Path(sys.argv[1])).dsn)"
         command = [sys.executable, "-c", code, data]
         found = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -19,7 +19,7 @@ USE_UNTIL_TOLD = """
 import sys
 import threading
 from pathlib import Path
-from sqlpair import embedded
+from sqlpair.databases import embedded
 with embedded.server(Path(sys.argv[1])) as server:
     print(server.started, flush=True)
     sys.stdin.readline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from sqlpair.cli import app, options, output
+from sqlpair.cli import options, output
 
 
 @click.command("completion", cls=options.Command)
@@ -14,7 +14,8 @@ from sqlpair.cli import app, options, output
     "Which one.",
     type=click.Choice(["bash", "zsh", "fish"]),
 )
-def command(shell: str) -> None:
+@click.pass_context
+def command(context: click.Context, shell: str) -> None:
     """Print a script that lets a shell complete commands, databases and templates.
 
     For bash, add to ~/.bashrc: eval "$(sqlpair completion bash)". For zsh, add to
@@ -23,5 +24,5 @@ def command(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    script = kind(app, {}, "sqlpair", "_SQLPAIR_COMPLETE")
+    script = kind(context.find_root().command, {}, "sqlpair", "_SQLPAIR_COMPLETE")
     output.raw(script.source_template % script.source_vars())

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
@@ -91,7 +90,7 @@ def _folded(
 ) -> Iterator[list[Styled]]:
     """Yield the lines of a table; a row takes several where the screen is narrow."""
     widths = [max(map(_width, column)) for column in zip(*grid, strict=True)]
-    room = get_terminal_size().columns if sys.stdout.isatty() else UNBROKEN
+    room = _columns() if sys.stdout.isatty() else UNBROKEN
     parts = _parts(widths, room)
     for row in grid:
         for number, part in enumerate(parts):
@@ -103,6 +102,12 @@ def _folded(
                 line += [PADDING, *([space, *cell] if right else [*cell, space])]
             if not number or any(map(_width, (row[index] for index in part))):
                 yield line
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
