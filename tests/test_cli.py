@@ -57,7 +57,8 @@ def test_every_command_is_found_by_its_name() -> None:
     named = {id(cli.command(name)) for name in cli.NAMES}
     for path in Path(cli.__file__).parent.glob("[!_]*.py"):
         for value in vars(import_module(f"sqlpair.cli.{path.stem}")).values():
-            assert not isinstance(value, click.Command) or id(value) in named
+            if isinstance(value, click.Command) and value is not cli.app:
+                assert id(value) in named
     assert len(named) == len(cli.NAMES)
 
 

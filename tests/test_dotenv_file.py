@@ -31,8 +31,8 @@ def in_a_child(code: str, env: Path) -> subprocess.Popen[str]:
 import os, resource, signal, sys
 from pathlib import Path
 import dotenv, tempfile
-from sqlpair import dotenv_file
 from sqlpair.errors import SettingsError
+from sqlpair.project import dotenv as dotenv_file
 
 def write(version):
     try:
