@@ -7,7 +7,7 @@ build is built in a scratch database; what a database differs in from that is dr
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Dangling, Report
@@ -87,7 +87,11 @@ def _database(
         subject, subject.position, ignore, report, privileges=privileges
     )
     problems += assertions.check(subject, subject.position)
-    problems += map(partial(_dangling, subject.name), subject.session.dangling())
+    problems += [
+        _dangling(subject.name, found)
+        for found in subject.session.dangling()
+        if not _is_ignored(found, ignore)
+    ]
     return problems
 
 
@@ -100,6 +104,11 @@ def _unrecorded(subject: Subject) -> Problem:
         (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
         f"Find out which version it is: sqlpair adopt {subject.name}",
     )
+
+
+def _is_ignored(found: Dangling, ignore: tuple[str, ...]) -> bool:
+    names = f"table {found.table}", f"foreign key {found.table} to {found.parent}"
+    return any(fnmatchcase(name, pattern) for name in names for pattern in ignore)
 
 
 def _dangling(name: str, found: Dangling) -> Problem:
