@@ -761,8 +761,7 @@ CHANGES = {
     "cast": (
         "CREATE TYPE mood AS ENUM ('ok')",
         "CREATE CAST (mood AS varchar) WITH INOUT AS ASSIGNMENT",
-        "cast public.mood to character varying is there, "
-        "the migrations do not make it",
+        "cast public.mood to character varying is not in the migrations",
     ),
     "cast's context": (
         "CREATE TYPE mood AS ENUM ('ok'); CREATE CAST (mood AS varchar) WITH INOUT",

@@ -289,8 +289,7 @@ TABLES = {
         "(a CHECK (a IN ('x', 'y')))",
         "(a CHECK (a IN ('x', 'y', 'Z')))",
         "check constraint t (a in ('x', 'y')) is missing",
-        "check constraint t (a in ('x', 'y', 'Z')) is there, "
-        "the migrations do not make it",
+        "check constraint t (a in ('x', 'y', 'Z')) is not in the migrations",
     ),
     "check with a name": (
         "(a, CONSTRAINT positive CHECK (a > 0))",

@@ -108,7 +108,7 @@ def test_a_ledger_in_another_schema_is_ours_and_its_namesake_is_not(
 
     assert problems(two) == []
     two.pg("ALTER TABLE schema_version ADD COLUMN note text")
-    assert only(two).what.startswith("postgres: column schema_version.note is there")
+    assert only(two).what.startswith("postgres: column schema_version.note is not in")
 
 
 def test_the_files_run_by_hand_and_stamped_are_no_problem(two: Project) -> None:

@@ -7,7 +7,7 @@ build is built in a scratch database; what a database differs in from that is dr
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Dangling, Report, driver_of
@@ -88,8 +88,11 @@ def _database(
     )
     problems += assertions.check(subject, subject.position)
     driver = driver_of(subject.branch.database)
-    dangling = driver.dangling(subject.session)
-    problems += map(partial(_dangling, subject.name), dangling)
+    problems += [
+        _dangling(subject.name, found)
+        for found in driver.dangling(subject.session)
+        if not _is_ignored(found, ignore)
+    ]
     return problems
 
 
@@ -102,6 +105,11 @@ def _unrecorded(subject: Subject) -> Problem:
         (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
         f"Find out which version it is: sqlpair adopt {subject.name}",
     )
+
+
+def _is_ignored(found: Dangling, ignore: tuple[str, ...]) -> bool:
+    names = f"table {found.table}", f"foreign key {found.table} to {found.parent}"
+    return any(fnmatchcase(name, pattern) for name in names for pattern in ignore)
 
 
 def _dangling(name: str, found: Dangling) -> Problem:
