@@ -30,10 +30,11 @@ import cProfile, sys
 profile = cProfile.Profile()
 profile.enable()
 from pathlib import Path
-from sqlpair.deploy import deployment; from sqlpair.deploy import fast_path as memo; from sqlpair.project import settings
+from sqlpair.deploy import deployment, fast_path
 from sqlpair.deploy.targets import Destination
+from sqlpair.project import settings
 known = settings.load(Path("alembic.ini"))
-if memo.recall(known, str) is None:
+if fast_path.recall(known, str) is None:
     deployment.deploy(known, Destination(("heads",), "upgrade", str), str)
 profile.disable()
 profile.dump_stats(sys.argv[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conftest import Project
-from sqlpair.plan.report import Rehearsal
+from sqlpair.plan.report import DryRun
 
 
 def nobody(_line: object) -> None:
@@ -34,5 +34,5 @@ def prepared(project: Project) -> Project:
     return project
 
 
-def reasons(found: Rehearsal) -> dict[str, str]:
+def reasons(found: DryRun) -> dict[str, str]:
     return {item.step.migration.stem: item.reason for item in found.steps}

@@ -13,10 +13,10 @@ from psycopg2.errors import LockNotAvailable
 from conftest import Project
 from sqlpair.databases.postgresql import data_loss as postgresql
 from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
-from sqlpair.databases.row_counts import Table
+from sqlpair.databases.row_counts import CountedTable
 from sqlpair.databases.sqlite import data_loss as sqlite
 from sqlpair.errors import ConnectError, DataLossError, LockError
-from sqlpair.plan.dry_run import rehearse
+from sqlpair.plan.dry_run import dry_run
 from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 
@@ -731,7 +731,7 @@ def test_plan_counts_in_a_table_that_is_not_committed_yet(
             "INSERT INTO other VALUES (1);",
         )
 
-    steps = rehearse(project.settings, lambda _line: None).steps
+    steps = dry_run(project.settings, lambda _line: None).steps
 
     assert [tuple(loss) for loss in steps[-1].undo.losses] == [("rows", "made", 2)]
 
@@ -756,7 +756,9 @@ def test_how_much_is_looked_at_does_not_grow_with_the_database(
     seen = []
     for driver in (postgresql, sqlite):
         monkeypatch.setattr(
-            driver, "Table", lambda *a, **k: seen.append(a) or Table(*a, **k)
+            driver,
+            "CountedTable",
+            lambda *a, **k: seen.append(a) or CountedTable(*a, **k),
         )
     looked = []
     for number in range(2, 40):

@@ -28,7 +28,7 @@ def known(project: Project) -> Project:
     return project
 
 
-def recalled(project: Project) -> fast_path.Answer | None:
+def recalled(project: Project) -> fast_path.NothingToDo | None:
     return fast_path.recall(project.settings, lambda _line: None)
 
 
@@ -37,7 +37,7 @@ def test_answer_is_the_one_that_was_worked_out(known: Project) -> None:
 
     answer = recalled(known)
 
-    assert answer == fast_path.Answer(outcome.where(), outcome.summary)
+    assert answer == fast_path.NothingToDo(outcome.where(), outcome.summary)
     assert outcome.summary.endswith(
         "postgres is at 003_t3, sqlite is at 002_t2; schema version 3"
     )

@@ -18,8 +18,8 @@ from rehearsals import nobody, prepared, reasons
 from sqlpair.backup import backup
 from sqlpair.databases.postgresql.observer import MODES
 from sqlpair.plan.checklist import checklist
-from sqlpair.plan.dry_run import rehearse
-from sqlpair.plan.report import Rehearsed
+from sqlpair.plan.dry_run import dry_run
+from sqlpair.plan.report import StepResult
 from sqlpair.prove.proof import prove
 
 
@@ -30,7 +30,7 @@ def applied(project: Project) -> Project:
 
 def one(project: Project, up: str, down: str = "", database: str = "postgres") -> Any:
     project.add(database, "003_new", up, down)
-    (step,) = rehearse(project.settings, nobody).steps
+    (step,) = dry_run(project.settings, nobody).steps
     return step
 
 
@@ -235,7 +235,7 @@ def test_counting_what_is_deleted_leaves_locks_and_rows_as_they_are_told(
 def test_the_checklist_says_what_is_deleted(applied: Project) -> None:
     applied.add("postgres", "003_new", "TRUNCATE t;\n", "SELECT 1;\n")
 
-    found = rehearse(applied.settings, nobody)
+    found = dry_run(applied.settings, nobody)
     answers = {a.question: a for a in checklist(applied.settings, found, nobody)}
 
     assert answers["breaks"].good is None
@@ -262,7 +262,7 @@ def test_what_cannot_be_rehearsed_is_told_and_what_needs_it_too(
     applied.add("postgres", "004_fine", "ALTER TABLE t ADD COLUMN c int;\n")
     applied.add("postgres", "005_needs", "ALTER INDEX t_a RENAME TO t_b;\n")
 
-    told = reasons(rehearse(applied.settings, nobody))
+    told = reasons(dry_run(applied.settings, nobody))
 
     assert "-- no-transaction" in told["003_outside"]
     assert told["004_fine"] == ""
@@ -278,7 +278,7 @@ def test_what_needs_a_commit_that_a_rehearsal_cannot_make_is_told(
     applied.add("postgres", "003_label", "ALTER TYPE mood ADD VALUE 'tired';\n")
     applied.add("postgres", "004_use", "CREATE TABLE m (a mood DEFAULT 'tired');\n")
 
-    told = reasons(rehearse(applied.settings, nobody))["004_use"]
+    told = reasons(dry_run(applied.settings, nobody))["004_use"]
 
     assert "unsafe use of new value" in told
     assert "It may need 003_label committed" in told
@@ -308,7 +308,7 @@ def test_what_only_the_commit_would_refuse_is_told(applied: Project) -> None:
         " DEFERRABLE INITIALLY DEFERRED NOT VALID;\nINSERT INTO t (a) VALUES (1);\n",
     )
 
-    found = rehearse(applied.settings, nobody)
+    found = dry_run(applied.settings, nobody)
 
     assert found.failed
     told = [*found.notes, *reasons(found).values()]
@@ -361,7 +361,7 @@ def test_no_strong_lock_is_held_longer_than_the_limit(
     writer = threading.Thread(target=write)
     writer.start()
     began = time.monotonic()
-    found = rehearse(settings, nobody)
+    found = dry_run(settings, nobody)
     took = time.monotonic() - began
     writer.join()
 
@@ -380,7 +380,7 @@ def test_a_statement_without_a_strong_lock_may_take_its_time(applied: Project) -
         "UPDATE t SET a = 2 WHERE id = 1;\n" + "SELECT pg_sleep(0.4);\n" * 5,
     )
 
-    found = rehearse(in_production(applied, 1), nobody)
+    found = dry_run(in_production(applied, 1), nobody)
 
     assert reasons(found) == {"003_slow": ""}
 
@@ -393,7 +393,7 @@ def test_a_rollback_that_takes_too_long_does_not_speak_against_its_migration(
     applied.add("postgres", "003_fast", up, slow)
     settings = in_production(applied, 1)
 
-    found = rehearse(settings, nobody)
+    found = dry_run(settings, nobody)
 
     (step,) = found.steps
     assert (found.failed, step.reason) == (False, "")
@@ -402,7 +402,7 @@ def test_a_rollback_that_takes_too_long_does_not_speak_against_its_migration(
     assert applied.pg("SELECT count(*) FROM t") == [(50,)]
 
     applied.add("postgres", "004_next", "CREATE TABLE u (a int);\n")
-    found = rehearse(settings, nobody)
+    found = dry_run(settings, nobody)
     assert found.failed
     assert "not run: more than 1 s" in found.steps[1].reason
 
@@ -426,7 +426,7 @@ def test_the_limit_holds_on_sqlite_too(applied: Project) -> None:
         "SELECT max(i) FROM n;\n",
     )
 
-    found = rehearse(in_production(applied, 1), nobody)
+    found = dry_run(in_production(applied, 1), nobody)
 
     assert "more than 1 s (plan_lock_limit)" in found.steps[0].reason
     with closing(sqlite3.connect(applied.file, timeout=0)) as raw:
@@ -438,7 +438,7 @@ def test_the_limit_holds_on_sqlite_too(applied: Project) -> None:
 
 def answers(project: Project) -> dict[str, tuple[bool | None, str]]:
     settings = project.settings
-    found = checklist(settings, rehearse(settings, nobody), nobody)
+    found = checklist(settings, dry_run(settings, nobody), nobody)
     return {answer.question: (answer.good, answer.answer) for answer in found}
 
 
@@ -570,7 +570,7 @@ def test_a_step_is_told_in_the_order_of_the_deployment(applied: Project) -> None
     applied.add("postgres", "004_b", "CREATE TABLE b (x int);\n")
     applied.add("sqlite", "005_c", "CREATE TABLE c (x);\n")
 
-    steps: tuple[Rehearsed, ...] = rehearse(applied.settings, nobody).steps
+    steps: tuple[StepResult, ...] = dry_run(applied.settings, nobody).steps
 
     assert [str(item.step) for item in steps] == [
         "sqlite 003_a",

@@ -15,7 +15,7 @@ import pytest
 from conftest import Project
 from faults import until
 from rehearsals import nobody, prepared
-from sqlpair.plan.dry_run import rehearse
+from sqlpair.plan.dry_run import dry_run
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_rehearsal_leaves_no_trace(applied: Project) -> None:
     applied.add("sqlite", "004_much", "INSERT INTO s (a) VALUES ('x');\nDROP TABLE s;")
     before = everything(applied)
 
-    found = rehearse(applied.settings, nobody)
+    found = dry_run(applied.settings, nobody)
 
     assert not found.failed
     assert [item.reason for item in found.steps] == ["", ""]
@@ -77,7 +77,7 @@ def test_a_rehearsal_leaves_no_trace(applied: Project) -> None:
 def test_a_sequence_that_moved_is_named(applied: Project, drawing: str) -> None:
     applied.add("postgres", "003_more", drawing, "SELECT 1;")
 
-    found = rehearse(applied.settings, nobody)
+    found = dry_run(applied.settings, nobody)
 
     assert not found.failed
     assert applied.pg("SELECT last_value FROM t_id_seq") == [(51,)]
@@ -91,7 +91,7 @@ def test_a_rehearsal_that_fails_leaves_no_trace(applied: Project) -> None:
     applied.add("postgres", "003_bad", "UPDATE t SET a = 1;\nSELECT nope;\n")
     before = everything(applied)
 
-    assert rehearse(applied.settings, nobody).failed
+    assert dry_run(applied.settings, nobody).failed
 
     assert everything(applied) == before
 
@@ -155,7 +155,7 @@ def test_an_interrupted_rehearsal_leaves_no_trace(
     assert applied.lite("PRAGMA integrity_check") == [("ok",)]
     # And nothing is in the way of whoever comes next.
     (applied.root / "sql" / database / "003_slow.sql").write_text("SELECT 1;\n")
-    assert not rehearse(applied.settings, nobody).failed
+    assert not dry_run(applied.settings, nobody).failed
 
 
 def test_databases_that_are_not_there_are_not_made(
@@ -163,7 +163,7 @@ def test_databases_that_are_not_there_are_not_made(
 ) -> None:
     project.add("sqlite", "001_s", "CREATE TABLE s (a TEXT);\n", "DROP TABLE s;\n")
 
-    found = rehearse(project.settings, nobody)
+    found = dry_run(project.settings, nobody)
 
     assert [item.reason for item in found.steps] == [""]
     assert "sqlite: no database is there yet; this was a scratch one" in found.notes

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from sqlpair.databases import bookkeeping
-from sqlpair.databases.interface import Report, Table, driver_of, quote
+from sqlpair.databases.interface import BookkeepingSQL, Report, driver_of, quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.ledger import tables, write_sql
@@ -157,7 +157,7 @@ def _entry(method: str) -> write_sql.Entry:
     return write_sql.Entry(DEPLOYMENT, DEPLOYMENT, method)
 
 
-def _tables(table: Table) -> str:
+def _tables(table: BookkeepingSQL) -> str:
     """Return ``tables``, and what completes a ledger of the documented columns.
 
     A script cannot look first what there is.
@@ -191,7 +191,7 @@ def _tables(table: Table) -> str:
     return tables.tables(table) + widen
 
 
-def _guard(table: Table, below: Sequence[Migration]) -> str:
+def _guard(table: BookkeepingSQL, below: Sequence[Migration]) -> str:
     """Return the SQL that fails unless just ``below`` is applied."""
     version_table = f"{table.prefix}{bookkeeping.VERSION_TABLE}"
     head = below[-1].revision if below else ""

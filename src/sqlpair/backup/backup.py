@@ -27,7 +27,7 @@ from sqlpair.backup.manifest import Copy, Manifest
 from sqlpair.databases.interface import Report, Session, driver_of
 from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables
-from sqlpair.ledger.log import Journal
+from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
@@ -41,8 +41,8 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
 
     Waits for a running deployment. Creates no database.
     """
-    swap.settle(settings, report)
-    journal = Journal(settings, ids.new_id())
+    swap.finish_interrupted(settings, report)
+    journal = MigrationLog(settings, ids.new_id())
     try:
         with ExitStack() as resources:
             _refuse_absent(settings, report)
@@ -188,7 +188,7 @@ class _Copying:
         return show
 
 
-def _copy(session: Session, dump: _Dump, state: tables.State) -> Copy:
+def _copy(session: Session, dump: _Dump, state: tables.Records) -> Copy:
     """Say what was copied, once the ledger is found to be what it was before."""
     database = session.database
     session.reconnect()  # it was idle for as long as the copies took
@@ -215,7 +215,7 @@ def _copy(session: Session, dump: _Dump, state: tables.State) -> Copy:
 def _describe(
     settings: Settings,
     name: str,
-    states: Mapping[str, tables.State],
+    states: Mapping[str, tables.Records],
     copies: tuple[Copy, ...],
 ) -> Manifest:
     from importlib import metadata  # slow, and few runs begin with a backup

@@ -71,7 +71,7 @@ class Known:
         return bool(theirs) and theirs.isdisjoint(ours)
 
 
-def ledger_rows(state: tables.State) -> tuple[SavedMigration, ...]:
+def ledger_rows(state: tables.Records) -> tuple[SavedMigration, ...]:
     """Return a ledger as a manifest has it."""
     return tuple(
         SavedMigration(row.number, row.stem, row.checksum) for row in state.applied

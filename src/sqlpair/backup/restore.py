@@ -26,7 +26,7 @@ from sqlpair.backup.swap import Exchanges
 from sqlpair.databases.interface import Report, driver_of
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.ledger import tables, write_sql
-from sqlpair.ledger.log import Journal
+from sqlpair.ledger.log import MigrationLog
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
@@ -57,9 +57,9 @@ def restore(
 
     Raises SqlpairError; the databases are then as they were, unless it says otherwise.
     """
-    swap.settle(settings, report)
+    swap.finish_interrupted(settings, report)
     identifier = ids.new_id()
-    journal = Journal(settings, identifier)
+    journal = MigrationLog(settings, identifier)
     try:
         folder = find(settings, source)
         said = _verified(settings, folder, report)
@@ -158,7 +158,7 @@ def _restore(
 
 def _settled(settings: Settings, report: Report) -> tuple[str, ...]:
     try:
-        return swap.settle(settings, report)
+        return swap.finish_interrupted(settings, report)
     except SqlpairError as error:
         report(f"The next command finishes or undoes this restore: {error.what}")
         return ()
@@ -199,7 +199,7 @@ def _stage(
     return ledger_rows(state)
 
 
-def _check(copy: Copy, state: tables.State) -> None:
+def _check(copy: Copy, state: tables.Records) -> None:
     """BackupError unless the copy is where the manifest says."""
     found = ledger_rows(state)
     if not all(row.name for row in copy.applied):  # of the older format

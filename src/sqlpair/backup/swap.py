@@ -25,7 +25,7 @@ from sqlpair.backup.manifest import write_file
 from sqlpair.databases.interface import Exchange, Report, Session, driver_of
 from sqlpair.errors import BackupError
 from sqlpair.ledger import tables, version
-from sqlpair.ledger.log import Journal
+from sqlpair.ledger.log import MigrationLog
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 
@@ -121,7 +121,7 @@ class Exchanges:
             exchange.close()
 
 
-def settle(settings: Settings, report: Report) -> tuple[str, ...]:
+def finish_interrupted(settings: Settings, report: Report) -> tuple[str, ...]:
     """Finish or undo interrupted restores. Returns the ids of those finished."""
     return tuple(
         identifier
@@ -151,7 +151,7 @@ def _settle(settings: Settings, identifier: str, report: Report) -> bool:
                 [f"{note}: {', '.join(said['databases'])}"],
                 "Run this with the alembic.ini that the restore had.",
             )
-        journal = Journal(settings, identifier)
+        journal = MigrationLog(settings, identifier)
         try:
             exchanges.run(pending)
             exchanges.finish(said["schema_version"])

@@ -11,10 +11,10 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.databases.observed import Observed
-from sqlpair.plan.checklist import Answer, checklist, described
-from sqlpair.plan.dry_run import rehearse
-from sqlpair.plan.losses import Loss
-from sqlpair.plan.report import Rehearsal, Rehearsed, Undo
+from sqlpair.plan.checklist import ChecklistItem, checklist, described
+from sqlpair.plan.dry_run import dry_run
+from sqlpair.plan.losses import ObjectLoss
+from sqlpair.plan.report import DryRun, StepResult, Undo
 from sqlpair.project.settings import load
 from sqlpair.schema.model import BEFORE, Change, describe
 
@@ -35,7 +35,7 @@ def command(config: Path, json: bool) -> None:
     Exit code 1 when something pending would fail.
     """
     settings = load(config)
-    found = rehearse(settings, output.progress)
+    found = dry_run(settings, output.progress)
     answers = checklist(settings, found, output.progress)
     if json:
         output.dump(_plain(found, answers))
@@ -45,7 +45,7 @@ def command(config: Path, json: bool) -> None:
         sys.exit(1)
 
 
-def _print(found: Rehearsal, answers: tuple[Answer, ...]) -> None:
+def _print(found: DryRun, answers: tuple[ChecklistItem, ...]) -> None:
     if not found.steps:
         output.say("Nothing is pending.", "green")
     for number, item in enumerate(found.steps, start=1):
@@ -67,7 +67,7 @@ def _print(found: Rehearsal, answers: tuple[Answer, ...]) -> None:
     output.table(("", "", ""), [(a.question, marks[a.good], a.answer) for a in answers])
 
 
-def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
+def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
     for observed in item.statements:
         yield _statement(observed), ""
         for lock in observed.locks:
@@ -89,7 +89,7 @@ def _lines(item: Rehearsed) -> Iterator[tuple[str, str]]:
         yield from _undo(item.undo)
 
 
-def _deleted(item: Rehearsed) -> Iterator[tuple[str, str]]:
+def _deleted(item: StepResult) -> Iterator[tuple[str, str]]:
     for loss in item.losses or ():
         yield f"deletes: {described(loss)}", "yellow"
     if item.losses is None:
@@ -120,7 +120,7 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
         yield "rollback loses: nothing", ""
 
 
-def _loss(loss: Loss) -> str:
+def _loss(loss: ObjectLoss) -> str:
     rows = loss.kind in ("table", "rows")
     has = output.count(loss.amount, "row" if rows else "value")
     if loss.kind in ("table", "column"):
@@ -128,7 +128,7 @@ def _loss(loss: Loss) -> str:
     return f"{has} of {loss.name}"
 
 
-def _plain(found: Rehearsal, answers: tuple[Answer, ...]) -> dict[str, Any]:
+def _plain(found: DryRun, answers: tuple[ChecklistItem, ...]) -> dict[str, Any]:
     return {
         "migrations": [
             {

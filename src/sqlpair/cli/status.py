@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.deploy.status import Overview, Standing, overview, with_problems
+from sqlpair.deploy.status import DatabaseStatus, Status, overview, with_problems
 from sqlpair.project.settings import load
 from sqlpair.verify import verify
 
@@ -47,7 +47,7 @@ def command(config: Path, strict: bool, json: bool) -> None:
         sys.exit(1)
 
 
-def _show(standing: Standing) -> None:
+def _show(standing: DatabaseStatus) -> None:
     output.say(standing.name, "bold")
     if not standing.applied and not standing.pending:
         output.say("  no migrations")
@@ -76,7 +76,7 @@ def _show(standing: Standing) -> None:
     output.say()
 
 
-def _closing(found: Overview) -> str:
+def _closing(found: Status) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
     if found.pending:
         what = output.count(len(found.pending), "migration")
@@ -86,7 +86,7 @@ def _closing(found: Overview) -> str:
     return f"{'; '.join(said)}."
 
 
-def _status_json(found: Overview) -> dict[str, Any]:
+def _status_json(found: Status) -> dict[str, Any]:
     databases = {}
     for item in found.databases:
         databases[item.name] = {

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.deploy.status import Overview, Standing, overview
+from sqlpair.deploy.status import DatabaseStatus, Status, overview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
-from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify.problem import Problem, ProblemKind
 
 
 @click.command("version", cls=options.Command)
@@ -55,14 +55,14 @@ def command(config: Path, json: bool) -> None:
         sys.exit(1)
 
 
-def _expected(found: Overview) -> str:
+def _expected(found: Status) -> str:
     return "no SCHEMA_VERSION" if found.expected is None else str(found.expected)
 
 
-def _pending(found: Overview) -> list[Problem]:
+def _pending(found: Status) -> list[Problem]:
     return [
         Problem(
-            Kind.VERSIONS,
+            ProblemKind.VERSIONS,
             item.name,
             f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
             f" {several([migration.stem for migration in item.pending])}",
@@ -73,13 +73,13 @@ def _pending(found: Overview) -> list[Problem]:
     ]
 
 
-def _latest(standing: Standing) -> str:
+def _latest(standing: DatabaseStatus) -> str:
     stems = [row.stem for row in standing.applied]
     stems += [item.stem for item in standing.pending]
     return max(stems, default="none")
 
 
-def _version_json(found: Overview, problems: list[Problem]) -> dict[str, Any]:
+def _version_json(found: Status, problems: list[Problem]) -> dict[str, Any]:
     return {
         "environment": found.environment,
         "version": found.version,

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sqlpair.databases.observed import Observer
-    from sqlpair.databases.reference import Column
+    from sqlpair.databases.reference import ReferenceColumn
     from sqlpair.databases.row_counts import Inspector
     from sqlpair.databases.row_shape import Contents
-    from sqlpair.databases.row_shape import Table as Shape
+    from sqlpair.databases.row_shape import TableShape as Shape
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -43,7 +43,7 @@ class UnpreparableError(SqlpairError):
     """The server will not prepare this transaction, and has rolled it back."""
 
 
-class Table(NamedTuple):
+class BookkeepingSQL(NamedTuple):
     """How an engine's bookkeeping tables are written in SQL.
 
     ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
@@ -80,7 +80,7 @@ class Session(Protocol):
     """One connection to one database."""
 
     database: Database
-    table: Table
+    table: BookkeepingSQL
     can_prepare: bool
     """Whether the engine knows prepared transactions at all."""
 
@@ -215,7 +215,7 @@ class Driver(Protocol):
     DUMP_SUFFIX: str
     """How the name of a dump ends."""
 
-    def table(self, database: Database) -> Table:
+    def table(self, database: Database) -> BookkeepingSQL:
         """Say how bookkeeping tables are written."""
 
     def connect(
@@ -286,7 +286,7 @@ class Driver(Protocol):
     def inspector(self, session: Session) -> Inspector:
         """Return what counts the rows that a downgrade would lose."""
 
-    def column(self, session: Session, table: str, name: str) -> Column:
+    def column(self, session: Session, table: str, name: str) -> ReferenceColumn:
         """Return a column that a reference across databases speaks of."""
 
     def own(self, session: Session) -> Sequence[str]:

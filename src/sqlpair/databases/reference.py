@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 
-class Column(Protocol):
+class ReferenceColumn(Protocol):
     """A column of a live database. Each call sees the database as it then is."""
 
     def exists(self) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 SAVEPOINT = "sqlpair_before_downgrade"
 
 
-class Table(NamedTuple):
+class CountedTable(NamedTuple):
     """A table as it stands.
 
     ``identity`` survives a rename, ``columns`` maps what survives a column's rename
@@ -36,7 +36,7 @@ class Touched(NamedTuple):
     ``others`` were not looked at before, so what they were is not known.
     """
 
-    tables: tuple[Table, ...]
+    tables: tuple[CountedTable, ...]
     others: Set[str] = frozenset()
 
 
@@ -52,10 +52,10 @@ class Inspector(Protocol):
     def watch(self) -> AbstractContextManager[Callable[[], Touched]]:
         """Within the block, notice the tables whose rows may change or go."""
 
-    def foresee(self, tables: Iterable[Table]) -> None:
+    def foresee(self, tables: Iterable[CountedTable]) -> None:
         """Learn what has become of ``tables`` after a run that will be undone."""
 
-    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:
+    def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         """Lock ``tables`` for writing by others, and remember what they hold.
 
         Each row of those named in ``exact``.

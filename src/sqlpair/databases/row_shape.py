@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """What other values may be tried in a column."""
 
     NUMBER = auto()
@@ -15,7 +15,7 @@ class Kind(Enum):
     OTHER = auto()
 
 
-class Column(NamedTuple):
+class ColumnShape(NamedTuple):
     """A column, its name as SQL writes it.
 
     ``value`` makes the literal of the n-th value, None for a type it does not know.
@@ -24,7 +24,7 @@ class Column(NamedTuple):
     """
 
     name: str
-    kind: Kind
+    kind: ValueKind
     value: Callable[[int], str | None]
     required: bool = False
     automatic: bool = False
@@ -38,7 +38,7 @@ class Check(NamedTuple):
     text: str
 
 
-class ForeignKey(NamedTuple):
+class ForeignKeyShape(NamedTuple):
     """``columns`` refer to ``parents`` of the table ``parent``; "" where it is none."""
 
     columns: tuple[str, ...]
@@ -46,24 +46,24 @@ class ForeignKey(NamedTuple):
     parents: tuple[str, ...]
 
 
-class Table(NamedTuple):
+class TableShape(NamedTuple):
     """A table that takes rows; every name as SQL writes it."""
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnShape, ...]
     checks: tuple[Check, ...] = ()
     unique: frozenset[str] = frozenset()
     """Columns that stand in some unique key."""
-    foreign_keys: tuple[ForeignKey, ...] = ()
+    foreign_keys: tuple[ForeignKeyShape, ...] = ()
     overriding: str = ""
     """What an INSERT says so that it may set a column the database would number."""
 
 
-class Rows(NamedTuple):
+class TableRows(NamedTuple):
     """Every row of a table, each value as a literal in the engine's own writing."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-Contents = Mapping[str, Rows]
+Contents = Mapping[str, TableRows]

@@ -46,17 +46,17 @@ def deploy(
     before = fast_path.seen(settings)
     with ExitStack() as resources:
         with refusals_logged(settings):
-            _settle_restores(settings, report)
+            finish_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
             places = survey(known, report, resources)
             if _is_done(settings, places, targets, before):
                 return Outcome("", (), places)
-        from sqlpair.deploy.run import Run
-        from sqlpair.deploy.stage import Work
+        from sqlpair.deploy.run import Deployment
+        from sqlpair.deploy.stage import DeploymentOptions
 
-        work = Work(report, allow_data_loss, settings.backups.first)
-        with Run(settings, places, targets, work) as run:
+        work = DeploymentOptions(report, allow_data_loss, settings.backups.first)
+        with Deployment(settings, places, targets, work) as run:
             return run.migrate()
 
 
@@ -66,24 +66,24 @@ def refusals_logged(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (SqlpairError, Interrupted) as error:
-        from sqlpair.ledger.log import Journal
+        from sqlpair.ledger.log import MigrationLog
 
         with suppress(SqlpairError):  # the first error is the one to be shown
-            Journal(settings, "none").failed(error)
+            MigrationLog(settings, "none").failed(error)
         raise
 
 
-def _settle_restores(settings: Settings, report: Report) -> None:
+def finish_restores(settings: Settings, report: Report) -> None:
     if interrupted.interrupted(settings):
         from sqlpair.backup import swap
 
-        swap.settle(settings, report)
+        swap.finish_interrupted(settings, report)
 
 
 def _is_done(
     settings: Settings, places: Places, targets: Targets, before: fast_path.Seen | None
 ) -> bool:
-    if _unsettled(settings, places):
+    if _is_interrupted(settings, places):
         return False
     goals = targets(places)
     if plan(places, goals):
@@ -101,7 +101,7 @@ def _is_done(
     return True
 
 
-def _unsettled(settings: Settings, places: Places) -> bool:
+def _is_interrupted(settings: Settings, places: Places) -> bool:
     """Say whether an interrupted run left something to do: a promise, .env, a half."""
     written = version.expected(settings)
     return (

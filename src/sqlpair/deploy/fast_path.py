@@ -35,7 +35,7 @@ RESTED = 3.0
 _END = "\n\n"
 
 
-class Answer(NamedTuple):
+class NothingToDo(NamedTuple):
     """What is said when there is nothing to do."""
 
     where: list[str]
@@ -99,7 +99,7 @@ def _look(folder: Path, parts: list[object], *, files: bool) -> int:
     return latest
 
 
-def recall(settings: Settings, report: Report) -> Answer | None:
+def recall(settings: Settings, report: Report) -> NothingToDo | None:
     """Return the answer kept for what is there now, None where there is none."""
     try:
         kept = _path(settings).read_bytes().decode()
@@ -119,7 +119,7 @@ def recall(settings: Settings, report: Report) -> Answer | None:
     if told != repr(databases):
         return None
     summary, *where = answer.split("\n")
-    return Answer(where, summary)
+    return NothingToDo(where, summary)
 
 
 def _asked(database: Database, report: Report) -> list[object] | None:

@@ -22,7 +22,7 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places
 
 
-class Change(NamedTuple):
+class VersionChange(NamedTuple):
     """What forcing writes to one database.
 
     ``before`` is what its version table says, ``recorded`` and ``forgotten`` are the
@@ -46,7 +46,9 @@ def number_of(text: str) -> int:
     return int(text)
 
 
-def preview(settings: Settings, number: int, report: Report) -> tuple[Change, ...]:
+def preview(
+    settings: Settings, number: int, report: Report
+) -> tuple[VersionChange, ...]:
     """Say what ``force`` would write. Creates nothing; a refusal is logged."""
     with deployment.refusals_logged(settings), ExitStack() as resources:
         places = survey(branches(settings), report, resources, locate=claimed)
@@ -79,11 +81,11 @@ def _refuse_ahead(places: Places) -> None:
             )
 
 
-def _change(place: Place, number: int) -> Change:
+def _change(place: Place, number: int) -> VersionChange:
     kept = place.branch.migrations[: place.branch.at(number)]
     known = {row.number for row in place.state.applied}
     numbers = {item.number for item in kept}
-    return Change(
+    return VersionChange(
         place.branch.name,
         place.state.revisions,
         kept[-1].revision if kept else "base",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from sqlpair.databases.interface import Report, Table
-from sqlpair.deploy.deployment import _settle_restores, refusals_logged
-from sqlpair.deploy.run import Run
-from sqlpair.deploy.stage import Work
+from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.deploy.deployment import finish_restores, refusals_logged
+from sqlpair.deploy.run import Deployment
+from sqlpair.deploy.stage import DeploymentOptions
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.position import claimed, known_position
@@ -30,7 +30,7 @@ def stamp(
     With ``purge``, also where the version table names no revision of this checkout.
     """
 
-    def locate(branch: Branch, state: tables.State) -> int:
+    def locate(branch: Branch, state: tables.Records) -> int:
         if not purge:
             for revision in state.revisions:
                 known_position(branch, revision)
@@ -38,10 +38,12 @@ def stamp(
 
     with ExitStack() as resources:
         with refusals_logged(settings):
-            _settle_restores(settings, report)
+            finish_restores(settings, report)
             known = branches(settings)
             places = survey(known, report, resources, locate=locate)
-        with Run(settings, places, targets, Work(report), locate=locate) as run:
+        with Deployment(
+            settings, places, targets, DeploymentOptions(report), locate=locate
+        ) as run:
             return run.record(_stamped, method)
 
 
@@ -56,14 +58,14 @@ def record_only(
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
     with ExitStack() as resources:
         with refusals_logged(settings):
-            _settle_restores(settings, report)
+            finish_restores(settings, report)
             known = branches(settings)
             places = survey(known, report, resources)
-        with Run(settings, places, targets, Work(report)) as run:
+        with Deployment(settings, places, targets, DeploymentOptions(report)) as run:
             return run.record(writing, method)
 
 
-def _stamped(place: Place, table: Table, entry: write_sql.Entry) -> str:
+def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
     """Record that every migration up to the place's position is applied."""
     kept = [
         (item, sql_file.checksum(item.up.read_bytes()))

@@ -17,7 +17,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
 from sqlpair.runner.steps import Places, Targets, plan
 from sqlpair.runner.unfinished import unfinished
-from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify.problem import Problem, ProblemKind
 
 
 def in_doubt(places: Places) -> Iterator[Problem]:
@@ -25,7 +25,7 @@ def in_doubt(places: Places) -> Iterator[Problem]:
     for name, place in places.items():
         for transaction in place.undecided:
             yield Problem(
-                Kind.VERSIONS,
+                ProblemKind.VERSIONS,
                 name,
                 f"{name}: a transaction of an interrupted deployment is in doubt",
                 (f"prepared, neither committed nor rolled back: {transaction}",),
@@ -34,7 +34,7 @@ def in_doubt(places: Places) -> Iterator[Problem]:
     left = unfinished(places)
     if left is not None and not any(place.undecided for place in places.values()):
         yield Problem(
-            Kind.VERSIONS,
+            ProblemKind.VERSIONS,
             "",
             str(left),
             remedy="Repeat the interrupted command, sqlpair migrate for example.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from sqlpair.databases.interface import Report, Table
+from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy import record
 from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
@@ -43,7 +43,7 @@ def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcom
         names = {edit.migration.database for edit in agreed}
         return {name: p.position for name, p in places.items() if name in names}
 
-    def writing(place: Place, table: Table, entry: write_sql.Entry) -> str:
+    def writing(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
         own = [
             (edit.migration, edit.now)
             for edit in agreed

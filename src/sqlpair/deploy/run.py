@@ -15,7 +15,7 @@ from sqlpair import ids, progress
 from sqlpair.databases.interface import Session, driver_of
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check, left_in_place
-from sqlpair.deploy.stage import Stage, Work, stages
+from sqlpair.deploy.stage import DeploymentOptions, Stage, stages
 from sqlpair.errors import (
     CommitError,
     DataLossError,
@@ -25,7 +25,7 @@ from sqlpair.errors import (
     several,
 )
 from sqlpair.ledger import tables, version, write_sql
-from sqlpair.ledger.log import Journal
+from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import current
 from sqlpair.project.branches import Branch
 from sqlpair.project.settings import Settings
@@ -43,7 +43,7 @@ from sqlpair.runner.steps import (
 from sqlpair.signals import raise_pending
 
 
-class Run:
+class Deployment:
     """One deployment, from its locks to its last line in the log."""
 
     def __init__(
@@ -51,9 +51,9 @@ class Run:
         settings: Settings,
         places: Places,
         targets: Targets,
-        work: Work,
+        work: DeploymentOptions,
         *,
-        locate: Callable[[Branch, tables.State], int] = current,
+        locate: Callable[[Branch, tables.Records], int] = current,
     ):
         """``places`` are of all databases, as they were before anything was locked."""
         self.settings = settings
@@ -61,13 +61,13 @@ class Run:
         self.work = work
         self.locate = locate
         self.id = ids.new_id()
-        self.journal = Journal(settings, self.id)
+        self.journal = MigrationLog(settings, self.id)
         self.places: dict[str, Place] = dict(places)
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
         self._resources = ExitStack()
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Deployment:
         """Lock the databases that ``targets`` concerns, and read where they are."""
         try:
             self._hold()
@@ -98,7 +98,7 @@ class Run:
         # Named anew: a deployment that waited for another is the later one.
         self.id = self.journal.deployment = ids.new_id()
         before = dict(self.places)
-        settled = two_phase.settle(self.sessions, self.work.report)
+        settled = two_phase.recover(self.sessions, self.work.report)
         for sentence in settled:
             self.journal.line("settled", what=sentence)
         if settled:

@@ -21,7 +21,7 @@ from sqlpair.runner.migration import Ready, Runner
 from sqlpair.runner.steps import Done, Step, record, told
 
 
-class Work(NamedTuple):
+class DeploymentOptions(NamedTuple):
     """What a command asks of its deployment, besides where the databases are to go.
 
     A downgrade that would lose rows or values is refused unless ``allow_data_loss``.
@@ -40,7 +40,7 @@ class Stage:
         steps: Sequence[Ready],
         sessions: Mapping[str, Session],
         known: Container[str],
-        work: Work,
+        work: DeploymentOptions,
     ):
         """``known`` are databases that an earlier stage has given their ledger."""
         self.steps = tuple(steps)
@@ -162,7 +162,7 @@ def stages(
     steps: Iterable[Ready],
     sessions: Mapping[str, Session],
     transaction: str,
-    work: Work,
+    work: DeploymentOptions,
 ) -> list[Stage]:
     """Part ``steps`` into stages; ``transaction`` is the setting of that name."""
     parts: list[list[Ready]] = []

@@ -22,7 +22,7 @@ from sqlpair.verify.edits import edited
 from sqlpair.verify.problem import Problem
 
 
-class Standing(NamedTuple):
+class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
     ``edited`` are the numbers of applied migrations whose files differ.
@@ -46,7 +46,7 @@ class Standing(NamedTuple):
         return self.applied[-1].stem if self.applied else "base"
 
 
-class Overview(NamedTuple):
+class Status(NamedTuple):
     """All databases, and the version that speaks for all of them.
 
     ``expected`` is ``SCHEMA_VERSION`` of ``.env``, None where it does not say.
@@ -54,7 +54,7 @@ class Overview(NamedTuple):
 
     environment: str
     env_file: str
-    databases: tuple[Standing, ...]
+    databases: tuple[DatabaseStatus, ...]
     version: int
     latest: int
     expected: int | None
@@ -67,13 +67,13 @@ class Overview(NamedTuple):
         return tuple(sorted(found, key=lambda item: item.number))
 
 
-def overview(settings: Settings, report: Report) -> Overview:
+def overview(settings: Settings, report: Report) -> Status:
     """Read where every database stands. Creates nothing."""
     with ExitStack() as resources:
         places = survey(branches(settings), report, resources, locate=claimed)
     standings = tuple(_standing(place) for place in places.values())
     problems = [problem for item in standings for problem in item.problems]
-    return Overview(
+    return Status(
         environment=settings.environment,
         env_file=settings.env_file.name,
         databases=standings,
@@ -88,14 +88,14 @@ def overview(settings: Settings, report: Report) -> Overview:
     )
 
 
-def with_problems(found: Overview, more: Iterable[Problem]) -> Overview:
+def with_problems(found: Status, more: Iterable[Problem]) -> Status:
     """Return ``found`` with what else is wrong, each problem once."""
     return found._replace(problems=tuple(dict.fromkeys([*found.problems, *more])))
 
 
-def _standing(place: Place) -> Standing:
+def _standing(place: Place) -> DatabaseStatus:
     applied = {row.number for row in place.state.applied}
-    return Standing(
+    return DatabaseStatus(
         name=place.branch.name,
         revisions=place.state.revisions,
         applied=place.state.applied,

@@ -19,7 +19,7 @@ def survey(
     report: Report,
     resources: ExitStack,
     *,
-    locate: Callable[[Branch, tables.State], int] = current,
+    locate: Callable[[Branch, tables.Records], int] = current,
 ) -> dict[str, Place]:
     """Read where every database is. Creates nothing.
 

@@ -25,7 +25,7 @@ HEADS = ("head", "heads")
 UNCHANGED = "Nothing was changed."
 
 
-class Address(NamedTuple):
+class TargetAddress(NamedTuple):
     """What a person calls a place. ``database`` and ``place`` may be empty."""
 
     text: str
@@ -34,7 +34,7 @@ class Address(NamedTuple):
     steps: int | None
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> TargetAddress:
     """Read what a command was given; UsageError when it is no address."""
     match = _WORDS.fullmatch(text)
     if match is None or not (match["place"] or match["steps"]):
@@ -44,10 +44,10 @@ def parse(text: str) -> Address:
             " with its name before it: sqlite@head",
         )
     steps = int(match["steps"]) if match["steps"] else None
-    return Address(text, match["database"] or "", match["place"] or "", steps)
+    return TargetAddress(text, match["database"] or "", match["place"] or "", steps)
 
 
-def positions(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
+def positions(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, int]:
     """Return the position that an address with a place means on each branch.
 
     HistoryError when it is on none of them, is the start of several revisions, or
@@ -72,7 +72,7 @@ def positions(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
     return found
 
 
-def _concerned(address: Address, known: Iterable[str]) -> list[str]:
+def _concerned(address: TargetAddress, known: Iterable[str]) -> list[str]:
     names = list(known)
     if not address.database:
         return names
@@ -84,7 +84,7 @@ def _concerned(address: Address, known: Iterable[str]) -> list[str]:
     return [address.database]
 
 
-def _revision(address: Address, branches: Iterable[Branch]) -> dict[str, int]:
+def _revision(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, int]:
     revisions = {
         migration.revision: (branch.name, position)
         for branch in branches
@@ -184,7 +184,7 @@ class Destination:
                 targets[name] = self._checked(address, places[name], position)
         return targets
 
-    def _refuse_misplaced_steps(self, address: Address) -> None:
+    def _refuse_misplaced_steps(self, address: TargetAddress) -> None:
         if address.place:
             return
         sign = _SIGNS.get(self.command)
@@ -199,7 +199,7 @@ class Destination:
                 remedy=f"Steps of this command are counted with {sign}, as in {sign}1.",
             )
 
-    def _steps(self, address: Address, places: Places) -> dict[str, int]:
+    def _steps(self, address: TargetAddress, places: Places) -> dict[str, int]:
         """Count steps from where each database is; one at the end is skipped aloud."""
         assert address.steps
         concerned = _concerned(address, places)
@@ -229,7 +229,7 @@ class Destination:
                 self._report(f"{name}: at {end} already, skipped")
         return found
 
-    def _checked(self, address: Address, place: Place, position: int) -> int:
+    def _checked(self, address: TargetAddress, place: Place, position: int) -> int:
         if self.command == "downgrade" and position > place.position:
             raise HistoryError(
                 f"{place.branch.name}: {address.text} is not below where the database"

@@ -20,7 +20,7 @@ ENDLESS = "no end is known: it is at work, or it was killed"
 NO_DEPLOYMENT = "none"
 
 
-class Event(NamedTuple):
+class HistoryEvent(NamedTuple):
     """One thing that was done, or was not, because it failed.
 
     ``database`` and ``migration`` are empty where it is about a whole run. For what
@@ -38,7 +38,7 @@ class Event(NamedTuple):
     note: str
 
 
-def history(settings: Settings, report: Report) -> tuple[Event, ...]:
+def history(settings: Settings, report: Report) -> tuple[HistoryEvent, ...]:
     """Return every event, oldest first. Creates nothing."""
     recorded = [
         event
@@ -54,13 +54,13 @@ def history(settings: Settings, report: Report) -> tuple[Event, ...]:
     return tuple(sorted([*recorded, *logged], key=lambda event: event.at))
 
 
-def _recorded(database: Database, report: Report) -> Iterator[Event]:
+def _recorded(database: Database, report: Report) -> Iterator[HistoryEvent]:
     session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
         return
     with closing(session), session.snapshot():
         for row in tables.history(session):
-            yield Event(
+            yield HistoryEvent(
                 row["at"],
                 database.name,
                 row["action"],
@@ -73,7 +73,7 @@ def _recorded(database: Database, report: Report) -> Iterator[Event]:
             )
 
 
-def _logged(settings: Settings) -> Iterator[Event]:
+def _logged(settings: Settings) -> Iterator[HistoryEvent]:
     own = [
         line
         for line in log.lines(settings.log_file)
@@ -83,7 +83,7 @@ def _logged(settings: Settings) -> Iterator[Event]:
     ended = {line.get("deployment") for line in own if line["outcome"] in ends}
     for line in own:
         outcome = line["outcome"]
-        event = Event(
+        event = HistoryEvent(
             at=line["at"].replace("T", " ").removesuffix("Z"),
             database=line.get("database", ""),
             action=outcome,

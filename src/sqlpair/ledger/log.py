@@ -30,7 +30,7 @@ OLD_FILES = 5
 _FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 
 
-class Journal:
+class MigrationLog:
     """Writes one deployment's lines to ``logs/migration.log``."""
 
     def __init__(self, settings: Settings, deployment: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlpair.errors import HistoryError
-from sqlpair.ledger.tables import State
+from sqlpair.ledger.tables import Records
 from sqlpair.project.branches import Branch
 
 
@@ -22,7 +22,7 @@ def known_position(branch: Branch, head: str) -> int:
     return position
 
 
-def current(branch: Branch, state: State) -> int:
+def current(branch: Branch, state: Records) -> int:
     """Return the position a database is at.
 
     HistoryError when its version table and ledger do not name one place on the
@@ -70,7 +70,7 @@ def current(branch: Branch, state: State) -> int:
     return position
 
 
-def stated(branch: Branch, state: State) -> int | None:
+def stated(branch: Branch, state: Records) -> int | None:
     """Return the position that the records name, though they may disagree.
 
     That is the version table's, or the ledger's where that says nothing; None where
@@ -86,7 +86,7 @@ def stated(branch: Branch, state: State) -> int | None:
     )
 
 
-def claimed(branch: Branch, state: State) -> int:
+def claimed(branch: Branch, state: Records) -> int:
     """Return the position that the records name, base where they name none."""
     return stated(branch, state) or 0
 

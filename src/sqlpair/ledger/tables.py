@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
-from sqlpair.databases.interface import Session, Table, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session, quote
 from sqlpair.errors import HistoryError
 from sqlpair.project.migrations import Migration
 
@@ -62,7 +62,7 @@ class Transaction(NamedTuple):
 NONE = Transaction("", {})
 
 
-class State(NamedTuple):
+class Records(NamedTuple):
     """What a database says of itself: the version table's rows and the ledger's.
 
     ``last`` is the last transaction in its history.
@@ -74,7 +74,7 @@ class State(NamedTuple):
     last: Transaction = NONE
 
 
-EMPTY = State((), (), has_ledger=False)
+EMPTY = Records((), (), has_ledger=False)
 
 
 @cache
@@ -89,13 +89,13 @@ def who() -> str:
     return f"{user}@{os.uname().nodename}"[:255]
 
 
-def read(session: Session) -> State:
+def read(session: Session) -> Records:
     """Read the version table, the ledger and the history's end. Creates nothing."""
     with session.snapshot():  # which bounds the wait for a lock, too
         return _read(session)
 
 
-def _read(session: Session) -> State:
+def _read(session: Session) -> Records:
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
     if session.columns(VERSION_TABLE):
@@ -103,7 +103,7 @@ def _read(session: Session) -> State:
         revisions = tuple(sorted(row["version_num"] for row in found))
     columns = session.columns(LEDGER)
     if not columns:
-        return State(revisions, (), has_ledger=False)
+        return Records(revisions, (), has_ledger=False)
     rows = session.rows(
         f"SELECT *, CAST(applied_at AS varchar(23)) AS at FROM {prefix}{LEDGER}"
         " ORDER BY version, id"
@@ -121,7 +121,7 @@ def _read(session: Session) -> State:
         )
         for row in rows
     }
-    return State(revisions, tuple(applied.values()), True, _last(session))
+    return Records(revisions, tuple(applied.values()), True, _last(session))
 
 
 def _number(session: Session, version: Any) -> int:
@@ -182,7 +182,7 @@ def committed(session: Session, transaction: str) -> bool:
     )
 
 
-def tables(table: Table) -> str:
+def tables(table: BookkeepingSQL) -> str:
     """Return the SQL that makes the three tables where they are missing."""
     create = f"CREATE TABLE IF NOT EXISTS {table.prefix}"
     return (
@@ -192,7 +192,7 @@ def tables(table: Table) -> str:
     )
 
 
-def history_table(table: Table) -> str:
+def history_table(table: BookkeepingSQL) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {table.prefix}{HISTORY}"
         f" (id {table.key} PRIMARY KEY,"
@@ -204,7 +204,7 @@ def history_table(table: Table) -> str:
     )
 
 
-def columns(table: Table) -> str:
+def columns(table: BookkeepingSQL) -> str:
     """Return the ledger's columns, as CREATE TABLE wants them."""
     extra = "".join(f", {name} {kind}" for name, kind in EXTRA_COLUMNS)
     return (

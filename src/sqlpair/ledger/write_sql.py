@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
-from sqlpair.databases.interface import Session, Table, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session, quote
 from sqlpair.ledger.tables import (
     HISTORY_COLUMNS,
     Applied,
-    State,
+    Records,
     add_missing,
     history_table,
 )
@@ -51,7 +51,7 @@ class Record(NamedTuple):
     entry: Entry
 
 
-def applied(table: Table, records: Sequence[Record]) -> str:
+def applied(table: BookkeepingSQL, records: Sequence[Record]) -> str:
     """Return the SQL that records migrations as applied, the last one as the head."""
     return (
         _rows(table, records)
@@ -60,7 +60,9 @@ def applied(table: Table, records: Sequence[Record]) -> str:
     )
 
 
-def undone(table: Table, records: Sequence[Record], below: Migration | None) -> str:
+def undone(
+    table: BookkeepingSQL, records: Sequence[Record], below: Migration | None
+) -> str:
     """Return the SQL that records migrations as undone, ``below`` being the head."""
     numbers = ", ".join(str(record.migration.number) for record in records)
     return (
@@ -70,7 +72,9 @@ def undone(table: Table, records: Sequence[Record], below: Migration | None) -> 
     )
 
 
-def stamped(table: Table, kept: Sequence[tuple[Migration, str]], entry: Entry) -> str:
+def stamped(
+    table: BookkeepingSQL, kept: Sequence[tuple[Migration, str]], entry: Entry
+) -> str:
     """Return the SQL that makes ledger and version table say ``kept``, no more.
 
     ``kept`` holds each migration up to the new head with its file's checksum. Rows
@@ -93,7 +97,7 @@ def stamped(table: Table, kept: Sequence[tuple[Migration, str]], entry: Entry) -
 
 
 def accepted(
-    table: Table, checksums: Iterable[tuple[Migration, str]], entry: Entry
+    table: BookkeepingSQL, checksums: Iterable[tuple[Migration, str]], entry: Entry
 ) -> str:
     """Return the SQL that records other bytes for applied migrations."""
     return "".join(
@@ -104,7 +108,7 @@ def accepted(
     )
 
 
-def note_restore(session: Session, state: State, entry: Entry) -> None:
+def note_restore(session: Session, state: Records, entry: Entry) -> None:
     """Note in the history, made where it is missing, that a backup came back.
 
     ``state`` is what the backup brought.
@@ -126,12 +130,12 @@ _HISTORY_COLUMNS = (
 )
 
 
-def _rows(table: Table, records: Iterable[Record]) -> str:
+def _rows(table: BookkeepingSQL, records: Iterable[Record]) -> str:
     values = (f"({_values(table, record)})" for record in records)
     return _insert(f"{table.prefix}{LEDGER} {_LEDGER_COLUMNS}", values)
 
 
-def _unless_there(table: Table, record: Record) -> str:
+def _unless_there(table: BookkeepingSQL, record: Record) -> str:
     ledger = f"{table.prefix}{LEDGER}"
     return (
         f"INSERT INTO {ledger} {_LEDGER_COLUMNS} SELECT {_values(table, record)}"
@@ -140,7 +144,7 @@ def _unless_there(table: Table, record: Record) -> str:
     )
 
 
-def _values(table: Table, record: Record) -> str:
+def _values(table: BookkeepingSQL, record: Record) -> str:
     migration, checksum, entry = record
     values = (
         str(migration.number),
@@ -164,7 +168,7 @@ def _insert(into: str, values: Iterable[str]) -> str:
     )
 
 
-def _head(table: Table, revision: str | None) -> str:
+def _head(table: BookkeepingSQL, revision: str | None) -> str:
     sql = f"DELETE FROM {table.prefix}{VERSION_TABLE};\n"
     if revision:
         sql += (
@@ -175,14 +179,18 @@ def _head(table: Table, revision: str | None) -> str:
 
 
 def _events(
-    table: Table, records: Iterable[tuple[Migration | Applied | None, str, Entry]]
+    table: BookkeepingSQL,
+    records: Iterable[tuple[Migration | Applied | None, str, Entry]],
 ) -> str:
     values = (f"({_event(table, *record)})" for record in records)
     return _insert(f"{table.prefix}{HISTORY} {_HISTORY_COLUMNS}", values)
 
 
 def _event(
-    table: Table, migration: Migration | Applied | None, checksum: str, entry: Entry
+    table: BookkeepingSQL,
+    migration: Migration | Applied | None,
+    checksum: str,
+    entry: Entry,
 ) -> str:
     values = (
         _literal(entry.at) if entry.at else table.now,

@@ -14,7 +14,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Database
 
 
-class Problem(NamedTuple):
+class RuleMatch(NamedTuple):
     """What is wrong on a line, and what to write instead."""
 
     script: Script
@@ -76,5 +76,5 @@ class Subject(NamedTuple):
 class Rule(Protocol):
     """A rule: ``check`` in a module of ``rules/``, whose name is the rule's."""
 
-    def __call__(self, subject: Subject) -> Iterator[Problem]:
+    def __call__(self, subject: Subject) -> Iterator[RuleMatch]:
         """Yield a problem for each violation of the rule."""

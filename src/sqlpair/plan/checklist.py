@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from sqlpair.backup import directory
 from sqlpair.databases.interface import Report
-from sqlpair.deploy.status import Overview, overview
+from sqlpair.deploy.status import Status, overview
 from sqlpair.errors import several
-from sqlpair.plan.losses import Loss
-from sqlpair.plan.report import Rehearsal, Rehearsed
+from sqlpair.plan.losses import ObjectLoss
+from sqlpair.plan.report import DryRun, StepResult
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
 from sqlpair.schema.model import BEFORE, Change, describe
@@ -22,7 +22,7 @@ NAMED = {"table", "column", "view", "materialized view", "function", "procedure"
          "type", "enum", "domain", "sequence", "schema"}  # fmt: skip
 
 
-class Answer(NamedTuple):
+class ChecklistItem(NamedTuple):
     """A line of the checklist; ``good`` is None where a person has to judge."""
 
     question: str
@@ -31,14 +31,16 @@ class Answer(NamedTuple):
 
 
 def checklist(
-    settings: Settings, rehearsal: Rehearsal, report: Report
-) -> tuple[Answer, ...]:
+    settings: Settings, rehearsal: DryRun, report: Report
+) -> tuple[ChecklistItem, ...]:
     """Answer every line."""
     standing = overview(settings, report)
     backed_up, tracked = _backed_up(settings, standing, rehearsal), _tracked(standing)
     if not rehearsal.steps:
         rest = ("tested", "rollback", "breaks")
-        tested, *others = (Answer(line, True, "nothing is pending") for line in rest)
+        tested, *others = (
+            ChecklistItem(line, True, "nothing is pending") for line in rest
+        )
         return backed_up, tested, tracked, *others
     return (
         backed_up,
@@ -49,29 +51,31 @@ def checklist(
     )
 
 
-def _backed_up(settings: Settings, standing: Overview, rehearsal: Rehearsal) -> Answer:
+def _backed_up(
+    settings: Settings, standing: Status, rehearsal: DryRun
+) -> ChecklistItem:
     question = "backed up"
     if rehearsal.absent == {item.name for item in standing.databases}:
-        return Answer(question, True, "nothing is there yet that could be lost")
+        return ChecklistItem(question, True, "nothing is there yet that could be lost")
     made = list(directory.backups(settings).values())
     first = "; sqlpair migrate begins with one" if settings.backups.first else ""
     if not made:
-        return Answer(question, bool(first), f"there is no backup yet{first}")
+        return ChecklistItem(question, bool(first), f"there is no backup yet{first}")
     newest = made[-1]
     age = datetime.now(UTC) - datetime.fromisoformat(newest.created_at)
     told = f"{newest.created_at}, at version {newest.schema_version}"
     if newest.schema_version != standing.version:
-        return Answer(
+        return ChecklistItem(
             question,
             bool(first),
             f"{told}: the databases are at {standing.version} now{first}",
         )
     if age > FRESH:
-        return Answer(question, bool(first), f"{told}: older than a day{first}")
-    return Answer(question, True, told)
+        return ChecklistItem(question, bool(first), f"{told}: older than a day{first}")
+    return ChecklistItem(question, True, told)
 
 
-def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
+def _tested(settings: Settings, rehearsal: DryRun) -> ChecklistItem:
     question = "tested"
     missing = [
         str(item.step)
@@ -80,34 +84,36 @@ def _tested(settings: Settings, rehearsal: Rehearsal) -> Answer:
     ]
     if missing:
         told = f"not proved on this machine: {several(missing)} (sqlpair prove)"
-        return Answer(question, False, told)
-    return Answer(question, True, "up, down and up on rows, as the files are now")
+        return ChecklistItem(question, False, told)
+    return ChecklistItem(
+        question, True, "up, down and up on rows, as the files are now"
+    )
 
 
-def _tracked(standing: Overview) -> Answer:
+def _tracked(standing: Status) -> ChecklistItem:
     question = "version tracking"
     problems = "; ".join(problem.what for problem in standing.problems)
     if problems:
-        return Answer(question, False, problems)
-    return Answer(question, True, "files, ledger, version table and .env agree")
+        return ChecklistItem(question, False, problems)
+    return ChecklistItem(question, True, "files, ledger, version table and .env agree")
 
 
-def _rollback(rehearsal: Rehearsal) -> Answer:
+def _rollback(rehearsal: DryRun) -> ChecklistItem:
     question = "rollback"
     bad = list(_bad_rollbacks(rehearsal))
     if bad:
-        return Answer(question, False, "; ".join(bad))
+        return ChecklistItem(question, False, "; ".join(bad))
     unknown = [
         str(item.step)
         for item in rehearsal.steps
         if item.reason or (item.undo and item.undo.unknown)
     ]
     if unknown:
-        return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
-    return Answer(question, True, "there, and it leads back")
+        return ChecklistItem(question, None, f"not rehearsed: {', '.join(unknown)}")
+    return ChecklistItem(question, True, "there, and it leads back")
 
 
-def _bad_rollbacks(rehearsal: Rehearsal) -> Iterator[str]:
+def _bad_rollbacks(rehearsal: DryRun) -> Iterator[str]:
     for item in rehearsal.steps:
         if not item.step.migration.down.is_file():
             yield f"{item.step}: there is none"
@@ -117,7 +123,7 @@ def _bad_rollbacks(rehearsal: Rehearsal) -> Iterator[str]:
             yield f"{item.step}: it does not lead back"
 
 
-def _breaking(rehearsal: Rehearsal) -> Answer:
+def _breaking(rehearsal: DryRun) -> ChecklistItem:
     question = "breaks"
     found = [line for item in rehearsal.steps for line in breaking(item)]
     found += [
@@ -127,18 +133,18 @@ def _breaking(rehearsal: Rehearsal) -> Answer:
         if loss.amount
     ]
     if found:
-        return Answer(question, None, "; ".join(found))
+        return ChecklistItem(question, None, "; ".join(found))
     unknown = [
         str(item.step) for item in rehearsal.steps if item.reason or item.losses is None
     ]
     if unknown:
-        return Answer(question, None, f"not rehearsed: {', '.join(unknown)}")
-    return Answer(
+        return ChecklistItem(question, None, f"not rehearsed: {', '.join(unknown)}")
+    return ChecklistItem(
         question, True, "nothing that a program may use is missing or changed"
     )
 
 
-def described(loss: Loss) -> str:
+def described(loss: ObjectLoss) -> str:
     """Say what is deleted, in words."""
     thing = "row" if loss.kind in ("table", "rows") else "value"
     count = f"{loss.amount:,} {thing}{'' if loss.amount == 1 else 's'}"
@@ -147,7 +153,7 @@ def described(loss: Loss) -> str:
     return f"{count} of {loss.name}"
 
 
-def breaking(item: Rehearsed) -> list[str]:
+def breaking(item: StepResult) -> list[str]:
     """Say what of before is gone or another, so that a program may stumble over it."""
     return [
         describe(change, BEFORE).partition("\n")[0]

@@ -21,15 +21,15 @@ from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.position import current
-from sqlpair.plan.report import Held, Rehearsal, Rehearsed
-from sqlpair.plan.run import Run
+from sqlpair.plan.report import DryRun, Held, StepResult
+from sqlpair.plan.run import DatabaseDryRun
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 from sqlpair.runner.steps import Place, plan
 
 
-def rehearse(settings: Settings, report: Report) -> Rehearsal:
+def dry_run(settings: Settings, report: Report) -> DryRun:
     """Rehearse what is pending; no database is changed, and none is made."""
     known = branches(settings)
     version.refuse_unknown(settings, known)
@@ -47,19 +47,19 @@ def rehearse(settings: Settings, report: Report) -> Rehearsal:
             places[name] = _place(places[name], session)
         steps = plan(places, heads(places))
         ready = check(places, steps, allow_data_loss=True)
-        found: dict[str, Rehearsed] = {}
+        found: dict[str, StepResult] = {}
         held: list[Held] = []
         failed = False
         for name, session in sessions.items():
             own = [item for item in ready if item.step.branch.name == name]
-            run = Run(session, settings, report)
+            run = DatabaseDryRun(session, settings, report)
             run.steps(own)
             found |= {str(item.step): item for item in run.found}
             held += run.held()
             notes += run.notes
             failed = failed or run.failed
     ran = tuple(found[str(step)] for step in steps)
-    return Rehearsal(ran, frozenset(absent), tuple(held), tuple(notes), failed)
+    return DryRun(ran, frozenset(absent), tuple(held), tuple(notes), failed)
 
 
 def _sessions(

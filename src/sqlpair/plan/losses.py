@@ -27,7 +27,7 @@ _DELETES = re.compile(
 )
 
 
-class Loss(NamedTuple):
+class ObjectLoss(NamedTuple):
     """A table, a column, or the rows of a table or values of a column that stays.
 
     ``amount`` is how many rows or values are deleted, ``kind`` one of table, column,
@@ -46,7 +46,7 @@ def may_lose(statements: Iterable[Statement]) -> bool:
 
 def losses(
     session: Session, before: Schema, text: str, run: Callable[[], Schema]
-) -> tuple[tuple[Loss, ...], Schema]:
+) -> tuple[tuple[ObjectLoss, ...], Schema]:
     """Call ``run``, which returns the schema after it; return also what it deleted.
 
     In the open transaction, whose schema is ``before``. It runs the file of that
@@ -64,10 +64,10 @@ def losses(
     for change in difference(before, after):
         if change.attribute or change.actual or change.kind not in ("table", "column"):
             continue
-        found.append(Loss(change.kind, change.name, counted.pop(change.name, 0)))
+        found.append(ObjectLoss(change.kind, change.name, counted.pop(change.name, 0)))
     columns = {key.name for key in before if key.kind == "column"}
     found += [
-        Loss("values" if name in columns else "rows", name, amount)
+        ObjectLoss("values" if name in columns else "rows", name, amount)
         for name, amount in counted.items()
     ]
     return tuple(found), after

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sqlpair.databases.observed import Lock, Observed
-from sqlpair.plan.losses import Loss
+from sqlpair.plan.losses import ObjectLoss
 from sqlpair.runner.steps import Step
 from sqlpair.schema.model import Change
 
@@ -17,13 +17,13 @@ class Undo(NamedTuple):
     why it was not run to its end, where nothing speaks against it.
     """
 
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[ObjectLoss, ...] = ()
     left: tuple[Change, ...] = ()
     refused: str = ""
     unknown: str = ""
 
 
-class Rehearsed(NamedTuple):
+class StepResult(NamedTuple):
     """One pending migration; ``reason`` says why it was not rehearsed to its end.
 
     ``losses`` is what it deletes itself, None where that was not counted in time.
@@ -35,7 +35,7 @@ class Rehearsed(NamedTuple):
     statements: tuple[Observed, ...] = ()
     changes: tuple[Change, ...] = ()
     undo: Undo | None = None
-    losses: tuple[Loss, ...] | None = ()
+    losses: tuple[ObjectLoss, ...] | None = ()
 
 
 class Held(NamedTuple):
@@ -46,14 +46,14 @@ class Held(NamedTuple):
     milliseconds: int
 
 
-class Rehearsal(NamedTuple):
+class DryRun(NamedTuple):
     """What is pending, in its order, and what came of running it.
 
     ``absent`` are the databases that are not there yet; ``notes`` what to know of a
     database; ``failed`` says that something did not run which should have.
     """
 
-    steps: tuple[Rehearsed, ...]
+    steps: tuple[StepResult, ...]
     absent: frozenset[str]
     held: tuple[Held, ...]
     notes: tuple[str, ...]

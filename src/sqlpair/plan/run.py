@@ -12,8 +12,8 @@ from sqlpair.databases.observed import Lock, Observed
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
-from sqlpair.plan.losses import Loss, losses, may_lose
-from sqlpair.plan.report import Held, Rehearsed, Undo
+from sqlpair.plan.losses import ObjectLoss, losses, may_lose
+from sqlpair.plan.report import Held, StepResult, Undo
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Settings
 from sqlpair.runner.migration import Ready, Runner, read_file
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 SAVEPOINT = "sqlpair_rollback"
 
 
-class Run:
+class DatabaseDryRun:
     """One database, between its lock and its rollback."""
 
     def __init__(self, session: Session, settings: Settings, report: Report):
         self.name = session.database.name
-        self.found: list[Rehearsed] = []
+        self.found: list[StepResult] = []
         self.notes: list[str] = []
         self.failed = False
         self._session = session
@@ -80,17 +80,17 @@ class Run:
         """Run one migration and its rollback; return the schema above it."""
         step, file, _ = item
         if self.failed:
-            self.found.append(Rehearsed(step, f"not run: {self._skipped} failed"))
+            self.found.append(StepResult(step, f"not run: {self._skipped} failed"))
             return before
         if self._over:
             self.failed = True
             self._skipped = step.migration.stem
-            self.found.append(Rehearsed(step, f"not run: {self._over}"))
+            self.found.append(StepResult(step, f"not run: {self._over}"))
             return before
         if not file.transactional:
             self._skipped = step.migration.stem
             reason = "not run: it is -- no-transaction, and could not be rolled back"
-            self.found.append(Rehearsed(step, reason))
+            self.found.append(StepResult(step, reason))
             return before
         observed: list[Observed] = []
         try:
@@ -102,15 +102,15 @@ class Run:
             self.failed = True
             reason = self._told(error)
             self._skipped = step.migration.stem
-            self.found.append(Rehearsed(step, reason, 0, tuple(observed)))
+            self.found.append(StepResult(step, reason, 0, tuple(observed)))
             return before
         changes = difference(before, after)
         self.found.append(
-            Rehearsed(step, "", milliseconds, tuple(observed), changes, undo, lost)
+            StepResult(step, "", milliseconds, tuple(observed), changes, undo, lost)
         )
         return after
 
-    def _losses(self, item: Ready, before: Schema) -> tuple[Loss, ...] | None:
+    def _losses(self, item: Ready, before: Schema) -> tuple[ObjectLoss, ...] | None:
         """Run the migration in a savepoint first, and count what it deletes.
 
         None where the time limit ended that.
@@ -130,7 +130,7 @@ class Run:
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
-        lost: tuple[Loss, ...] | None = ()
+        lost: tuple[ObjectLoss, ...] | None = ()
         try:
             lost, _ = losses(session, before, file.text, run)
         except SqlpairError:

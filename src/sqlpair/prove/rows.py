@@ -17,7 +17,12 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.interface import driver_of, quote
-from sqlpair.databases.row_shape import Column, ForeignKey, Kind, Table
+from sqlpair.databases.row_shape import (
+    ColumnShape,
+    ForeignKeyShape,
+    TableShape,
+    ValueKind,
+)
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ ONE_OF = re.compile(r"= ANY\b|\bIN\s*\(", re.IGNORECASE)
 
 
 # The rows that each foreign key can refer to.
-Parents = Mapping[ForeignKey, Sequence[tuple[str, ...]]]
+Parents = Mapping[ForeignKeyShape, Sequence[tuple[str, ...]]]
 
 
 class Unfillable(NamedTuple):
@@ -101,12 +106,12 @@ class Filler:
         _fill(session, tables, wanted, number)
 
 
-def _tables(session: Session) -> dict[str, Table]:
+def _tables(session: Session) -> dict[str, TableShape]:
     found = driver_of(session.database).tables(session)
     return {table.name: table for table in _parents_first({t.name: t for t in found})}
 
 
-def _shape(table: Table) -> object:
+def _shape(table: TableShape) -> object:
     """What makes a difference for the rows of a table."""
     columns = tuple(
         (c.name, c.kind, c.required, c.automatic, c.choices) for c in table.columns
@@ -114,13 +119,13 @@ def _shape(table: Table) -> object:
     return (columns, table.checks, table.unique, table.foreign_keys)
 
 
-def _is_empty(session: Session, table: Table) -> bool:
+def _is_empty(session: Session, table: TableShape) -> bool:
     return not session.rows(f"SELECT 1 FROM {table.name} LIMIT 1")
 
 
 def _fill(
     session: Session,
-    tables: Mapping[str, Table],
+    tables: Mapping[str, TableShape],
     wanted: Mapping[str, range],
     number: int,
 ) -> tuple[Unfillable, ...]:
@@ -140,7 +145,7 @@ def _fill(
 
 def _committed(
     session: Session,
-    tables: Sequence[Table],
+    tables: Sequence[TableShape],
     wanted: Mapping[str, range],
     number: int,
 ) -> tuple[Unfillable, ...]:
@@ -180,11 +185,11 @@ def empty(session: Session, kept: Collection[str]) -> list[str]:
     return sorted(emptied)
 
 
-def _parents_first(tables: Mapping[str, Table]) -> list[Table]:
-    ordered: dict[str, Table] = {}
+def _parents_first(tables: Mapping[str, TableShape]) -> list[TableShape]:
+    ordered: dict[str, TableShape] = {}
     entered: set[str] = set()
 
-    def visit(table: Table) -> None:
+    def visit(table: TableShape) -> None:
         if table.name in entered:
             return
         entered.add(table.name)
@@ -198,7 +203,7 @@ def _parents_first(tables: Mapping[str, Table]) -> list[Table]:
     return list(ordered.values())
 
 
-def _add(session: Session, table: Table, number: int, attempts: int) -> str | None:
+def _add(session: Session, table: TableShape, number: int, attempts: int) -> str | None:
     """Insert one row; return why that cannot be, None when it was done."""
     parents = {key: _parent_rows(session, key) for key in table.foreign_keys}
     reason = None
@@ -214,7 +219,7 @@ def _add(session: Session, table: Table, number: int, attempts: int) -> str | No
     return reason
 
 
-def _insert(session: Session, table: Table, row: Mapping[str, str]) -> str | None:
+def _insert(session: Session, table: TableShape, row: Mapping[str, str]) -> str | None:
     values = f"({', '.join(row)}) {table.overriding} VALUES ({', '.join(row.values())})"
     session.execute(f"SAVEPOINT {SAVEPOINT}")
     failure = None
@@ -236,7 +241,7 @@ def _reason(error: SqlpairError) -> str:
     return str(error.__cause__ or error).partition("\n")[0]
 
 
-def _parent_rows(session: Session, key: ForeignKey) -> list[tuple[str, ...]]:
+def _parent_rows(session: Session, key: ForeignKeyShape) -> list[tuple[str, ...]]:
     if not key.parent:
         return []
     literal = driver_of(session.database).literal
@@ -250,7 +255,9 @@ def _parent_rows(session: Session, key: ForeignKey) -> list[tuple[str, ...]]:
     return [tuple(row.values()) for row in found]
 
 
-def _row(table: Table, parents: Parents, number: int, attempt: int) -> dict[str, str]:
+def _row(
+    table: TableShape, parents: Parents, number: int, attempt: int
+) -> dict[str, str]:
     """Choose a row's values; the first attempt is the plain one."""
     random = Random(f"{table.name} {number} {attempt}") if attempt else None  # noqa: S311
     minimal = number % STRIDE == 1 and attempt < ATTEMPTS / 2
@@ -280,8 +287,8 @@ def _row(table: Table, parents: Parents, number: int, attempt: int) -> dict[str,
 
 
 def _reference(
-    table: Table,
-    key: ForeignKey,
+    table: TableShape,
+    key: ForeignKeyShape,
     known: Sequence[tuple[str, ...]],
     number: int,
     random: Random | None,
@@ -297,7 +304,7 @@ def _reference(
 
 
 def _value(
-    table: Table, column: Column, number: int, random: Random | None
+    table: TableShape, column: ColumnShape, number: int, random: Random | None
 ) -> str | None:
     checks = [check.text for check in table.checks if column.name in check.columns]
     choices = column.choices or _choices(table, column)
@@ -313,11 +320,11 @@ def _value(
     return random.choice(_pool(column, checks, number, random))
 
 
-def _is_key(table: Table, column: Column) -> bool:
-    return column.kind is Kind.NUMBER and column.name in table.unique
+def _is_key(table: TableShape, column: ColumnShape) -> bool:
+    return column.kind is ValueKind.NUMBER and column.name in table.unique
 
 
-def _choices(table: Table, column: Column) -> tuple[str, ...]:
+def _choices(table: TableShape, column: ColumnShape) -> tuple[str, ...]:
     """The literals of a CHECK (column IN (...)) about this column alone."""
     for check in table.checks:
         if check.columns == {column.name} and ONE_OF.search(check.text):
@@ -328,16 +335,16 @@ def _choices(table: Table, column: Column) -> tuple[str, ...]:
 
 
 def _pool(
-    column: Column, checks: Sequence[str], number: int, random: Random
+    column: ColumnShape, checks: Sequence[str], number: int, random: Random
 ) -> list[str | None]:
     text = " ".join(checks)
     pool = [column.value(number), column.value(random.randrange(1000))]
-    if column.kind is Kind.NUMBER:
+    if column.kind is ValueKind.NUMBER:
         said = [float(found) for found in NUMBER.findall(text)]
         near = [value + step for value in said for step in (-1, 0, 1)]
         return [*pool, "0", "1", "-1", *(f"{value:g}" for value in near)]
     pool += STRING.findall(text)
-    if column.kind is Kind.TEXT:
+    if column.kind is ValueKind.TEXT:
         shapes = ("a{}@example.org", "https://example.org/{}", "{}", "a{}", "A{}")
         pool += [quote(shape.format(number)) for shape in shapes]
         letters = "abcdefghijklmnopqrstuvwxyz"

@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from sqlpair.databases.interface import driver_of
 from sqlpair.databases.row_counts import (
     SAVEPOINT,
+    CountedTable,
     Inspector,
-    Table,
     Touched,
     amount,
 )
@@ -111,7 +111,7 @@ def measure(
         name: _names(text for database, text in texts if database == name)
         for name in inspectors
     }
-    kept: dict[str, dict[str, Table]] = {name: {} for name in inspectors}
+    kept: dict[str, dict[str, CountedTable]] = {name: {} for name in inspectors}
     exact: dict[str, Set[str]] = {name: set() for name in inspectors}
     while True:
         for name, inspector in inspectors.items():
@@ -134,7 +134,7 @@ def measure(
 
 
 def _missing(
-    inspectors: Mapping[str, Inspector], kept: Mapping[str, Mapping[str, Table]]
+    inspectors: Mapping[str, Inspector], kept: Mapping[str, Mapping[str, CountedTable]]
 ) -> tuple[tuple[Loss, ...], dict[str, Set[str]]]:
     losses: list[Loss] = []
     unknown: dict[str, Set[str]] = {}
@@ -157,7 +157,7 @@ def _run_watched(
 
 
 def _is_kept(
-    touched: Mapping[str, Touched], kept: Mapping[str, Mapping[str, Table]]
+    touched: Mapping[str, Touched], kept: Mapping[str, Mapping[str, CountedTable]]
 ) -> bool:
     return not any(
         one.others

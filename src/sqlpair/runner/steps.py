@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from sqlpair import progress
-from sqlpair.databases.interface import Report, Table
+from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     """
 
     branch: Branch
-    state: tables.State
+    state: tables.Records
     position: int
     undecided: tuple[str, ...] = ()
 
@@ -128,7 +128,7 @@ Places = Mapping[str, Place]
 # before the locks are taken and once after.
 Targets = Callable[[Places], Mapping[str, int]]
 # The bookkeeping to write in one database; no SQL file runs.
-Writing = Callable[[Place, Table, write_sql.Entry], str]
+Writing = Callable[[Place, BookkeepingSQL, write_sql.Entry], str]
 
 
 def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
@@ -153,7 +153,9 @@ def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
     return (*reversed(downs), *ups)
 
 
-def record(done: Iterable[tuple[Step, str, write_sql.Entry]], table: Table) -> str:
+def record(
+    done: Iterable[tuple[Step, str, write_sql.Entry]], table: BookkeepingSQL
+) -> str:
     """Return the SQL that records steps on one database, in their order.
 
     Each comes with the checksum of its file, and who did it.

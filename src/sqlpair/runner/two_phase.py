@@ -63,13 +63,13 @@ def commit(
     with shielded():
         promised = []
         if promise and len(sessions) > 1:
-            promised = _promise(sessions, transaction)
+            promised = _prepare(sessions, transaction)
         rest = [session for session in sessions if session not in promised]
         rest.sort(key=lambda session: not session.can_prepare)
         _commit(rest, promised, transaction)
 
 
-def _promise(sessions: Sequence[Session], transaction: str) -> list[Session]:
+def _prepare(sessions: Sequence[Session], transaction: str) -> list[Session]:
     promised: list[Session] = []
     for session in sessions:
         try:
@@ -179,11 +179,11 @@ def hold(
 ) -> dict[str, Session]:
     """Lock all databases, and settle what is open."""
     sessions = lock(settings.databases, report, resources)
-    settle(sessions, report)
+    recover(sessions, report)
     return sessions
 
 
-def settle(sessions: Mapping[str, Session], report: Report) -> tuple[str, ...]:
+def recover(sessions: Mapping[str, Session], report: Report) -> tuple[str, ...]:
     """Keep or take back the promises of runs that died.
 
     ``sessions`` are those of all databases, each with its deployment lock. Returns a

@@ -16,14 +16,14 @@ from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.verify import assertions, drift, records, references
-from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify.problem import Problem, ProblemKind
 from sqlpair.verify.references import Progress
-from sqlpair.verify.subject import Subject, subjects
+from sqlpair.verify.subject import ReadDatabase, subjects
 
-__all__ = ["Kind", "Problem", "Progress", "Verdict", "Verified", "verify"]
+__all__ = ["DatabaseReport", "Problem", "ProblemKind", "Progress", "Verified", "verify"]
 
 
-class Verdict(NamedTuple):
+class DatabaseReport(NamedTuple):
     """What is known of one database that was looked at.
 
     ``position`` of ``migrations`` are applied; None when that cannot be told.
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 class Verified(NamedTuple):
     """All that was found."""
 
-    databases: tuple[Verdict, ...]
+    databases: tuple[DatabaseReport, ...]
     problems: tuple[Problem, ...]
 
 
@@ -70,13 +70,13 @@ def verify(
             places = {name: subject.place for name, subject in found.items()}
             problems += records.expected(settings, places)
         verdicts = tuple(_verdict(subject) for subject in wanted.values())
-    order = list(Kind)
+    order = list(ProblemKind)
     problems.sort(key=lambda problem: order.index(problem.kind))
     return Verified(verdicts, tuple(problems))
 
 
 def _database(
-    subject: Subject, ignore: tuple[str, ...], report: Report, *, privileges: bool
+    subject: ReadDatabase, ignore: tuple[str, ...], report: Report, *, privileges: bool
 ) -> list[Problem]:
     problems = list(records.disagreements(subject.place))
     if subject.unrecorded:
@@ -96,10 +96,10 @@ def _database(
     return problems
 
 
-def _unrecorded(subject: Subject) -> Problem:
+def _unrecorded(subject: ReadDatabase) -> Problem:
     tables = sorted(key.name for key in subject.schema if key.kind == "table")
     return Problem(
-        Kind.VERSIONS,
+        ProblemKind.VERSIONS,
         subject.name,
         f"{subject.name}: it holds tables, and no record of any migration",
         (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
@@ -115,7 +115,7 @@ def _is_ignored(found: Dangling, ignore: tuple[str, ...]) -> bool:
 def _dangling(name: str, found: Dangling) -> Problem:
     if found.why:
         return Problem(
-            Kind.REFERENCES,
+            ProblemKind.REFERENCES,
             name,
             f"{name}: a foreign key of {found.table} refers to {found.parent},"
             f" {found.why}",
@@ -124,7 +124,7 @@ def _dangling(name: str, found: Dangling) -> Problem:
         )
     rest = found.rows - len(found.shown)
     return Problem(
-        Kind.REFERENCES,
+        ProblemKind.REFERENCES,
         name,
         f"{name}: {amount(found.rows, 'row')} of {found.table}"
         f" {'violates' if found.rows == 1 else 'violate'} the foreign key to"
@@ -135,10 +135,10 @@ def _dangling(name: str, found: Dangling) -> Problem:
     )
 
 
-def _verdict(subject: Subject) -> Verdict:
+def _verdict(subject: ReadDatabase) -> DatabaseReport:
     migrations = subject.branch.migrations
     if subject.position is None:
-        return Verdict(subject.name, "unknown", ())
+        return DatabaseReport(subject.name, "unknown", ())
     head = migrations[subject.position - 1].stem if subject.position else "base"
     pending = tuple(item.stem for item in migrations[subject.position :])
-    return Verdict(subject.name, head, pending)
+    return DatabaseReport(subject.name, head, pending)

@@ -15,14 +15,14 @@ from sqlpair.errors import SqlFileError, StatementError
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.statement import Statement
-from sqlpair.verify.problem import Kind, Problem, problem_of
-from sqlpair.verify.subject import Subject
+from sqlpair.verify.problem import Problem, ProblemKind, problem_of
+from sqlpair.verify.subject import ReadDatabase
 
 SHOWN = 5  # rows
 WIDTH = 200  # characters of a row
 
 
-def check(subject: Subject, position: int) -> Iterator[Problem]:
+def check(subject: ReadDatabase, position: int) -> Iterator[Problem]:
     """Check what the migrations up to ``position`` assert."""
     session = subject.session
     if session is None:
@@ -34,7 +34,7 @@ def check(subject: Subject, position: int) -> Iterator[Problem]:
         try:
             file = sql_file.read(item.verify, split)
         except SqlFileError as error:
-            yield problem_of(Kind.ASSERTIONS, subject.name, error)
+            yield problem_of(ProblemKind.ASSERTIONS, subject.name, error)
             continue
         for statement in sql_file.statements(file):
             yield from _check(session, item, statement)
@@ -55,7 +55,7 @@ def _check(
                     shown.append(_line(row))
     except StatementError as error:
         yield Problem(
-            Kind.ASSERTIONS,
+            ProblemKind.ASSERTIONS,
             item.database,
             error.what,
             error.evidence,
@@ -66,7 +66,7 @@ def _check(
     if count:
         rest = [f"… and {amount(count - SHOWN, 'row')} more"] * (count > SHOWN)
         yield Problem(
-            Kind.ASSERTIONS,
+            ProblemKind.ASSERTIONS,
             item.database,
             f"{item.database} {item.verify.name}:{statement.line}: returns"
             f" {amount(count, 'row')}, and should return none",

@@ -20,7 +20,7 @@ from sqlpair.schema.model import (
     difference,
     root,
 )
-from sqlpair.verify.problem import Kind, Problem
+from sqlpair.verify.problem import Problem, ProblemKind
 
 MADE = Reference("sqlpair makes it", "is not one that sqlpair makes")
 REMEDY = (
@@ -62,7 +62,9 @@ def check(
         if root(key, described).name not in there or _harmless(change, actual):
             continue
         sentence, *lines = describe(change, MADE).splitlines()
-        yield Problem(Kind.VERSIONS, name, f"{name}: {sentence}", tuple(lines), REMEDY)
+        yield Problem(
+            ProblemKind.VERSIONS, name, f"{name}: {sentence}", tuple(lines), REMEDY
+        )
 
 
 def _plain(schema: Schema) -> Schema:

@@ -20,8 +20,8 @@ from sqlpair.schema.model import (
     difference,
 )
 from sqlpair.verify import bookkeeping
-from sqlpair.verify.problem import Kind, Problem
-from sqlpair.verify.subject import Subject
+from sqlpair.verify.problem import Problem, ProblemKind
+from sqlpair.verify.subject import ReadDatabase
 
 OF_NO_OBJECT = {"pragma", "default privileges"}
 MEANT = (
@@ -46,7 +46,7 @@ SWITCHED = (
 
 
 def check(
-    subject: Subject,
+    subject: ReadDatabase,
     position: int,
     ignore: Sequence[str],
     report: Report,
@@ -66,7 +66,7 @@ def check(
             expected, own = bookkeeping.split(whole, driver.own(session))
     except (HistoryError, SqlFileError, StatementError) as error:
         yield Problem(
-            Kind.SCHEMA,
+            ProblemKind.SCHEMA,
             subject.name,
             f"{subject.name}: not compared, for the files do not build a schema",
             (error.what, *error.evidence),
@@ -81,7 +81,7 @@ def check(
     ):
         sentence, *lines = describe(change).splitlines()
         yield Problem(
-            Kind.SCHEMA,
+            ProblemKind.SCHEMA,
             subject.name,
             f"{subject.name}: {sentence}",
             tuple(line.removeprefix("  ") for line in lines),

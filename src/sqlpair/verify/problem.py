@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlpair.errors import SqlpairError
 
 
-class Kind(StrEnum):
+class ProblemKind(StrEnum):
     """What was checked."""
 
     FILES = "files"
@@ -26,13 +26,13 @@ class Problem(NamedTuple):
     next move.
     """
 
-    kind: Kind
+    kind: ProblemKind
     database: str
     what: str
     evidence: tuple[str, ...] = ()
     remedy: str = ""
 
 
-def problem_of(kind: Kind, database: str, error: SqlpairError) -> Problem:
+def problem_of(kind: ProblemKind, database: str, error: SqlpairError) -> Problem:
     """The problem that ``error`` tells of."""
     return Problem(kind, database, error.what, error.evidence, error.remedy)

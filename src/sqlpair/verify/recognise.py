@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.position import current
-from sqlpair.ledger.tables import State
+from sqlpair.ledger.tables import Records
 from sqlpair.project import pyproject
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
@@ -22,7 +22,7 @@ from sqlpair.schema.model import (
     remaining,
     root,
 )
-from sqlpair.verify.subject import Subject, subjects
+from sqlpair.verify.subject import ReadDatabase, subjects
 
 
 class Recognised(NamedTuple):
@@ -33,7 +33,7 @@ class Recognised(NamedTuple):
     """
 
     branch: Branch
-    state: State
+    state: Records
     positions: tuple[int, ...]
     others: tuple[str, ...]
 
@@ -76,7 +76,7 @@ def examine(
         return tuple(_examine(subject, ignore, report) for subject in found.values())
 
 
-def _examine(subject: Subject, ignore: Sequence[str], report: Report) -> Found:
+def _examine(subject: ReadDatabase, ignore: Sequence[str], report: Report) -> Found:
     branch, state = subject.branch, subject.state
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records

@@ -16,7 +16,7 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Place, Places, Step, reached
 from sqlpair.verify.edits import edited
-from sqlpair.verify.problem import Kind, Problem, problem_of
+from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 
 
 def disagreements(place: Place) -> Iterator[Problem]:
@@ -27,7 +27,7 @@ def disagreements(place: Place) -> Iterator[Problem]:
     try:
         current(place.branch, place.state._replace(applied=rows))
     except HistoryError as error:
-        yield problem_of(Kind.VERSIONS, place.branch.name, error)
+        yield problem_of(ProblemKind.VERSIONS, place.branch.name, error)
 
 
 def _files(place: Place) -> Iterator[Problem]:
@@ -36,7 +36,7 @@ def _files(place: Place) -> Iterator[Problem]:
     known = {item.number: item for item in migrations}
     for row in _without_file(place):
         yield Problem(
-            Kind.FILES,
+            ProblemKind.FILES,
             database,
             f"{database} {row.stem}: the file of an applied migration is gone",
             (f"applied {_when(row)}",),
@@ -46,7 +46,7 @@ def _files(place: Place) -> Iterator[Problem]:
         item = known.get(row.number)
         if item is not None and item.stem != row.stem:
             yield Problem(
-                Kind.FILES,
+                ProblemKind.FILES,
                 database,
                 f"{database} {item.stem}: the file has another name than when it was"
                 " applied",
@@ -54,13 +54,13 @@ def _files(place: Place) -> Iterator[Problem]:
                 "Rename it back. A new migration takes the next free number.",
             )
     for edit in edited(place):
-        yield problem_of(Kind.FILES, database, edit.error())
+        yield problem_of(ProblemKind.FILES, database, edit.error())
     try:
         revision_modules.load(
             [Step(place.branch, item, upgrade=True) for item in migrations]
         )
     except HistoryError as error:
-        yield problem_of(Kind.FILES, database, error)
+        yield problem_of(ProblemKind.FILES, database, error)
 
 
 def _without_file(place: Place) -> list[Applied]:
@@ -84,7 +84,7 @@ def expected(settings: Settings, places: Places) -> Iterator[Problem]:
         wanted = version.expected(settings)
         version.refuse_unknown(settings, known)
     except HistoryError as error:
-        yield problem_of(Kind.VERSIONS, "", error)
+        yield problem_of(ProblemKind.VERSIONS, "", error)
         return
     now = reached(places)
     if wanted is None or wanted == now:
@@ -100,7 +100,7 @@ def expected(settings: Settings, places: Places) -> Iterator[Problem]:
             f" writes {version.KEY}={now}."
         )
     evidence = (f"{name}: {version.KEY}={wanted}", *at)
-    yield Problem(Kind.VERSIONS, "", what, evidence, remedy)
+    yield Problem(ProblemKind.VERSIONS, "", what, evidence, remedy)
 
 
 def _last(place: Place) -> str:

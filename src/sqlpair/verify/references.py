@@ -13,13 +13,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlpair.databases.interface import driver_of
-from sqlpair.databases.reference import Column
+from sqlpair.databases.reference import ReferenceColumn
 from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SettingsError
 from sqlpair.project import pyproject
 from sqlpair.project.settings import Settings
-from sqlpair.verify.problem import Kind, Problem
-from sqlpair.verify.subject import Subject, Subjects
+from sqlpair.verify.problem import Problem, ProblemKind
+from sqlpair.verify.subject import ReadDatabase, Subjects
 
 BATCH = 5000  # values
 SHOWN = 5
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is checked, how many rows of it are, and how many there are."""
 
 
-class Reference(NamedTuple):
+class CrossReference(NamedTuple):
     """A column, and the one that its values refer to; each as database, table, name."""
 
     of: tuple[str, str, str]
@@ -64,11 +64,11 @@ class Bad(NamedTuple):
 NONE = Bad(0, 0, ())
 
 
-def declared(settings: Settings) -> tuple[Reference, ...]:
+def declared(settings: Settings) -> tuple[CrossReference, ...]:
     """Return the references of the project; SettingsError for one that makes none."""
     found = []
     for of, to in pyproject.pairs(settings.root, "references").items():
-        reference = Reference(_address(settings, of), _address(settings, to))
+        reference = CrossReference(_address(settings, of), _address(settings, to))
         if reference.of[0] == reference.to[0]:
             raise SettingsError(
                 f"{pyproject.NAME}: a reference within one database",
@@ -93,7 +93,7 @@ def _address(settings: Settings, text: str) -> tuple[str, str, str]:
 
 
 def check(
-    subjects: Subjects, reference: Reference, progress: Progress
+    subjects: Subjects, reference: CrossReference, progress: Progress
 ) -> Iterator[Problem]:
     """Check one reference."""
     columns = []
@@ -113,7 +113,7 @@ def check(
     ):
         if not column.indexed():
             yield Problem(
-                Kind.REFERENCES,
+                ProblemKind.REFERENCES,
                 text.partition(" ")[0],
                 f"{text}: no index leads with it, and it is looked up by its value",
                 (str(reference),),
@@ -124,7 +124,7 @@ def check(
     malformed, orphans = _compare(of, to, str(reference), progress)
     if malformed.values:
         yield Problem(
-            Kind.REFERENCES,
+            ProblemKind.REFERENCES,
             source,
             f"{here}: {amount(malformed.values, 'value')} in"
             f" {amount(malformed.rows, 'row')} cannot be of type {to.type()}, which"
@@ -134,7 +134,7 @@ def check(
         )
     if orphans.values:
         yield Problem(
-            Kind.REFERENCES,
+            ProblemKind.REFERENCES,
             source,
             f"{here}: {amount(orphans.values, 'value')} in"
             f" {amount(orphans.rows, 'row')} not found in {target}",
@@ -144,10 +144,10 @@ def check(
 
 
 def _find(
-    subject: Subject, table: str, name: str
-) -> tuple[Column | None, Problem | None]:
+    subject: ReadDatabase, table: str, name: str
+) -> tuple[ReferenceColumn | None, Problem | None]:
     if subject.session is not None:
-        column: Column = driver_of(subject.branch.database).column(
+        column: ReferenceColumn = driver_of(subject.branch.database).column(
             subject.session, table, name
         )
         if column.exists():
@@ -155,7 +155,7 @@ def _find(
     if subject.position is None or subject.position < len(subject.branch.migrations):
         return None, None  # a pending migration may be the one that makes it
     return None, Problem(
-        Kind.REFERENCES,
+        ProblemKind.REFERENCES,
         subject.name,
         f"{subject.name}: there is no column {table}.{name}",
         (f"{pyproject.NAME} declares a reference with it",),
@@ -163,7 +163,9 @@ def _find(
     )
 
 
-def _compare(of: Column, to: Column, label: str, progress: Progress) -> tuple[Bad, Bad]:
+def _compare(
+    of: ReferenceColumn, to: ReferenceColumn, label: str, progress: Progress
+) -> tuple[Bad, Bad]:
     malformed, orphans = NONE, NONE
     total, done = of.count(), 0
     progress(label, 0, total)

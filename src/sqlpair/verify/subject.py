@@ -18,7 +18,7 @@ from sqlpair.schema.model import Schema
 from sqlpair.verify import bookkeeping
 
 
-class Subject(NamedTuple):
+class ReadDatabase(NamedTuple):
     """One database.
 
     Without a ``session`` there is no database yet. ``own`` are its bookkeeping tables,
@@ -29,7 +29,7 @@ class Subject(NamedTuple):
 
     branch: Branch
     session: Session | None
-    state: tables.State
+    state: tables.Records
     schema: Schema
     own: Schema
     properties: Schema
@@ -60,7 +60,7 @@ class Subject(NamedTuple):
 @contextmanager
 def subjects(
     known: tuple[Branch, ...], report: Report, *, privileges: bool = False
-) -> Iterator[dict[str, Subject]]:
+) -> Iterator[dict[str, ReadDatabase]]:
     """Read every database; their sessions are open within the block."""
     with ExitStack() as resources:
         yield {
@@ -71,11 +71,11 @@ def subjects(
 
 def _read(
     branch: Branch, report: Report, resources: ExitStack, *, privileges: bool
-) -> Subject:
+) -> ReadDatabase:
     database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
-        return Subject(branch, None, tables.EMPTY, {}, {}, {}, 0)
+        return ReadDatabase(branch, None, tables.EMPTY, {}, {}, {}, 0)
     resources.callback(session.close)
     # One moment: a deployment may commit between two reads.
     with session.snapshot():
@@ -85,7 +85,7 @@ def _read(
         properties = driver.properties(session, privileges=privileges)
     schema, own = bookkeeping.split(found, driver.own(session))
     position = stated(branch, state)
-    return Subject(branch, session, state, schema, own, properties, position)
+    return ReadDatabase(branch, session, state, schema, own, properties, position)
 
 
-Subjects = Mapping[str, Subject]
+Subjects = Mapping[str, ReadDatabase]

@@ -28,7 +28,7 @@ from urllib.parse import quote
 from sqlpair.databases import held
 from sqlpair.databases.embedded.cluster import (
     PATIENCE,
-    Answer,
+    ServerReply,
     ask,
     clients,
     create_database,
@@ -160,7 +160,7 @@ def running(data: Path, *, database: str = "app") -> Server | None:
     return Server(answer.dsn(database), data, answer.binaries, started=False)
 
 
-def _launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
+def _launch(data: Path, binaries: Path, report: Callable[[str], None]) -> ServerReply:
     try:
         return launch(data, binaries, report)
     except OSError as error:  # a full disk, a folder that is not ours to write

@@ -27,7 +27,7 @@ NAME = "sqlpair"  # the server's cluster_name, by which we know what we started
 SHORT = "/tmp/sqlpair-"  # noqa: S108 - a fresh 0700 folder, checked at each use
 
 
-class Answer(NamedTuple):
+class ServerReply(NamedTuple):
     """What a server said of itself.
 
     ``run`` tells this run of it from every other; ``ours``: we may stop it.
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
         return _dsn(self.host, database)
 
 
-def ask(data: Path) -> Answer | None:
+def ask(data: Path) -> ServerReply | None:
     """The server on ``data`` if it accepts connections. Read only."""
     if not data.exists():
         return None
@@ -69,7 +69,7 @@ def ask(data: Path) -> Answer | None:
     if folder.exists() and folder.samefile(data):
         # "/path/to/postgres "-D" "/path/to/data" ..."
         command = (data / "postmaster.opts").read_text(errors="replace")
-        return Answer(
+        return ServerReply(
             host,
             pid,
             run=f"{noted[0]} {noted[2]}".encode(),
@@ -150,7 +150,7 @@ def is_private(folder: Path, owner: int) -> bool:
     return closed and found.st_uid == owner
 
 
-def create_database(answer: Answer, name: str) -> None:
+def create_database(answer: ServerReply, name: str) -> None:
     """Make the database if it is missing."""
     import psycopg2
     from psycopg2 import sql
@@ -164,7 +164,7 @@ def create_database(answer: Answer, name: str) -> None:
                 cursor.execute(statement.format(sql.Identifier(name)))
 
 
-def clients(answer: Answer) -> list[str]:
+def clients(answer: ServerReply) -> list[str]:
     """Whoever is connected, as they name themselves."""
     import psycopg2
 
@@ -178,7 +178,7 @@ def clients(answer: Answer) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def halt(data: Path, answer: Answer) -> None:
+def halt(data: Path, answer: ServerReply) -> None:
     """Stop the server that gave ``answer``, and wait until it has gone."""
     os.kill(answer.pid, signal.SIGINT)  # fast: sessions are ended, data is written
     deadline = time.monotonic() + PATIENCE

@@ -28,13 +28,13 @@ from sqlpair.databases.embedded.cluster import (
     PORT,
     ROLE,
     SHORT,
-    Answer,
+    ServerReply,
     ask,
     pid_file,
 )
 from sqlpair.databases.embedded.programs import (
     Account,
-    Runner,
+    ProgramRunner,
     account_for,
     major_version,
     runner,
@@ -45,7 +45,7 @@ _SOCKET_LIMIT = 100  # bytes; the systems allow 103 (macOS) and 107 (Linux)
 _REMNANT_PATIENCE = 20.0  # seconds that a killed server's children may take to go
 
 
-def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
+def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> ServerReply:
     """Start a server on ``data``, which is made first if it is absent."""
     version = major_version(binaries)
     absent = not data.exists() or not any(data.iterdir())
@@ -76,7 +76,9 @@ def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> Answer:
         time.sleep(0.2)
 
 
-def _attempt(data: Path, command: list[str], way: Runner, log: Path) -> Answer | None:
+def _attempt(
+    data: Path, command: list[str], way: ProgramRunner, log: Path
+) -> ServerReply | None:
     """One process; None when it has ended, or has come to nothing in time."""
     # PostgreSQL does not start while the process that a killed server has noted is
     # alive, though its number may be any other's by now. This variable makes it

@@ -138,14 +138,14 @@ def _account(uid: int) -> Account | None:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-class Runner(NamedTuple):
+class ProgramRunner(NamedTuple):
     """How to start a program as an account: words before it, options of Popen."""
 
     prefix: tuple[str, ...]
     options: dict[str, Any]
 
 
-def runner(account: Account, binaries: Path, folder: Path) -> Runner:
+def runner(account: Account, binaries: Path, folder: Path) -> ProgramRunner:
     """The way with the least rights in which ``account`` reaches its files."""
     ways = _ways(account)
     if len(ways) == 1:
@@ -169,7 +169,7 @@ def runner(account: Account, binaries: Path, folder: Path) -> Runner:
     )
 
 
-def _ways(account: Account) -> list[Runner]:
+def _ways(account: Account) -> list[ProgramRunner]:
     # No variable of ours: the environment may hold passwords, and LC_ALL and PG*
     # would change what the programs do.
     kept = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -178,9 +178,9 @@ def _ways(account: Account) -> list[Runner]:
     options: dict[str, Any] = {"cwd": "/", "env": env | {"LC_ALL": "C"}}
     options["stdin"] = subprocess.DEVNULL
     if os.geteuid() != 0:
-        return [Runner((), options)]
+        return [ProgramRunner((), options)]
     lent = {"user": account.uid, "group": account.gid, "extra_groups": []}
-    ways = [Runner((), options | lent)]
+    ways = [ProgramRunner((), options | lent)]
     # The second capability is wider, but the first one is not root's in a
     # container, nor does it run a program that only root may run. With the secure
     # bit, access(2), by which the programs look for each other, heeds it too.
@@ -190,5 +190,5 @@ def _ways(account: Account) -> list[Runner]:
             *("--clear-groups", "--securebits=+no_setuid_fixup"),
             *(f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"),
         )
-        ways.append(Runner(words, options))
+        ways.append(ProgramRunner(words, options))
     return ways

@@ -23,12 +23,12 @@ from sqlpair.databases.postgresql.values import (
     HASHED,
     LARGE_OBJECTS,
     ZONED,
-    Column,
+    ComparedColumn,
     checksum,
     describe,
     hashed,
 )
-from sqlpair.databases.row_counts import Missing, Table
+from sqlpair.databases.row_counts import CountedTable, Missing
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -46,16 +46,16 @@ class _Now(NamedTuple):
     """A table that holds rows of a family now: for each old column the new one."""
 
     source: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ComparedColumn]
 
 
 class Family:
     """A table, or the touched partitions of one, before the run."""
 
-    def __init__(self, tables: Sequence[Table], exact: bool):
+    def __init__(self, tables: Sequence[CountedTable], exact: bool):
         self.tables = tables
         self.exact = exact
-        self.columns: dict[str, Column] = {}
+        self.columns: dict[str, ComparedColumn] = {}
         self.kept: Sequence[str] = ()  # the columns that are compared
         self.sizes: list[dict[str, int]] = []
         self.checksum = 0
@@ -76,8 +76,10 @@ class Contents:
     def __init__(
         self,
         session: PostgreSQLSession,
-        family: Callable[[Table], tuple[int, str]],
-        now: Callable[[Sequence[Table]], list[tuple[Table, Table | None]]],
+        family: Callable[[CountedTable], tuple[int, str]],
+        now: Callable[
+            [Sequence[CountedTable]], list[tuple[CountedTable, CountedTable | None]]
+        ],
     ):
         self._session = session
         self._family = family
@@ -85,13 +87,13 @@ class Contents:
         self._families: list[Family] = []
         self._foreseen: dict[str, frozenset[str]] = {}
 
-    def foresee(self, tables: Iterable[Table]) -> None:
+    def foresee(self, tables: Iterable[CountedTable]) -> None:
         """See ``sqlpair.runner.data_loss.Inspector``."""
         for old in self._grouped(tables):
             names = _columns_now(old, self._now(old))
             self._foreseen |= {table.name: names for table in old}
 
-    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:
+    def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         """See ``sqlpair.runner.data_loss.Inspector``; they are locked already."""
         self._families = [
             Family(old, exact=any(table.name in exact for table in old))
@@ -127,12 +129,12 @@ class Contents:
                 unknown |= {table.name for table in family.tables}
         return sorted(found, key=lambda each: each.table), unknown
 
-    def _grouped(self, tables: Iterable[Table]) -> Iterator[list[Table]]:
+    def _grouped(self, tables: Iterable[CountedTable]) -> Iterator[list[CountedTable]]:
         ordered = sorted(tables, key=lambda t: (self._family(t), t.name))
         for _root, some in groupby(ordered, key=self._family):
             yield list(some)
 
-    def _measure(self, family: Family, table: Table) -> None:
+    def _measure(self, family: Family, table: CountedTable) -> None:
         counted = ["count(*) AS n", *(f"count({name})" for name in family.columns)]
         values = [family.columns[name].value() for name in family.kept]
         sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {_source(table)}"
@@ -270,7 +272,7 @@ class Contents:
         return counts
 
 
-def _source(table: Table) -> str:
+def _source(table: CountedTable) -> str:
     return _LARGE_OBJECTS if table.identity == LARGE_OBJECTS else f"ONLY {table.name}"
 
 
@@ -279,7 +281,7 @@ def _name(family: Family, column: str) -> str:
 
 
 def _pairs(
-    table: Table, old: Table | None, renamed: Mapping[str, str]
+    table: CountedTable, old: CountedTable | None, renamed: Mapping[str, str]
 ) -> dict[str, str]:
     """Map the old columns' names to those of ``table``, which ``old`` is now."""
     there = set(table.columns.values())
@@ -296,7 +298,7 @@ def _pairs(
 
 
 def _columns_now(
-    old: Sequence[Table], now: Sequence[tuple[Table, Table | None]]
+    old: Sequence[CountedTable], now: Sequence[tuple[CountedTable, CountedTable | None]]
 ) -> frozenset[str]:
     """Return which of the columns of ``old`` are still there."""
     names: set[str] = set(old[0].columns.values()) if now else set()

@@ -20,7 +20,7 @@ from sqlpair.databases.postgresql.contents import Contents
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
 from sqlpair.databases.postgresql.values import LARGE_OBJECTS
-from sqlpair.databases.row_counts import SAVEPOINT, Missing, Table, Touched
+from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -83,7 +83,7 @@ LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relname = w.name OFFSET 0) AS
 
 
 # As if they were the rows of a table.
-_OBJECTS = Table(
+_OBJECTS = CountedTable(
     "pg_catalog.pg_largeobject", LARGE_OBJECTS, {1: "loid", 2: "data"}, empty=False
 )
 
@@ -91,7 +91,7 @@ _OBJECTS = Table(
 class _Row(NamedTuple):
     """``table`` is None for what is no table, or none any more."""
 
-    table: Table | None
+    table: CountedTable | None
     node: int
     changes: int | None
     snapshot: str
@@ -179,10 +179,10 @@ class PostgreSQLInspector:
             failure.retry = False  # what holds the deployment's lock has failed with it
             raise failure from error
 
-    def foresee(self, tables: Iterable[Table]) -> None:
+    def foresee(self, tables: Iterable[CountedTable]) -> None:
         self._contents.foresee(tables)
 
-    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:
+    def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         self.hold(t.name for t in tables if t.identity != LARGE_OBJECTS)
         self._contents.keep(tables, exact)
 
@@ -196,10 +196,12 @@ class PostgreSQLInspector:
             # SHARE ROW EXCLUSIVE: others read on, nobody writes.
             self.session.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
-    def _root(self, table: Table) -> tuple[int, str]:
+    def _root(self, table: CountedTable) -> tuple[int, str]:
         return self._roots[table.identity]
 
-    def _now(self, family: Sequence[Table]) -> list[tuple[Table, Table | None]]:
+    def _now(
+        self, family: Sequence[CountedTable]
+    ) -> list[tuple[CountedTable, CountedTable | None]]:
         """Return what holds the rows of ``family`` now, tables of one root.
 
         Each table that is still there, with what it was; new partitions beside it; or
@@ -222,7 +224,7 @@ class PostgreSQLInspector:
         there += [oid for oid in new if known[oid].table is None]
         return [(found[oid], olds.get(oid)) for oid in there]
 
-    def _tables(self, oids: str) -> dict[int, Table]:
+    def _tables(self, oids: str) -> dict[int, CountedTable]:
         """Return the tables of ``oids``, and their partitions."""
         oids = f"ARRAY({PARTITIONS.format(oids=oids)})"
         found = _rows(self.session.rows(self._query(oids, "false")))
@@ -248,7 +250,7 @@ def _row(row: dict[str, Any]) -> _Row:
     table = None
     if row["name"] is not None:
         columns = {int(key): name for key, name in (row["columns"] or {}).items()}
-        table = Table(row["name"], row["oid"], columns, empty=bool(row["empty"]))
+        table = CountedTable(row["name"], row["oid"], columns, empty=bool(row["empty"]))
     root = row["root"] or 0, row["root_name"] or ""
     return _Row(table, row["node"], row["changes"], row["snapshot"], root)
 

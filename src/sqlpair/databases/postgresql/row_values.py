@@ -10,12 +10,12 @@ from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
 from sqlpair.databases.row_shape import (
     Check,
-    Column,
+    ColumnShape,
     Contents,
-    ForeignKey,
-    Kind,
-    Rows,
-    Table,
+    ForeignKeyShape,
+    TableRows,
+    TableShape,
+    ValueKind,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ FROM pg_catalog.pg_index i WHERE i.indisunique
 """
 
 
-def tables(session: PostgreSQLSession) -> list[Table]:
+def tables(session: PostgreSQLSession) -> list[TableShape]:
     """See ``sqlpair.databases.interface.Driver``."""
     constraints: dict[int, list[dict[str, Any]]] = {}
     for row in session.rows(_CONSTRAINTS):
@@ -110,7 +110,7 @@ def contents(session: PostgreSQLSession) -> Contents:
         names = tuple(sorted(column["name"] for column in row["columns"]))
         wanted = ", ".join(map(literal, names)) or "'a row'"
         rows = session.fetch(f"SELECT {wanted} FROM ONLY {row['name']}")
-        found[row["name"]] = Rows(names, tuple(rows))
+        found[row["name"]] = TableRows(names, tuple(rows))
     return found
 
 
@@ -130,7 +130,7 @@ def _query(session: PostgreSQLSession, kinds: str, *, leaves: str) -> str:
 
 def _table(
     row: dict[str, Any], constraints: list[dict[str, Any]], unique: set[int]
-) -> Table:
+) -> TableShape:
     names = {column["key"]: column["name"] for column in row["columns"]}
     checks = [
         Check(frozenset(names[key] for key in found["own"] or ()), found["text"])
@@ -145,14 +145,14 @@ def _table(
     excluded = {
         key for found in constraints if found["kind"] == "x" for key in found["own"]
     }
-    return Table(
+    return TableShape(
         name=row["name"],
         columns=tuple(map(_column, row["columns"])),
         checks=tuple(checks),
         unique=frozenset(names[key] for key in unique | excluded if key in names),
         overriding="OVERRIDING SYSTEM VALUE",
         foreign_keys=tuple(
-            ForeignKey(
+            ForeignKeyShape(
                 tuple(names[key] for key in found["own"]),
                 found["parent_name"],
                 tuple(found["parent_columns"][str(key)] for key in found["its"]),
@@ -163,11 +163,11 @@ def _table(
     )
 
 
-def _column(told: dict[str, Any]) -> Column:
-    kinds = {"N": Kind.NUMBER, "S": Kind.TEXT}
-    return Column(
+def _column(told: dict[str, Any]) -> ColumnShape:
+    kinds = {"N": ValueKind.NUMBER, "S": ValueKind.TEXT}
+    return ColumnShape(
         name=told["name"],
-        kind=kinds.get(told["category"], Kind.OTHER),
+        kind=kinds.get(told["category"], ValueKind.OTHER),
         value=partial(_literal, told),
         required=told["required"],
         automatic=told["automatic"],

@@ -19,9 +19,9 @@ import psycopg2
 from sqlpair import signals
 from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import (
+    BookkeepingSQL,
     Notice,
     Report,
-    Table,
     UnpreparableError,
     quote,
 )
@@ -263,9 +263,9 @@ class PostgreSQLSession(Queries):
             self.resources.close()
 
 
-def table(database: Database) -> Table:
+def table(database: Database) -> BookkeepingSQL:
     """Say how bookkeeping tables are written."""
-    return Table(
+    return BookkeepingSQL(
         key="serial",
         timestamp="timestamp",
         now="timezone('utc', clock_timestamp())",

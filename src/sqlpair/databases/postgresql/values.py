@@ -46,7 +46,7 @@ ORDER BY a.attrelid, a.attnum
 """
 
 
-class Column(NamedTuple):
+class ComparedColumn(NamedTuple):
     """``type`` is empty for one that is not built in."""
 
     name: str
@@ -59,7 +59,7 @@ class Column(NamedTuple):
         """Return what is hashed for a value."""
         return self.name if self.type in HASHED else _text(self.name)
 
-    def cast(self, new: Column) -> str:
+    def cast(self, new: ComparedColumn) -> str:
         """Return the same for the value of ``new``, cast back to this type."""
         if self.type not in HASHED:
             return _text(new.name)
@@ -71,16 +71,16 @@ class Column(NamedTuple):
 
 def describe(
     session: PostgreSQLSession, oids: Iterable[int]
-) -> dict[int, dict[int, Column]]:
+) -> dict[int, dict[int, ComparedColumn]]:
     """Return the columns of each table by their numbers."""
-    described: dict[int, dict[int, Column]] = {}
+    described: dict[int, dict[int, ComparedColumn]] = {}
     wanted = f"'{{{','.join(map(str, oids))}}}'::oid[]"
     for row in session.rows(_COLUMNS.format(oids=wanted)):
         described.setdefault(row["oid"], {})[row["number"]] = _column(row)
     if LARGE_OBJECTS in described:
         described[LARGE_OBJECTS] = {
-            1: Column("loid", "oid", frozenset(), key=True, generated=False),
-            2: Column("data", "bytea", frozenset(), key=False, generated=False),
+            1: ComparedColumn("loid", "oid", frozenset(), key=True, generated=False),
+            2: ComparedColumn("data", "bytea", frozenset(), key=False, generated=False),
         }
     return described
 
@@ -107,8 +107,8 @@ def checksum(values: Sequence[str]) -> str:
     return f"coalesce(sum(hashint8extended({record}, 0)), 0)"
 
 
-def _column(row: Mapping[str, Any]) -> Column:
-    return Column(
+def _column(row: Mapping[str, Any]) -> ComparedColumn:
+    return ComparedColumn(
         row["name"],
         row["type"] or "",
         frozenset(row["casts"] or ()),

@@ -14,7 +14,7 @@ from typing import Any
 from sqlpair.databases import missing_rows
 from sqlpair.databases.interface import quote
 from sqlpair.databases.missing_rows import Copies, Counts
-from sqlpair.databases.row_counts import Missing, Table
+from sqlpair.databases.row_counts import CountedTable, Missing
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
 PREFIX = "sqlpair_"
@@ -30,12 +30,16 @@ def identifier(name: str) -> str:
 class Contents:
     """What some tables held before a run; ``find`` returns what one is now."""
 
-    def __init__(self, raw: sqlite3.Connection, find: Callable[[Table], Table | None]):
+    def __init__(
+        self,
+        raw: sqlite3.Connection,
+        find: Callable[[CountedTable], CountedTable | None],
+    ):
         self._raw = raw
         self._find = find
         self._kept: list[_Kept] = []
 
-    def keep(self, tables: Iterable[Table]) -> None:
+    def keep(self, tables: Iterable[CountedTable]) -> None:
         """Copy the tables."""
         self._kept = [
             _Kept(self._raw, number, table)
@@ -62,7 +66,7 @@ class Contents:
 class _Kept:
     """The copy of one table, made before the run."""
 
-    def __init__(self, raw: sqlite3.Connection, number: int, table: Table):
+    def __init__(self, raw: sqlite3.Connection, number: int, table: CountedTable):
         self.table = table
         self._raw = raw
         self._copy = f"temp.{PREFIX}before_{number}"
@@ -101,7 +105,7 @@ class _Kept:
         for name in (self._copy, self._after, self._scratch):
             self._raw.execute(f"DROP TABLE IF EXISTS {name}")
 
-    def missing(self, now: Table | None) -> Counts:
+    def missing(self, now: CountedTable | None) -> Counts:
         """Count what is missing now that the table is ``now``."""
         if now is None:
             return +Counts({(0, ""): self._count(self._copy)})
@@ -119,7 +123,7 @@ class _Kept:
             counts[0, ""] = self._count(self._copy) - self._count(_main(now))
         return +counts
 
-    def _compared(self, now: Table, names: Mapping[str, str]) -> Counts:
+    def _compared(self, now: CountedTable, names: Mapping[str, str]) -> Counts:
         values = self._cast_back(names)
         copies = Copies(
             self._rows,
@@ -183,5 +187,5 @@ class _Kept:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _main(table: Table) -> str:
+def _main(table: CountedTable) -> str:
     return f"main.{identifier(table.name)}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import quote
-from sqlpair.databases.row_counts import SAVEPOINT, Missing, Table, Touched
+from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.contents import Contents, identifier
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
 
@@ -65,7 +65,7 @@ class SQLiteInspector:
     def __init__(self, raw: sqlite3.Connection):
         self.raw = raw
         self._asked = set(TABLES)
-        self._before: dict[str, Table] = {}
+        self._before: dict[str, CountedTable] = {}
         self._there: set[str] = set()
         self._changes: list[_Change] = []
         self._contents = Contents(raw, self._find)
@@ -80,11 +80,12 @@ class SQLiteInspector:
                 empty=self._is_empty(table.name)
             )
 
-    def _tables(self, which: str) -> list[Table]:
+    def _tables(self, which: str) -> list[CountedTable]:
         query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
         found = self.raw.execute(query).fetchall()
         return [
-            Table(name, page, self._columns(name), empty=False) for name, page in found
+            CountedTable(name, page, self._columns(name), empty=False)
+            for name, page in found
         ]
 
     def _columns(self, table: str) -> dict[int, str]:
@@ -121,17 +122,17 @@ class SQLiteInspector:
             self.raw.set_trace_callback(None)
             self.raw.set_authorizer(None)
 
-    def foresee(self, tables: Iterable[Table]) -> None:
+    def foresee(self, tables: Iterable[CountedTable]) -> None:
         """Nothing to learn: everything is copied."""
 
-    def keep(self, tables: Iterable[Table], exact: Set[str]) -> None:  # noqa: ARG002
+    def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:  # noqa: ARG002
         # BEGIN IMMEDIATE keeps every other writer out.
         self._contents.keep(tables)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
         return self._contents.missing(), frozenset()
 
-    def _find(self, old: Table) -> Table | None:
+    def _find(self, old: CountedTable) -> CountedTable | None:
         """Return what ``old`` is now: the same table, or else one made in its place.
 
         That is of its name, and was not there before under any. Its columns have the
@@ -161,7 +162,7 @@ class SQLiteInspector:
             return table._replace(columns=columns)
         return None
 
-    def _followed(self, old: Table) -> Table | None:
+    def _followed(self, old: CountedTable) -> CountedTable | None:
         """Return what ``old`` is called after all changes; None if it was dropped."""
         name = fold(old.name)
         columns = {key: fold(column) for key, column in old.columns.items()}

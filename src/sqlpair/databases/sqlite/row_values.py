@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from sqlpair.databases.interface import quote
 from sqlpair.databases.row_shape import (
     Check,
-    Column,
+    ColumnShape,
     Contents,
-    ForeignKey,
-    Kind,
-    Rows,
-    Table,
+    ForeignKeyShape,
+    TableRows,
+    TableShape,
+    ValueKind,
 )
 from sqlpair.databases.sqlite.tokens import fold
 from sqlpair.schema.model import Schema
@@ -35,7 +35,7 @@ AND name NOT GLOB 'sqlite_*' ORDER BY name
 """
 
 
-def tables(session: SQLiteSession) -> list[Table]:
+def tables(session: SQLiteSession) -> list[TableShape]:
     """See ``sqlpair.databases.interface.Driver``."""
     schema = session.schema()
     names = _names(session, schema)
@@ -66,7 +66,7 @@ def contents(session: SQLiteSession) -> Contents:
         wanted = ", ".join(map(literal, columns))
         rows = session.rows(f"SELECT {wanted} FROM main.{_written(name)}")
         values = tuple(tuple(row.values()) for row in rows)
-        found[_written(name)] = Rows(columns, values)
+        found[_written(name)] = TableRows(columns, values)
     return found
 
 
@@ -77,13 +77,13 @@ def literal(column: str) -> str:
 
 def _table(
     session: SQLiteSession, name: str, checks: list[str], known: dict[str, str]
-) -> Table:
+) -> TableShape:
     rows = session.rows(
         'SELECT name, type, "notnull" AS required, dflt_value AS standard, pk, hidden'
         f" FROM pragma_table_xinfo({quote(name)}, 'main')"
     )
     columns = tuple(
-        Column(
+        ColumnShape(
             name=_written(row["name"]),
             kind=_kind(row["type"]),
             value=partial(_value, row["name"], row["type"].upper()),
@@ -93,7 +93,7 @@ def _table(
         )
         for row in rows
     )
-    return Table(
+    return TableShape(
         name=_written(name),
         columns=columns,
         checks=tuple(_check(columns, text) for text in checks),
@@ -102,7 +102,7 @@ def _table(
     )
 
 
-def _check(columns: tuple[Column, ...], text: str) -> Check:
+def _check(columns: tuple[ColumnShape, ...], text: str) -> Check:
     words = {fold(word) for word in re.findall(r"\w+", text)}
     about = {c.name for c in columns if fold(_plain(c.name)) in words}
     return Check(frozenset(about), text)
@@ -119,7 +119,7 @@ def _unique(session: SQLiteSession, name: str) -> set[str]:
 
 def _foreign_keys(
     session: SQLiteSession, name: str, known: dict[str, str]
-) -> list[ForeignKey]:
+) -> list[ForeignKeyShape]:
     rows = session.rows(
         'SELECT id, "table" AS parent, "from" AS own, "to" AS its'
         f" FROM pragma_foreign_key_list({quote(name)}, 'main') ORDER BY id, seq"
@@ -138,17 +138,17 @@ def _foreign_keys(
             )
             parents = [row["name"] for row in primary]
         own = tuple(_written(part["own"]) for part in parts)
-        found.append(ForeignKey(own, parent, tuple(map(_written, parents))))
+        found.append(ForeignKeyShape(own, parent, tuple(map(_written, parents))))
     return found
 
 
-def _kind(declared: str) -> Kind:
+def _kind(declared: str) -> ValueKind:
     written = declared.upper()
     if any(part in written for part in ("CHAR", "CLOB", "TEXT")):
-        return Kind.TEXT
+        return ValueKind.TEXT
     if "BLOB" in written or written in _MOMENTS:
-        return Kind.OTHER
-    return Kind.NUMBER if written else Kind.TEXT
+        return ValueKind.OTHER
+    return ValueKind.NUMBER if written else ValueKind.TEXT
 
 
 def _value(name: str, declared: str, number: int) -> str:
@@ -157,7 +157,7 @@ def _value(name: str, declared: str, number: int) -> str:
         return quote(moment.format(day=1 + number % 28, hour=number % 24))
     if "INT" in declared:
         return str(number + 1)
-    if _kind(declared) is Kind.TEXT or declared == "UUID":
+    if _kind(declared) is ValueKind.TEXT or declared == "UUID":
         if "UUID" in declared:
             return quote(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}")))
         return quote(f"{name} {number + 1}")

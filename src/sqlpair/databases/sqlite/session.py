@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair import progress, signals
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import Notice, Report, Table, quote
+from sqlpair.databases.interface import BookkeepingSQL, Notice, Report, quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
@@ -326,9 +326,9 @@ def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, row, strict=True))
 
 
-def table(database: Database) -> Table:  # noqa: ARG001
+def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
     """Say how bookkeeping tables are written."""
-    return Table(
+    return BookkeepingSQL(
         key="INTEGER",
         timestamp="TIMESTAMP",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sqlpair.lint.script import Parsed
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 from sqlpair.lint.tokens import Cursor, Lexeme, split, tokenize
 
 # Other statements define what happens later (a trigger) or who may do it (GRANT).
@@ -14,7 +14,7 @@ _RUNS = frozenset(["DELETE", "TRUNCATE", "UPDATE", "WITH", "MERGE", "INSERT", "D
 _OWN = frozenset(["sqlite_sequence", "sqlite_stat1", "sqlite_stat4"])
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at every statement that runs now; tables of the file itself are left out."""
     own = {
         head.names[0]
@@ -27,7 +27,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         for line, verb, table in _found(subject, parsed):
             if table in own | _OWN:
                 continue
-            yield Problem(
+            yield RuleMatch(
                 subject.up,
                 line,
                 f"{verb} {table} deletes data, which a rollback cannot restore",

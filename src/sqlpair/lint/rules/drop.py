@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.model import Event
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for tables, columns and views that existed before and do not after."""
     tables = subject.after.tables
     for event in subject.after.events:
@@ -33,7 +33,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     yield from _views(subject)
 
 
-def _rebuilt(subject: Subject, event: Event) -> Iterator[Problem]:
+def _rebuilt(subject: Subject, event: Event) -> Iterator[RuleMatch]:
     """Yield the columns that a rebuilt table no longer has."""
     assert event.origin
     before = subject.before.tables.get(event.origin)
@@ -47,7 +47,7 @@ def _rebuilt(subject: Subject, event: Event) -> Iterator[Problem]:
             yield _problem(subject, event.line, what, sql)
 
 
-def _views(subject: Subject) -> Iterator[Problem]:
+def _views(subject: Subject) -> Iterator[RuleMatch]:
     heads = [parsed.head for parsed in subject.up.statements if parsed.head]
     made = {h.names[0] for h in heads if (h.action, h.kind) == ("CREATE", "VIEW")}
     for parsed in subject.up.statements:
@@ -59,8 +59,8 @@ def _views(subject: Subject) -> Iterator[Problem]:
                     yield _problem(subject, parsed.line, f"view {name}", sql)
 
 
-def _problem(subject: Subject, line: int, what: str, sql: str) -> Problem:
-    return Problem(
+def _problem(subject: Subject, line: int, what: str, sql: str) -> RuleMatch:
+    return RuleMatch(
         subject.up,
         line,
         f"{what} is dropped: the previous release may still read it, and a rollback"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Ask git whether a file differs from the one on the main branch."""
     if subject.released is None:
         return
@@ -15,7 +15,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         if subject.relative(path) in subject.released.changed:
             there = path.exists()
             where = subject.down if path == subject.migration.down else subject.up
-            yield Problem(
+            yield RuleMatch(
                 where or subject.up,
                 1,
                 f"{path.name} is on {subject.released.branch} and"

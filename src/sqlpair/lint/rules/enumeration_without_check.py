@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 from sqlpair.lint.types import is_text
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at new text columns with the configured names."""
     for table, column in subject.new_columns():
         final = subject.final.tables.get(table.name, table)
@@ -21,7 +21,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             or column.name in keys
         ):
             continue
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} accepts any text: a misspelt value is stored,"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.history import lacking_index
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at columns with the configured names; a later index counts."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
@@ -18,7 +18,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             new = 0 if before and column.name in before.columns else column.line
             line = lacking_index(subject, table, (column.name,), new)
             if line:
-                yield Problem(
+                yield RuleMatch(
                     subject.up,
                     line,
                     f"{table.name}.{column.name} has no index, and queries filter or"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.names import contains
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 _KINDS = ("TABLE", "TYPE", "VIEW", "DOMAIN", "SCHEMA")
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at the names of what is created or renamed, and of new columns."""
     for what, name, line in _new_names(subject):
         for word, reason in subject.configuration.forbidden_names.items():
             if contains(name, word):
-                yield Problem(
+                yield RuleMatch(
                     subject.up,
                     line,
                     f"{what} has the forbidden word {word}: {reason}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.history import lacking_index
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at new keys, and at keys whose index is dropped; a later index counts."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
@@ -18,7 +18,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             line = lacking_index(subject, table, key.columns, new)
             if line:
                 columns = ", ".join(key.columns)
-                yield Problem(
+                yield RuleMatch(
                     subject.up,
                     line,
                     f"{table.name} ({columns}) refers to {key.table} without an index:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 _LINES = {
     "Why:": "-- Why: which need this answers.",
@@ -15,7 +15,7 @@ _LINES = {
 _LABEL = re.compile(r"(?:Why|Locks|Rollback loses|lint|no-transaction)\b")
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for the sentence and the three labels above the first statement."""
     if subject.up.refused:
         return
@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         if line.strip().startswith("--")
     ]
     if not lines or _LABEL.match(lines[0]) or not lines[0].strip(". …"):
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             1,
             "the file does not begin with a sentence that says what it does",
@@ -35,7 +35,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     for label, instead in _LINES.items():
         said = [line.removeprefix(label) for line in lines if line.startswith(label)]
         if not any(text.strip(" …") for text in said):
-            yield Problem(
+            yield RuleMatch(
                 subject.up,
                 1,
                 f"the header has no line “{label}” with a text",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at new columns; a key added by a later migration counts."""
     for table, column in subject.new_columns():
         final = subject.final.tables.get(table.name, table)
@@ -24,7 +24,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         ):
             continue
         target = column.name.removesuffix("_id") + "s"
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} looks like a reference and has no foreign key:"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 from sqlpair.lint.types import narrower
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Compare types before and after, whether altered or rebuilt."""
     for event in subject.after.events:
         if (
@@ -31,9 +31,9 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 def _problem(
     subject: Subject, line: int, table: str, column: str, kinds: tuple[str, str]
-) -> Problem:
+) -> RuleMatch:
     before, after = kinds
-    return Problem(
+    return RuleMatch(
         subject.up,
         line,
         f"{table}.{column} is changed from {before} to {after}, which is narrower:"

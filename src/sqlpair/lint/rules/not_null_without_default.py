@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for required columns, new in tables that existed before."""
     for table, column in subject.new_columns():
         if table.origin is None or not column.not_null or column.has_default:
             continue
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} is NOT NULL without a default: it fails if"

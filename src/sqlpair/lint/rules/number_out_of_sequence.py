@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at the number before, in all databases, and at what is released."""
     own = subject.migration
     below = [item.number for item in subject.everything if item.number < own.number]
     if below and max(below) < own.number - 1:
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             1,
             f"{own.number:03} follows {max(below):03}: a number is skipped,"
@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         if item.number > own.number and subject.is_released(item)
     ]
     if later and not subject.is_released(own):
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             1,
             f"{own.number:03} is new and below {later[-1].database} {later[-1].stem},"

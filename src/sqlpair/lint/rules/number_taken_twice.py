@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 from sqlpair.project.migrations import Migration
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for another migration of the number; 000 may be in each database."""
     own = subject.migration
     others = [
@@ -21,7 +21,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     # One finding, for the one that is not released or comes later in the alphabet.
     if others and own == max([own, *others], key=lambda item: _rank(subject, item)):
         names = ", ".join(f"{item.database} {item.stem}" for item in others)
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             1,
             f"the number {own.number:03} is taken twice, also by {names}: their order"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 _SETS = re.compile(r"PRAGMA\s+(?:\w+\.)?(\w+)\s*[=(]", re.IGNORECASE)
 # These are stored in the database, or serve the transaction they are in.
@@ -36,7 +36,7 @@ _LASTING = frozenset(
 _NEED_VACUUM = frozenset({"page_size", "auto_vacuum", "encoding"})
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for settings of the connection, and for those that need a VACUUM."""
     if subject.database.driver != "sqlite":
         return
@@ -56,7 +56,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             else:
                 why = "is a setting of the connection, which ends with the migration"
                 instead = f"Set {name} where the application connects, not here."
-            yield Problem(script, parsed.line, f"PRAGMA {name} {why}", instead)
+            yield RuleMatch(script, parsed.line, f"PRAGMA {name} {why}", instead)
 
 
 def _vacuums(subject: Subject, line: int) -> bool:

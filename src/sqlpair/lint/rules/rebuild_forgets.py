@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.model import Index, Table
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Compare indexes and triggers of tables that the file drops and creates again."""
     for table in subject.tables():
         before = subject.before.tables.get(table.name)
@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             kept = set(index.columns) <= {*table.columns, ""}
             if kept and not _has(table, index):
                 unique = "UNIQUE " if index.unique else ""
-                yield Problem(
+                yield RuleMatch(
                     subject.up,
                     line,
                     f"{table.name} is rebuilt without its index {name}, which was"
@@ -36,7 +36,7 @@ def check(subject: Subject) -> Iterator[Problem]:
                 )
         for name in before.triggers:
             if name not in table.triggers:
-                yield Problem(
+                yield RuleMatch(
                     subject.up,
                     line,
                     f"{table.name} is rebuilt without its trigger {name}, which was"

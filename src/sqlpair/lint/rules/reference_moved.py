@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from sqlpair.lint.model import Event, Model
 from sqlpair.lint.rules.sqlite_alter import REBUILD
 from sqlpair.lint.script import Script
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at what a migration, and its rollback, leave behind."""
     if subject.database.driver != "sqlite":
         return
@@ -19,7 +19,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         yield from _problems(subject.down, subject.undone)
 
 
-def _problems(script: Script, model: Model) -> Iterator[Problem]:
+def _problems(script: Script, model: Model) -> Iterator[RuleMatch]:
     renamed = {
         event.after: event
         for event in model.events
@@ -35,7 +35,7 @@ def _problems(script: Script, model: Model) -> Iterator[Problem]:
             event = renamed[target]
             yield _moved(script, event, what, is_dropped=target in dropped)
         elif target in dropped:
-            yield Problem(
+            yield RuleMatch(
                 script,
                 dropped[target].line,
                 f"{what} still refers to {target}, which is dropped here: SQLite allows"
@@ -44,10 +44,10 @@ def _problems(script: Script, model: Model) -> Iterator[Problem]:
             )
 
 
-def _moved(script: Script, event: Event, what: str, *, is_dropped: bool) -> Problem:
+def _moved(script: Script, event: Event, what: str, *, is_dropped: bool) -> RuleMatch:
     old, new = event.table, event.after
     then = f", and {new} is dropped" if is_dropped else ""
-    return Problem(
+    return RuleMatch(
         script,
         event.line,
         f"{what} refers to {new} afterwards and not to {old}: SQLite changes"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.model import Event
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for renames of what existed before the file, except in rebuilds."""
     for event in subject.after.events:
         if event.what == "rename table" and _is_gone(subject, event):
-            yield Problem(
+            yield RuleMatch(
                 subject.up,
                 event.line,
                 f"{event.table} is renamed: the previous release still uses the name"
@@ -21,7 +21,7 @@ def check(subject: Subject) -> Iterator[Problem]:
                 "  -- rename it when nothing uses the old name any more",
             )
         elif event.what == "rename column" and event.column_origin and event.origin:
-            yield Problem(
+            yield RuleMatch(
                 subject.up,
                 event.line,
                 f"{event.table}.{event.name} is renamed: the previous release still"

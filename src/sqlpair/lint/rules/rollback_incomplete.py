@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from sqlpair.lint.model import Model, Table, Thing, family
 from sqlpair.lint.script import Script
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 K = TypeVar("K")
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Replay the rollback after its migration, and compare with what was before."""
     down, undone = subject.down, subject.undone
     if down is None or undone is None:
@@ -24,7 +24,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     if any(script == down for script, _, _ in subject.unread):
         return  # not all of it was read, which another rule reports
     for what, sql in _left(subject, undone):
-        yield Problem(
+        yield RuleMatch(
             down,
             1,
             f"the rollback leaves {what} behind: the next upgrade fails because it"
@@ -32,7 +32,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             sql,
         )
     for what in _missing(subject, undone):
-        yield Problem(
+        yield RuleMatch(
             down,
             1,
             f"the rollback does not create {what} again: the release before needs it",

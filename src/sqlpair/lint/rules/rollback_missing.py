@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for the rollback file, and for a statement in it."""
     name = subject.migration.down.name
     if subject.down is None:
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             1,
             f"{name} is missing: this migration cannot be undone",
@@ -20,7 +20,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     elif subject.up.statements and not (
         subject.down.statements or subject.down.refused
     ):
-        yield Problem(
+        yield RuleMatch(
             subject.down,
             1,
             f"the rollback has no statement, and {subject.migration.up.name} has:"

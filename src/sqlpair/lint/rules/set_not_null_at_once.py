@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look for SET NOT NULL on a column that the file adds."""
     for event in subject.after.events:
         if event.what != "not null" or event.column_origin or event.origin is None:
             continue
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             event.line,
             f"{event.table}.{event.name} is added and set NOT NULL at once: the"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 from sqlpair.lint.types import affinity, looks_like_text
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at the declared types of new columns."""
     if subject.database.driver != "sqlite":
         return
@@ -16,7 +16,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         means = affinity(column.declared)
         if means == "TEXT" or not looks_like_text(column.declared):
             continue
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} is declared {column.declared}, which in SQLite"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlpair.lint.grammar import Action, Constraint, definition
 from sqlpair.lint.script import Parsed
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 REBUILD = (
     "CREATE TABLE new_{table} (…);\n"
@@ -25,14 +25,14 @@ _ALONE = {
 _NOT_CONSTANT = ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME")
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at each action of each ALTER TABLE."""
     if subject.database.driver != "sqlite":
         return
     for script in subject.scripts:
         for parsed in script.statements:
             for what, instead in faults(parsed):
-                yield Problem(
+                yield RuleMatch(
                     script, parsed.line, f"SQLite does not support {what}", instead
                 )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at new tables; a key added by a later migration counts."""
     for table in subject.tables():
         final = subject.final.tables.get(table.name, table)
         if table.origin or table.keyless or table.primary_key or final.primary_key:
             continue
-        yield Problem(
+        yield RuleMatch(
             subject.up,
             table.line,
             f"{table.name} has no primary key: a single row cannot be identified,"

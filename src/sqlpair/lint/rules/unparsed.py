@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.rules.sqlite_alter import faults
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Report the statements that were not read."""
     sqlite = subject.database.driver == "sqlite"
     for script, parsed, reason in subject.unread:
         if sqlite and any(faults(parsed)):
             continue  # sqlite-alter reports it
         what = "is not valid" if reason == parsed.invalid else "cannot be read"
-        yield Problem(
+        yield RuleMatch(
             script,
             parsed.line,
             f"this statement {what}, so the rules have not checked it: {reason}",

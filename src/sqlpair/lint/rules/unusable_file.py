@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.subject import Problem, Subject
+from sqlpair.lint.subject import RuleMatch, Subject
 
 
-def check(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject) -> Iterator[RuleMatch]:
     """Repeat the engine's message; no other rule can read such a file."""
     for script in subject.scripts:
         if script.refused:
             what = script.refused.partition(": ")[2] or script.refused
-            yield Problem(script, script.refused_line, what, script.remedy)
+            yield RuleMatch(script, script.refused_line, what, script.remedy)
