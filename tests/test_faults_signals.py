@@ -236,6 +236,19 @@ def test_signal_during_the_commit_comes_too_late(project: Project) -> None:
     assert_at(project, 2)
 
 
+def test_signal_that_came_too_late_interrupts_no_later_deployment_of_a_program(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    with mock.patch.object(SQLiteSession, "commit", interrupted_once()):
+        project.sqlpair("migrate")
+    add(project, 3, 4)
+
+    project.upgrade()  # without handlers of its own
+
+    assert_at(project, 4)
+
+
 def test_signal_during_one_stages_commit_ends_the_run_before_the_next(
     project: Project,
 ) -> None:

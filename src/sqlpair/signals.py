@@ -101,6 +101,7 @@ def handled() -> Iterator[None]:
     try:
         yield
     finally:
+        _pending = 0  # one that came too late is not for who deploys next
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
