@@ -196,7 +196,7 @@ def test_force_color_styles_a_pipe_and_breaks_no_line(project: Project) -> None:
     name = f"001_{'long_' * 30}name"
     project.add("sqlite", name, "SELECT 1;\n")
 
-    done = project.run("-m", "sqlpair", "status", FORCE_COLOR="1")
+    done = project.run("-m", "sqlpair", "status", FORCE_COLOR="1", TERM="xterm")
 
     (row,) = (line for line in done.stdout.splitlines() if name in line)
     assert "\x1b[33mpending" in row

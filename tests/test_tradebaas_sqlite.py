@@ -293,7 +293,9 @@ def test_a_row_that_comes_between_count_and_drop_is_kept(
     baseline.ask(f"PRAGMA journal_mode = {mode}")
     baseline.ask("PRAGMA busy_timeout = 0")
     begin, count, *rest = statements_of(f"{BASELINE}_rollback")
-    with closing(sqlite3.connect(baseline.path, 0, isolation_level=None)) as rollback:
+    with closing(
+        sqlite3.connect(baseline.path, timeout=0, isolation_level=None)
+    ) as rollback:
         rollback.execute(begin)
         rollback.execute(count)
         with suppress(sqlite3.OperationalError):
