@@ -21,7 +21,7 @@ from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.project.statement import Statement
-from sqlpair.prove.compare import State, amount
+from sqlpair.prove.compare import State
 from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
@@ -114,11 +114,6 @@ class ScratchDatabase:
         """Describe the schema, and read every row."""
         with self.session.snapshot():
             return State(self.session.schema(), self.driver.contents(self.session))
-
-    def rows(self) -> int:
-        """Count the rows of all tables."""
-        with self.session.snapshot():
-            return amount(self.driver.contents(self.session))
 
     def schema(self) -> State:
         """Describe the schema, and read no row."""
