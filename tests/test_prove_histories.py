@@ -254,6 +254,29 @@ def test_a_table_whose_trigger_rolls_everything_back_is_named_and_proved(
     assert verdicts["002_u"].rows == 7  # 3 in other and one more, 3 in u
 
 
+def test_a_table_that_a_trigger_makes_for_a_row_is_not_the_rollbacks_fault(
+    project: Project,
+) -> None:
+    pairs = {
+        "001_teams": (
+            "CREATE TABLE teams (id serial PRIMARY KEY);\n"
+            "CREATE FUNCTION make_table() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+            "BEGIN EXECUTE format('CREATE TABLE team_%s (a int)', NEW.id);\n"
+            "RETURN NEW; END $$;\n"
+            "CREATE TRIGGER make_table AFTER INSERT ON teams\n"
+            "    FOR EACH ROW EXECUTE FUNCTION make_table();\n",
+            "DROP TABLE teams;\nDROP FUNCTION make_table();\n",
+        ),
+        "002_t": ("CREATE TABLE t (a int);", "DROP TABLE t;"),
+        "003_forgets": ("CREATE TABLE u (a int);", "-- nothing"),
+    }
+    write(project, "postgres", pairs)
+
+    verdicts = prove(project, "postgres")
+
+    assert [v.reason for v in verdicts.values()] == [None, None, Reason.DOWN_DIFFERS]
+
+
 # -- rows that a migration does not accept ------------------------------------------
 
 

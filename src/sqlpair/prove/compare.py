@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlpair.databases.row_shape import Contents
 from sqlpair.project.statement import Statement
-from sqlpair.schema.model import BEFORE, Change, Schema, describe, difference
+from sqlpair.schema.model import BEFORE, Change, ObjectKey, Schema, describe, difference
 
 
 class State(NamedTuple):
@@ -28,9 +28,16 @@ def amount(contents: Contents) -> int:
     return sum(len(rows.rows) for rows in contents.values())
 
 
-def schema_differences(expected: State, actual: State) -> list[str]:
-    """Say how the schema differs from the expected one."""
-    return [_sentence(change) for change in difference(expected.schema, actual.schema)]
+def schema_differences(
+    expected: State, actual: State, added: Collection[ObjectKey] = ()
+) -> list[str]:
+    """Say how the schema differs from the expected one; ``added`` may be there."""
+    found = {
+        key: described
+        for key, described in actual.schema.items()
+        if key not in added or key in expected.schema
+    }
+    return [_sentence(change) for change in difference(expected.schema, found)]
 
 
 def row_differences(

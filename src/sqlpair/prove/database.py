@@ -19,7 +19,7 @@ from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.project.statement import Statement
-from sqlpair.prove.compare import State, amount
+from sqlpair.prove.compare import State
 from sqlpair.runner import revision_modules, scratch
 from sqlpair.runner.migration import Ready, Runner
 from sqlpair.runner.steps import Step
@@ -86,11 +86,6 @@ class ScratchDatabase:
         """Describe the schema, and read every row."""
         with self.session.snapshot():
             return State(self.session.schema(), self.driver.contents(self.session))
-
-    def rows(self) -> int:
-        """Count the rows of all tables."""
-        with self.session.snapshot():
-            return amount(self.driver.contents(self.session))
 
     def schema(self) -> State:
         """Describe the schema, and read no row."""

@@ -93,11 +93,13 @@ def _table(
         )
         for row in rows
     )
+    keys = {_written(row["name"]) for row in rows if row["pk"]}
     return TableShape(
         name=_written(name),
         columns=columns,
         checks=tuple(_check(columns, text) for text in checks),
-        unique=frozenset(_unique(session, name)),
+        # The alias of a rowid has no index.
+        unique=frozenset(_unique(session, name) | keys),
         foreign_keys=tuple(_foreign_keys(session, name, known)),
     )
 
