@@ -165,7 +165,7 @@ def test_verify_tells_which_migration_it_builds(project: Project) -> None:
 
     for words in (("verify",), ("snapshot",)):
         with started(project, "sqlpair", *words, SQLPAIR_HEARTBEAT="0.3") as process:
-            (*_, beat) = read_until(process, "statement 1 of 1")
+            (*_, beat) = read_until(process, "003_wait, statement 1 of 1")
             process.terminate()
         assert "postgres: building the schema, migration 3 of 3; 003_wait" in beat
 
