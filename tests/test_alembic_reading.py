@@ -177,14 +177,15 @@ def public() -> Iterator[Path]:
 READ = """
 import os, sys
 from pathlib import Path
-from sqlpair import ledger, settings
-from sqlpair.drivers import driver_of
+from sqlpair.databases.interface import driver_of
+from sqlpair.ledger import tables
+from sqlpair.project import settings
 database = settings.load(Path(sys.argv[1]) / "alembic.ini").database("sqlite")
 connect = driver_of(database).connect
 if os.geteuid() == 0:
     os.setuid(65534)
 session = connect(database, read_only=True, report=print)
-print(*ledger.read(session).revisions)
+print(*tables.read(session).revisions)
 session.close()
 """
 

@@ -189,6 +189,7 @@ def test_rows_that_migrations_insert_themselves_do_not_collide_with_generated_on
     project: Project, database: str
 ) -> None:
     overriding = "OVERRIDING SYSTEM VALUE " if database == "postgres" else ""
+    values = ", ".join(f"({number}, 'own')" for number in range(1, 101))
     for number, key in enumerate(KEYS[database]):
         name = f"kinds{number}"
         make = f"CREATE TABLE {name} (id {key}, name text);"
@@ -196,8 +197,8 @@ def test_rows_that_migrations_insert_themselves_do_not_collide_with_generated_on
         project.add(
             database,
             f"{2 * number + 2:03}_rows",
-            f"INSERT INTO {name} (id, name) {overriding}VALUES (1, 'a'), (2, 'b');",
-            f"DELETE FROM {name} WHERE id IN (1, 2);",
+            f"INSERT INTO {name} (id, name) {overriding}VALUES {values};",
+            f"DELETE FROM {name} WHERE id <= 100;",
         )
 
     verdicts = prove(project, database)

