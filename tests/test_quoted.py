@@ -17,7 +17,7 @@ from sqlpair import cli
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "sqlpair"
 # Before these words "sqlpair" is the subject of a sentence, or part of a name.
-PROSE = {"does", "keeps", "pg_dump", "opens", "reads", "that"}
+PROSE = {"does", "keeps", "makes", "pg_dump", "opens", "reads", "that"}
 WORDS = re.compile(r"[^\s`'\"]+")
 
 
