@@ -273,7 +273,8 @@ def test_db_start_prints_a_url_that_programs_connect_with(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "command", ["sqlpair migrate", "sqlpair verify", "alembic upgrade heads"]
+    "command",
+    ["sqlpair status --exit-code", "sqlpair force-version 1 -y", "alembic stamp heads"],
 )
 def test_the_embedded_server_is_started_once_and_its_end_is_no_news(
     tmp_path: Path, command: str

@@ -165,7 +165,7 @@ def test_verify_tells_which_migration_it_builds(project: Project) -> None:
 
     for words in (("verify",), ("snapshot",)):
         with started(project, "sqlpair", *words, SQLPAIR_HEARTBEAT="0.3") as process:
-            (*_, beat) = read_until(process, "statement 1 of 1")
+            (*_, beat) = read_until(process, "003_wait, statement 1 of 1")
             process.terminate()
         assert "postgres: building the schema, migration 3 of 3; 003_wait" in beat
 
@@ -250,3 +250,39 @@ def test_a_failing_statement_names_its_place_while_messages_are_heard(project) -
     assert "postgres 001_fails.sql:1: NOTICE: first" in failure.stderr
     assert 'postgres 001_fails.sql:3: column "nope" does not exist' in failure.stderr
     assert "|   ^" in failure.stderr
+
+
+SIGNALLED = """\
+import os, signal, sys, threading
+from contextlib import nullcontext
+from pathlib import Path
+from sqlpair import signals
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
+from sqlpair.errors import Interrupted
+from sqlpair.project.settings import load
+
+signals.cancelling = lambda cancel: nullcontext()  # so that SQLite is at work
+def said(line):
+    if "begins" in line:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+try:
+    with signals.handled():
+        heads = Destination(("heads",), "upgrade", said)
+        deployment.deploy(load(Path("alembic.ini")), heads, said)
+except Interrupted as error:
+    print(error)
+"""
+
+
+def test_a_signal_while_sqlite_counts_is_no_failure_of_the_statement(project) -> None:
+    project.add(
+        "sqlite",
+        "001_count",
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+        " LIMIT 20000000)\nSELECT max(i) FROM n;\n",
+    )
+
+    done = project.run("-c", SIGNALLED)
+
+    assert done.stdout.startswith("interrupted by SIGTERM\n")

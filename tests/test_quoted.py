@@ -16,8 +16,8 @@ from sqlpair import cli
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "sqlpair"
-# After these words "sqlpair" is the subject or object of a sentence, no command.
-PROSE = {"does", "keeps", "opens", "reads", "that"}
+# Before these words "sqlpair" is the subject of a sentence, or part of a name.
+PROSE = {"does", "keeps", "makes", "pg_dump", "opens", "reads", "that"}
 WORDS = re.compile(r"[^\s`'\"]+")
 
 
