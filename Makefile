@@ -75,7 +75,7 @@ snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only
 lint-sql: $(RUN)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $(FILES)
 
-plan: $(RUN)  ## Rehearse what is pending, roll it back, and answer the checklist
+plan: $(RUN)  ## Run what is pending, roll it back (a dry run), and answer the checklist
 	@$(BIN)/sqlpair plan
 
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases

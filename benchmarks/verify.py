@@ -21,7 +21,7 @@ import psycopg2
 
 from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
 from sqlpair.project import settings

@@ -26,7 +26,7 @@ import pytest
 from commands import Commands
 from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
 from sqlpair.project import settings

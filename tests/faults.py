@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from conftest import Project
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
 from sqlpair.runner.steps import Outcome

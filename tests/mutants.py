@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mutate import Mutant, mutants, with_more
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.clone import dumped
 from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import branches

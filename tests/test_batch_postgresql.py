@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Project
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.batch import CHARACTERS, batches
 from sqlpair.errors import StatementError
 

@@ -72,7 +72,7 @@ def test_version_tells_a_database_ahead_of_the_files(pair: Project) -> None:
     [
         ("1", ".env is behind: it says version 1, the databases are at 2"),
         ("7", ".env expects a version this checkout does not have"),
-        ("two", ".env: SCHEMA_VERSION is no version"),
+        ("two", ".env: SCHEMA_VERSION is not a valid version"),
     ],
 )
 def test_version_tells_an_env_that_expects_another(

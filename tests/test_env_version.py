@@ -73,7 +73,7 @@ def test_file_that_a_dead_run_left_behind_is_repaired(two: Project) -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("9", "a version this checkout does not have"), ("two", "is no version")],
+    [("9", "a version this checkout does not have"), ("two", "is not a valid version")],
 )
 def test_version_that_cannot_be_is_refused(
     two: Project, value: str, message: str

@@ -70,7 +70,7 @@ LOCKED = (
     " WHERE locktype = 'advisory' AND datname = current_database()"
 )
 PROMISED = "SELECT 1 FROM pg_prepared_xacts"
-# From when on a run is killed: its start, its locks, PostgreSQL's promise. Else hardly
+# From when on a run is killed: its start, its locks, PostgreSQL's PREPARE. Else hardly
 # any kill would meet the moments between the commits.
 WAITED_FOR = ("SELECT 1", LOCKED, PROMISED)
 BETWEEN_COMMITS = 0.004
@@ -126,14 +126,14 @@ def state(project: Project) -> str:
         tables = len(project.tables(database))
         assert tables in (0, LAST // 2), f"{database} has {tables} tables"
         sides.append(tables > 0)
-    promised = project.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
-    return STATES[(*sides, promised)]
+    prepared = project.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
+    return STATES[(*sides, prepared)]
 
 
 STATES = {
-    # PostgreSQL's tables are there, SQLite's are, a promise is
+    # PostgreSQL's tables are there, SQLite's are, a prepared transaction is
     (False, False, False): "before either database had committed",
-    (False, False, True): "between PostgreSQL's promise and SQLite's commit",
+    (False, False, True): "between PostgreSQL's PREPARE and SQLite's commit",
     (False, True, True): "between SQLite's commit and PostgreSQL's",
     (True, True, False): "after both databases had committed",
 }

@@ -16,7 +16,7 @@ import pytest
 from conftest import CANARY, Project, connected
 from faults import add, assert_at, deploy, forked_to_the_end
 from sqlpair.databases import embedded
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination

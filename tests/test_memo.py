@@ -199,12 +199,12 @@ def test_another_expected_version_is_worked_out_again(known: Project) -> None:
 
 def test_promise_of_a_run_that_died_is_worked_out_again(known: Project) -> None:
     ((name,),) = known.pg("SELECT current_database()")
-    promise = f"'sqlpair:{name}.public:20260102T030405.006Z-abcdef/1'"
-    known.pg(f"BEGIN; CREATE TABLE t9 (); PREPARE TRANSACTION {promise}")
+    prepared = f"'sqlpair:{name}.public:20260102T030405.006Z-abcdef/1'"
+    known.pg(f"BEGIN; CREATE TABLE t9 (); PREPARE TRANSACTION {prepared}")
     try:
         assert recalled(known) is None
     finally:
-        known.pg(f"ROLLBACK PREPARED {promise}")
+        known.pg(f"ROLLBACK PREPARED {prepared}")
     assert recalled(known) is not None
 
 

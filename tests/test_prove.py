@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, connected
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.row_shape import Contents
 from sqlpair.project import branches
 from sqlpair.prove import rows

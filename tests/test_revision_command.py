@@ -125,7 +125,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_no_file(
 
 @pytest.mark.parametrize("name", ["", "  ", "日本", "%", "rollback", "undo / verify"])
 def test_message_that_is_no_file_name_is_refused(project: Project, name: str) -> None:
-    with pytest.raises(UsageError, match="is no name for a migration"):
+    with pytest.raises(UsageError, match="is not a valid name for a migration"):
         scaffold.new(project.settings, "postgres", name)
 
     assert files(project) == set()

@@ -31,7 +31,7 @@ def nothing(_line: str) -> None:
 
 def live(project: Project, database: str) -> Schema:
     found = branch_of(project, database).database
-    from sqlpair.databases.interface import driver_of
+    from sqlpair.databases.driver import driver_of
 
     session = driver_of(found).connect(found, read_only=True, report=nothing)
     assert session is not None

@@ -13,7 +13,7 @@ from psycopg2.extensions import parse_dsn
 
 from conftest import Project, connected
 from sqlpair.authoring import scaffold
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project.settings import Database, Settings, load

@@ -368,7 +368,7 @@ def test_a_database_without_records_is_told_and_not_compared(two: Project) -> No
     [
         ("3", ".env is behind: it says version 3, the databases are at 4", "V"),
         ("9", ".env expects a version this checkout does not have", "checkout"),
-        ("two", ".env: SCHEMA_VERSION is no version", "number of a migration"),
+        ("two", ".env: SCHEMA_VERSION is not a valid version", "number of a migration"),
     ],
 )
 def test_an_env_file_that_disagrees_is_told(

@@ -65,7 +65,7 @@ class SqlpairError(_Message, Exception):
 
 
 class Interrupted(_Message):
-    """The user, or whoever stops this machine, wants the run to end.
+    """The user, or what stops this machine, wants the run to end.
 
     No Exception, so that nobody takes it for a failure to go on after.
     """

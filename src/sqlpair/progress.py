@@ -1,4 +1,4 @@
-"""How far long work is, for whoever waits.
+"""How far long work is, for anyone who waits.
 
 Work opens a ``task`` and notes in it how far it has come, which costs an assignment.
 A task calls nobody: who shows progress (``live.py``) opens a block of ``watched``, and

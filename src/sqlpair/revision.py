@@ -2,7 +2,7 @@
 
     upgrade, downgrade = pair("sql/postgres/001_create_users.sql")
 
-The module holds no SQL. Whoever runs it (``runner/revision_modules.py``, or
+The module holds no SQL. What runs it (``runner/revision_modules.py``, or
 ``alembic_commands/offline.py`` for ``--sql``) installs a
 runner for the time of one step; the two callables hand their file to it.
 """

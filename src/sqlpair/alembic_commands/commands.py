@@ -18,7 +18,7 @@ from alembic.util import CommandError, to_tuple
 from sqlpair.alembic_commands import offline
 from sqlpair.authoring import scaffold
 from sqlpair.databases import bookkeeping
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import SqlpairError, UsageError

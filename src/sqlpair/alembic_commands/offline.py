@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from sqlpair.databases import bookkeeping
-from sqlpair.databases.interface import BookkeepingSQL, Report, driver_of, quote
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import BookkeepingSQL, Report, quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.ledger import tables, write_sql

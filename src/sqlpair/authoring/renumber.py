@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration

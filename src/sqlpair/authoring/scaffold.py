@@ -136,7 +136,7 @@ def _next(settings: Settings, branch: Branch, message: str) -> Migration:
     slug = slug[:LONGEST_NAME].strip("_")
     if not slug or re.search("(^|_)(rollback|verify)$", slug):
         raise UsageError(
-            f"{message!r} is no name for a migration",
+            f"{message!r} is not a valid name for a migration",
             ["its file's name would end in _rollback or _verify"] if slug else [],
             "Say what it does: add email to users",
         )

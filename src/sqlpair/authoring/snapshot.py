@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings

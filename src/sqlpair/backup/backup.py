@@ -24,7 +24,8 @@ from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.belonging import ledger_rows
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.ledger.log import MigrationLog

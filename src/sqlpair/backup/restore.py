@@ -23,7 +23,8 @@ from sqlpair.backup.belonging import Known, ledger_rows, refuse_foreign
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest, SavedMigration
 from sqlpair.backup.swap import Exchanges
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.log import MigrationLog

@@ -1,9 +1,10 @@
 """Swap all databases for their restored copies: all of them or none.
 
 From the moment every copy is checked until the last database is swapped, a note lies
-in the folder of backups. A run that dies in between leaves it, and ``settle`` finds it
-before anything else changes a database. Each copy's ``schema_history`` names the
-restore, so a database itself tells whether it has been swapped. If any has, the
+in the folder of backups. A run that dies in between leaves it, and
+``finish_interrupted`` finds it before anything else changes a database. Each copy's
+``schema_history`` names the restore, so a database itself tells whether it has been
+swapped. If any has, the
 others follow; if none has, the copies go.
 
 What cannot hold a commit open (SQLite) goes first, as in a deployment.
@@ -22,7 +23,8 @@ from pathlib import Path
 from sqlpair.backup import directory, interrupted
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import write_file
-from sqlpair.databases.interface import Exchange, Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Exchange, Report, Session
 from sqlpair.errors import BackupError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog

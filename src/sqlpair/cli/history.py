@@ -20,7 +20,7 @@ def command(config: Path, json: bool) -> None:
     Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
     from the databases (schema_history). Runs that failed, and so left nothing there,
     come from the log, and so does what a database does not know any more because it
-    was restored or made anew.
+    was restored or made again.
     """
     events = history(load(config), output.progress)
     if json:

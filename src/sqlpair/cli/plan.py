@@ -25,7 +25,7 @@ WIDTH = 60
 @options.json
 @click.pass_obj
 def command(config: Path, json: bool) -> None:
-    """Rehearse what is pending: run it for real, roll it back, and tell.
+    """Run what is pending for real, roll it back, and report: a dry run.
 
     Says in which order what would run on which database; for each statement the time,
     the rows it touches and, on PostgreSQL, the locks it takes and whom they block; what
@@ -76,7 +76,7 @@ def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
                 told = f"{lock.table}: {lock.mode}, blocks {lock.blocks}"
                 yield f"    {told}", style
         for table in observed.rewritten:
-            yield f"    {table} is written anew", "yellow"
+            yield f"    {table} is rewritten", "yellow"
     if item.reason:
         for line in item.reason.splitlines():
             yield line, "red"

@@ -11,7 +11,7 @@ from typing import TextIO
 def write(stream: TextIO, text: str) -> bool:
     """Write it at once; False where it cannot be written, which ends no work.
 
-    Whoever stopped reading has seen enough. Where there is no room for a result, it
+    A reader that stopped has seen enough. Where there is no room for a result, it
     goes to stderr.
     """
     try:

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlpair.errors import SqlpairError
 
@@ -326,7 +325,7 @@ class Driver(Protocol):
         """Whether a file's text reaches what other databases of its server share."""
 
     def observer(self, session: Session) -> Observer:
-        """Return what watches ``session`` in a rehearsal."""
+        """Return what watches ``session`` in a dry run."""
 
     def schema_sql(self, session: Session) -> Sequence[str]:
         """Return the statements that make the schema in an empty database, to be read.
@@ -336,64 +335,6 @@ class Driver(Protocol):
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""
-
-
-# Where a driver's package keeps what the driver offers.
-_MODULES = {
-    "connect": "session",
-    "table": "session",
-    "split": "split",
-    "SCRIPT_HEADER": "script",
-    "SCRIPT_BEGIN": "script",
-    "SCRIPT_RESET": "script",
-    "SCRIPT_COMMIT": "script",
-    "DUMP_SUFFIX": "dump",
-    "dump": "dump",
-    "prove": "proof",
-    "exchange": "swap",
-    "scratch": "scratch",
-    "copied": "clone",
-    "is_shared": "scratch",
-    "own": "verification",
-    "properties": "verification",
-    "dangling": "verification",
-    "query": "queries",
-    "assert_direct": "no_transaction",
-    "run_alone": "no_transaction",
-    "inspector": "data_loss",
-    "column": "reference_column",
-    "contents": "row_values",
-    "literal": "row_values",
-    "tables": "row_values",
-    "observer": "observer",
-    "schema_sql": "schema_sql",
-}
-
-
-class _Driver:
-    """A driver whose modules are imported when they are first needed.
-
-    Most runs have nothing to do, and need just ``connect``.
-    """
-
-    def __init__(self, name: str):
-        self._package = f"sqlpair.databases.{name}"
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _MODULES:
-            raise AttributeError(name)
-        module = import_module(f"{self._package}.{_MODULES[name]}")
-        offered = getattr(module, name)
-        setattr(self, name, offered)
-        return offered
-
-
-_drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
-
-
-def driver_of(database: Database) -> Driver:
-    """Return the driver for ``database``."""
-    return cast("Driver", _drivers[database.driver])
 
 
 def quote(text: str) -> str:

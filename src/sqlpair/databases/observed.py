@@ -1,4 +1,4 @@
-"""What a driver observes of a statement that runs in a rehearsal."""
+"""What a driver observes of a statement in a dry run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Observed(NamedTuple):
 
     ``rows`` is how many it touched, None where the engine does not say. ``locks`` are
     those it added, of each table the strongest. ``rewritten`` are the tables that it
-    wrote anew.
+    rewrote.
     """
 
     line: int

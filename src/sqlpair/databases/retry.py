@@ -1,6 +1,6 @@
 """Trying again what may well go through a moment later.
 
-The pauses are as long as the attempts: whoever queued behind a lock that we waited
+The pauses are as long as the attempts: anyone who queued behind a lock that we waited
 for gets through in between. They are random, so that two runs do not meet again.
 """
 

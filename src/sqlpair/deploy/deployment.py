@@ -94,7 +94,7 @@ def _is_done(
         if goals.get(name) == len(place.branch.migrations)
     ]
     for place in at_head:
-        # Whoever asks for what is there already is told when it is not that any more.
+        # A caller who asks for what is applied is told when the files have changed.
         refuse_changed(place)
     if len(at_head) == len(places):
         fast_path.keep(settings, before, places)
@@ -102,7 +102,10 @@ def _is_done(
 
 
 def _is_interrupted(settings: Settings, places: Places) -> bool:
-    """Say whether an interrupted run left something to do: a promise, .env, a half."""
+    """Say whether an interrupted run left something to do.
+
+    A transaction in doubt, a database that it has not reached, or ``.env``.
+    """
     written = version.expected(settings)
     return (
         any(place.undecided for place in places.values())

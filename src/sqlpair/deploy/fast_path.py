@@ -20,7 +20,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.backup import interrupted
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger.version import KEY
 

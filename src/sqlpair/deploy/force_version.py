@@ -1,6 +1,6 @@
 """Setting the version by hand: ledger, version table and ``.env``, and no SQL runs.
 
-For a database whose tables are right and whose bookkeeping is not. Whoever forces a
+For a database whose tables are right and whose bookkeeping is not. Anyone who forces a
 version vouches for the tables; the ledger keeps ``force`` as the method.
 """
 
@@ -40,7 +40,7 @@ def number_of(text: str) -> int:
     """Return the version that ``text`` names; UsageError for anything but digits."""
     if not (text.isascii() and text.isdecimal()):
         raise UsageError(
-            f"{text!r} is no version",
+            f"{text!r} is not a valid version",
             remedy="It is the number of a migration, for example: 3",
         )
     return int(text)

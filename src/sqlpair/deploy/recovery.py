@@ -1,12 +1,12 @@
 """What an interrupted deployment left, and what a command means after it.
 
-Where PostgreSQL promises its commit, nothing is left apart: ``two_phase.settle`` brings
-all databases to one side. Where it cannot, a run may die between two databases'
+Where PostgreSQL prepares its transaction, ``two_phase.recover`` brings all databases to
+one side. Where it cannot, a run may die between two databases'
 commits. The history of those that committed then names one that did not, and where
 it was to go.
 
 A command such as ``downgrade -1`` counts from where the databases are. After either,
-it would count from another place than whoever typed it thought.
+it would count from another place than the person who typed it thought.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int
 
 
 def refuse_moved(
-    before: Places, after: Places, targets: Targets, settled: Sequence[str]
+    before: Places, after: Places, targets: Targets, recovered: Sequence[str]
 ) -> None:
-    """HistoryError when settling has changed what ``targets`` means."""
+    """HistoryError when recovering has changed what ``targets`` means."""
     if all(after[name].position == place.position for name, place in before.items()):
         return
     meant, means = _means(targets, before), _means(targets, after)
@@ -87,7 +87,7 @@ def refuse_moved(
     raise HistoryError(
         "an interrupted deployment was finished first: what was asked for counts from"
         " where the databases are",
-        [*settled, *(f"{name} is at {place.head}" for name, place in after.items())],
+        [*recovered, *(f"{name} is at {place.head}" for name, place in after.items())],
         "Nothing more was changed. If it is still wanted, run the command again.",
     )
 

@@ -1,6 +1,6 @@
 """Undoing the last deployment, whichever databases it touched, and nothing else.
 
-``alembic downgrade -1`` is one step back on each database, whoever made the last
+``alembic downgrade -1`` is one step back on each database, no matter who made the last
 steps. A rollback asks the ledgers instead: deployment ids sort by time, so the
 newest one over all databases is the last deployment, and its rows are what goes.
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from sqlpair import ids, progress
-from sqlpair.databases.interface import Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Session
 from sqlpair.deploy import recovery
 from sqlpair.deploy.check import check, left_in_place
 from sqlpair.deploy.stage import DeploymentOptions, Stage, stages
@@ -95,15 +96,15 @@ class Deployment:
             # While this run waited, another died, or moved what was none of ours.
             self._resources.close()
             self._lock(everything)
-        # Named anew: a deployment that waited for another is the later one.
+        # Given a new id: a deployment that waited for another is the later one.
         self.id = self.journal.deployment = ids.new_id()
         before = dict(self.places)
-        settled = two_phase.recover(self.sessions, self.work.report)
-        for sentence in settled:
+        recovered = two_phase.recover(self.sessions, self.work.report)
+        for sentence in recovered:
             self.journal.line("settled", what=sentence)
-        if settled:
+        if recovered:
             self._survey()
-            recovery.refuse_moved(before, self.places, targets, settled)
+            recovery.refuse_moved(before, self.places, targets, recovered)
 
     def _lock(self, names: set[str]) -> None:
         databases = [

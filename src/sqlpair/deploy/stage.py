@@ -80,12 +80,12 @@ class Stage:
             reason = "; ".join([error.what, *error.evidence])
             report(f"{reason}. Running it again, to commit without preparing")
             return retried(
-                lambda: self._attempt(entry, promise=False),
+                lambda: self._attempt(entry, prepare=False),
                 pause,
                 report,
             )
 
-    def _attempt(self, entry: write_sql.Entry, *, promise: bool = True) -> list[Done]:
+    def _attempt(self, entry: write_sql.Entry, *, prepare: bool = True) -> list[Done]:
         done: list[Done] = []
 
         def run() -> None:
@@ -100,7 +100,7 @@ class Stage:
                 data_loss.guard(self.sessions, texts, run)
             else:
                 run()
-            two_phase.commit(self.sessions, entry.transaction, promise=promise)
+            two_phase.commit(self.sessions, entry.transaction, prepare=prepare)
         for runner in self._runners.values():
             runner.raise_left()
         return done

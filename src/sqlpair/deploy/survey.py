@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.ledger import tables
 from sqlpair.ledger.position import current
 from sqlpair.project.branches import Branch

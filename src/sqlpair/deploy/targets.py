@@ -195,12 +195,12 @@ class Destination:
             )
         if sign not in address.text or not address.steps:
             raise UsageError(
-                f"{self.command} {address.text} is no way to go",
+                f"{self.command} {address.text} is not a valid step",
                 remedy=f"Steps of this command are counted with {sign}, as in {sign}1.",
             )
 
     def _steps(self, address: TargetAddress, places: Places) -> dict[str, int]:
-        """Count steps from where each database is; one at the end is skipped aloud."""
+        """Count steps from where each database is; one at the end is skipped."""
         assert address.steps
         concerned = _concerned(address, places)
         end = "head" if address.steps > 0 else "base"

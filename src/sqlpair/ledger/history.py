@@ -2,7 +2,7 @@
 
 The databases hold it where they can (``schema_history``, written with each step). The
 log holds what never reached one, the runs that failed, and what one has forgotten
-because it was restored or made anew. Neither is ever changed, only added to.
+because it was restored or made again. Neither is ever changed, only added to.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.ledger import log, tables
 from sqlpair.project.settings import Database, Settings
 
-FORGOTTEN = "in the log alone: the database was restored or made anew since"
+FORGOTTEN = "in the log alone: the database was restored or made again since"
 ENDLESS = "no end is known: it is at work, or it was killed"
 NO_DEPLOYMENT = "none"
 

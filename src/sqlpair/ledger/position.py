@@ -32,7 +32,7 @@ def current(branch: Branch, state: Records) -> int:
         raise HistoryError(
             f"{branch.name}: alembic_version has {len(state.revisions)} rows",
             state.revisions,
-            "A branch has one head. Settle it with: alembic stamp --purge"
+            "A branch has one head. Set it with: alembic stamp --purge"
             f" {branch.name}@<revision>",
         )
     head = state.revisions[0] if state.revisions else None

@@ -6,7 +6,7 @@ Three tables, one room:
 - ``alembic_version``, Alembic's own: the head of the branch.
 - ``schema_history``: what every step did, append-only. It also names the
   transaction a step was part of, and where that took each of its databases, which
-  settles a deployment that died between two databases' commits.
+  resolves a deployment that died between two databases' commits.
 
 What changes their rows is in ``ledger/write_sql.py``. Nothing here commits.
 """

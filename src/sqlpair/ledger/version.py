@@ -46,14 +46,14 @@ def latest(known: Sequence[Branch]) -> int:
 def expected(settings: Settings) -> int | None:
     """Return ``SCHEMA_VERSION`` of ``.env``, None where it says nothing.
 
-    HistoryError when it is no number.
+    HistoryError when it is not a number.
     """
     value = settings.env.get(KEY)
     if not value:
         return None
     if not value.isdecimal():
         raise HistoryError(
-            f"{settings.env_file.name}: {KEY} is no version",
+            f"{settings.env_file.name}: {KEY} is not a valid version",
             [f"{KEY}={value}"],
             "Let it be the number of a migration, for example: 2",
         )

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
 from sqlpair.lint.grammar import Action, actions
 from sqlpair.lint.head import Head

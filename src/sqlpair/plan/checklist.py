@@ -31,12 +31,12 @@ class ChecklistItem(NamedTuple):
 
 
 def checklist(
-    settings: Settings, rehearsal: DryRun, report: Report
+    settings: Settings, dry_run: DryRun, report: Report
 ) -> tuple[ChecklistItem, ...]:
     """Answer every line."""
-    standing = overview(settings, report)
-    backed_up, tracked = _backed_up(settings, standing, rehearsal), _tracked(standing)
-    if not rehearsal.steps:
+    status = overview(settings, report)
+    backed_up, tracked = _backed_up(settings, status, dry_run), _tracked(status)
+    if not dry_run.steps:
         rest = ("tested", "rollback", "breaks")
         tested, *others = (
             ChecklistItem(line, True, "nothing is pending") for line in rest
@@ -44,18 +44,16 @@ def checklist(
         return backed_up, tested, tracked, *others
     return (
         backed_up,
-        _tested(settings, rehearsal),
+        _tested(settings, dry_run),
         tracked,
-        _rollback(rehearsal),
-        _breaking(rehearsal),
+        _rollback(dry_run),
+        _breaking(dry_run),
     )
 
 
-def _backed_up(
-    settings: Settings, standing: Status, rehearsal: DryRun
-) -> ChecklistItem:
+def _backed_up(settings: Settings, status: Status, dry_run: DryRun) -> ChecklistItem:
     question = "backed up"
-    if rehearsal.absent == {item.name for item in standing.databases}:
+    if dry_run.absent == {item.name for item in status.databases}:
         return ChecklistItem(question, True, "nothing is there yet that could be lost")
     made = list(directory.backups(settings).values())
     first = "; sqlpair migrate begins with one" if settings.backups.first else ""
@@ -64,22 +62,22 @@ def _backed_up(
     newest = made[-1]
     age = datetime.now(UTC) - datetime.fromisoformat(newest.created_at)
     told = f"{newest.created_at}, at version {newest.schema_version}"
-    if newest.schema_version != standing.version:
+    if newest.schema_version != status.version:
         return ChecklistItem(
             question,
             bool(first),
-            f"{told}: the databases are at {standing.version} now{first}",
+            f"{told}: the databases are at {status.version} now{first}",
         )
     if age > FRESH:
         return ChecklistItem(question, bool(first), f"{told}: older than a day{first}")
     return ChecklistItem(question, True, told)
 
 
-def _tested(settings: Settings, rehearsal: DryRun) -> ChecklistItem:
+def _tested(settings: Settings, dry_run: DryRun) -> ChecklistItem:
     question = "tested"
     missing = [
         str(item.step)
-        for item in rehearsal.steps
+        for item in dry_run.steps
         if record.proved(settings, item.step.migration) is None
     ]
     if missing:
@@ -90,31 +88,31 @@ def _tested(settings: Settings, rehearsal: DryRun) -> ChecklistItem:
     )
 
 
-def _tracked(standing: Status) -> ChecklistItem:
+def _tracked(status: Status) -> ChecklistItem:
     question = "version tracking"
-    problems = "; ".join(problem.what for problem in standing.problems)
+    problems = "; ".join(problem.what for problem in status.problems)
     if problems:
         return ChecklistItem(question, False, problems)
     return ChecklistItem(question, True, "files, ledger, version table and .env agree")
 
 
-def _rollback(rehearsal: DryRun) -> ChecklistItem:
+def _rollback(dry_run: DryRun) -> ChecklistItem:
     question = "rollback"
-    bad = list(_bad_rollbacks(rehearsal))
+    bad = list(_bad_rollbacks(dry_run))
     if bad:
         return ChecklistItem(question, False, "; ".join(bad))
     unknown = [
         str(item.step)
-        for item in rehearsal.steps
+        for item in dry_run.steps
         if item.reason or (item.undo and item.undo.unknown)
     ]
     if unknown:
-        return ChecklistItem(question, None, f"not rehearsed: {', '.join(unknown)}")
+        return ChecklistItem(question, None, f"no dry run: {', '.join(unknown)}")
     return ChecklistItem(question, True, "there, and it leads back")
 
 
-def _bad_rollbacks(rehearsal: DryRun) -> Iterator[str]:
-    for item in rehearsal.steps:
+def _bad_rollbacks(dry_run: DryRun) -> Iterator[str]:
+    for item in dry_run.steps:
         if not item.step.migration.down.is_file():
             yield f"{item.step}: there is none"
         elif item.undo and item.undo.refused:
@@ -123,22 +121,22 @@ def _bad_rollbacks(rehearsal: DryRun) -> Iterator[str]:
             yield f"{item.step}: it does not lead back"
 
 
-def _breaking(rehearsal: DryRun) -> ChecklistItem:
+def _breaking(dry_run: DryRun) -> ChecklistItem:
     question = "breaks"
-    found = [line for item in rehearsal.steps for line in breaking(item)]
+    found = [line for item in dry_run.steps for line in breaking(item)]
     found += [
         f"{item.step} deletes {described(loss)}"
-        for item in rehearsal.steps
+        for item in dry_run.steps
         for loss in item.losses or ()
         if loss.amount
     ]
     if found:
         return ChecklistItem(question, None, "; ".join(found))
     unknown = [
-        str(item.step) for item in rehearsal.steps if item.reason or item.losses is None
+        str(item.step) for item in dry_run.steps if item.reason or item.losses is None
     ]
     if unknown:
-        return ChecklistItem(question, None, f"not rehearsed: {', '.join(unknown)}")
+        return ChecklistItem(question, None, f"no dry run: {', '.join(unknown)}")
     return ChecklistItem(
         question, True, "nothing that a program may use is missing or changed"
     )

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy.check import check
 from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import Destination
@@ -30,7 +31,7 @@ from sqlpair.runner.steps import Place, plan
 
 
 def dry_run(settings: Settings, report: Report) -> DryRun:
-    """Rehearse what is pending; no database is changed, and none is made."""
+    """Run what is pending and roll it back; no database is changed or made."""
     known = branches(settings)
     version.refuse_unknown(settings, known)
     heads = Destination(("heads",), "upgrade", report)
@@ -91,9 +92,9 @@ def _place(place: Place, session: Session) -> Place:
     undecided = session.prepared()
     if undecided:
         raise HistoryError(
-            f"{place.branch.name}: a deployment was interrupted and is not settled",
+            f"{place.branch.name}: a transaction of an interrupted run is in doubt",
             [f"prepared: {name}" for name in undecided],
-            "Settle it first: sqlpair migrate. Nothing was rehearsed.",
+            "Resolve it first: sqlpair migrate. Nothing was run.",
         )
     state = tables.read(session)
     return place._replace(state=state, position=current(place.branch, state))

@@ -1,4 +1,4 @@
-"""A limit on how long a rehearsal may keep others out.
+"""A limit on how long a dry run may keep others out.
 
 What a running statement has locked cannot be asked of its own connection, so each
 statement is taken to hold a strong lock from its start; when it has ended, the clock

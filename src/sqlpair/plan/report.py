@@ -1,4 +1,4 @@
-"""What came of a rehearsal."""
+"""The result of a dry run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Undo(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """One pending migration; ``reason`` says why it was not rehearsed to its end.
+    """One pending migration; ``reason`` says why its dry run did not reach the end.
 
     ``losses`` is what it deletes itself, None where that was not counted in time.
     """
@@ -39,7 +39,7 @@ class StepResult(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A strong lock, and how long the rehearsal held it."""
+    """A strong lock, and how long the dry run held it."""
 
     database: str
     lock: Lock

@@ -1,4 +1,4 @@
-"""The rehearsal of one database: its migrations in one transaction, rolled back."""
+"""The dry run of one database: its migrations in one transaction, rolled back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlpair import progress
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
@@ -53,7 +54,7 @@ class DatabaseDryRun:
             tables.ensure(session)
             schema = session.schema()
             for item in ready:
-                self._report(f"Rehearsing {item.step}")
+                self._report(f"Dry run of {item.step}")
                 schema = self._step(item, schema)
             if not self.failed:
                 session.check()
@@ -154,14 +155,14 @@ class DatabaseDryRun:
                 f" {self._limit.seconds:g} s (plan_lock_limit)"
                 + (f", with {strong}" if strong else "")
                 + f"\n{error.what}"
-                "\nRehearse it on a restored backup, or raise plan_lock_limit."
+                "\nRun it on a restored backup, or raise plan_lock_limit."
             )
         if self._skipped:
             return f"{error}\nIt may need {self._skipped}, which was not run."
         if self._commits and self.found:
             return (
                 f"{error}\nIt may need {self.found[-1].step.migration.stem} committed:"
-                " a deployment does that here (transaction = migration), a rehearsal"
+                " a deployment does that here (transaction = migration), a dry run"
                 " cannot."
             )
         return str(error)

@@ -2,7 +2,7 @@
 
 Reading is python-dotenv's. Writing is not: its ``set_key`` drops the comment
 behind a value and the ``export`` before it, turns CRLF into LF, and creates the
-file. Here every byte stays but the value's, and whoever reads the file, at any
+file. Here every byte stays but the value's, and anyone who reads the file, at any
 moment and after any death, finds it whole: the old one or the new one.
 """
 

@@ -76,7 +76,7 @@ def listing(folder: Path, database: str) -> tuple[Migration, ...]:
         match = _FILE_NAME.fullmatch(name)
         if match is None:
             raise SqlFileError(
-                f"{database}: {name!a} is no name for a SQL file",
+                f"{database}: {name!a} is not a valid name for a SQL file",
                 [f"in {folder}"],
                 "Name it NNN_name.sql, NNN_name_rollback.sql or NNN_name_verify.sql "
                 "(3 to 9 digits, then letters, digits, _ and -), or move it away.",

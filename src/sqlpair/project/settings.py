@@ -52,7 +52,7 @@ class Backups(NamedTuple):
 class Settings(NamedTuple):
     """Everything the engine needs to know about one project.
 
-    ``plan_lock_limit`` is how many seconds a rehearsal may keep others from writing.
+    ``plan_lock_limit`` is how many seconds a dry run may keep others from writing.
     """
 
     root: Path

@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlpair.databases.interface import Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Session
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch

@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.row_counts import (
     SAVEPOINT,
     CountedTable,

@@ -13,7 +13,7 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.project import sql_file
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import revision_modules

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlpair import progress
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.ledger import tables
 from sqlpair.project.branches import Branch
 from sqlpair.runner.migration import Runner, read

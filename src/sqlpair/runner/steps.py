@@ -61,7 +61,7 @@ class Step(NamedTuple):
 
 @contextmanager
 def told(step: Step, statements: int, report: Report) -> Iterator[None]:
-    """Say when a step begins, how far it is, and when it ends, for whoever waits."""
+    """Say when a step begins, how far it is, and when it ends."""
     progress.advance()  # of all steps
     many = "" if statements == 1 else "s"
     report(f"{step}: {step.direction} begins, {statements:,} statement{many}")

@@ -1,15 +1,16 @@
 """Committing several databases as one.
 
-No database can ask another to commit, but one can be made to promise: PostgreSQL's
-PREPARE TRANSACTION. So each database that can promises first, then those that cannot
-(SQLite) commit, then the promises are kept. A run that dies
+Two-phase commit. Each database that can prepare its transaction (PostgreSQL, with
+PREPARE TRANSACTION) prepares it first, then those that cannot (SQLite) commit, then the
+prepared transactions are committed. A run that dies
 
-- before a promise was made leaves nothing;
-- after the promises and before SQLite's commit leaves promises to take back;
-- after SQLite's commit leaves promises to keep.
+- before a transaction was prepared leaves nothing;
+- after that and before SQLite's commit leaves prepared transactions to roll back;
+- after SQLite's commit leaves prepared transactions to commit.
 
-Which of the two it was is written in ``schema_history``, in the transaction itself;
-``settle`` reads it and finishes, before anything else a later run does.
+A prepared transaction whose run has died is in doubt. ``schema_history``, written in
+the transaction itself, says which way it is to be resolved; ``recover`` reads it and
+resolves it, before anything else a later run does.
 
 Where PostgreSQL allows no prepared transactions, the window between the commits is
 what is left open. There PostgreSQL commits first: its commit can be lost on the way,
@@ -21,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair.databases.interface import Notice, Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Notice, Report, Session
 from sqlpair.errors import CommitError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.project.settings import Database, Settings
@@ -50,43 +52,43 @@ def rolled_back(sessions: Sequence[Session]) -> Iterator[None]:
 
 
 def commit(
-    sessions: Sequence[Session], transaction: str, *, promise: bool = True
+    sessions: Sequence[Session], transaction: str, *, prepare: bool = True
 ) -> None:
     """Commit every session's transaction, or none.
 
-    What a commit would refuse is asked first, of every session. With ``promise``,
-    UnpreparableError when a server will not promise this one; nothing is committed
+    What a commit would refuse is asked first, of every session. With ``prepare``,
+    UnpreparableError when a server will not prepare this one; nothing is committed
     then. CommitError when it is not the same everywhere, or not known to be.
     """
     for session in sessions:
         session.check()
     with shielded():
-        promised = []
-        if promise and len(sessions) > 1:
-            promised = _prepare(sessions, transaction)
-        rest = [session for session in sessions if session not in promised]
+        prepared = []
+        if prepare and len(sessions) > 1:
+            prepared = _prepare(sessions, transaction)
+        rest = [session for session in sessions if session not in prepared]
         rest.sort(key=lambda session: not session.can_prepare)
-        _commit(rest, promised, transaction)
+        _commit(rest, prepared, transaction)
 
 
 def _prepare(sessions: Sequence[Session], transaction: str) -> list[Session]:
-    promised: list[Session] = []
+    prepared: list[Session] = []
     for session in sessions:
         try:
             if session.prepare(transaction):
-                promised.append(session)
+                prepared.append(session)
         except BaseException as error:
-            for each in [*promised, session]:
+            for each in [*prepared, session]:
                 if not _end(each, transaction, commit=False):
                     _tell(error, f"{each.database.name}: {OPEN}")
             raise
-    return promised
+    return prepared
 
 
 def _commit(
-    rest: Sequence[Session], promised: Sequence[Session], transaction: str
+    rest: Sequence[Session], prepared: Sequence[Session], transaction: str
 ) -> None:
-    """Commit ``rest``, whose commits decide, then end the promises accordingly."""
+    """Commit ``rest``, whose commits decide, then end what was prepared accordingly."""
     outcomes: dict[str, str] = {}
     first: BaseException | None = None
     for session in rest:
@@ -104,7 +106,7 @@ def _commit(
         decision = COMMITTED
     else:
         decision = UNKNOWN if UNKNOWN in outcomes.values() else ROLLED_BACK
-    for session in promised:
+    for session in prepared:
         ended = decision != UNKNOWN and _end(
             session, transaction, commit=decision == COMMITTED
         )
@@ -135,7 +137,7 @@ def _read_back(session: Session, transaction: str) -> str:
 
 
 def _end(session: Session, transaction: str, *, commit: bool) -> bool:
-    """Keep or take back a promise; False when it is left for ``settle``."""
+    """End a prepared transaction; False when it is left for ``recover``."""
     # Twice: where the connection is lost on the way, only the server knows whether
     # it was done.
     for _ in range(2):
@@ -177,19 +179,19 @@ def lock(
 def hold(
     settings: Settings, report: Report, resources: ExitStack
 ) -> dict[str, Session]:
-    """Lock all databases, and settle what is open."""
+    """Lock all databases, and recover what is in doubt."""
     sessions = lock(settings.databases, report, resources)
     recover(sessions, report)
     return sessions
 
 
 def recover(sessions: Mapping[str, Session], report: Report) -> tuple[str, ...]:
-    """Keep or take back the promises of runs that died.
+    """Resolve the transactions that runs which died have left in doubt.
 
     ``sessions`` are those of all databases, each with its deployment lock. Returns a
-    sentence for each transaction settled.
+    sentence for each transaction resolved.
     """
-    settled = []
+    resolved = []
     for name, session in sessions.items():
         for transaction in session.prepared():
             landed = any(
@@ -199,9 +201,9 @@ def recover(sessions: Mapping[str, Session], report: Report) -> tuple[str, ...]:
             )
             session.decide(transaction, commit=landed)
             deployment = transaction.partition("/")[0]
-            settled.append(
+            resolved.append(
                 f"{name}: deployment {deployment} was interrupted; its part here is"
                 f" {COMMITTED if landed else ROLLED_BACK} now"
             )
-            report(settled[-1])
-    return tuple(settled)
+            report(resolved[-1])
+    return tuple(resolved)

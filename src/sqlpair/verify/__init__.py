@@ -10,7 +10,8 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Dangling, Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Dangling, Report
 from sqlpair.databases.row_counts import amount
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches

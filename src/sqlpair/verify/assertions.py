@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlpair.databases.interface import Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Session
 from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SqlFileError, StatementError
 from sqlpair.project import sql_file

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlpair.databases.interface import Report, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
 from sqlpair.runner import scratch
 from sqlpair.schema.model import (

@@ -136,7 +136,7 @@ def _head(branch: Branch, position: int) -> str:
 
 
 def refuse_unlike(found: Sequence[Found]) -> None:
-    """Raise HistoryError when one of them is no version of the files."""
+    """Raise HistoryError when one of them is at no version of the files."""
     for item in found:
         if isinstance(item, Unlike):
             lines = [line for text in item.differences for line in text.splitlines()]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.reference import ReferenceColumn
 from sqlpair.databases.row_counts import amount
 from sqlpair.errors import SettingsError

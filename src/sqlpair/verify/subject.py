@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from sqlpair.databases.interface import Report, Session, driver_of
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report, Session
 from sqlpair.ledger import tables
 from sqlpair.ledger.position import stated
 from sqlpair.project.branches import Branch

@@ -4,10 +4,11 @@ A real server on one data folder, from programs that a wheel or the machine brin
 (``programs``), made and started (``launch``), found and stopped (``cluster``). This
 module says who starts and stops it, and when:
 
-- Whoever starts or stops holds the gate, an exclusive lock on ``<data>.lock``.
-  Whoever uses the server holds a shared lock on the data folder meanwhile. A lock
+- A process that starts or stops it holds the gate: an exclusive lock on
+  ``<data>.lock``.
+  One that uses the server holds a shared lock on the data folder meanwhile. A lock
   ends with its process, however that ends.
-- The last user stops the server, whoever started it. The gate file names the run,
+- The last user stops the server, no matter who started it. The gate file names the run,
   if any, that ``start`` has made to stay until ``stop``.
 - A server that was not started here is used, but never stopped.
 

@@ -53,7 +53,7 @@ def ask(data: Path) -> ServerReply | None:
         raise ConnectError(
             f"{data} belongs to another user",
             [f"its owner is user id {owner}, ours is {os.geteuid()}"],
-            "Run this as its owner or as root, or move the folder away to begin anew.",
+            "Run this as its owner or as root, or move the folder away to begin again.",
         )
     noted = pid_file(data)
     host = socket_folder(data, noted)
@@ -165,7 +165,7 @@ def create_database(answer: ServerReply, name: str) -> None:
 
 
 def clients(answer: ServerReply) -> list[str]:
-    """Whoever is connected, as they name themselves."""
+    """The clients that are connected, as they name themselves."""
     import psycopg2
 
     connection = psycopg2.connect(answer.dsn(_MAINTENANCE))

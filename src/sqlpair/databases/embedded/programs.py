@@ -97,7 +97,7 @@ class Account(NamedTuple):
 
 
 def account_for(data: Path) -> Account:
-    """The owner of ``data``; for one to be made, whoever the project belongs to.
+    """The owner of ``data``; for one to be made, the owner of the project.
 
     Only root has a choice. In a project of root's own it takes the account that
     exists on the machine for this, or for nothing.

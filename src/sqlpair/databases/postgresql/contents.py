@@ -11,19 +11,25 @@ move from one to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
 from sqlpair.databases import missing_rows
 from sqlpair.databases.missing_rows import Copies, Counts
+from sqlpair.databases.postgresql.families import (
+    Family,
+    _columns_now,
+    _name,
+    _Now,
+    _pairs,
+    _source,
+)
 from sqlpair.databases.postgresql.values import (
     HASHED,
-    LARGE_OBJECTS,
     ZONED,
-    ComparedColumn,
     checksum,
     describe,
     hashed,
@@ -36,34 +42,6 @@ if TYPE_CHECKING:
 # All rows, whatever a policy lets us see; all digits.
 SETTINGS = "SET LOCAL row_security = off; SET LOCAL extra_float_digits = 1; "
 RESET = "RESET row_security; RESET extra_float_digits; "
-_LARGE_OBJECTS = (
-    "(SELECT oid AS loid, lo_get(oid) AS data FROM pg_catalog.pg_largeobject_metadata)"
-    " AS o"
-)
-
-
-class _Now(NamedTuple):
-    """A table that holds rows of a family now: for each old column the new one."""
-
-    source: str
-    columns: Mapping[str, ComparedColumn]
-
-
-class Family:
-    """A table, or the touched partitions of one, before the run."""
-
-    def __init__(self, tables: Sequence[CountedTable], exact: bool):
-        self.tables = tables
-        self.exact = exact
-        self.columns: dict[str, ComparedColumn] = {}
-        self.kept: Sequence[str] = ()  # the columns that are compared
-        self.sizes: list[dict[str, int]] = []
-        self.checksum = 0
-
-    @property
-    def is_keyed(self) -> bool:
-        key = [name for name, column in self.columns.items() if column.key]
-        return bool(key) and set(key) <= set(self.kept)
 
 
 class Contents:
@@ -270,45 +248,6 @@ class Contents:
             f"DROP TABLE {copies.after}; DROP TABLE IF EXISTS {copies.scratch}"
         )
         return counts
-
-
-def _source(table: CountedTable) -> str:
-    return _LARGE_OBJECTS if table.identity == LARGE_OBJECTS else f"ONLY {table.name}"
-
-
-def _name(family: Family, column: str) -> str:
-    return f"c{list(family.columns).index(column)}"
-
-
-def _pairs(
-    table: CountedTable, old: CountedTable | None, renamed: Mapping[str, str]
-) -> dict[str, str]:
-    """Map the old columns' names to those of ``table``, which ``old`` is now."""
-    there = set(table.columns.values())
-    if old is None:
-        return {**{name: name for name in there}, **renamed}
-    same = {
-        name: table.columns[key]
-        for key, name in old.columns.items()
-        if key in table.columns
-    }
-    # One that was made in the place of another, under its name.
-    taken = {*same.values()}
-    return {**{name: name for name in there if name not in taken}, **same}
-
-
-def _columns_now(
-    old: Sequence[CountedTable], now: Sequence[tuple[CountedTable, CountedTable | None]]
-) -> frozenset[str]:
-    """Return which of the columns of ``old`` are still there."""
-    names: set[str] = set(old[0].columns.values()) if now else set()
-    renamed: dict[str, str] = {}
-    for table, was in sorted(now, key=lambda each: each[1] is None):
-        pairs = _pairs(table, was, renamed)
-        renamed = renamed or pairs
-        there = set(table.columns.values())
-        names &= {name for name, new in pairs.items() if new in there}
-    return frozenset(names)
 
 
 def _gone(family: Family, now: Sequence[_Now]) -> Iterator[Missing]:

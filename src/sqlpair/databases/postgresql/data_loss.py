@@ -53,7 +53,7 @@ ON c.oid = o.oid AND c.relkind = 'r' AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 """
-# Waits for whoever has the table locked, ourselves excepted.
+# Waits for any session that has the table locked, ourselves excepted.
 EMPTY = "pg_relation_size(c.oid) = 0"
 # What this transaction holds locks on, but for those of mere readers (SELECT, and FOR
 # UPDATE). It holds a lock until its end, or until the savepoint before it is rolled

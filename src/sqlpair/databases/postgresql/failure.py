@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to whoever wrote the migration, or runs it.
+"""What PostgreSQL's errors mean to the author of the migration, or to who runs it.
 
 SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """

@@ -2,7 +2,7 @@
 
 Locks are read from ``pg_locks``: what this backend holds on tables that were there
 before the transaction began, since nobody else can know of the others. A table whose
-file node is another was written anew.
+file node is another was rewritten.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sqlpair.databases.interface import quote
 
 MIGRATING = "the migrating role"
 
-# Who owns the ledger migrates; without one, whoever asks.
+# Who owns the ledger migrates; without one, the role that asks.
 _ROLE = """
 SELECT coalesce((SELECT c.relowner FROM pg_catalog.pg_class c
     WHERE c.oid = to_regclass({ledger})), (SELECT r.oid FROM pg_catalog.pg_roles r

@@ -48,8 +48,8 @@ QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 class Queries:
     """One connection in autocommit; with ``read_only`` it changes nothing.
 
-    What only reads leaves no setting behind: a pooler would hand it on to whoever
-    comes next.
+    What only reads leaves no setting behind: a pooler would hand it on to the client
+    that comes next.
     """
 
     def __init__(self, address: Address, *, read_only: bool):

@@ -28,6 +28,6 @@ def properties(session: PostgreSQLSession, *, privileges: bool) -> Schema:
         return described_privileges(session.fetch, f"{session.table.prefix}{LEDGER}")
 
 
-def dangling(_session: PostgreSQLSession) -> Sequence[Dangling]:
+def dangling(session: PostgreSQLSession) -> Sequence[Dangling]:  # noqa: ARG001
     """Return nothing: PostgreSQL holds every reference."""
     return ()

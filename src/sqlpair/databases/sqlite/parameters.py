@@ -41,7 +41,7 @@ class Parameters:
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
-        # A run that died is settled by what this file says: its commit must have
+        # A run that died is recovered by what this file says: its commit must have
         # reached the disk, and the folder too.
         raw.execute("PRAGMA synchronous = EXTRA")
         self._values = self._read()
@@ -65,7 +65,7 @@ class Parameters:
         for name, value in self._read().items():
             if value != self._values[name]:
                 self._raw.execute(f"PRAGMA {name} = {self._values[name]}").fetchall()
-        # Cannot be read. Whoever wants it sets it in his own file.
+        # Cannot be read. A migration that wants it sets it in its own file.
         self._raw.execute("PRAGMA case_sensitive_like = OFF").fetchall()
 
     def _drop_temporary(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
 
 
-def own(_session: SQLiteSession) -> Sequence[str]:
+def own(session: SQLiteSession) -> Sequence[str]:  # noqa: ARG001
     """See ``sqlpair.databases.interface.Driver``."""
     return TABLES
 

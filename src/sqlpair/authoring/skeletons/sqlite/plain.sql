@@ -5,9 +5,9 @@
 --
 -- Hints, to be deleted:
 -- * ALTER TABLE adds, renames and drops columns, and renames tables. For all else the
---   table is built anew: --template rebuild.
+--   table is built again: --template rebuild.
 -- * A new column is nullable, or has a constant default. NOT NULL comes in a later
 --   migration, when the values are there: --template backfill.
 -- * A text column is TEXT. UUID, STRING and DATETIME would turn digits into numbers.
--- * Whoever writes waits for the whole file, until the deployment has committed.
+-- * Every other writer waits for the whole file, until the deployment has committed.
 -- sqlpair plan says what it does, sqlpair prove whether the rollback undoes it.

@@ -1,0 +1,67 @@
+"""The driver of a database: which module of its engine offers what."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from sqlpair.project.settings import Database
+from sqlpair.databases.interface import Driver
+
+# Where a driver's package keeps what the driver offers.
+_MODULES = {
+    "connect": "session",
+    "table": "session",
+    "split": "split",
+    "SCRIPT_HEADER": "script",
+    "SCRIPT_BEGIN": "script",
+    "SCRIPT_RESET": "script",
+    "SCRIPT_COMMIT": "script",
+    "DUMP_SUFFIX": "dump",
+    "dump": "dump",
+    "prove": "proof",
+    "exchange": "swap",
+    "scratch": "scratch",
+    "copied": "clone",
+    "is_shared": "scratch",
+    "own": "verification",
+    "properties": "verification",
+    "dangling": "verification",
+    "query": "queries",
+    "assert_direct": "no_transaction",
+    "run_alone": "no_transaction",
+    "inspector": "data_loss",
+    "column": "reference_column",
+    "contents": "row_values",
+    "literal": "row_values",
+    "tables": "row_values",
+    "observer": "observer",
+    "schema_sql": "schema_sql",
+}
+
+
+class _Driver:
+    """A driver whose modules are imported when they are first needed.
+
+    Most runs have nothing to do, and need just ``connect``.
+    """
+
+    def __init__(self, name: str):
+        self._package = f"sqlpair.databases.{name}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(name)
+        module = import_module(f"{self._package}.{_MODULES[name]}")
+        offered = getattr(module, name)
+        setattr(self, name, offered)
+        return offered
+
+
+_drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
+
+
+def driver_of(database: Database) -> Driver:
+    """Return the driver for ``database``."""
+    return cast("Driver", _drivers[database.driver])

@@ -1,0 +1,62 @@
+"""Values for the columns of generated rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.interface import quote
+from sqlpair.databases.row_shape import (
+    ColumnShape,
+    TableShape,
+    ValueKind,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+STRING = re.compile(r"'(?:[^']|'')*'")
+
+
+NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?(?![\w.'])")
+
+
+ONE_OF = re.compile(r"= ANY\b|\bIN\s*\(", re.IGNORECASE)
+
+
+def _is_key(table: TableShape, column: ColumnShape) -> bool:
+    return column.kind is ValueKind.NUMBER and column.name in table.unique
+
+
+def _choices(table: TableShape, column: ColumnShape) -> tuple[str, ...]:
+    """The literals of a CHECK (column IN (...)) about this column alone."""
+    for check in table.checks:
+        if check.columns == {column.name} and ONE_OF.search(check.text):
+            strings = STRING.findall(check.text)
+            if found := strings or NUMBER.findall(check.text):
+                return tuple(dict.fromkeys(found))
+    return ()
+
+
+def _pool(
+    column: ColumnShape, checks: Sequence[str], number: int, random: Random
+) -> list[str | None]:
+    text = " ".join(checks)
+    pool = [column.value(number), column.value(random.randrange(1000))]
+    if column.kind is ValueKind.NUMBER:
+        said = [float(found) for found in NUMBER.findall(text)]
+        near = [value + step for value in said for step in (-1, 0, 1)]
+        return [*pool, "0", "1", "-1", *(f"{value:g}" for value in near)]
+    pool += STRING.findall(text)
+    if column.kind is ValueKind.TEXT:
+        shapes = ("a{}@example.org", "https://example.org/{}", "{}", "a{}", "A{}")
+        pool += [quote(shape.format(number)) for shape in shapes]
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        for length in {int(found) for found in re.findall(r"\b\d{1,2}\b", text)}:
+            word = "".join(random.choice(letters) for _ in range(length))
+            pool += [quote(word), quote(word.upper()), quote(f"{number:0{length}}")]
+        pool += ["'{}'", "''"]
+    return pool
