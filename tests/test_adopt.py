@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from sqlpair.errors import HistoryError, StatementError, UsageError
 from sqlpair.verify import recognise, verify
 from sqlpair.verify.recognise import Found, Recognised, Unlike, Untouched
 
+HERE = Path(__file__).parent
 OWN = ("alembic_version", "schema_version", "schema_history")
 OLD_TRADES = "CREATE TABLE trades (id INTEGER PRIMARY KEY, symbol TEXT, qty REAL)"
 
@@ -81,6 +84,45 @@ def test_trades_with_user_id_are_version_2(tradebaas: Project) -> None:
     by_hand(tradebaas, "sqlite", "000_baseline", "002_extend_trades_table")
 
     assert heads(examine(tradebaas, "sqlite")["sqlite"]) == ("002_extend_trades_table",)
+
+
+def test_a_trades_file_of_the_field_is_version_2(tradebaas: Project) -> None:
+    tradebaas.file.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(tradebaas.file)) as raw:
+        raw.executescript((HERE / "field_sqlite.sql").read_text())
+
+    assert heads(examine(tradebaas, "sqlite")["sqlite"]) == ("002_extend_trades_table",)
+    assert take(tradebaas, "sqlite") == 0  # PostgreSQL is not adopted yet
+    assert tradebaas.applied("sqlite") == ["000_baseline", "002_extend_trades_table"]
+
+
+FIELD = {
+    "column user_strategies.broker has default 'deribit'::character varying,"
+    " the migrations say none": "ALTER TABLE user_strategies ALTER broker DROP DEFAULT",
+    "index idx_user_strategies_broker is missing": "CREATE INDEX"
+    " idx_user_strategies_broker ON user_strategies (broker)",
+    "index idx_user_strategies_created_at is missing": "CREATE INDEX"
+    " idx_user_strategies_created_at ON user_strategies (created_at)",
+    "index idx_user_strategies_environment is missing": "CREATE INDEX"
+    " idx_user_strategies_environment ON user_strategies (environment)",
+}
+
+
+def test_a_postgresql_of_the_field_lacks_what_the_page_adds(tradebaas: Project) -> None:
+    by_hand(tradebaas, "postgres", "000_baseline")
+    tradebaas.pg((HERE / "field_postgres.sql").read_text())
+
+    found = examine(tradebaas, "postgres")["postgres"]
+
+    assert isinstance(found, Unlike)
+    assert found.nearest == "001_create_user_strategies"
+    assert sorted(found.differences) == sorted(FIELD)
+    page = (HERE.parent / "docs" / "adopt.md").read_text()
+    for statement in FIELD.values():
+        assert f"{statement};" in page
+        tradebaas.pg(statement)
+    found = examine(tradebaas, "postgres")["postgres"]
+    assert heads(found) == ("001_create_user_strategies",)
 
 
 def test_the_production_postgresql_is_version_0_or_1(tradebaas: Project) -> None:

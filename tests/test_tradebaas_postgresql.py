@@ -204,8 +204,10 @@ INDEXES = {
     "idx_user_strategies_broker": "user_strategies (broker)",
     "idx_user_strategies_environment": "user_strategies (environment)",
     "idx_user_strategies_created_at": "user_strategies (created_at)",
-    "idx_user_strategies_updated_at": "user_strategies (updated_at)",
-    "unique_user_strategy_instrument_env": (
+    "idx_user_strategies_updated": "user_strategies (updated_at DESC)",
+    "idx_user_strategies_auto_reconnect": "user_strategies (auto_reconnect)",
+    "idx_user_strategies_user_status": "user_strategies (user_id, status)",
+    "unique_user_strategy": (
         "user_strategies (user_id, strategy_name, instrument, environment)"
     ),
 }
@@ -366,12 +368,12 @@ def test_rollbacks_leave_no_trace(fresh: Database) -> None:
 def test_a_file_that_fails_by_hand_changes_nothing(
     baseline: Database, options: list[str]
 ) -> None:
-    baseline.ask("CREATE TABLE idx_user_strategies_updated_at ()")
+    baseline.ask("CREATE TABLE idx_user_strategies_updated ()")
     before = baseline.dump()
 
     failure = baseline.psql("001_create_user_strategies.sql", *options)
 
-    assert '"idx_user_strategies_updated_at" already exists' in failure.stderr
+    assert '"idx_user_strategies_updated" already exists' in failure.stderr
     assert baseline.dump() == before
 
 
@@ -493,7 +495,7 @@ def test_filters_find_their_index(migrated: Database) -> None:
         ("user_strategies", "broker", "broker = 'a broker'"),
         ("user_strategies", "environment", "environment = 'live'"),
         ("user_strategies", "created_at", "created_at > now()"),
-        ("user_strategies", "updated_at", "updated_at > now()"),
+        ("user_strategies", "updated", "updated_at > now()"),
         ("user_credentials", "broker", "broker = 'a broker'"),
         ("user_credentials", "active", "is_active"),
         ("users", "active", "is_active"),
@@ -505,12 +507,15 @@ def test_filters_find_their_index(migrated: Database) -> None:
 
 def test_newest_first_needs_no_sorting(migrated: Database) -> None:
     migrated.ask("SET enable_seqscan = off")
-    for column in ("created_at", "updated_at"):
+    for column, scan in (
+        ("created_at", "Scan Backward using idx_user_strategies_created_at"),
+        ("updated_at", "Scan using idx_user_strategies_updated"),
+    ):
         plan = migrated.ask(
             f"EXPLAIN SELECT * FROM user_strategies ORDER BY {column} DESC"
         )
 
-        assert f"Scan Backward using idx_user_strategies_{column}" in plan[0]
+        assert scan in plan[0]
 
 
 def test_verify_finds_nothing_in_sound_rows(migrated: Database) -> None:

@@ -62,7 +62,7 @@ INDEXES = {
 }
 USER_INDEXES = {
     "idx_trades_user": ["user_id"],
-    "idx_trades_user_strategy": ["user_id", "strategyName", "entryTime DESC"],
+    "idx_trades_user_strategy_time": ["user_id", "strategyName", "entryTime DESC"],
 }
 
 
@@ -373,7 +373,7 @@ def test_one_users_trades_of_a_strategy_come_newest_first_without_sorting(
     plan = migrated.ask(f"EXPLAIN QUERY PLAN {query}", ALICE, "trend")
 
     assert [step[3] for step in plan] == [
-        "SEARCH trades USING INDEX idx_trades_user_strategy"
+        "SEARCH trades USING INDEX idx_trades_user_strategy_time"
         " (user_id=? AND strategyName=?)"
     ]
     assert migrated.ask(query, ALICE, "trend") == ["newest", "new", "old"]

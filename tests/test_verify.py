@@ -621,7 +621,7 @@ def test_a_missing_index_on_the_referring_column_is_told(tradebaas: Project) -> 
     tradebaas.lite("DROP INDEX idx_trades_user")
     assert [p.kind for p in problems(tradebaas)] == [Kind.SCHEMA]
 
-    tradebaas.lite("DROP INDEX idx_trades_user_strategy")
+    tradebaas.lite("DROP INDEX idx_trades_user_strategy_time")
     (problem,) = [p for p in problems(tradebaas) if p.kind == "references"]
 
     assert problem.what == (

@@ -22,25 +22,28 @@ CREATE TABLE user_strategies (
     error_count     integer DEFAULT 0,
     created_at      timestamptz DEFAULT now(),
     updated_at      timestamptz DEFAULT now(),
-    CONSTRAINT unique_user_strategy_instrument_env
+    CONSTRAINT unique_user_strategy
         UNIQUE (user_id, strategy_name, instrument, environment),
-    CONSTRAINT user_strategies_status_check
+    CONSTRAINT check_status
         CHECK (status IN ('active', 'stopped', 'paused', 'error')),
-    CONSTRAINT user_strategies_environment_check
+    CONSTRAINT check_environment
         CHECK (environment IN ('live', 'testnet'))
 );
 
+-- The names that the running system gave them, so that it makes none twice.
 CREATE INDEX idx_user_strategies_user ON user_strategies (user_id);
 CREATE INDEX idx_user_strategies_status ON user_strategies (status);
 CREATE INDEX idx_user_strategies_broker ON user_strategies (broker);
 CREATE INDEX idx_user_strategies_environment ON user_strategies (environment);
 CREATE INDEX idx_user_strategies_created_at ON user_strategies (created_at);
-CREATE INDEX idx_user_strategies_updated_at ON user_strategies (updated_at);
+CREATE INDEX idx_user_strategies_updated ON user_strategies (updated_at DESC);
+CREATE INDEX idx_user_strategies_auto_reconnect ON user_strategies (auto_reconnect);
+CREATE INDEX idx_user_strategies_user_status ON user_strategies (user_id, status);
 
 -- The clock, not now(): that is when the transaction began, which for a slow
 -- one can be before the row was made. The name is whole, so that no caller's
 -- search_path can put another function in its place.
-CREATE FUNCTION user_strategies_set_updated_at() RETURNS trigger
+CREATE FUNCTION update_user_strategies_updated_at() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := pg_catalog.clock_timestamp();
@@ -48,8 +51,8 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER user_strategies_updated_at
+CREATE TRIGGER trigger_update_user_strategies_updated_at
     BEFORE UPDATE ON user_strategies
-    FOR EACH ROW EXECUTE FUNCTION user_strategies_set_updated_at();
+    FOR EACH ROW EXECUTE FUNCTION update_user_strategies_updated_at();
 
 COMMIT;

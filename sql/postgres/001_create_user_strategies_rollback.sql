@@ -5,6 +5,6 @@
 BEGIN;
 
 DROP TABLE user_strategies;
-DROP FUNCTION user_strategies_set_updated_at();
+DROP FUNCTION update_user_strategies_updated_at();
 
 COMMIT;

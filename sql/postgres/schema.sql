@@ -7,7 +7,7 @@ SET search_path = '';
 SET check_function_bodies = false;
 SET xmloption = content;
 
-CREATE FUNCTION public.user_strategies_set_updated_at() RETURNS trigger
+CREATE FUNCTION public.update_user_strategies_updated_at() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
@@ -48,8 +48,8 @@ CREATE TABLE public.user_strategies (
     error_count integer DEFAULT 0,
     created_at timestamp with time zone DEFAULT now(),
     updated_at timestamp with time zone DEFAULT now(),
-    CONSTRAINT user_strategies_environment_check CHECK (((environment)::text = ANY ((ARRAY['live'::character varying, 'testnet'::character varying])::text[]))),
-    CONSTRAINT user_strategies_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'stopped'::character varying, 'paused'::character varying, 'error'::character varying])::text[])))
+    CONSTRAINT check_environment CHECK (((environment)::text = ANY ((ARRAY['live'::character varying, 'testnet'::character varying])::text[]))),
+    CONSTRAINT check_status CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'stopped'::character varying, 'paused'::character varying, 'error'::character varying])::text[])))
 );
 
 CREATE TABLE public.users (
@@ -66,7 +66,7 @@ ALTER TABLE ONLY public.user_credentials
     ADD CONSTRAINT unique_user_broker_env UNIQUE (user_id, broker, environment);
 
 ALTER TABLE ONLY public.user_strategies
-    ADD CONSTRAINT unique_user_strategy_instrument_env UNIQUE (user_id, strategy_name, instrument, environment);
+    ADD CONSTRAINT unique_user_strategy UNIQUE (user_id, strategy_name, instrument, environment);
 
 ALTER TABLE ONLY public.user_credentials
     ADD CONSTRAINT user_credentials_pkey PRIMARY KEY (id);
@@ -83,16 +83,18 @@ ALTER TABLE ONLY public.users
 CREATE INDEX idx_user_credentials_active ON public.user_credentials USING btree (is_active);
 CREATE INDEX idx_user_credentials_broker ON public.user_credentials USING btree (broker);
 CREATE INDEX idx_user_credentials_user ON public.user_credentials USING btree (user_id);
+CREATE INDEX idx_user_strategies_auto_reconnect ON public.user_strategies USING btree (auto_reconnect);
 CREATE INDEX idx_user_strategies_broker ON public.user_strategies USING btree (broker);
 CREATE INDEX idx_user_strategies_created_at ON public.user_strategies USING btree (created_at);
 CREATE INDEX idx_user_strategies_environment ON public.user_strategies USING btree (environment);
 CREATE INDEX idx_user_strategies_status ON public.user_strategies USING btree (status);
-CREATE INDEX idx_user_strategies_updated_at ON public.user_strategies USING btree (updated_at);
+CREATE INDEX idx_user_strategies_updated ON public.user_strategies USING btree (updated_at DESC);
 CREATE INDEX idx_user_strategies_user ON public.user_strategies USING btree (user_id);
+CREATE INDEX idx_user_strategies_user_status ON public.user_strategies USING btree (user_id, status);
 CREATE INDEX idx_users_active ON public.users USING btree (is_active);
 CREATE INDEX idx_users_email ON public.users USING btree (email);
 
-CREATE TRIGGER user_strategies_updated_at BEFORE UPDATE ON public.user_strategies FOR EACH ROW EXECUTE FUNCTION public.user_strategies_set_updated_at();
+CREATE TRIGGER trigger_update_user_strategies_updated_at BEFORE UPDATE ON public.user_strategies FOR EACH ROW EXECUTE FUNCTION public.update_user_strategies_updated_at();
 
 ALTER TABLE ONLY public.user_credentials
     ADD CONSTRAINT user_credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

@@ -11,7 +11,7 @@ ALTER TABLE trades ADD COLUMN user_id TEXT;
 CREATE INDEX idx_trades_user ON trades (user_id);
 
 -- The common query: one user's trades of one strategy, newest first.
-CREATE INDEX idx_trades_user_strategy
+CREATE INDEX idx_trades_user_strategy_time
     ON trades (user_id, strategyName, entryTime DESC);
 
 COMMIT;

@@ -4,7 +4,7 @@
 -- Loses: whose trade each one is; every trade and every other column stay.
 BEGIN;
 
-DROP INDEX idx_trades_user_strategy;
+DROP INDEX idx_trades_user_strategy_time;
 DROP INDEX idx_trades_user;
 ALTER TABLE trades DROP COLUMN user_id;
 

@@ -30,5 +30,5 @@ CREATE INDEX idx_trades_status ON trades (status);
 CREATE INDEX idx_trades_strategy ON trades (strategyName);
 CREATE INDEX idx_trades_user ON trades (user_id);
 
-CREATE INDEX idx_trades_user_strategy
+CREATE INDEX idx_trades_user_strategy_time
     ON trades (user_id, strategyName, entryTime DESC);
