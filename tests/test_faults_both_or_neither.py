@@ -69,14 +69,16 @@ def test_after_a_kill_the_next_command_settles_both_to_one_side_and_says_so(
     ("owner", "method", "end"),
     [(SQLiteSession, "commit", BEFORE), (PostgreSQLSession, "decide", AFTER)],
 )
-def test_after_a_kill_reading_commands_do_not_fail(
+def test_after_a_kill_reading_commands_name_what_is_in_doubt(
     halfway: Project, owner: type, method: str, end: int
 ) -> None:
     dying(halfway, owner, method, "before")
 
     assert "sqlite_00" in halfway.alembic("current").stdout
     halfway.alembic("history", "-i")
-    halfway.sqlpair("status")
+    for command in ("status", "version"):
+        told = halfway.sqlpair(command, expect=1).stdout
+        assert "a transaction of an interrupted deployment is in doubt" in told
 
     assert halfway.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
     settle(halfway)
@@ -306,5 +308,5 @@ def test_new_address_for_one_database_alone_is_told_as_what_it_may_be(
     done = project.alembic("upgrade", "heads")
 
     assert "or it went to another sqlite" in done.stderr
-    assert "sqlite 002_t  upgrade" in done.stderr
-    assert "postgres 001_t  upgrade" not in done.stderr
+    assert "sqlite 002_t: upgrade done" in done.stderr
+    assert "postgres 001_t: upgrade" not in done.stderr

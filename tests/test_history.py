@@ -198,29 +198,29 @@ def test_the_command_prints_json_for_a_program(pair: Project) -> None:
 def test_older_logs_are_read_and_broken_lines_passed_over(pair: Project) -> None:
     pair.add("sqlite", "003_broken", "SELECT nope;\n")
     pair.sqlpair("migrate", expect=1)
-    log = pair.root / "logs" / "migration.log"
-    log.rename(log.with_name("migration.log.1"))
-    log.write_bytes(
+    path = pair.root / "logs" / "migration.log"
+    path.rename(path.with_name("migration.log.1"))
+    path.write_bytes(
         b"2026-01-01T00:00:00Z\n\nno line\n\xff\xfe\n2026-01-01T00:00:01Z outcome=\n"
         b'2026-01-01T00:00:02Z outcome=failed error="cut sho'
     )
 
     assert [event.action for event in events(pair)] == ["upgrade", "upgrade", "failed"]
-    assert [line["outcome"] for line in log.lines(log)][:2] == ["started", "ran"]
+    assert [line["outcome"] for line in log.lines(path)][:2] == ["started", "ran"]
 
 
 def test_log_that_cannot_be_read_is_said(pair: Project) -> None:
-    log = pair.root / "logs" / "migration.log"
-    log.chmod(0)
+    path = pair.root / "logs" / "migration.log"
+    path.chmod(0)
 
     def read() -> None:
         if os.geteuid() == 0:
             os.seteuid(65534)
         with pytest.raises(SettingsError, match="the log cannot be read"):
-            list(log.lines(log))
+            list(log.lines(path))
 
     forked_to_the_end(read)
-    log.chmod(0o600)  # the fixture reads it, when the test has passed
+    path.chmod(0o600)  # the fixture reads it, when the test has passed
 
 
 def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:
@@ -240,14 +240,14 @@ def test_full_log_is_set_aside_and_the_last_five_stay(project: Project) -> None:
 def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> None:
     project.add("sqlite", "001_t", "CREATE TABLE t (id);\n")
     project.upgrade()
-    log = project.root / "logs" / "migration.log"
+    path = project.root / "logs" / "migration.log"
     full = project.log
     lock, waited = fcntl.flock, []
 
     def waiting_for_another(file: io.FileIO, kind: int) -> None:
         waited.append(kind)
-        log.rename(log.with_name("migration.log.1"))
-        log.touch()
+        path.rename(path.with_name("migration.log.1"))
+        path.touch()
         lock(file, kind)
 
     project.add("sqlite", "002_t", "CREATE TABLE t2 (id);\n")
@@ -259,9 +259,9 @@ def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> Non
         late.line("started")
         assert waited == [fcntl.LOCK_EX]
 
-    logs = sorted(path.name for path in log.parent.iterdir())
+    logs = sorted(file.name for file in path.parent.iterdir())
     assert logs == ["migration.log", "migration.log.1"]
-    assert log.with_name("migration.log.1").read_text() == full
+    assert path.with_name("migration.log.1").read_text() == full
     assert "outcome=started deployment=x" in project.log
 
 

@@ -200,7 +200,8 @@ def test_rows_that_a_rollback_takes_from_sqlite_are_told(applied: Project) -> No
         ("postgres", "ALTER TABLE t DROP COLUMN b;", [("column", "t.b", 50)]),
         ("postgres", "DO $$ BEGIN DELETE FROM t; END $$;", [("rows", "t", 50)]),
         ("postgres", "CREATE TABLE n (i int); DELETE FROM n;", []),
-        ("postgres", "UPDATE t SET b = 'y';", []),
+        ("postgres", "UPDATE t SET b = 'y';", [("values", "t.b", 50)]),
+        ("postgres", "UPDATE t SET b = b;", []),
         ("sqlite", "DELETE FROM s WHERE id = 1;", [("rows", "s", 1)]),
         ("sqlite", "DROP TABLE s;", [("table", "s", 2)]),
         (

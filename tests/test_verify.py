@@ -13,7 +13,7 @@ from sqlpair.databases.postgresql import reference_column as postgresql_column
 from sqlpair.deploy.record import stamp
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import SettingsError, UsageError
-from sqlpair.verify import Kind, Problem, Verified, verify
+from sqlpair.verify import Problem, ProblemKind, Verified, verify
 from sqlpair.verify import references as referring
 
 ADA = "0f9a6c1e-3f4b-4a59-8d5e-2f6d1c7b8a90"
@@ -254,7 +254,7 @@ def test_a_file_that_is_gone_is_told_once(two: Project) -> None:
     )
     assert found[0].evidence[0].startswith("applied on 20")
     assert found[0].remedy == ("Restore sql/postgres/001_t1.sql from version control.")
-    assert [problem.kind for problem in found].count(Kind.VERSIONS) == 0
+    assert [problem.kind for problem in found].count(ProblemKind.VERSIONS) == 0
 
 
 def test_a_renamed_file_is_told(two: Project) -> None:
@@ -423,7 +423,7 @@ def test_a_change_by_hand_is_told(
 
     found = problems(two)
 
-    assert {problem.kind for problem in found} == {Kind.SCHEMA}
+    assert {problem.kind for problem in found} == {ProblemKind.SCHEMA}
     assert f"{database}: {what}" in found[0].what
     assert "new migration" in found[-1].remedy
 
@@ -510,7 +510,7 @@ def test_each_row_of_an_assertion_is_shown(two: Project) -> None:
 
     assert [(p.kind, p.what, p.evidence) for p in problems(two)] == [
         (
-            Kind.ASSERTIONS,
+            ProblemKind.ASSERTIONS,
             f"{database} {stem}_verify.sql:4: returns 2 rows, and should return none",
             ("id: 2, problem: note is empty", "id: 3, problem: note is empty"),
         )
@@ -619,7 +619,7 @@ def test_text_that_is_no_text_and_blobs_are_malformed(tradebaas: Project) -> Non
 
 def test_a_missing_index_on_the_referring_column_is_told(tradebaas: Project) -> None:
     tradebaas.lite("DROP INDEX idx_trades_user")
-    assert [p.kind for p in problems(tradebaas)] == [Kind.SCHEMA]
+    assert [p.kind for p in problems(tradebaas)] == [ProblemKind.SCHEMA]
 
     tradebaas.lite("DROP INDEX idx_trades_user_strategy_time")
     (problem,) = [p for p in problems(tradebaas) if p.kind == "references"]

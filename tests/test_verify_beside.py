@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Project, connected
 from sqlpair.errors import SettingsError
-from sqlpair.verify import Kind, Problem, verify
+from sqlpair.verify import Problem, ProblemKind, verify
 
 DOCUMENTED = """
 CREATE TABLE schema_version (
@@ -116,7 +116,7 @@ def test_a_bookkeeping_table_that_was_altered_is_told(
 
     (problem,) = problems(two)
 
-    assert problem.kind is Kind.VERSIONS
+    assert problem.kind is ProblemKind.VERSIONS
     assert problem.what.startswith(f"{database}: {what}")
     assert "recorded in these tables" in problem.remedy
 
@@ -170,7 +170,7 @@ def test_rows_that_violate_a_foreign_key_are_counted(two: Project) -> None:
 
     (problem,) = problems(two)
 
-    assert problem.kind is Kind.REFERENCES
+    assert problem.kind is ProblemKind.REFERENCES
     assert problem.what == "sqlite: 6 rows of c violate the foreign key to s"
     assert problem.evidence == (
         *(f"rowid {number}" for number in range(2, 7)),

@@ -6,8 +6,6 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
-from sqlpair.deploy.run import Deployment
-from sqlpair.deploy.stage import DeploymentOptions
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.position import claimed, known_position
@@ -36,6 +34,9 @@ def stamp(
                 known_position(branch, revision)
         return claimed(branch, state)
 
+    from sqlpair.deploy.run import Deployment
+    from sqlpair.deploy.stage import DeploymentOptions
+
     with ExitStack() as resources:
         with refusals_logged(settings):
             finish_restores(settings, report)
@@ -56,6 +57,9 @@ def record_only(
     method: str,
 ) -> Outcome:
     """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
+    from sqlpair.deploy.run import Deployment
+    from sqlpair.deploy.stage import DeploymentOptions
+
     with ExitStack() as resources:
         with refusals_logged(settings):
             finish_restores(settings, report)

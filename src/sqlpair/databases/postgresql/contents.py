@@ -66,13 +66,13 @@ class Contents:
         self._foreseen: dict[str, frozenset[str]] = {}
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        """See ``sqlpair.runner.data_loss.Inspector``."""
+        """See ``sqlpair.databases.row_counts.Inspector``."""
         for old in self._grouped(tables):
             names = _columns_now(old, self._now(old))
             self._foreseen |= {table.name: names for table in old}
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
-        """See ``sqlpair.runner.data_loss.Inspector``; they are locked already."""
+        """See ``sqlpair.databases.row_counts.Inspector``; they are locked already."""
         self._families = [
             Family(old, exact=any(table.name in exact for table in old))
             for old in self._grouped(tables)
@@ -93,7 +93,7 @@ class Contents:
                 self._copy_before(family, number)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
-        """See ``sqlpair.runner.data_loss.Inspector``."""
+        """See ``sqlpair.databases.row_counts.Inspector``."""
         found: list[Missing] = []
         unknown: set[str] = set()
         for number, family in enumerate(self._families):

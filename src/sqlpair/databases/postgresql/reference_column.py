@@ -31,7 +31,7 @@ def column(session: PostgreSQLSession, table: str, name: str) -> PostgreSQLColum
 
 
 class PostgreSQLColumn:
-    """See ``sqlpair.databases.reference.Column``."""
+    """See ``sqlpair.databases.reference.ReferenceColumn``."""
 
     def __init__(self, session: PostgreSQLSession, table: str, column: str):
         self._session = session

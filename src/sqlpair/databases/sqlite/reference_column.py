@@ -27,7 +27,7 @@ def column(session: SQLiteSession, table: str, name: str) -> SQLiteColumn:
 
 
 class SQLiteColumn:
-    """See ``sqlpair.databases.reference.Column``."""
+    """See ``sqlpair.databases.reference.ReferenceColumn``."""
 
     def __init__(self, session: SQLiteSession, table: str, column: str):
         self._session = session
