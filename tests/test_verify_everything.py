@@ -25,10 +25,6 @@ EVERYTHING = {
 
 
 def problems(project: Project) -> tuple[Problem, ...]:
-    # One key refers to nowhere on purpose.
-    (project.root / "pyproject.toml").write_text(
-        '[tool.sqlpair]\nignore = ["foreign key rooms to nowhere"]\n'
-    )
     found = verify(project.settings, lambda _line: None)
     assert [verdict.head[:3] for verdict in found.databases] == ["001", "002"]
     return found.problems
