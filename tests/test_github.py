@@ -84,6 +84,7 @@ def review(fork: Project, tmp_path: Path) -> Callable[..., Ran]:
     def run(base: str = "main", backup: str = "", first: str = "Lint") -> Ran:
         files = {name: tmp_path / name for name in ("summary", "output", "temp")}
         files["temp"].mkdir()
+        files["summary"].touch()
         environ = fork.environ | {
             "GITHUB_ACTION_PATH": str(ACTION),
             "GITHUB_WORKSPACE": str(fork.root),

@@ -414,7 +414,7 @@ def test_a_rollback_outside_a_transaction_is_not_run_and_not_called_bad(
     down = "-- no-transaction\nDROP INDEX CONCURRENTLY t_a;\n"
     applied.add("postgres", "003_i", "CREATE INDEX t_a ON t (a);\n", down)
 
-    assert answers(applied)["rollback"] == (None, "not rehearsed: postgres 003_i")
+    assert answers(applied)["rollback"] == (None, "no dry run: postgres 003_i")
     printed = applied.sqlpair("plan").stdout
     assert "rollback: not run: it is -- no-transaction" in printed
 

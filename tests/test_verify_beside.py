@@ -178,19 +178,19 @@ def test_rows_that_violate_a_foreign_key_are_counted(two: Project) -> None:
     )
 
 
-def test_a_foreign_key_to_a_table_that_is_not_there_is_told_though_files_make_it(
-    two: Project,
-) -> None:
+def test_a_foreign_key_to_a_table_that_is_not_there_is_told(two: Project) -> None:
     two.add(
         "sqlite",
         "004_d",
+        "CREATE TABLE gone (id INTEGER PRIMARY KEY);\n"
         "CREATE TABLE d (id INTEGER PRIMARY KEY, x REFERENCES gone);\n",
     )
     two.upgrade()
+    two.lite("DROP TABLE gone")
 
-    assert told(two) == [
-        "sqlite: a foreign key of d refers to gone, which does not exist"
-    ]
+    assert "sqlite: a foreign key of d refers to gone, which does not exist" in told(
+        two
+    )
 
 
 def test_a_foreign_key_to_columns_that_are_not_unique_is_told(two: Project) -> None:
