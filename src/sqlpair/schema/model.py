@@ -1,6 +1,6 @@
 """A canonical description of a schema, and the difference of two.
 
-The drivers describe (``drivers/<engine>/catalog.py``), this module compares. A
+The drivers describe (``databases/<engine>/catalog.py``), this module compares. A
 description is plain data without an engine's oids, so two servers, or a server and
 its restored dump, can be compared. Whatever does not change what the schema means
 stays out of ``attributes``: a column's position is kept to be shown, and is never a
