@@ -6,12 +6,10 @@ Light: every run looks, and hardly ever finds any. ``exchange`` knows what is in
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from sqlpair.ids import ID
 from sqlpair.project.settings import Settings
-
-ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}")
 
 
 def folder(settings: Settings, identifier: str) -> Path:

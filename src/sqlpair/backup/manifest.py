@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlpair.backup.interrupted import ID
 from sqlpair.errors import BackupError
+from sqlpair.ids import ID
 
 FORMAT = 2
 OLDER = 1  # says neither which project it is of nor what the migrations are

@@ -343,3 +343,8 @@ def quote(text: str) -> str:
     PostgreSQL sessions here have standard_conforming_strings on.
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return ``name`` as a SQL identifier in quotes, for either engine."""
+    return '"' + name.replace('"', '""') + '"'

@@ -11,10 +11,9 @@ person says how far to go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
+from sqlpair import ids
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import refuse_unknown
@@ -24,7 +23,6 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places
 
 RAN = "upgrade"  # the method of a row whose SQL was run
-DEPLOYMENT = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]+")
 NAME_IT = "Say how far to go back: sqlpair rollback --to N"
 
 
@@ -105,13 +103,13 @@ def _last(places: Places) -> str:
             "nothing is applied, so there is nothing to roll back",
             [f"{name} is at base" for name in places],
         )
-    ran = [row.deployment for _, row in rows if DEPLOYMENT.fullmatch(row.deployment)]
+    ran = [row.deployment for _, row in rows if ids.ID.fullmatch(row.deployment)]
     last = max(ran, default="")
-    began = _began(last) if last else ""
+    began = ids.began(last) if last else ""
     untold = [
         f"{name} {row.stem}: {_how(row)} on {row.applied_at[:19]}"
         for name, row in rows
-        if (row.method != RAN or not DEPLOYMENT.fullmatch(row.deployment))
+        if (row.method != RAN or not ids.ID.fullmatch(row.deployment))
         and (row.deployment == last or row.applied_at >= began)
     ]
     if untold:
@@ -121,13 +119,6 @@ def _last(places: Places) -> str:
             NAME_IT + ". Nothing was changed.",
         )
     return last
-
-
-def _began(identifier: str) -> str:
-    match = DEPLOYMENT.fullmatch(identifier)
-    assert match
-    moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f")
-    return moment.isoformat(" ", "milliseconds")
 
 
 def _how(row: Applied) -> str:

@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlpair.databases import temporary
-from sqlpair.databases.interface import Report, quote
+from sqlpair.databases.interface import Report, identifier, quote
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
 from sqlpair.databases.postgresql.scratch import NAME, made_by
-from sqlpair.databases.postgresql.session import PostgreSQLSession, connect, identifier
+from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import SqlpairError
 
 PATIENCE = 600  # seconds for one program over a scratch database

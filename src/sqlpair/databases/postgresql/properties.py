@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlpair.databases.interface import quote
-from sqlpair.databases.postgresql.session import identifier
+from sqlpair.databases.interface import identifier, quote
 
 Rows = Callable[[str], list[dict[str, Any]]]
 

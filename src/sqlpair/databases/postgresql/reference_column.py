@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.interface import identifier, quote
 from sqlpair.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class PostgreSQLColumn:
 
     def __init__(self, session: PostgreSQLSession, table: str, column: str):
         self._session = session
-        self._table = ".".join(map(_identifier, table.split(".")))
-        self._column = _identifier(column)
+        self._table = ".".join(map(identifier, table.split(".")))
+        self._column = identifier(column)
         found = session.rows(
             _DESCRIBE.format(table=quote(self._table), column=quote(column))
         )
@@ -114,7 +114,3 @@ def _rows(values: Sequence[Any]) -> str:
     """The values with their places: 1 and '1' are two, and one text."""
     texts = ", ".join(quote(str(value)) for value in values)
     return f"unnest(ARRAY[{texts}]::text[]) WITH ORDINALITY AS given(v, n)"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -23,9 +23,9 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from sqlpair.databases import embedded, temporary
-from sqlpair.databases.interface import Report
+from sqlpair.databases.interface import Report, identifier
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
-from sqlpair.databases.postgresql.session import PostgreSQLSession, connect, identifier
+from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project.settings import Database
 

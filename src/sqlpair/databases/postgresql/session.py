@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from sqlpair import signals
+from sqlpair import ids, signals
 from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import (
     BookkeepingSQL,
     Notice,
     Report,
     UnpreparableError,
+    identifier,
     quote,
 )
 from sqlpair.databases.postgresql.connection import Address, parse_address
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 # Of PREPARE TRANSACTION: temporary objects, LISTEN and the like; no more slots.
 UNPREPARABLE = frozenset({"0A000", "53200", "55000"})
-TRANSACTION = re.compile(r"[0-9T.Z]+-[0-9a-f]+/\d+")
+TRANSACTION = re.compile(rf"{ids.ID.pattern}/\d+")
 AT_REST_SECONDS = 10
 
 
@@ -274,8 +275,3 @@ def table(database: Database) -> BookkeepingSQL:
         add_column="ADD COLUMN IF NOT EXISTS",
         join="string_agg",
     )
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` quoted as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlpair.databases import missing_rows
-from sqlpair.databases.interface import quote
+from sqlpair.databases.interface import identifier, quote
 from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.databases.row_counts import CountedTable, Missing
 
@@ -20,11 +20,6 @@ from sqlpair.databases.row_counts import CountedTable, Missing
 PREFIX = "sqlpair_"
 # Where a full text index keeps its rows. What else it keeps, it arranges as it likes.
 _ROWS = "_content"
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` quoted as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Contents:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.interface import identifier, quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
@@ -31,7 +31,7 @@ class SQLiteColumn:
 
     def __init__(self, session: SQLiteSession, table: str, column: str):
         self._session = session
-        self._table, self._column = _identifier(table), _identifier(column)
+        self._table, self._column = identifier(table), identifier(column)
         self._plain = quote(table), quote(column)
         found = session.rows(
             f"SELECT type, pk FROM pragma_table_xinfo({quote(table)})"
@@ -104,7 +104,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
