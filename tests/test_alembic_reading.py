@@ -177,7 +177,7 @@ def public() -> Iterator[Path]:
 READ = """
 import os, sys
 from pathlib import Path
-from sqlpair.databases.interface import driver_of
+from sqlpair.databases.driver import driver_of
 from sqlpair.ledger import tables
 from sqlpair.project import settings
 database = settings.load(Path(sys.argv[1]) / "alembic.ini").database("sqlite")
