@@ -92,7 +92,9 @@ def test_rollback_that_loses_values_wants_loss(make: Make, made: Project) -> Non
 def test_force_version_wants_a_version_and_a_yes(make: Make, made: Project) -> None:
     assert "make force-version V=3" in make("force-version", expect=2).stderr
     assert "no terminal" in make("force-version", "V=2", expect=2).stderr
-    assert "not a valid version" in make("force-version", "V=-1", "YES=1", expect=2).stderr
+    assert (
+        "not a valid version" in make("force-version", "V=-1", "YES=1", expect=2).stderr
+    )
     assert not made.file.exists()
 
     make("force-version", "V=2", "YES=1")
