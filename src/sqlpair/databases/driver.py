@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from sqlpair.databases.interface import Driver
     from sqlpair.project.settings import Database
-from sqlpair.databases.interface import Driver
 
 # Where a driver's package keeps what the driver offers.
 _MODULES = {

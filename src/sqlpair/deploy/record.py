@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
-from sqlpair.ledger.position import claimed, known_position
+from sqlpair.ledger.position import claimed, current, known_position
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
@@ -34,18 +35,9 @@ def stamp(
                 known_position(branch, revision)
         return claimed(branch, state)
 
-    from sqlpair.deploy.run import Deployment
-    from sqlpair.deploy.stage import DeploymentOptions
-
-    with ExitStack() as resources:
-        with refusals_logged(settings):
-            finish_restores(settings, report)
-            known = branches(settings)
-            places = survey(known, report, resources, locate=locate)
-        with Deployment(
-            settings, places, targets, DeploymentOptions(report), locate=locate
-        ) as run:
-            return run.record(_stamped, method)
+    return record_only(
+        settings, targets, _stamped, report, method=method, locate=locate
+    )
 
 
 def record_only(
@@ -55,8 +47,12 @@ def record_only(
     report: Report,
     *,
     method: str,
+    locate: Callable[[Branch, tables.Records], int] = current,
 ) -> Outcome:
-    """Write bookkeeping to the databases that ``targets`` names; nothing moves."""
+    """Write bookkeeping to the databases that ``targets`` names; nothing moves.
+
+    ``locate`` says where on its branch a database is, by its records.
+    """
     from sqlpair.deploy.run import Deployment
     from sqlpair.deploy.stage import DeploymentOptions
 
@@ -64,8 +60,9 @@ def record_only(
         with refusals_logged(settings):
             finish_restores(settings, report)
             known = branches(settings)
-            places = survey(known, report, resources)
-        with Deployment(settings, places, targets, DeploymentOptions(report)) as run:
+            places = survey(known, report, resources, locate=locate)
+        options = DeploymentOptions(report)
+        with Deployment(settings, places, targets, options, locate=locate) as run:
             return run.record(writing, method)
 
 

@@ -17,9 +17,6 @@ from sqlpair.project import git
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Database, Settings
 
-# Two rules without a module: they are about the silences themselves.
-_OF_SILENCES = frozenset({"silence-without-reason", "silence-unused"})
-
 
 def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
     """Return the findings, in the order of files and lines."""

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlpair.errors import HistoryError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
-
-if TYPE_CHECKING:
-    pass
 
 
 def module_path(branch: Branch, item: Migration) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import quote
 from sqlpair.databases.row_shape import (
@@ -13,10 +12,6 @@ from sqlpair.databases.row_shape import (
     TableShape,
     ValueKind,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 STRING = re.compile(r"'(?:[^']|'')*'")
 

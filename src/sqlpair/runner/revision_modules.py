@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from sqlpair import revision
 from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.project.revisions import _evidence, module_path, require
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from sqlpair.databases.interface import Session
     from sqlpair.runner.steps import Step
-from sqlpair.project.revisions import _evidence, module_path, require
 
 
 def load(steps: Sequence[Step]) -> list[ModuleType]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
+from sqlpair.databases.interface import identifier
 from sqlpair.databases.sqlite.tokens import Token, name_of, tokens
 
 # What this connection does not know, and that of an application may.
@@ -80,17 +81,17 @@ def code(raw: sqlite3.Connection, since: int) -> Iterator[Unresolved]:
 
 def dangling(raw: sqlite3.Connection, table: str) -> list[tuple[str, int | None, str]]:
     """Return the rows of ``table`` that refer to rows that are not there."""
-    found = raw.execute(f"PRAGMA main.foreign_key_check({_quoted(table)})")
+    found = raw.execute(f"PRAGMA main.foreign_key_check({identifier(table)})")
     return [row[:3] for row in found]
 
 
 def _selecting(view: str) -> str:
-    return f"SELECT 1 FROM main.{_quoted(view)}"
+    return f"SELECT 1 FROM main.{identifier(view)}"
 
 
 def _firing(raw: sqlite3.Connection, table: str, sql: str) -> str:
     """Return a statement that fires the trigger of that text."""
-    target = f"main.{_quoted(table)}"
+    target = f"main.{identifier(table)}"
     # After CREATE TRIGGER and its name.
     written = tokens(sql)[3:]
     event = next(i for i, token in enumerate(written) if token in _EVENTS)
@@ -102,8 +103,4 @@ def _firing(raw: sqlite3.Connection, table: str, sql: str) -> str:
         column = name_of(written[event + 2])
     else:
         (column,) = raw.execute(_COLUMN, (table,)).fetchone() or ("rowid",)
-    return f"UPDATE {target} SET {_quoted(column)} = NULL"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"UPDATE {target} SET {identifier(column)} = NULL"
