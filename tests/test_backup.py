@@ -61,11 +61,12 @@ def locked_table(project: Project) -> Iterator[None]:
 
 
 def children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    """The child processes of a process whose threads come and go meanwhile."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def pg_dump_of(process: subprocess.Popen[str]) -> int:
