@@ -11,6 +11,7 @@ import pytest
 from conftest import Project
 from sqlpair.deploy import adopt
 from sqlpair.errors import HistoryError, StatementError, UsageError
+from sqlpair.project.migrations import find
 from sqlpair.verify import recognise, verify
 from sqlpair.verify.recognise import Found, Recognised, Unlike, Untouched
 
@@ -292,22 +293,79 @@ def test_tables_settle_what_version_table_and_ledger_disagree_about(
     assert verify(four.settings, nothing).problems == ()
 
 
-def test_a_migration_without_a_trace_asks_for_the_version(four: Project) -> None:
+def test_of_versions_with_one_schema_the_highest_is_taken_and_all_are_told(
+    four: Project,
+) -> None:
     four.add("sqlite", "005_fill", "UPDATE t2 SET note = 'x';\n")
     by_hand(four, "sqlite", "002_t2", "004_t4")
 
     assert heads(examine(four)["sqlite"]) == ("004_t4", "005_fill")
-    with pytest.raises(UsageError) as refusal:
-        take(four)
-    assert refusal.value.what == "sqlite: whether 005_fill ran cannot be seen"
-    assert "sqlpair adopt sqlite --at 5" in refusal.value.remedy
+    asked = four.sqlpair("adopt", "sqlite", expect=2)
+    assert asked.stdout == (
+        "sqlite: is 005_fill\n"
+        "  has the same schema as 004_t4: if what came after 004_t4\n"
+        "  did not run, sqlpair adopt sqlite --at 4\n"
+    )
     with pytest.raises(UsageError, match="it is not at version 3"):
         take(four, at=3)
     assert four.tables("sqlite") == {"t2", "t4"}
 
-    take(four, at=4)
+    four.sqlpair("adopt", "sqlite", "--yes")
 
+    assert four.applied("sqlite") == ["002_t2", "004_t4", "005_fill"]
+
+
+def test_a_person_may_say_that_it_is_a_lower_version_that_fits(four: Project) -> None:
+    four.add("sqlite", "005_fill", "UPDATE t2 SET note = 'x';\n")
+    by_hand(four, "sqlite", "002_t2", "004_t4")
+
+    assert four.sqlpair("adopt", "sqlite", "--yes", "--at", "4").stdout == (
+        "sqlite: is 004_t4\nAdopted: schema version 0.\n"
+    )
     assert four.applied("sqlite") == ["002_t2", "004_t4"]
+
+
+@pytest.fixture
+def forty(project: Project) -> Project:
+    """Tables t1 to t40 on SQLite, of which 20 is made twice and gone for a while."""
+    for number in range(1, 41):
+        project.add("sqlite", f"{number:03}_t{number}", f"CREATE TABLE t{number} (id);")
+    project.add("sqlite", "041_gone", "DROP TABLE t20;")
+    project.add("sqlite", "042_fill", "UPDATE t1 SET id = 1;")
+    project.add("sqlite", "043_back", "CREATE TABLE t20 (id);")
+    for number in range(44, 81):
+        project.add("sqlite", f"{number:03}_t{number}", f"CREATE TABLE t{number} (id);")
+    return project
+
+
+def _stems(project: Project) -> list[str]:
+    return [item.stem for item in find(project.root / "sql/sqlite", "sqlite")]
+
+
+@pytest.mark.parametrize("at", [*range(1, 80, 6), 40, 41, 42, 43, 79, 80])
+def test_every_version_of_a_long_history_is_recognised(forty: Project, at: int) -> None:
+    stems = _stems(forty)
+    by_hand(forty, "sqlite", *stems[:at])
+
+    # 40 and 43, 41 and 42 have one schema.
+    last = {40: 43, 41: 42}.get(at, at)
+    assert heads(examine(forty)["sqlite"])[-1] == stems[last - 1]
+
+
+def test_what_is_made_and_dropped_on_the_way_is_too_much_at_the_end(
+    forty: Project,
+) -> None:
+    folder = forty.root / "sql/sqlite"
+    (folder / "017_t17.sql").write_text("CREATE TABLE brief (id);")
+    (folder / "018_t18.sql").write_text("DROP TABLE brief;")
+    by_hand(forty, "sqlite", *_stems(forty))
+    assert heads(examine(forty)["sqlite"]) == ("080_t80",)
+
+    forty.lite("CREATE TABLE brief (id)")
+
+    found = examine(forty)["sqlite"]
+    assert isinstance(found, Unlike)
+    assert found.differences == ("table brief is not in the migrations",)
 
 
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:

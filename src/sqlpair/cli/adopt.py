@@ -19,7 +19,7 @@ from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unli
 @click.option(
     "--at",
     metavar="N",
-    help="The version it is, where migrations leave no trace in the schema.",
+    help="The version it is, where it is not the highest that fits.",
 )
 @options.yes
 @click.pass_obj
@@ -27,25 +27,41 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
     """Take over a database that has tables, and no record of which migrations ran.
 
     Its schema is compared with what the files build at every version. If it is one of
-    them, and you agree, alembic_version and the ledger say so from then on. Objects
-    that no version makes count for nothing. If it is none of them, the differences
-    from the nearest one are shown, and nothing is written. No migration runs.
+    them, and you agree, alembic_version and the ledger say so from then on. Where
+    several fit, because migrations leave no trace in the schema, it is the highest.
+    Objects that no version makes count for nothing. If it is none of them, the
+    differences from the nearest one are shown, and nothing is written. No migration
+    runs.
     """
     settings = load(config)
     number = None if at is None else number_of(at)
-    found = examine(settings, output.progress, (database,) if database else ())
+    found = examine(settings, output.progress, (database,) if database else (), number)
+    refuse_unlike(found)
+    positions = choose(found, number)
     for item in found:
         if isinstance(item, Untouched):
             output.say(f"{item.branch.name}: {item.why}")
         elif isinstance(item, Recognised):
-            output.say(f"{item.branch.name}: is {' or '.join(item.heads)}", "bold")
-            if item.others:
-                output.say(f"  no version makes: {several(item.others, 20)}", "dim")
-    refuse_unlike(found)
-    positions = choose(found, number)
+            _say(item, positions[item.branch.name])
     if not positions:
         output.say("Nothing to adopt.", "green")
         return
     output.agree("Record that? No migration runs.", yes=yes)
     outcome = adopt(settings, found, positions, output.progress)
     output.say(f"Adopted: schema version {outcome.version}.", "bold green")
+
+
+def _say(item: Recognised, position: int) -> None:
+    branch = item.branch
+    output.say(f"{branch.name}: is {branch.migrations[position - 1].stem}", "bold")
+    *lower, highest = item.positions
+    if lower and position == highest:
+        last = branch.migrations[lower[-1] - 1]
+        output.say(
+            f"  has the same schema as {several(item.heads[:-1])}: if what came after"
+            f" {last.stem}\n  did not run, sqlpair adopt {branch.name} --at"
+            f" {last.number}",
+            "yellow",
+        )
+    if item.others:
+        output.say(f"  no version makes: {several(item.others, 20)}", "dim")

@@ -3,7 +3,7 @@
 Its schema is compared with what the files build at every version. Objects that no
 version makes are another program's, and count for nothing; of all others none may be
 missing, different or too many. Migrations that leave no trace in the schema cannot be
-told from their neighbours: then a person says how far the database is.
+told from their neighbours: the highest version that fits is taken, and that is said.
 """
 
 from __future__ import annotations
@@ -23,29 +23,20 @@ METHOD = "adopt"
 def choose(found: Sequence[Found], number: int | None = None) -> dict[str, int]:
     """Return the position that each recognised database is to be recorded at.
 
-    ``number`` is the version that a person says it is; UsageError where that cannot
-    be, and where nobody said and it cannot be seen.
+    The highest that fits, or ``number``, which is the version that a person says it
+    is; UsageError where that cannot be.
     """
     chosen = {}
     for item in found:
         if not isinstance(item, Recognised):
             continue
         name, positions = item.branch.name, item.positions
-        position = positions[0] if number is None else item.branch.at(number)
+        position = positions[-1] if number is None else item.branch.at(number)
         if position not in positions:
             raise UsageError(
                 f"{name}: it is not at version {number}",
                 [f"its tables are those of {', '.join(item.heads)}"],
                 "Nothing was changed.",
-            )
-        if number is None and len(positions) > 1:
-            last = item.branch.migrations[positions[-1] - 1].number
-            raise UsageError(
-                f"{name}: whether {', '.join(item.heads[1:])} ran cannot be seen",
-                ["the schema is the same without it, and what it did to rows is not"]
-                + [f"known: {head}" for head in item.heads],
-                f"Say which version it is: sqlpair adopt {name} --at {last}"
-                " Nothing was changed.",
             )
         chosen[name] = position
     return chosen

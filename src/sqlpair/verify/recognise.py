@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -62,21 +63,29 @@ Found = Recognised | Unlike | Untouched
 
 
 def examine(
-    settings: Settings, report: Report, names: Collection[str] = ()
+    settings: Settings,
+    report: Report,
+    names: Collection[str] = (),
+    number: int | None = None,
 ) -> tuple[Found, ...]:
     """Find out what the databases called ``names`` are, all if there are none.
 
-    Creates nothing in them.
+    ``number`` is a version that is to be among those looked at. Creates nothing in
+    them.
     """
     for name in names:
         settings.database(name)
     ignore = pyproject.texts(settings.root, "ignore")
     known = tuple(b for b in branches(settings) if not names or b.name in names)
     with subjects(known, report) as found:
-        return tuple(_examine(subject, ignore, report) for subject in found.values())
+        return tuple(
+            _examine(subject, ignore, number, report) for subject in found.values()
+        )
 
 
-def _examine(subject: ReadDatabase, ignore: Sequence[str], report: Report) -> Found:
+def _examine(
+    subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
+) -> Found:
     branch, state = subject.branch, subject.state
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records
@@ -86,26 +95,121 @@ def _examine(subject: ReadDatabase, ignore: Sequence[str], report: Report) -> Fo
     count = len(branch.migrations)
     versions = "version" if count == 1 else "versions"
     report(f"{branch.name}: comparing with what the files build at {count} {versions}")
-    missing, common, made = [], [], set[ObjectKey]()
-    with scratch.opened(branch, report) as opened:
-        bare = opened.schema(0).keys()
-        for position in range(1, count + 1):
-            schema = _without(remaining(opened.schema(position), ignore), bare)
-            made |= schema.keys()
-            common.append(len(schema.keys() & live.keys()))
-            missing.append(len(schema) - common[-1] + _different(schema, live))
-    ours = len(made & live.keys())
-    if not ours:
+    seen = Versions(branch, live, ignore, report)
+    seen.look({*_samples(count), *_positions(branch, number)})
+    seen.look(seen.around())
+    if not seen.certain():
+        seen.look(range(1, count + 1))
+    if not seen.ours:
         return Untouched(branch, "holds nothing that the migrations make")
-    # What other versions make is too many in this one.
-    faults = [lacks + ours - has for lacks, has in zip(missing, common, strict=True)]
-    if min(faults):
-        nearest = 1 + min(range(count), key=lambda index: (faults[index], -index))
-        return _unlike(branch, nearest, live, made, report)
-    exact = tuple(i for i, wrong in enumerate(faults, start=1) if not wrong)
-    foreign = _without(live, bare | made)
-    others = sorted(str(k) for k, o in foreign.items() if o.part_of not in foreign)
+    exact = tuple(seen.nearest())
+    if seen.faults(exact[0]):
+        return _unlike(branch, exact[-1], live, seen.made, report)
+    others = sorted(
+        str(key)
+        for key, described in seen.foreign.items()
+        if described.part_of not in seen.foreign
+    )
     return Recognised(branch, state, exact, tuple(others))
+
+
+def _samples(count: int) -> Iterator[int]:
+    """Positions to look at first: the first, the last, and closer towards the last.
+
+    A database is mostly at the last version or a few before it, and to describe a
+    schema takes longer than to run one migration.
+    """
+    yield 1
+    distance = 0
+    while distance < count:
+        yield count - distance
+        distance = 2 * distance or 1
+
+
+def _positions(branch: Branch, number: int | None) -> Iterator[int]:
+    if number is not None:
+        yield max(1, branch.at(number))
+
+
+class Versions:
+    """How far a live schema is from what the files build at those looked at so far.
+
+    Objects that the server has by itself (``bare``) count for nothing; ``made`` are
+    those that one of the versions makes.
+    """
+
+    def __init__(
+        self, branch: Branch, live: Schema, ignore: Sequence[str], report: Report
+    ):
+        self.branch = branch
+        self.live = live
+        self.bare: Collection[ObjectKey] = ()
+        self.made: set[ObjectKey] = set()
+        self._ignore = ignore
+        self._report = report
+        self._missing: dict[int, int] = {}
+        self._common: dict[int, int] = {}
+
+    def look(self, positions: Collection[int]) -> None:
+        """Compare with the versions at ``positions``, on one way up."""
+        wanted = sorted({*positions} - self._common.keys())
+        if not wanted:
+            return
+        with scratch.opened(self.branch, self._report) as opened:
+            opened.goal = wanted[-1]
+            self.bare = opened.schema(0).keys()
+            for position in wanted:
+                built = remaining(opened.schema(position), self._ignore)
+                self._compare(position, _without(built, self.bare))
+
+    def _compare(self, position: int, built: Schema) -> None:
+        self.made |= built.keys()
+        common = len(built.keys() & self.live.keys())
+        self._common[position] = common
+        self._missing[position] = len(built) - common + _different(built, self.live)
+
+    @property
+    def ours(self) -> int:
+        """How many objects some version makes and the database has."""
+        return len(self.made & self.live.keys())
+
+    @property
+    def foreign(self) -> Schema:
+        """The objects that no version makes."""
+        return _without(self.live, self.bare | self.made)
+
+    def faults(self, position: int) -> int:
+        """How many objects are missing, different, or there for another version."""
+        return self._missing[position] + self.ours - self._common[position]
+
+    def nearest(self) -> list[int]:
+        """The positions with the fewest faults, lowest first."""
+        fewest = min(map(self.faults, self._common))
+        return sorted(at for at in self._common if self.faults(at) == fewest)
+
+    def around(self) -> range:
+        """The positions between the nearest one and those looked at beside it."""
+        nearest = self.nearest()[-1]
+        seen = sorted(self._common)
+        index = seen.index(nearest)
+        after = seen[index + 1] if index + 1 < len(seen) else nearest
+        return range(seen[max(0, index - 1)], after + 1)
+
+    def certain(self) -> bool:
+        """Whether the versions that were not looked at can change nothing.
+
+        They could where none of the others fits, or where a file names an object that
+        none of the others makes.
+        """
+        if self.faults(self.nearest()[0]):
+            return False
+        texts = [item.up.read_text(errors="replace") for item in self.branch.migrations]
+        words = {word for text in texts for word in re.findall(r"\w+", text.lower())}
+        return not any(
+            word in words
+            for key in self.foreign
+            for word in re.findall(r"\w+", key.name.partition("(")[0].lower())[-1:]
+        )
 
 
 def _unlike(
