@@ -131,7 +131,7 @@ def test_file_that_cannot_be_read_to_its_end_is_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    "pasted", [r"\connect other", "COPY t1 (id) FROM stdin;\n1\n\\.", r"\i more.sql"]
+    "pasted", [r"\connect other", "COPY t1 (id) FROM stdin;\n1\n", r"\i more.sql"]
 )
 def test_what_only_psql_understands_is_refused_with_its_line(
     pair: Project, pasted: str

@@ -277,10 +277,14 @@ def test_blank_pieces_and_comments_are_no_statements(script: str) -> None:
         ("select\n(1;\nselect (2);", 2, "parenthesis"),
         ("create function f() returns int\nbegin atomic\nselect 1;", 2, "END"),
         ("select 1;\n\\connect other", 2, "psql command"),
-        ("\\restrict abc\nselect 1;", 1, "psql command"),
+        ("\\restrict\nselect 1;", 1, "psql command"),
+        ("\\restricted a\nselect 1;", 1, "psql command"),
+        ("select 1 \\restrict a\n;", 1, "psql command"),
         ("select 1 \\gset\n", 1, "psql command"),
         ("select 1 \\; select 2;", 1, "psql command"),
-        ("select 1;\nCOPY t FROM stdin;\n1\t'a\n\\.\n", 2, "COPY"),
+        ("select 1;\nCOPY t FROM stdin;\n1\t'a\n", 2, "without rows that end"),
+        ("COPY t FROM stdin;\n1\n \\.\n", 1, "without rows that end"),
+        ("COPY t FROM stdin; select 1;\n1\n\\.\n", 1, "without rows that end"),
         ('copy "x" (a, b) /**/ from\nSTDIN with csv;', 1, "COPY"),
         ("copy (select 1) to stdout;", 1, "COPY"),
     ],
@@ -325,6 +329,50 @@ def test_what_only_looks_like_psql_passes(script: str) -> None:
 def test_no_semicolon_inside_anything_cuts(script: str) -> None:
     first, second = split(f"{script}\nselect 2")
     assert (first.text, second.text) == (script, "select 2")
+
+
+def test_the_rows_of_a_copy_are_below_it_up_to_a_backslash_and_a_dot() -> None:
+    copy, empty, last = split(
+        'COPY public.t (a, "b;") FROM stdin; -- two\n'
+        "1\t'a;\n\\N\t$$\\.\n\\.\n\n"
+        "copy t from\nSTDIN with (format csv);\r\n\\.\r\n"
+        "select 3"
+    )
+    assert (copy.line, copy.text) == (1, 'COPY public.t (a, "b;") FROM stdin;')
+    assert copy.rows == " -- two\n1\t'a;\n\\N\t$$\\.\n"
+    assert (empty.line, empty.rows) == (6, "\r\n")
+    assert (last.line, last.text, last.rows) == (9, "select 3", "")
+
+
+def test_restrict_lines_of_pg_dump_are_passed_over() -> None:
+    script = "--\n-- dump\n--\n\n\\restrict x9Y\n\nselect 1;\n\n\\unrestrict x9Y\n\n"
+    assert [(s.line, s.text) for s in split(script)] == [(7, "select 1;")]
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("\\i more.sql", "a migration of its own"),
+        ("\\ir more.sql", "a migration of its own"),
+        ("\\copy t from x.csv", "COPY … FROM stdin"),
+        ("\\connect other", "folder"),
+        ("\\set role 'app'", "write the value"),
+        ("select 1 \\gset", "write the value"),
+        ("select 'x' \\gexec", "EXECUTE format"),
+        ("\\echo done", "RAISE NOTICE"),
+        ("\\if :x", "IF"),
+        ("\\pset pager off", "what psql shows"),
+        ("\\dt+ *.*", "what psql shows"),
+        ("\\! rm -rf x", "runs no program"),
+        ("\\frobnicate", "without psql"),
+        ("\\", "without psql"),
+    ],
+)
+def test_each_psql_command_has_its_own_next_move(command: str, remedy: str) -> None:
+    with pytest.raises(SqlFileError, match="psql command") as caught:
+        list(split(f"select 1;\n{command}\n"))
+    assert caught.value.line == 2
+    assert remedy in caught.value.remedy
 
 
 def test_an_end_in_parentheses_ends_no_body() -> None:

@@ -89,7 +89,7 @@ def read(path: Path, database: Database) -> Script:
         file.text,
         statements,
         file.text if first is None else file.text[: first.offset],
-        sql_file.body(file),
+        sql_file.body(file, rows=False),
         file.transactional,
     )
 

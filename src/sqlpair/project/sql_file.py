@@ -20,6 +20,7 @@ from sqlpair.project.statement import Role, Split, Statement, excerpt
 # Characters. The statements of a longer file are split again when they run.
 KEPT = 2**20
 _NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
+_PSQL = re.compile(r"^\\[^\r\n]*", re.MULTILINE)
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
 
 
@@ -143,21 +144,31 @@ def statements(file: SqlFile) -> Iterator[Statement]:
     return (statement for statement in known if statement.offset not in left_out)
 
 
-def body(file: SqlFile) -> str:
+def body(file: SqlFile, *, rows: bool = True) -> str:
     """The file's text for a script: verbatim, without what is left out.
 
-    A last statement without its ``;`` gets one, so that a script can go on.
+    A last statement without its ``;`` gets one, so that a script can go on. Without
+    ``rows``, it is SQL alone: also without the rows of COPY, and without psql's lines.
     """
+    cuts = [(s.offset, s.offset + len(s.text)) for s in file.left_out]
+    end = ""
+    for statement in statements(file):
+        if not statement.text.endswith(";"):
+            end = "\n;\n"
+        if statement.rows and not rows:
+            start = statement.offset + len(statement.text)
+            cuts.append((start, start + len(statement.rows)))
+    text = _blanked(file.text, sorted(cuts)) + end
+    return text if rows else _PSQL.sub("", text)
+
+
+def _blanked(text: str, cuts: Iterable[tuple[int, int]]) -> str:
+    """``text`` without ``cuts``, whose line ends stay: line numbers are the file's."""
     pieces, position = [], 0
-    for statement in file.left_out:
-        pieces.append(file.text[position : statement.offset])
-        # Its line ends stay, so that a server's line numbers are the file's.
-        pieces.append("\n" * statement.text.count("\n"))
-        position = statement.offset + len(statement.text)
-    pieces.append(file.text[position:])
-    if any(not s.text.endswith(";") for s in statements(file)):
-        pieces.append("\n;\n")
-    return "".join(pieces)
+    for start, end in cuts:
+        pieces += [text[position:start], "\n" * text.count("\n", start, end)]
+        position = end
+    return "".join([*pieces, text[position:]])
 
 
 def _bytes(path: Path, where: str) -> bytes:

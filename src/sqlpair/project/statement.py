@@ -31,7 +31,8 @@ class Statement(NamedTuple):
     ``line`` counts from 1 and ``offset`` from 0, both in the file's text.
     ``words`` are the bare words it opens with, at most four, in upper case,
     comments between them skipped. ``title`` names, for a message, what gave the
-    statement a role other than ORDINARY.
+    statement a role other than ORDINARY. ``rows`` is what a COPY finds in the file
+    behind its ``;``: a line end, and the lines up to the one that ends them.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Statement(NamedTuple):
     words: tuple[str, ...]
     role: Role = Role.ORDINARY
     title: str = ""
+    rows: str = ""
 
 
 Split: TypeAlias = Callable[[str], Iterator[Statement]]

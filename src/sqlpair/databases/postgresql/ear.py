@@ -3,6 +3,7 @@
 psycopg2 keeps messages until a statement has ended, unless it is told how to wait for
 one: then it reads each as it comes. How to wait is one for the whole process, so it is
 told for as long as a statement runs, and nobody is told it who has told another way.
+psycopg2 sends the rows of a COPY in its own way alone, so messages come behind them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Ear:
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]
         other = extensions.get_wait_callback()
-        if other is not None:
+        if other is not None or first.rows:
             yield
             return
         with signals.deferred():

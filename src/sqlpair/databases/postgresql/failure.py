@@ -5,6 +5,7 @@ SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ REMEDIES = {
 }
 LOST = "Run the command again once the server is there: it goes on from where it is."
 LOCK_NOT_AVAILABLE = "55P03"
+# Of COPY: "COPY t, line 3, column a: …"
+_ROW = re.compile(r"COPY .*?, line (\d+)")
+_VARIABLE = re.compile(r""":(?:\w|'\w+'|"\w+")""")
 # A lock not had in time, a broken deadlock, a serialization failure.
 RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 # A table, column, function, schema or other object is there already, or is not.
@@ -59,6 +63,8 @@ def translate(
     """
     diag = error.diag
     position = int(diag.statement_position) - before if diag.statement_position else 0
+    if statement.rows and (row := _ROW.match(diag.context or "")):
+        statement, position = _at_row(statement, int(row[1]))
     what, evidence = _said(error)
     return statement_error(
         database,
@@ -67,10 +73,26 @@ def translate(
         what,
         position=position if position > 0 else None,
         evidence=[*evidence, *blockers],
-        remedy=_remedy(error),
+        remedy=_psql_variable(statement, position) or _remedy(error),
         retry=error.pgcode in RETRY,
         clash=error.pgcode in _CLASH,
     )
+
+
+def _at_row(statement: Statement, number: int) -> tuple[Statement, int]:
+    """Return a COPY with its rows as its text, and where the row ``number`` begins."""
+    before = statement.rows.split("\n")[:number]
+    position = len(statement.text) + sum(len(line) + 1 for line in before) + 1
+    return statement._replace(text=statement.text + statement.rows), position
+
+
+def _psql_variable(statement: Statement, position: int) -> str:
+    if position > 0 and _VARIABLE.match(statement.text, position - 1):
+        return (
+            "If that is a variable of psql's, write its value: a migration runs without"
+            " psql."
+        )
+    return ""
 
 
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2 import extensions
 
 from sqlpair import progress
 from sqlpair.databases.interface import Report
@@ -103,7 +104,9 @@ class Queries:
 
     def in_transaction(self) -> bool:
         """Say whether a transaction is open, aborted ones included."""
-        return bool(self.raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
+        return bool(
+            self.raw.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -138,12 +141,14 @@ class Queries:
         """Run one statement of the file ``path``; return how many rows, or -1.
 
         In the same round trip run ``then``, statements of the engine's own; the rows
-        are theirs then.
+        are theirs then, but for a COPY's.
         """
         text = f"{statement.text};{then}" if then else statement.text
         progress.advance(look=self._look)
         try:
             with self._running(path, statement, statement) as cursor:
+                if statement.rows:
+                    return _copied(cursor, statement, then)
                 cursor.execute(text)
                 return cursor.rowcount
         except psycopg2.Error as error:
@@ -240,6 +245,21 @@ def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
             break
         yield from dicts(cursor)
     cursor.execute("CLOSE sqlpair_rows")
+
+
+def _copied(cursor: cursor, statement: Statement, then: str) -> int:
+    """Send a COPY and its rows, then ``then``; return how many rows."""
+    _, _, rows = statement.rows.partition("\n")
+    waiting = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)  # another program's: psycopg2 copies without
+    try:
+        cursor.copy_expert(statement.text, BytesIO(rows.encode()))
+    finally:
+        extensions.set_wait_callback(waiting)
+    copied = cursor.rowcount
+    if then:
+        cursor.execute(then)
+    return copied
 
 
 def dicts(cursor: cursor) -> Iterator[dict[str, Any]]:

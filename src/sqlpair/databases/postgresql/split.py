@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from string import ascii_letters, digits
 
 from sqlpair.databases.pattern import ascii_without, opening, past, repeated
-from sqlpair.databases.postgresql.transaction_control import needs_client, role
+from sqlpair.databases.postgresql import psql_script
+from sqlpair.databases.postgresql.transaction_control import role
 from sqlpair.errors import SqlFileError
 from sqlpair.project.statement import Statement, fault
 
@@ -70,19 +71,19 @@ def split(text: str) -> Iterator[Statement]:
         if text[start] == ";":
             position = start + 1
             continue
+        if text[start] == "\\":
+            position = psql_script.past_restrict(text, start)
+            continue
         words = _words(text, start)
         position = _end(text, start, words)
         line += text.count("\n", counted, start)
         counted = start
-        statement = text[start:position]
-        if words[:1] == ("COPY",) and needs_client(statement):
-            raise fault(
-                text,
-                start,
-                "COPY through the client, which psql does and a server cannot",
-                "Write the rows as INSERT statements, as pg_dump --inserts does.",
-            )
-        yield Statement(statement, line, start, words, *role(statement, words))
+        statement, rows = text[start:position], ""
+        if words[:1] == ("COPY",):
+            rows = psql_script.rows(text, start, position)
+        yield Statement(statement, line, start, words, *role(statement, words), rows)
+        if rows:
+            position = psql_script.past_rows(text, position + len(rows))
 
 
 def _end(text: str, start: int, words: tuple[str, ...]) -> int:
@@ -177,12 +178,7 @@ def _words(text: str, position: int) -> tuple[str, ...]:
 def _fault_at(text: str, position: int) -> SqlFileError:
     sign = text[position]
     if sign == "\\":
-        return fault(
-            text,
-            position,
-            "a psql command, not SQL",
-            "Take the line out: a migration runs without psql.",
-        )
+        return psql_script.refusal(text, position)
     if sign == '"':
         return _endless(text, position, "quoted identifier", '"')
     return _endless(text, position, "string", "'")

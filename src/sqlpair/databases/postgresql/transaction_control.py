@@ -40,8 +40,8 @@ _OUTSIDE = {
 _OUTSIDE_WORDS = {title.split()[0] for title in _OUTSIDE} | {"ALTER"}
 
 _QUOTED_OR_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"", re.DOTALL)
-_FROM_CLIENT = re.compile(
-    r"COPY [^(]*(?:\([^()]*\))? ?FROM STD(?:IN|OUT)\b|COPY .* TO STD(?:OUT|IN)\b"
+_CLIENT = re.compile(
+    r"COPY [^(]*(?:\([^()]*\))? ?(FROM) STD(?:IN|OUT)\b|COPY .* (TO) STD(?:OUT|IN)\b"
 )
 
 
@@ -58,9 +58,10 @@ def role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
     return Role.ORDINARY, ""
 
 
-def needs_client(text: str) -> bool:
-    """Whether a COPY wants its rows from, or sends them to, the client."""
-    return _FROM_CLIENT.match(_code(text)) is not None
+def client_copy(text: str) -> str:
+    """FROM or TO, for a COPY that has its rows from the client, or sends them there."""
+    match = _CLIENT.match(_code(text))
+    return (match[1] or match[2]) if match else ""
 
 
 def _control(text: str) -> Role:
