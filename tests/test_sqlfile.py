@@ -212,8 +212,9 @@ def test_what_no_transaction_can_hold_is_told_to_be_marked(
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        ("PRAGMA foreign_keys = OFF;\nDROP TABLE t;", 1),
-        ("DROP TABLE t;\nPRAGMA foreign_keys(1);", 2),
+        ("PRAGMA foreign_keys = ON;\nDELETE FROM t;", 1),
+        ("PRAGMA foreign_keys=0;\nPRAGMA foreign_keys=1;\nDELETE FROM t;", 2),
+        ("DROP TABLE t;\nPRAGMA foreign_keys(1);\nDROP TABLE u;", 2),
         ("BEGIN;\nPRAGMA foreign_keys = OFF;\nCOMMIT;", 2),
         ("\nPRAGMA foreign_keys = OFF;\n", 2),
     ],
@@ -225,6 +226,17 @@ def test_switching_foreign_keys_in_a_transaction_is_refused(
     assert error.line == line
     assert "does nothing inside" in error.what
     assert "checked before it commits" in error.remedy
+
+
+@pytest.mark.parametrize("off", ["= OFF", "=0", "(no)", " = false"])
+def test_foreign_keys_off_before_and_on_after_the_file_are_left_out(
+    read: Read, off: str
+) -> None:
+    before, after = f"PRAGMA foreign_keys{off};", "PRAGMA foreign_keys = ON;"
+    for first, last in ((before, after), (before, ""), ("", after)):
+        file = read(f"{first}\nDROP TABLE t;\nDROP TABLE u;\n{last}\n", split_sqlite)
+        assert texts(file) == ["DROP TABLE t;", "DROP TABLE u;"]
+        assert sql_file.body(file) == "\nDROP TABLE t;\nDROP TABLE u;\n\n"
 
 
 def test_what_follows_the_outer_pair_is_blamed_on_its_commit(read: Read) -> None:

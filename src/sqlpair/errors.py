@@ -88,7 +88,8 @@ class SettingsError(SqlpairError):
 class SqlFileError(SqlpairError):
     """A SQL file cannot be used. Raised before anything runs.
 
-    ``line`` counts from 1; it is None where no single line is at fault.
+    ``line`` counts from 1; it is None where no single line is at fault. ``header`` is
+    the line with which the file would run.
     """
 
     def __init__(
@@ -98,8 +99,10 @@ class SqlFileError(SqlpairError):
         remedy: str = "",
         *,
         line: int | None = None,
+        header: str = "",
     ):
         self.line = line
+        self.header = header
         super().__init__(what, evidence, remedy)
 
 

@@ -19,15 +19,17 @@ from sqlpair.project.statement import Role, Split, Statement, excerpt
 
 # Characters. The statements of a longer file are split again when they run.
 KEPT = 2**20
+NO_TRANSACTION = "-- no-transaction"
 _NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
 _PSQL = re.compile(r"^\\[^\r\n]*", re.MULTILINE)
+_OFF = re.compile(r"[=(]\s*(?:off|no|false|0)\b", re.IGNORECASE)
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
 
 
 class _Stage(Enum):
     START = auto()
     BARE = auto()  # no outer pair: the file is all ordinary statements
-    SWITCHED = auto()  # foreign keys switched, BEGIN must follow
+    SWITCHED = auto()  # foreign keys switched; BEGIN must follow, if not off
     OPEN = auto()  # inside the outer pair
     CLOSED = auto()  # after it
 
@@ -38,6 +40,8 @@ _NEXT = {
     (_Stage.START, Role.BEGIN): _Stage.OPEN,
     (_Stage.SWITCHED, Role.FOREIGN_KEYS): _Stage.SWITCHED,
     (_Stage.SWITCHED, Role.BEGIN): _Stage.OPEN,
+    (_Stage.SWITCHED, Role.ORDINARY): _Stage.BARE,
+    (_Stage.BARE, Role.FOREIGN_KEYS): _Stage.CLOSED,
     (_Stage.OPEN, Role.COMMIT): _Stage.CLOSED,
     (_Stage.CLOSED, Role.FOREIGN_KEYS): _Stage.CLOSED,
 }
@@ -63,8 +67,8 @@ _REFUSALS = {
     Role.FOREIGN_KEYS: (
         "does nothing inside the transaction in which the migration runs",
         "Take it out: foreign keys are off while a migration runs, and are checked "
-        "before it commits.\nOnly directly around one outer BEGIN; … COMMIT; may it "
-        "stay, for runs by hand.",
+        "before it commits.\nOnly around all of the file may it stay, off before and "
+        "on after, for runs by hand.",
     ),
     Role.FORBIDDEN: (
         "reaches beyond the database this migration belongs to",
@@ -117,6 +121,7 @@ def read(path: Path, split: Split) -> SqlFile:
             fault.evidence,
             fault.remedy,
             line=fault.line,
+            header=fault.header,
         ) from None
     total = all_of_it.count - len(left_out)
     return SqlFile(
@@ -226,7 +231,7 @@ def _check(
     """Refuse what must not run; return what the engine's transaction replaces.
 
     That is one BEGIN … COMMIT around everything else, and the statements that
-    switch foreign keys directly around it.
+    switch foreign keys around that, or around the file.
     """
     left_out: list[Statement] = []
     stage = _Stage.START
@@ -239,12 +244,21 @@ def _check(
             continue
         if (stage, statement.role) not in _NEXT:
             raise _refusal(_culprit(statement, left_out))
+        if stage is _Stage.SWITCHED and statement.role is Role.ORDINARY:
+            _refuse_switched_on(left_out)
         stage = _NEXT[stage, statement.role]
         if statement.role is not Role.ORDINARY:
             left_out.append(statement)
     if stage in (_Stage.SWITCHED, _Stage.OPEN):
         raise _refusal(left_out[-1])
     return tuple(left_out)
+
+
+def _refuse_switched_on(switches: Iterable[Statement]) -> None:
+    """Foreign keys are off while a migration runs; by hand, they would be on."""
+    for statement in switches:
+        if not _OFF.search(statement.text):
+            raise _refusal(statement)
 
 
 def _culprit(statement: Statement, left_out: list[Statement]) -> Statement:
@@ -262,4 +276,5 @@ def _refusal(statement: Statement) -> SqlFileError:
         [excerpt(statement.line, statement.text)],
         remedy,
         line=statement.line,
+        header=NO_TRANSACTION if NO_TRANSACTION in remedy else "",
     )

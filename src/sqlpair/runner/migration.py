@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.driver import driver_of
+from sqlpair.errors import SqlFileError
 from sqlpair.project import sql_file
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import revision_modules
@@ -37,13 +38,32 @@ class Ready(NamedTuple):
 def read(steps: Sequence[Step]) -> list[Ready]:
     """Read the file and the module of each step, before anything runs.
 
-    SqlFileError or HistoryError names the first that cannot run.
+    SqlFileError names every file that cannot run, HistoryError the first module.
     """
     modules = revision_modules.load(steps)
-    return [
-        Ready(step, read_file(step), module)
-        for step, module in zip(steps, modules, strict=True)
-    ]
+    ready, faults = [], []
+    for step, module in zip(steps, modules, strict=True):
+        try:
+            ready.append(Ready(step, read_file(step), module))
+        except SqlFileError as fault:
+            faults.append(fault)
+    if faults:
+        raise together(faults)
+    return ready
+
+
+def together(faults: Sequence[SqlFileError]) -> SqlFileError:
+    """Return one error for all the files that cannot run."""
+    if len(faults) == 1:
+        return faults[0]
+    remedies = dict.fromkeys(fault.remedy for fault in faults)
+    if any(fault.header for fault in faults):
+        remedies["sqlpair revisions --adapt puts that line where it is needed."] = None
+    return SqlFileError(
+        f"{len(faults):,} files cannot run as they are",
+        [fault.what for fault in faults],
+        "\n".join(remedies) + "\nNothing was changed.",
+    )
 
 
 def read_file(step: Step) -> SqlFile:
