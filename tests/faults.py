@@ -92,10 +92,11 @@ def dying(
     when: str,
     *arguments: str,
     call: int = 1,
+    action: Callable[[], object] | None = None,
 ) -> None:
     """Deploy in a process that is killed before or after it calls a method.
 
-    ``call`` counts: 2 is the second time.
+    ``call`` counts: 2 is the second time. With ``action`` it does that instead.
     """
     original = getattr(owner, method)
     calls = 0
@@ -110,11 +111,11 @@ def dying(
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    def action() -> None:
+    def patched() -> None:
         with mock.patch.object(owner, method, fatal):
-            deploy(project, *arguments)
+            action() if action else deploy(project, *arguments)
 
-    killed(action)
+    killed(patched)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.ledger.history import history
+from sqlpair.ledger.history import HistoryEvent, history
 from sqlpair.project.settings import load
+from sqlpair.verify.interrupted import claims, interruptions
+from sqlpair.verify.problem import Problem
+
+ALARMING = ("failed", "interrupted")
 
 
 @click.command("history", cls=options.Command)
@@ -20,9 +25,14 @@ def command(config: Path, json: bool) -> None:
     Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
     from the databases (schema_history). Runs that failed, and so left nothing there,
     come from the log, and so does what a database does not know any more because it
-    was restored or made again.
+    was restored or made again. What was interrupted, and is neither finished nor undone
+    yet, comes last.
     """
-    events = history(load(config), output.progress)
+    settings = load(config)
+    problems = interruptions(
+        settings, claims(settings, output.progress), output.progress
+    )
+    events = [*history(settings, output.progress), *map(_event, problems)]
     if json:
         output.dump([event._asdict() for event in events])
         return
@@ -44,7 +54,7 @@ def command(config: Path, json: bool) -> None:
             (
                 event.at[:19],
                 event.database,
-                (event.action, "bold red" if event.action == "failed" else ""),
+                (event.action, "bold red" if event.action in ALARMING else ""),
                 event.migration,
                 output.duration(event.milliseconds),
                 event.by,
@@ -54,3 +64,13 @@ def command(config: Path, json: bool) -> None:
             for event in events
         ],
     )
+    if problems:
+        output.say()
+        output.problems(problems)
+
+
+def _event(problem: Problem) -> HistoryEvent:
+    said = "\n".join([problem.what, *problem.evidence, problem.remedy])
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    database = problem.database
+    return HistoryEvent(now, database, "interrupted", None, "", "", None, "", said)
