@@ -154,17 +154,17 @@ def test_what_finishes_a_step_of_one_goes_no_further(unpreparing: Project) -> No
 def test_what_finishes_a_downgrade_moves_no_other_database(
     unpreparing: Project,
 ) -> None:
-    for database, number in (("postgres", 7), ("sqlite", 8), ("sqlite", 9)):
-        unpreparing.add(
-            database, f"00{number}_t", f"CREATE TABLE t{number} (id int);\n"
-        )
+    add(unpreparing, 2, 4, 5, 7)
     unpreparing.upgrade()
-    # Version 8 would take PostgreSQL nowhere, and version 0 both.
     dying(unpreparing, PostgreSQLSession, "commit", "after", "-1", "downgrade")
 
     said = unpreparing.sqlpair("verify", expect=1).stdout
 
-    assert "This finishes it: sqlpair rollback --to 8\n" in said
+    # Version 5 would leave 004 where it is, and version 2 take 005 away.
+    assert "This finishes it: alembic downgrade sqlite@sqlite_002\n" in said
+    follow(unpreparing, "alembic downgrade sqlite@sqlite_002")
+    assert unpreparing.applied("postgres") == ["005_t5"]
+    assert unpreparing.applied("sqlite") == ["002_t2"]
 
 
 def test_half_a_stamp_is_finished_by_a_stamp(unpreparing: Project) -> None:
