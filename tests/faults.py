@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from conftest import Project
@@ -160,10 +160,16 @@ def assert_at(project: Project, version: int) -> None:
     assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for something that is bound to happen."""
+Found = TypeVar("Found")
+
+
+def until(condition: Callable[[], Found], what: str) -> Found:
+    """Wait for something that is bound to happen, however slow the machine is.
+
+    Returns what ``condition`` has found.
+    """
     for _ in range(2400):
-        if condition():
-            return
+        if found := condition():
+            return found
         time.sleep(0.025)
     raise AssertionError(f"it did not happen: {what}")

@@ -48,8 +48,7 @@ def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int
         "an interrupted deployment comes first: what was asked for counts from where"
         " the databases are",
         [str(left), *(f"{name} was to be at {head}" for name, head in heads.items())],
-        "Repeat the interrupted command, or name the revision each database is to be"
-        " at. Nothing was changed.",
+        f"Finish it first: {left.command(places)}\nNothing was changed.",
     )
 
 
