@@ -160,6 +160,19 @@ def assert_at(project: Project, version: int) -> None:
     assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
 
 
+def at_rest(project: Project) -> None:
+    """Wait until the server has noticed that its clients are gone."""
+    until(
+        lambda: (
+            not project.pg(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'sqlpair'"
+            )
+        ),
+        "the server notices that its clients are gone",
+    )
+
+
 Found = TypeVar("Found")
 
 

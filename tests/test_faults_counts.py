@@ -22,7 +22,7 @@ import pytest
 
 from commands import become
 from conftest import Project, connected, data_folder
-from faults import add, assert_at, at_once, deploy, until
+from faults import add, assert_at, at_once, at_rest, deploy, until
 from sqlpair.databases import embedded
 from sqlpair.verify import interrupted
 
@@ -247,19 +247,6 @@ def phases_of(project: Project, words: tuple[str, ...]) -> tuple[float, ...]:
     ended = time.monotonic()
     project.downgrade("base")
     return locked - began, ended - locked, BETWEEN_COMMITS
-
-
-def at_rest(project: Project) -> None:
-    """Wait until the server has noticed that its client is gone."""
-    until(
-        lambda: (
-            not project.pg(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                " AND application_name = 'sqlpair'"
-            )
-        ),
-        "the server notices that its client is gone",
-    )
 
 
 def assert_once(project: Project, rounds: int) -> None:
