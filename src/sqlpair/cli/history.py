@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,6 @@ from sqlpair.ledger.history import HistoryEvent, history
 from sqlpair.project.settings import load
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
-
-ALARMING = ("failed", "interrupted")
 
 
 @click.command("history", cls=options.Command)
@@ -26,19 +25,24 @@ def command(config: Path, json: bool) -> None:
     from the databases (schema_history). Runs that failed, and so left nothing there,
     come from the log, and so does what a database does not know any more because it
     was restored or made again. What was interrupted, and is neither finished nor undone
-    yet, comes last.
+    yet, stands below, with the command that ends it.
     """
-    settings = load(config)
-    problems = interruptions(
-        settings, claims(settings, output.progress), output.progress
-    )
-    events = [*history(settings, output.progress), *map(_event, problems)]
+    settings, report = load(config), output.progress
+    problems = interruptions(settings, claims(settings, report), report)
+    events = history(settings, report)
     if json:
-        output.dump([event._asdict() for event in events])
+        output.dump([event._asdict() for event in (*events, *map(_event, problems))])
         return
-    if not events:
+    if events:
+        _tell(events)
+    elif not problems:
         output.say("Nothing was done yet.")
-        return
+    if problems:
+        output.say()
+        output.problems(problems)
+
+
+def _tell(events: Sequence[HistoryEvent]) -> None:
     output.table(
         (
             "when (UTC)",
@@ -54,7 +58,7 @@ def command(config: Path, json: bool) -> None:
             (
                 event.at[:19],
                 event.database,
-                (event.action, "bold red" if event.action in ALARMING else ""),
+                (event.action, "bold red" if event.action == "failed" else ""),
                 event.migration,
                 output.duration(event.milliseconds),
                 event.by,
@@ -64,9 +68,6 @@ def command(config: Path, json: bool) -> None:
             for event in events
         ],
     )
-    if problems:
-        output.say()
-        output.problems(problems)
 
 
 def _event(problem: Problem) -> HistoryEvent:

@@ -66,11 +66,10 @@ def _in_doubt(
     name: str, transaction: str, left: Unfinished | None, places: Places
 ) -> Problem:
     if left is not None and left.transaction.name == transaction:
-        landed = " and ".join(left.landed)
-        evidence = f"{landed} committed it, so here it is committed, too"
+        landed, end = " and ".join(left.landed), "commits it, too"
         rest, command = left.where(places), left.command(places)
     else:
-        evidence = "no other database has committed it, so it is rolled back"
+        landed, end = "no other database", "rolls it back"
         rest, command = (), "sqlpair migrate"
     return Problem(
         ProblemKind.VERSIONS,
@@ -78,7 +77,7 @@ def _in_doubt(
         f"{name}: a transaction of an interrupted deployment is in doubt",
         (
             f"prepared, neither committed nor rolled back: {transaction}",
-            f"{evidence} by the next command that changes something",
+            f"{landed} has committed it: the next command that changes something {end}",
             *rest,
         ),
         f"This ends it: {command}",
