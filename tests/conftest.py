@@ -40,8 +40,9 @@ hypothesis.settings.load_profile("same")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folder of another PostgreSQL's programs, to run the tests on that version.
 PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
-# The password in every address a project is given. It may show up nowhere.
-CANARY = "canary-7f3e-password"
+# The password in every address a project is given. It may show up nowhere; another
+# run of the tests, beside this one, has another.
+CANARY = f"canary-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}-password"
 # What runs alembic and sqlpair in processes of their own.
 COMMANDS = Commands()
 # Nothing of the developer's own databases may reach a test, nor of a Git hook, of a
