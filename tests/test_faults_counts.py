@@ -29,7 +29,7 @@ from sqlpair.verify import interrupted
 COMMANDS = (("alembic", "upgrade", "heads"), ("sqlpair", "migrate"))
 LAST = 6
 AT_ONCE = 20
-Kill = Callable[["Command"], None]
+Kill = Callable[["Command"], bool]
 
 
 class Command:
@@ -205,10 +205,9 @@ def kill_at_random(
             command = Command(project, COMMANDS[number])
             wait(project, command, conditions[phase])
             time.sleep(random.uniform(0, phases[number][phase]))
-            if command.poll() is not None:
+            if command.poll() is not None or not kill(command):
                 phases[number][phase] *= 0.8  # the machine is quicker than it was
             else:
-                kill(command)
                 at_rest(project)
                 left = state(project)
                 found[str(left)] += 1
@@ -265,9 +264,12 @@ def assert_once(project: Project, rounds: int) -> None:
         assert ledger == [(LAST // 2, LAST // 2)]
 
 
-def kill_the_run(command: Command) -> None:
+def kill_the_run(command: Command) -> bool:
+    """Say whether it had not ended by itself."""
     os.kill(command.pid, signal.SIGKILL)
-    command.wait()
+    code = command.wait()
+    assert code in (0, -signal.SIGKILL), command.said.read_text()
+    return code != 0
 
 
 def test_each_migration_runs_once_however_often_its_run_is_killed(
@@ -306,17 +308,22 @@ def test_each_migration_runs_once_however_often_its_server_is_killed(
 ) -> None:
     project, data = mortal
 
-    def kill(command: Command) -> None:
+    def kill(command: Command) -> bool:
         backends = serving(project)
         whole = random.random() < 0.5 or not backends
         noted = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        os.kill(noted if whole else random.choice(backends), signal.SIGKILL)
+        try:
+            os.kill(noted if whole else random.choice(backends), signal.SIGKILL)
+        except ProcessLookupError:  # the run has just left it
+            command.wait()
+            return False
         code = command.wait()
         assert code in (0, 1), command.said.read_text()
         if whole:
             embedded.start(data)
         until(lambda: answers(project), "the server recovers")
         assert code or str(state(project)) == "after both databases had committed"
+        return True
 
     what = "kills of the server, whole or the process of one connection"
     kill_at_random(project, kills, kill, PREPARED, what)
