@@ -93,7 +93,7 @@ def test_every_reading_command_names_what_is_in_doubt(
     for name, said in told(project, plans=1).items():
         assert IN_DOUBT in said, name
         assert moved in said, name
-        assert f"This ends it: {command}\n" in said, name
+        assert f"this ends it: {command}\n" in said, name
 
     assert project.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
     follow(project, command)
@@ -123,7 +123,7 @@ def test_every_reading_command_names_what_is_half_done(
     for name, said in told(unpreparing, plans=0).items():
         assert HALF_DONE in said, name
         assert moved in said, name
-        assert f"This finishes it: {command}\n" in said, name
+        assert f"this finishes it: {command}\n" in said, name
 
     follow(unpreparing, command)
 
@@ -136,7 +136,7 @@ def test_history_for_programs_ends_with_what_is_half_done(unpreparing: Project) 
 
     assert last["action"] == "interrupted"
     assert HALF_DONE in last["note"]
-    assert "This finishes it: sqlpair migrate" in last["note"]
+    assert "this finishes it: sqlpair migrate" in last["note"]
 
 
 def test_what_finishes_a_step_of_one_goes_no_further(unpreparing: Project) -> None:
@@ -146,7 +146,7 @@ def test_what_finishes_a_step_of_one_goes_no_further(unpreparing: Project) -> No
 
     said = unpreparing.sqlpair("status", expect=1).stdout
 
-    assert "This finishes it: sqlpair migrate --to 4\n" in said
+    assert "this finishes it: sqlpair migrate --to 4\n" in said
     follow(unpreparing, "sqlpair migrate --to 4")
     assert_at(unpreparing, 4)
 
@@ -161,7 +161,7 @@ def test_what_finishes_a_downgrade_moves_no_other_database(
     said = unpreparing.sqlpair("verify", expect=1).stdout
 
     # Version 5 would leave 004 where it is, and version 2 take 005 away.
-    assert "This finishes it: alembic downgrade sqlite@sqlite_002\n" in said
+    assert "this finishes it: alembic downgrade sqlite@sqlite_002\n" in said
     follow(unpreparing, "alembic downgrade sqlite@sqlite_002")
     assert unpreparing.applied("postgres") == ["005_t5"]
     assert unpreparing.applied("sqlite") == ["002_t2"]
@@ -175,7 +175,7 @@ def test_half_a_stamp_is_finished_by_a_stamp(unpreparing: Project) -> None:
     said = unpreparing.sqlpair("verify", expect=1).stdout
 
     assert "sqlite is at 002_t2, and was to be at 004_t4" in said
-    assert "This finishes it: alembic stamp sqlite@sqlite_004\n" in said
+    assert "this finishes it: alembic stamp sqlite@sqlite_004\n" in said
     follow(unpreparing, "alembic stamp sqlite@sqlite_004")
     assert unpreparing.applied("sqlite") == ["002_t2", "004_t4"]
 

@@ -22,6 +22,9 @@ from sqlpair.verify.problem import Problem, ProblemKind
 
 PAUSE = 0.5  # seconds, in which a deployment that lives has committed everywhere
 
+# A commit may take longer than that, and a restore looks the same while it runs.
+UNLESS = "If it is not at work any more"
+
 
 def claims(settings: Settings, report: Report) -> dict[str, Place]:
     """Read where every database says it is. Creates nothing."""
@@ -58,7 +61,7 @@ def _deployments(places: Places) -> Iterator[Problem]:
             "",
             f"{left}",
             left.where(places),
-            f"This finishes it: {left.command(places)}",
+            f"{UNLESS}, this finishes it: {left.command(places)}",
         )
 
 
@@ -80,7 +83,7 @@ def _in_doubt(
             f"{landed} has committed it: the next command that changes something {end}",
             *rest,
         ),
-        f"This ends it: {command}",
+        f"{UNLESS}, this ends it: {command}",
     )
 
 
@@ -91,5 +94,5 @@ def _restores(settings: Settings) -> Iterator[Problem]:
             "",
             f"restore {identifier} was interrupted, or is at work",
             ("not every database may be restored",),
-            "If it is not at work any more, this ends it: sqlpair migrate",
+            f"{UNLESS}, this ends it: sqlpair migrate",
         )
