@@ -106,7 +106,7 @@ test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
 test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
 	@$(BIN)/pytest tests/test_multi_user.py
 
-test-faults: $(DEV)  ## Kill runs at random moments, run twenty at once: RUNS=200
+test-faults: $(DEV)  ## Kill runs and servers, RUNS=200 of each kind; run twenty at once
 	@$(BIN)/pytest -s --kills "$(or $(RUNS),200)" tests/test_faults_counts.py
 
 lint: $(DEV)  ## Check style, types, and which room may import which

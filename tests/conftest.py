@@ -40,8 +40,9 @@ hypothesis.settings.load_profile("same")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folder of another PostgreSQL's programs, to run the tests on that version.
 PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
-# The password in every address a project is given. It may show up nowhere.
-CANARY = "canary-7f3e-password"
+# The password in every address a project is given. It may show up nowhere; another
+# run of the tests, beside this one, has another.
+CANARY = f"canary-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}-password"
 # What runs alembic and sqlpair in processes of their own.
 COMMANDS = Commands()
 # Nothing of the developer's own databases may reach a test, nor of a Git hook, of a
@@ -58,7 +59,7 @@ TERMINAL = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--kills", type=int, default=8, help="how many runs test_faults_counts kills"
+        "--kills", type=int, default=4, help="how many of each test_faults_counts kills"
     )
 
 
@@ -94,20 +95,46 @@ def closed_commands() -> Iterator[None]:
     COMMANDS.close()
 
 
-@pytest.fixture(scope="session")
-def server(clean_environment: None) -> Iterator[str]:
-    """The libpq string of a real server, in memory where the machine allows it."""
+@contextlib.contextmanager
+def data_folder(name: str) -> Iterator[Path]:
+    """Where a server is to have its data: in memory where the machine allows it."""
     parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-tests-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=f"sqlpair-{name}-", dir=parent))
     try:
-        with embedded.server(folder / "postgres", binaries=PROGRAMS) as running:
-            with connected(running.dsn) as execute:
-                for name, value in FAST.items():
-                    execute(f"ALTER SYSTEM SET {name} = {value}")
-                execute("SELECT pg_reload_conf()")
-            yield running.dsn
+        yield folder / "postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(clean_environment: None) -> Iterator[str]:
+    """The libpq string of a real server."""
+    with (
+        data_folder("tests") as data,
+        embedded.server(data, binaries=PROGRAMS) as running,
+    ):
+        with connected(running.dsn) as execute:
+            for name, value in FAST.items():
+                execute(f"ALTER SYSTEM SET {name} = {value}")
+            execute("SELECT pg_reload_conf()")
+        yield running.dsn
+
+
+@pytest.fixture(scope="session")
+def unpreparing_server(clean_environment: None) -> Iterator[str]:
+    """One with ``max_prepared_transactions = 0``, which is PostgreSQL's default."""
+    launch = sys.modules["sqlpair.databases.embedded.launch"]
+    options = launch._options
+
+    def without(*arguments: object) -> list[str]:
+        words = options(*arguments)
+        return [w.replace("transactions=64", "transactions=0") for w in words]
+
+    with data_folder("plain") as data, contextlib.ExitStack() as running:
+        with mock.patch.object(launch, "_options", without):
+            server = embedded.server(data, binaries=PROGRAMS)
+            dsn = running.enter_context(server).dsn
+        yield dsn
 
 
 class connected:  # noqa: N801
@@ -165,14 +192,12 @@ def postgres(new_database: Callable[[], str]) -> str:
 @pytest.fixture
 def older() -> Iterator[str]:
     """An empty database on the oldest PostgreSQL of this machine."""
-    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-older-", dir=parent))
     places = sorted(Path("/usr/lib/postgresql").glob("1[4-9]/bin"))
-    try:
-        with embedded.server(folder / "data", binaries=next(iter(places), None)) as own:
-            yield own.dsn
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        data_folder("older") as data,
+        embedded.server(data, binaries=next(iter(places), None)) as own,
+    ):
+        yield own.dsn
 
 
 def _nobody(_line: str) -> None:
@@ -391,6 +416,17 @@ def project(tmp_path: Path, postgres: str) -> Iterator[Project]:
     for path in made.root.rglob("*"):
         if path.is_file() and not path.name.startswith(".env"):
             assert CANARY.encode() not in path.read_bytes(), path
+
+
+@pytest.fixture
+def unpreparing(tmp_path: Path, unpreparing_server: str) -> Project:
+    """An empty project whose PostgreSQL cannot prepare transactions."""
+    with connected(unpreparing_server) as execute:
+        assert execute("SHOW max_prepared_transactions") == [("0",)]
+        execute("DROP DATABASE IF EXISTS plain WITH (FORCE)")
+        execute("CREATE DATABASE plain TEMPLATE template0 STRATEGY file_copy")
+    dsn = " ".join([*_without(unpreparing_server, "dbname"), "dbname=plain"])
+    return Project(tmp_path / "project", dsn)
 
 
 @pytest.fixture

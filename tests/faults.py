@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from conftest import Project
@@ -92,10 +92,11 @@ def dying(
     when: str,
     *arguments: str,
     call: int = 1,
+    action: Callable[[], object] | None = None,
 ) -> None:
     """Deploy in a process that is killed before or after it calls a method.
 
-    ``call`` counts: 2 is the second time.
+    ``call`` counts: 2 is the second time. With ``action`` it does that instead.
     """
     original = getattr(owner, method)
     calls = 0
@@ -110,11 +111,11 @@ def dying(
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    def action() -> None:
+    def patched() -> None:
         with mock.patch.object(owner, method, fatal):
-            deploy(project, *arguments)
+            action() if action else deploy(project, *arguments)
 
-    killed(action)
+    killed(patched)
 
 
 @contextlib.contextmanager
@@ -159,10 +160,29 @@ def assert_at(project: Project, version: int) -> None:
     assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for something that is bound to happen."""
+def at_rest(project: Project) -> None:
+    """Wait until the server has noticed that its clients are gone."""
+    until(
+        lambda: (
+            not project.pg(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'sqlpair'"
+            )
+        ),
+        "the server notices that its clients are gone",
+    )
+
+
+Found = TypeVar("Found")
+
+
+def until(condition: Callable[[], Found], what: str) -> Found:
+    """Wait for something that is bound to happen, however slow the machine is.
+
+    Returns what ``condition`` has found.
+    """
     for _ in range(2400):
-        if condition():
-            return
+        if found := condition():
+            return found
         time.sleep(0.025)
     raise AssertionError(f"it did not happen: {what}")

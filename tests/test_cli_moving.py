@@ -12,9 +12,9 @@ from conftest import Project
 from sqlpair.databases.bookkeeping import TABLES as OWN
 from sqlpair.deploy import repair as repairing
 from sqlpair.deploy.rollback import LastDeployment
-from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.project.branches import branches
+from sqlpair.runner.survey import survey
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import Project, connected
+from faults import at_rest
 from sqlpair.verify import verify
 
 
@@ -45,8 +46,10 @@ class Terminal:
         self.drawn = ""  # with its styles
         self.shown = ""
 
-    def wait_for(self, text: str) -> None:
-        while text not in self.shown:
+    def wait_for(self, text: str, then: str = "") -> None:
+        """Wait for a text; ``then`` is a pattern of what comes next."""
+        pattern = re.compile(re.escape(text) + then)
+        while not pattern.search(self.shown):
             if not self._read():
                 raise AssertionError(f"{text!r} was never shown:\n{self.shown}")
 
@@ -73,6 +76,9 @@ class Terminal:
         self.drawn += text
         self.shown += re.sub(r"\x1b\[[0-9;]*m", "", text)
         return bool(read)
+
+
+SECONDS = "0:0[1-9]"  # a slow machine may pass over one
 
 
 @pytest.fixture
@@ -135,6 +141,7 @@ def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code)
 
     screen = terminal("migrate")
     asleep = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    asleep += " AND datname = current_database()"
     while not project.pg(asleep):
         assert screen.process.poll() is None
         time.sleep(0.05)
@@ -144,7 +151,7 @@ def test_an_interrupted_migrate_changes_nothing(project, terminal, number, code)
     assert screen.end() == code
     assert "Traceback" not in screen.shown
     assert project.tables("postgres") == project.tables("sqlite") == set()
-    assert not project.pg(asleep)
+    at_rest(project)
 
 
 @pytest.mark.parametrize("command", ["status", "history"])
@@ -208,13 +215,13 @@ def test_a_migration_has_one_live_line_of_which_nothing_stays(
     project.add("postgres", "003_slow", "SELECT 1;\nSELECT pg_sleep(3);\n")
 
     screen = terminal("migrate")
-    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 2 of 2, 0:01")
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 2 of 2, ", SECONDS)
 
     assert screen.end() == 0
     left = re.sub(r"[^\r\n]*\r\x1b\[2K", "", screen.shown)  # what was cleared again
     assert "migration 3 of 3" not in left
     assert "postgres 003_slow: upgrade begins, 2 statements\n" in left
-    assert "postgres 003_slow: upgrade done in 3." in left
+    assert re.search(r"postgres 003_slow: upgrade done in \d+\.\d s\n", left)
     assert "Schema version 3." in left
 
 
@@ -235,7 +242,7 @@ def test_messages_of_the_server_stand_above_the_live_line(project, terminal) -> 
 
 
 def test_the_live_line_fits_a_narrow_terminal(project, terminal) -> None:
-    project.add("postgres", f"003_{'long_' * 20}name", "SELECT pg_sleep(1);\n")
+    project.add("postgres", f"003_{'long_' * 20}name", "SELECT pg_sleep(3);\n")
 
     screen = terminal("migrate", columns=40)
 
@@ -249,7 +256,7 @@ def test_alembic_has_the_live_line_too(project, terminal) -> None:
     project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
 
     screen = terminal("upgrade", "heads", module="alembic")
-    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 1 of 1, 0:01")
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 1 of 1, ", SECONDS)
     os.killpg(screen.process.pid, signal.SIGINT)
 
     assert screen.end() == 130

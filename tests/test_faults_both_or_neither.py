@@ -65,26 +65,6 @@ def test_after_a_kill_the_next_command_settles_both_to_one_side_and_says_so(
     assert "Nothing to do" in halfway.alembic("upgrade", "heads").stderr
 
 
-@pytest.mark.parametrize(
-    ("owner", "method", "end"),
-    [(SQLiteSession, "commit", BEFORE), (PostgreSQLSession, "decide", AFTER)],
-)
-def test_after_a_kill_reading_commands_name_what_is_in_doubt(
-    halfway: Project, owner: type, method: str, end: int
-) -> None:
-    dying(halfway, owner, method, "before")
-
-    assert "sqlite_00" in halfway.alembic("current").stdout
-    halfway.alembic("history", "-i")
-    for command in ("status", "version"):
-        told = halfway.sqlpair(command, expect=1).stdout
-        assert "a transaction of an interrupted deployment is in doubt" in told
-
-    assert halfway.pg("SELECT count(*) FROM pg_prepared_xacts") == [(1,)]
-    settle(halfway)
-    assert_at(halfway, end)
-
-
 def test_the_settling_is_in_the_log(halfway: Project) -> None:
     dying(halfway, SQLiteSession, "commit", "after")
 

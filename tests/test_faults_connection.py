@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from conftest import Project, connected
-from faults import add, assert_at, deploy, until
+from conftest import Project
+from faults import add, assert_at, at_rest, deploy, until
 from proxy import Proxy
 from sqlpair.errors import CommitError, SqlpairError
 
@@ -186,10 +186,5 @@ def test_connection_lost_outside_transactions_says_what_was_done(
     assert failure.value.what == f"postgres 003_t3.sql:3: {LOST}"
     assert "done before it, and kept: 1 statement (line 2)" in failure.value.evidence
     assert halfway.applied("postgres") == ["001_t1"]
-    with connected(halfway.dsn) as execute:
-        locks = execute(
-            "SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE locktype = 'advisory' AND datname = current_database()"
-        )
-    assert locks == []
+    at_rest(halfway)
     assert not re.search(r"outcome=committed deployment=\S+ version=4", halfway.log)

@@ -22,6 +22,7 @@ import pytest
 from conftest import CANARY, PROGRAMS, Project, connected
 from faults import add, assert_at, at_once, deploy, holding, until
 from sqlpair.databases import embedded
+from sqlpair.databases.postgresql.lock import DEPLOYMENT
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 # Debian keeps it where only root looks.
@@ -36,7 +37,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = {size}
-query_wait_timeout = 1
+query_wait_timeout = {queue}
 idle_transaction_timeout = {patience}
 logfile = {folder}/pgbouncer.log
 """
@@ -67,11 +68,12 @@ def project(reachable_server: str, tmp_path: Path) -> Project:
 
 @contextmanager
 def pooled(
-    project: Project, size: int, patience: int = 0
+    project: Project, size: int, patience: int = 0, queue: int = 60
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a pooler with so many server connections, and let the project use it.
 
-    ``patience``: after so many seconds it ends a transaction that idles.
+    ``patience``: after so many seconds it ends a transaction that idles; ``queue``:
+    one that waits for a server connection.
     """
     assert PGBOUNCER, "install pgbouncer"
     at = dict(word.split("=", 1) for word in project.dsn.split())
@@ -83,7 +85,12 @@ def pooled(
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(
         CONFIGURATION.format(
-            **at, listen=listen, size=size, patience=patience, folder=folder
+            **at,
+            listen=listen,
+            size=size,
+            patience=patience,
+            queue=queue,
+            folder=folder,
         )
     )
     # It refuses to run as root.
@@ -178,7 +185,15 @@ def test_lock_that_a_pooler_ends_stops_the_run_before_it_commits(
     add(project, 1, 2)
     project.upgrade()
     add(project, 4)
-    project.add("postgres", "003_t3", "CREATE TABLE t3 ();\nSELECT pg_sleep(3);\n")
+    # Until the pooler has ended the other transaction of this run, which idles.
+    project.add(
+        "postgres",
+        "003_t3",
+        "CREATE TABLE t3 ();\nDO $$ BEGIN FOR i IN 1..600 LOOP\n"
+        "  EXIT WHEN NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
+        f" AND classid = {DEPLOYMENT});\n  PERFORM pg_sleep(0.1);\n"
+        "END LOOP; END $$;\n",
+    )
 
     with pooled(project, size=5, patience=1), pytest.raises(LockError) as failure:
         deploy(project)
@@ -212,7 +227,7 @@ def test_pooler_without_a_connection_to_spare_is_an_error_and_no_hang(
     project.upgrade()
     add(project, 3, 4)
 
-    with pooled(project, size=1), pytest.raises(SqlpairError) as failure:
+    with pooled(project, size=1, queue=1), pytest.raises(SqlpairError) as failure:
         deploy(project)
 
     assert "postgres: PostgreSQL failed: server closed the connection" in str(

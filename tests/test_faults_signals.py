@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from conftest import Project
-from faults import add, assert_at, forked, until
+from faults import add, assert_at, at_rest, forked, until
 from sqlpair import signals
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.deploy import deployment
@@ -78,13 +78,6 @@ def sleeping(project: Project) -> list[tuple[object, ...]]:
     )
 
 
-def advisory_locks(project: Project) -> list[tuple[object, ...]]:
-    return project.pg(
-        "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-        " WHERE locktype = 'advisory' AND datname = current_database()"
-    )
-
-
 def interrupted_once() -> Callable[[SQLiteSession], None]:
     """Make a commit during which, the first time, a signal comes."""
     original = SQLiteSession.commit
@@ -119,10 +112,9 @@ def test_signal_ends_a_statement_of_postgresql_and_rolls_back(
     assert f"interrupted by {signal.Signals(number).name}" in stderr
     assert "rolled back: nothing was changed" in stderr
     assert "Traceback" not in stderr
-    assert not sleeping(project)
     assert_at(project, 2)
     assert f"interrupted by {signal.Signals(number).name}" in project.log
-    assert advisory_locks(project) == []
+    at_rest(project)
 
 
 def test_signal_ends_a_deferred_constraint_and_rolls_back(
@@ -225,7 +217,7 @@ def test_signal_during_a_file_outside_transactions_says_what_was_done(
     assert "done before it, and kept: 1 statement (line 2)" in stderr
     assert "nothing was changed" not in stderr
     assert project.tables("postgres") == {"t1", "one"}
-    assert advisory_locks(project) == []
+    at_rest(project)
 
 
 def test_signal_during_the_commit_comes_too_late(project: Project) -> None:

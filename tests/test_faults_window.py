@@ -5,53 +5,22 @@ The server here has ``max_prepared_transactions = 0``, which is PostgreSQL's def
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from unittest import mock
-
 import pytest
 
-from conftest import Project, connected
+from conftest import Project
 from faults import add, assert_at, deploy, dying
-from sqlpair.databases import embedded
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import HistoryError
 
 
-@pytest.fixture(scope="module")
-def plain_server(clean_environment: None) -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-plain-", dir="/dev/shm"))
-    launch = sys.modules["sqlpair.databases.embedded.launch"]
-    options = launch._options
-
-    def without(*arguments: object) -> list[str]:
-        words = options(*arguments)
-        return [w.replace("transactions=64", "transactions=0") for w in words]
-
-    with mock.patch.object(launch, "_options", without):
-        server = embedded.server(folder / "postgres")
-        with server as running:
-            yield running.dsn
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-def halfway(plain_server: str, tmp_path: Path) -> Iterator[Project]:
+def halfway(unpreparing: Project) -> Project:
     """One migration applied in each database, one pending in each."""
-    with connected(plain_server) as execute:
-        assert execute("SHOW max_prepared_transactions") == [("0",)]
-        execute("DROP DATABASE IF EXISTS plain WITH (FORCE)")
-        execute("CREATE DATABASE plain TEMPLATE template0 STRATEGY file_copy")
-    dsn = " ".join(w for w in plain_server.split() if not w.startswith("dbname="))
-    project = Project(tmp_path / "project", f"{dsn} dbname=plain")
-    add(project, 1, 2)
-    project.upgrade()
-    add(project, 3, 4)
-    return project
+    add(unpreparing, 1, 2)
+    unpreparing.upgrade()
+    add(unpreparing, 3, 4)
+    return unpreparing
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from sqlpair.backup import backup
 from sqlpair.databases.postgresql.observer import MODES
 from sqlpair.plan.checklist import checklist
 from sqlpair.plan.dry_run import dry_run
-from sqlpair.plan.report import StepResult
+from sqlpair.plan.limit import Limit
+from sqlpair.plan.report import StepResult, Undo
+from sqlpair.plan.run import DatabaseDryRun
 from sqlpair.prove.proof import prove
 
 
@@ -387,12 +389,21 @@ def test_a_statement_without_a_strong_lock_may_take_its_time(applied: Project) -
 
 
 def test_a_rollback_that_takes_too_long_does_not_speak_against_its_migration(
-    applied: Project,
+    applied: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up = "ALTER TABLE t ADD COLUMN c int;\n"
     slow = "SELECT pg_sleep(60);\nALTER TABLE t DROP COLUMN c;\n"
     applied.add("postgres", "003_fast", up, slow)
-    settings = in_production(applied, 1)
+    settings = in_production(applied, 60)
+    undo = DatabaseDryRun._undo
+
+    def hurried(run: DatabaseDryRun, *arguments: Any) -> Undo:
+        # The migration itself has its minute: a slow machine needs more than a second.
+        run._limit.stop()
+        run._limit = Limit(1, run._observer.cancel)
+        return undo(run, *arguments)
+
+    monkeypatch.setattr(DatabaseDryRun, "_undo", hurried)
 
     found = dry_run(settings, nobody)
 

@@ -147,7 +147,7 @@ def test_what_a_killed_process_left_on_the_server_is_dropped(
 
 def poll(process: int) -> None:
     """Raise ProcessLookupError once it has ended: a moment after its last file."""
-    for _ in range(200):
+    for _ in range(1200):
         os.kill(process, 0)
         time.sleep(0.05)
 

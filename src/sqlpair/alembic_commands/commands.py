@@ -27,7 +27,8 @@ from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
-from sqlpair.runner.steps import Step
+from sqlpair.runner.steps import Places, Step
+from sqlpair.verify.interrupted import claims, interruptions
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -92,26 +93,23 @@ def _read_all(context: EnvironmentContext, settings: Settings) -> None:
     asked = context.config.cmd_opts
     marked = getattr(asked, "indicate_current", True)
     bounds = getattr(asked, "rev_range", None) or ""
-    heads = _heads(settings) if marked or "current" in bounds else ()
+    places = _surveyed(settings) if marked or "current" in bounds else {}
+    heads = tuple(head for place in places.values() for head in place.state.revisions)
     migration_context.opts["fn"](heads, migration_context)
 
 
-def _heads(settings: Settings) -> tuple[str, ...]:
-    heads: tuple[str, ...] = ()
-    for database in settings.databases:
-        session = driver_of(database).connect(
-            database, read_only=True, report=logger.info
-        )
-        if session is not None:
-            try:
-                heads += tables.read(session).revisions
-            finally:
-                session.close()
-    return heads
+def _surveyed(settings: Settings) -> Places:
+    """Read where every database is; warn where something was interrupted."""
+    places = claims(settings, logger.info)
+    for problem in interruptions(settings, places, logger.info):
+        lines = [problem.what, *problem.evidence, problem.remedy]
+        logger.warning("%s", "\n  ".join(lines))
+    return places
 
 
 def _read_each(context: EnvironmentContext, settings: Settings) -> None:
     """Run Alembic's own function for each database, on its branch alone."""
+    _surveyed(settings)
     failures: list[CommandError] = []
     for branch in branches(settings):
         with _alone(context, branch):

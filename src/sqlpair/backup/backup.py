@@ -99,7 +99,10 @@ def take(
         for session in sessions.values():
             session.reconnect()  # it was idle as well
     if said.interrupted:
-        report(f"The backup is of an interrupted deployment: {said.interrupted}")
+        report(
+            f"The backup is of an interrupted deployment: {said.interrupted}."
+            " What finishes it: sqlpair status"
+        )
     report(f"Backed up to {folder / name}")
     return folder / name
 

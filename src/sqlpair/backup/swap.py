@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from sqlpair.backup import directory, interrupted
+from sqlpair.backup import directory
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import write_file
 from sqlpair.databases.driver import driver_of
@@ -29,7 +29,7 @@ from sqlpair.errors import BackupError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.project.settings import Settings
-from sqlpair.runner import two_phase
+from sqlpair.runner import restoring, two_phase
 
 NOTE = "restore.json"
 
@@ -48,7 +48,7 @@ class Exchanges:
         self.id = identifier
         self.transaction = two_phase.transaction_id(identifier, 1)
         self.deadline = time.monotonic() + settings.backups.timeout
-        self.work = interrupted.folder(settings, identifier)
+        self.work = restoring.folder(settings, identifier)
         self._settings = settings
         self._sessions = sessions
         self._report = report
@@ -127,7 +127,7 @@ def finish_interrupted(settings: Settings, report: Report) -> tuple[str, ...]:
     """Finish or undo interrupted restores. Returns the ids of those finished."""
     return tuple(
         identifier
-        for identifier in interrupted.interrupted(settings)
+        for identifier in restoring.interrupted(settings)
         if _settle(settings, identifier, report)
     )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.ledger.history import history
+from sqlpair.ledger.history import HistoryEvent, history
 from sqlpair.project.settings import load
+from sqlpair.verify.interrupted import claims, interruptions
+from sqlpair.verify.problem import Problem
 
 
 @click.command("history", cls=options.Command)
@@ -20,15 +24,25 @@ def command(config: Path, json: bool) -> None:
     Upgrades, downgrades, stamps, forced versions, adoptions, repairs and restores come
     from the databases (schema_history). Runs that failed, and so left nothing there,
     come from the log, and so does what a database does not know any more because it
-    was restored or made again.
+    was restored or made again. What was interrupted, and is neither finished nor undone
+    yet, stands below, with the command that ends it.
     """
-    events = history(load(config), output.progress)
+    settings, report = load(config), output.progress
+    problems = interruptions(settings, claims(settings, report), report)
+    events = history(settings, report)
     if json:
-        output.dump([event._asdict() for event in events])
+        output.dump([event._asdict() for event in (*events, *map(_event, problems))])
         return
-    if not events:
+    if events:
+        _tell(events)
+    elif not problems:
         output.say("Nothing was done yet.")
-        return
+    if problems:
+        output.say()
+        output.problems(problems)
+
+
+def _tell(events: Sequence[HistoryEvent]) -> None:
     output.table(
         (
             "when (UTC)",
@@ -54,3 +68,10 @@ def command(config: Path, json: bool) -> None:
             for event in events
         ],
     )
+
+
+def _event(problem: Problem) -> HistoryEvent:
+    said = "\n".join([problem.what, *problem.evidence, problem.remedy])
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    database = problem.database
+    return HistoryEvent(now, database, "interrupted", None, "", "", None, "", said)

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair.backup import interrupted
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import fast_path
 from sqlpair.deploy.check import refuse_changed
-from sqlpair.deploy.survey import survey
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner import restoring
 from sqlpair.runner.steps import (
     Outcome,
     Places,
@@ -28,6 +27,7 @@ from sqlpair.runner.steps import (
     plan,
     reached,
 )
+from sqlpair.runner.survey import survey
 from sqlpair.runner.unfinished import unfinished
 
 
@@ -74,7 +74,7 @@ def refusals_logged(settings: Settings) -> Iterator[None]:
 
 
 def finish_restores(settings: Settings, report: Report) -> None:
-    if interrupted.interrupted(settings):
+    if restoring.interrupted(settings):
         from sqlpair.backup import swap
 
         swap.finish_interrupted(settings, report)

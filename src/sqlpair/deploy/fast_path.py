@@ -19,11 +19,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.backup import interrupted
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger.version import KEY
+from sqlpair.runner import restoring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def seen(settings: Settings) -> Seen | None:
     """
     if any(database.embedded for database in settings.databases):
         return None  # its server takes longer to start than the answer takes
-    if interrupted.interrupted(settings):
+    if restoring.interrupted(settings):
         return None
     parts: list[object] = [
         os.stat(os.path.dirname(__file__)).st_mtime_ns,  # noqa: PTH116, PTH120

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
-from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.ledger import version
@@ -20,6 +19,7 @@ from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.survey import survey
 
 
 class VersionChange(NamedTuple):

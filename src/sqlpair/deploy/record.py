@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
-from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.position import claimed, current, known_position
 from sqlpair.project import sql_file
@@ -19,6 +18,7 @@ from sqlpair.runner.steps import (
     Targets,
     Writing,
 )
+from sqlpair.runner.survey import survey
 
 
 def stamp(

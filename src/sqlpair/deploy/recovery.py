@@ -11,34 +11,12 @@ it would count from another place than the person who typed it thought.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
 from sqlpair.runner.steps import Places, Targets, plan
 from sqlpair.runner.unfinished import unfinished
-from sqlpair.verify.problem import Problem, ProblemKind
-
-
-def in_doubt(places: Places) -> Iterator[Problem]:
-    """Say what an interrupted deployment left undecided, or half done."""
-    for name, place in places.items():
-        for transaction in place.undecided:
-            yield Problem(
-                ProblemKind.VERSIONS,
-                name,
-                f"{name}: a transaction of an interrupted deployment is in doubt",
-                (f"prepared, neither committed nor rolled back: {transaction}",),
-                "What becomes of it the next run finds out: sqlpair migrate",
-            )
-    left = unfinished(places)
-    if left is not None and not any(place.undecided for place in places.values()):
-        yield Problem(
-            ProblemKind.VERSIONS,
-            "",
-            str(left),
-            remedy="Repeat the interrupted command, sqlpair migrate for example.",
-        )
 
 
 def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int]:
@@ -70,8 +48,7 @@ def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int
         "an interrupted deployment comes first: what was asked for counts from where"
         " the databases are",
         [str(left), *(f"{name} was to be at {head}" for name, head in heads.items())],
-        "Repeat the interrupted command, or name the revision each database is to be"
-        " at. Nothing was changed.",
+        f"Finish it first: {left.command(places)}\nNothing was changed.",
     )
 
 

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy import record
-from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import write_sql
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.survey import survey
 from sqlpair.verify.edits import Edit, edited
 
 

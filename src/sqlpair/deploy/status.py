@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.deploy import recovery
-from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
-from sqlpair.ledger.position import claimed
 from sqlpair.ledger.tables import Applied
-from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
 from sqlpair.verify.edits import edited
+from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
 
 
@@ -69,8 +65,7 @@ class Status(NamedTuple):
 
 def overview(settings: Settings, report: Report) -> Status:
     """Read where every database stands. Creates nothing."""
-    with ExitStack() as resources:
-        places = survey(branches(settings), report, resources, locate=claimed)
+    places = claims(settings, report)
     standings = tuple(_standing(place) for place in places.values())
     problems = [problem for item in standings for problem in item.problems]
     return Status(
@@ -82,7 +77,7 @@ def overview(settings: Settings, report: Report) -> Status:
         expected=_expected(settings),
         problems=(
             *problems,
-            *recovery.in_doubt(places),
+            *interruptions(settings, places, report),
             *records.expected(settings, places),
         ),
     )

@@ -52,11 +52,24 @@ class Applied(NamedTuple):
 class Transaction(NamedTuple):
     """One transaction over several databases: its name, and where it took each.
 
-    ``databases`` maps a name to the number of its head, ``None`` for base.
+    ``databases`` maps a name to the number of its head, ``None`` for base. ``action``
+    is what its last step there was.
     """
 
     name: str
     databases: dict[str, int | None]
+    action: str = ""
+
+    @property
+    def deployment(self) -> str:
+        """The id of its deployment."""
+        return self.name.partition("/")[0]
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Sorts by time: the tenth stage of a deployment comes after the second."""
+        deployment, _, stage = self.name.partition("/")
+        return deployment, int(stage) if stage.isdecimal() else 0
 
 
 NONE = Transaction("", {})
@@ -151,8 +164,8 @@ def _last(session: Session) -> Transaction:
     if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
         return NONE
     rows = session.rows(
-        f"SELECT transaction_id, databases FROM {session.table.prefix}{HISTORY}"
-        " ORDER BY id DESC LIMIT 1"
+        "SELECT transaction_id, databases, action"
+        f" FROM {session.table.prefix}{HISTORY} ORDER BY id DESC LIMIT 1"
     )
     if not rows:
         return NONE
@@ -160,6 +173,7 @@ def _last(session: Session) -> Transaction:
     return Transaction(
         rows[0]["transaction_id"],
         {name: int(head) if head.isdecimal() else None for name, _, head in pairs},
+        rows[0]["action"],
     )
 
 

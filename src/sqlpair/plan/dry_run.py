@@ -17,7 +17,6 @@ from contextlib import ExitStack
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy.check import check
-from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import tables, version
@@ -28,6 +27,8 @@ from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 from sqlpair.runner.steps import Place, plan
+from sqlpair.runner.survey import survey
+from sqlpair.verify.interrupted import interruptions
 
 
 def dry_run(settings: Settings, report: Report) -> DryRun:
@@ -38,9 +39,10 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
     with ExitStack() as resources:
         with ExitStack() as reading:
             places = survey(known, report, reading)
+        notes = _interrupted(settings, places, report)
         names = {step.branch.name for step in plan(places, heads(places))}
         sessions, absent = _sessions(places, names, report, resources)
-        notes = [
+        notes += [
             f"{name}: no database is there yet; this was a scratch one"
             for name in absent
         ]
@@ -61,6 +63,19 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
             failed = failed or run.failed
     ran = tuple(found[str(step)] for step in steps)
     return DryRun(ran, frozenset(absent), tuple(held), tuple(notes), failed)
+
+
+def _interrupted(
+    settings: Settings, places: Mapping[str, Place], report: Report
+) -> list[str]:
+    """Say what was interrupted; HistoryError where a transaction is in doubt."""
+    problems = interruptions(settings, places, report)
+    for problem in problems:
+        if any(place.undecided for place in places.values()):
+            raise HistoryError(
+                problem.what, problem.evidence, f"{problem.remedy}\nNothing was run."
+            )
+    return ["\n  ".join([p.what, *p.evidence, p.remedy]) for p in problems]
 
 
 def _sessions(
@@ -89,12 +104,5 @@ def _sessions(
 
 
 def _place(place: Place, session: Session) -> Place:
-    undecided = session.prepared()
-    if undecided:
-        raise HistoryError(
-            f"{place.branch.name}: a transaction of an interrupted run is in doubt",
-            [f"prepared: {name}" for name in undecided],
-            "Resolve it first: sqlpair migrate. Nothing was run.",
-        )
     state = tables.read(session)
     return place._replace(state=state, position=current(place.branch, state))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from sqlpair.ledger import tables, version
+from sqlpair.project.branches import Branch
 from sqlpair.runner.steps import Places
+
+MOVES = ("upgrade", "downgrade")
 
 
 class Unfinished(NamedTuple):
@@ -15,38 +19,80 @@ class Unfinished(NamedTuple):
     after it.
     """
 
-    transaction: str
+    transaction: tables.Transaction
     landed: tuple[str, ...]
     missing: Mapping[str, int]
 
     def __str__(self) -> str:
         """Say it in a sentence."""
-        deployment = self.transaction.partition("/")[0]
         missing = " and ".join(self.missing)
         # The same is found where one address was changed and the other was not.
         return (
-            f"deployment {deployment} has reached {' and '.join(self.landed)}, but not"
+            f"deployment {self.transaction.deployment} has reached"
+            f" {' and '.join(self.landed)}, but not"
             f" {missing}: it was interrupted between their commits, or it went to"
             f" another {missing}"
         )
+
+    def where(self, places: Places) -> tuple[str, ...]:
+        """Say where each of its databases is, and where the others were to be."""
+        after = {
+            name: places[name]._replace(position=position).head
+            for name, position in self.missing.items()
+        }
+        return (
+            *(f"{name} is at {places[name].head}" for name in self.landed),
+            *(
+                f"{name} is at {places[name].head}, and was to be at {head}"
+                for name, head in after.items()
+            ),
+        )
+
+    def command(self, places: Places) -> str:
+        """Return what finishes it, and moves nothing else."""
+        if self.transaction.action not in MOVES:
+            return self._alembic("stamp", places)
+        numbers = self.transaction.databases.values()
+        number = max(0 if number is None else number for number in numbers)
+        positions = {name: place.position for name, place in places.items()}
+        goal = positions | dict(self.missing)
+        reached = {name: place.branch.at(number) for name, place in places.items()}
+        if self.transaction.action == "downgrade":
+            down = {name: min(positions[name], at) for name, at in reached.items()}
+            if down == goal:
+                return f"sqlpair rollback --to {number}"
+        elif goal == {name: max(positions[name], at) for name, at in reached.items()}:
+            whole = number >= version.latest([p.branch for p in places.values()])
+            return "sqlpair migrate" if whole else f"sqlpair migrate --to {number}"
+        return self._alembic(self.transaction.action, places)
+
+    def _alembic(self, command: str, places: Places) -> str:
+        return " && ".join(
+            f"alembic {command} {name}@{_revision(places[name].branch, position)}"
+            for name, position in self.missing.items()
+        )
+
+
+def _revision(branch: Branch, position: int) -> str:
+    return branch.migrations[position - 1].revision if position else "base"
 
 
 def unfinished(places: Places) -> Unfinished | None:
     """Return the newest such transaction that no later one has overtaken."""
     lasts = {place.state.last.name: place.state.last for place in places.values()}
-    for name in sorted(filter(None, lasts), reverse=True):
+    for last in sorted(lasts.values(), key=lambda one: one.order, reverse=True):
         heads = {
             database: places[database].branch.at(-1 if number is None else number)
-            for database, number in lasts[name].databases.items()
+            for database, number in last.databases.items()
             if database in places
         }
         missing = {
             database: position
             for database, position in heads.items()
-            # Names sort by time: a later one has taken this database elsewhere.
-            if places[database].state.last.name < name
+            # A later one has taken this database elsewhere.
+            if places[database].state.last.order < last.order
             and places[database].position != position
         }
         if missing:
-            return Unfinished(name, tuple(sorted(set(heads) - set(missing))), missing)
+            return Unfinished(last, tuple(sorted(set(heads) - set(missing))), missing)
     return None

@@ -17,6 +17,7 @@ from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.verify import assertions, drift, records, references
+from sqlpair.verify.interrupted import interruptions
 from sqlpair.verify.problem import Problem, ProblemKind
 from sqlpair.verify.references import Progress
 from sqlpair.verify.subject import ReadDatabase, subjects
@@ -67,8 +68,9 @@ def verify(
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
+        places = {name: subject.place for name, subject in found.items()}
+        problems += interruptions(settings, places, report)
         if not names:
-            places = {name: subject.place for name, subject in found.items()}
             problems += records.expected(settings, places)
         verdicts = tuple(_verdict(subject) for subject in wanted.values())
     order = list(ProblemKind)

@@ -25,7 +25,7 @@ class ReadDatabase(NamedTuple):
     Without a ``session`` there is no database yet. ``own`` are its bookkeeping tables,
     ``properties`` what is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
-    place on the branch.
+    place on the branch. ``undecided`` are the transactions it has prepared.
     """
 
     branch: Branch
@@ -35,6 +35,7 @@ class ReadDatabase(NamedTuple):
     own: Schema
     properties: Schema
     position: int | None
+    undecided: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,7 +45,7 @@ class ReadDatabase(NamedTuple):
     @property
     def place(self) -> Place:
         """Where it is."""
-        return Place(self.branch, self.state, self.position or 0)
+        return Place(self.branch, self.state, self.position or 0, self.undecided)
 
     @property
     def unrecorded(self) -> bool:
@@ -84,9 +85,12 @@ def _read(
         driver = driver_of(database)
         found = session.schema(bookkeeping=True)
         properties = driver.properties(session, privileges=privileges)
+    undecided = tuple(session.prepared())
     schema, own = bookkeeping.split(found, driver.own(session))
     position = stated(branch, state)
-    return ReadDatabase(branch, session, state, schema, own, properties, position)
+    return ReadDatabase(
+        branch, session, state, schema, own, properties, position, undecided
+    )
 
 
 Subjects = Mapping[str, ReadDatabase]

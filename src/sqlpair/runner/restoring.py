@@ -1,6 +1,6 @@
 """What an interrupted restore leaves in the folder of backups: a folder with its id.
 
-Light: every run looks, and hardly ever finds any. ``exchange`` knows what is in it.
+Light: every run looks, and hardly ever finds any. ``backup.swap`` knows what is in it.
 """
 
 from __future__ import annotations

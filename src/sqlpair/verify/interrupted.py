@@ -1,0 +1,98 @@
+"""Whether a deployment or a restore was interrupted, and the command that ends it.
+
+Read only: the next command that changes something ends what is in doubt
+(``runner.two_phase.recover``), finishes what is half done, and a restore.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from sqlpair.databases.interface import Report
+from sqlpair.ledger.position import claimed
+from sqlpair.project.branches import branches
+from sqlpair.project.settings import Settings
+from sqlpair.runner import restoring
+from sqlpair.runner.steps import Place, Places
+from sqlpair.runner.survey import survey
+from sqlpair.runner.unfinished import Unfinished, unfinished
+from sqlpair.verify.problem import Problem, ProblemKind
+
+PAUSE = 0.5  # seconds, in which a deployment that lives has committed everywhere
+
+# A commit may take longer than that, and a restore looks the same while it runs.
+UNLESS = "If it is not at work any more"
+
+
+def claims(settings: Settings, report: Report) -> dict[str, Place]:
+    """Read where every database says it is. Creates nothing."""
+    with ExitStack() as resources:
+        return survey(branches(settings), report, resources, locate=claimed)
+
+
+def interruptions(
+    settings: Settings, places: Places, report: Report
+) -> tuple[Problem, ...]:
+    """Return a problem for each transaction in doubt, or that is half done.
+
+    ``places`` were read one after the other. Where they look like that, they are read
+    once more: a deployment may just have committed in between.
+    """
+    found = tuple(_deployments(places))
+    if found:
+        time.sleep(PAUSE)
+        found = tuple(_deployments(claims(settings, report)))
+    return (*_restores(settings), *found)
+
+
+def _deployments(places: Places) -> Iterator[Problem]:
+    left = unfinished(places)
+    in_doubt = [
+        _in_doubt(name, transaction, left, places)
+        for name, place in places.items()
+        for transaction in place.undecided
+    ]
+    yield from in_doubt
+    if left is not None and not in_doubt:
+        yield Problem(
+            ProblemKind.VERSIONS,
+            "",
+            f"{left}",
+            left.where(places),
+            f"{UNLESS}, this finishes it: {left.command(places)}",
+        )
+
+
+def _in_doubt(
+    name: str, transaction: str, left: Unfinished | None, places: Places
+) -> Problem:
+    if left is not None and left.transaction.name == transaction:
+        landed, end = " and ".join(left.landed), "commits it, too"
+        rest, command = left.where(places), left.command(places)
+    else:
+        landed, end = "no other database", "rolls it back"
+        rest, command = (), "sqlpair migrate"
+    return Problem(
+        ProblemKind.VERSIONS,
+        name,
+        f"{name}: a transaction of an interrupted deployment is in doubt",
+        (
+            f"prepared, neither committed nor rolled back: {transaction}",
+            f"{landed} has committed it: the next command that changes something {end}",
+            *rest,
+        ),
+        f"{UNLESS}, this ends it: {command}",
+    )
+
+
+def _restores(settings: Settings) -> Iterator[Problem]:
+    for identifier in restoring.interrupted(settings):
+        yield Problem(
+            ProblemKind.VERSIONS,
+            "",
+            f"restore {identifier} was interrupted, or is at work",
+            ("not every database may be restored",),
+            f"{UNLESS}, this ends it: sqlpair migrate",
+        )
