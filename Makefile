@@ -16,8 +16,8 @@ DEV := .venv/.installed-dev
 need = $(if $($(1)),,$(error $(1) is not given: $(2)))
 
 ##@ Databases
-migrate: $(RUN)  ## Apply every pending migration to both databases
-	@$(BIN)/sqlpair migrate
+migrate: $(RUN)  ## Apply every pending migration to both; CREATE=1: make a missing one
+	@$(BIN)/sqlpair migrate $(if $(CREATE),--create)
 
 rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: allow data loss
 	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)

@@ -74,14 +74,19 @@ def _change(context: EnvironmentContext, settings: Settings, command: str) -> No
             purge=bool(options.get("purge")),
         )
     else:
-        allowed = context.get_x_argument(as_dictionary=True).get("allow-data-loss", "")
         outcome = deployment.deploy(
             settings,
             destination,
             report,
-            allow_data_loss=str(allowed).lower() in ("true", "yes", "1"),
+            allow_data_loss=_is_asked(context, "allow-data-loss"),
+            create=_is_asked(context, "create"),
         )
     report(outcome.summary)
+
+
+def _is_asked(context: EnvironmentContext, name: str) -> bool:
+    given = context.get_x_argument(as_dictionary=True).get(name, "")
+    return str(given).lower() in ("true", "yes", "1")
 
 
 def _read_all(context: EnvironmentContext, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
+from sqlpair.deploy.absent import refuse
 from sqlpair.deploy.check import check
 from sqlpair.deploy.survey import survey
 from sqlpair.deploy.targets import Destination
@@ -39,8 +40,9 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
         with ExitStack() as reading:
             places = survey(known, report, reading)
         names = {step.branch.name for step in plan(places, heads(places))}
+        refusals = _refusals(settings, places, names, report)
         sessions, absent = _sessions(places, names, report, resources)
-        notes = [
+        notes = refusals + [
             f"{name}: no database is there yet; this was a scratch one"
             for name in absent
         ]
@@ -50,7 +52,7 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
         ready = check(places, steps, allow_data_loss=True)
         found: dict[str, StepResult] = {}
         held: list[Held] = []
-        failed = False
+        failed = bool(refusals)
         for name, session in sessions.items():
             own = [item for item in ready if item.step.branch.name == name]
             run = DatabaseDryRun(session, settings, report)
@@ -61,6 +63,16 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
             failed = failed or run.failed
     ran = tuple(found[str(step)] for step in steps)
     return DryRun(ran, frozenset(absent), tuple(held), tuple(notes), failed)
+
+
+def _refusals(
+    settings: Settings, places: Mapping[str, Place], names: set[str], report: Report
+) -> list[str]:
+    try:
+        refuse(settings, places, names, report)
+    except HistoryError as error:
+        return [f"sqlpair migrate refuses this: {error}"]
+    return []
 
 
 def _sessions(
