@@ -26,8 +26,6 @@ from sqlpair.ledger import tables
 from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
-from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -41,8 +39,7 @@ def serve(context: EnvironmentContext, settings: Settings, command: str) -> None
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
     elif command in ("current", "check"):
-        with _module_named(settings):
-            _read_each(context, settings)
+        _read_each(context, settings)
     elif command == "revision":
         _create(context, settings)
     elif command == "merge":
@@ -127,26 +124,13 @@ def _read_each(context: EnvironmentContext, settings: Settings) -> None:
             try:
                 migration_context.opts["fn"](heads, migration_context)
             except CommandError as error:
+                if isinstance(error.__cause__, SqlpairError):  # see plugin.py
+                    raise
                 error.args = (f"{branch.name}: {error}",)
                 failures.append(error)
     if failures:
         failures[0].args = ("\n".join(str(error) for error in failures),)
         raise failures[0]
-
-
-@contextmanager
-def _module_named(settings: Settings) -> Iterator[None]:
-    """Where Alembic stumbles over a revision module, say which one it is."""
-    try:
-        yield
-    except (SqlpairError, CommandError):
-        raise
-    except Exception:
-        for branch in branches(settings):
-            revision_modules.load(
-                [Step(branch, m, upgrade=True) for m in branch.migrations]
-            )
-        raise
 
 
 @contextmanager

@@ -236,7 +236,15 @@ def _parse(ini: Path) -> ConfigParser:
             " with -c.",
         )
     config = ConfigParser({"here": str(ini.parent).replace("%", "%%")})
-    config.read(ini, encoding="utf-8")
+    try:
+        with ini.open(encoding="utf-8") as file:
+            config.read_file(file)
+    except OSError as error:
+        raise SettingsError(
+            f"{ini.name} cannot be read",
+            [f"{ini}: {error.strerror}"],
+            "Let this user read it.",
+        ) from None
     if "alembic" not in config:
         raise SettingsError(f"{ini.name} has no section [alembic]")
     return config
