@@ -125,7 +125,7 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
     root = ini.parent
     section = config["alembic"]
     environment, env_file = _environment(root, environ)
-    env = dotenv.read(env_file) if env_file.is_file() else {}
+    env = dotenv.read(env_file)
     if environment == DEVELOPMENT and not environ.get("APP_ENV"):
         # A server's own .env may say which environment it is.
         environment = _checked_environment(env.get("APP_ENV") or DEVELOPMENT)
