@@ -53,7 +53,7 @@ def test_a_file_that_does_not_exist_sets_nothing(env: Path) -> None:
 
 def test_values_are_read_as_python_dotenv_reads_them(env: Path) -> None:
     env.write_bytes(
-        b"\xef\xbb\xbfFIRST=1\r\nexport TWO='a # b' # comment\nexport NO_VALUE\nEMPTY=\n"
+        b"\xef\xbb\xbfFIRST=1\r\nexport TWO='a # b' # c\nexport NO_VALUE\nEMPTY=\n"
         b'URL=postgres://u:p@h/d?x=%23#y\nMANY="line\nline"\nFIRST=last\n'
     )
 
