@@ -7,20 +7,25 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# Another Python: make migrate PYTHON=/opt/python3.13/bin/python3
-PYTHON ?=
-PACKAGES := PYTHON="$(PYTHON)" scripts/system-packages
+# What a person gives: make new DB=postgres NAME=add_email. It reaches the recipes through
+# the environment, as it was typed: written into a line of shell, a $(...) in it would run.
+# PYTHON: another Python to make .venv with, as in make migrate PYTHON=python3.13
+GIVEN := AT CHECK CREATE DB FILE FILES FROM LOSS NAME ONLY PYTHON RUNS SINCE TEMPLATE TO V YES
+export $(GIVEN)
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+
+PACKAGES := scripts/system-packages
 BIN := .venv/bin
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 need = $(if $($(1)),,$(error $(1) is not given: $(2)))
 
 ##@ Databases
-migrate: $(RUN)  ## Apply every pending migration to both databases
-	@$(BIN)/sqlpair migrate
+migrate: $(RUN)  ## Apply every pending migration to both; CREATE=1: make a missing one
+	@$(BIN)/sqlpair migrate $(if $(CREATE),--create)
 
 rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: allow data loss
-	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)
+	@$(BIN)/sqlpair rollback $(if $(TO),--to "$$TO") $(if $(LOSS),--allow-data-loss)
 
 version: $(RUN)  ## Say each database's version, and whether all agrees
 	@$(BIN)/sqlpair version
@@ -41,11 +46,11 @@ verify-trades: $(RUN)  ## Check SQLite alone: trades.user_id is there, indexed, 
 	@$(BIN)/sqlpair verify sqlite
 
 adopt: $(RUN)  ## Take over databases that have tables and no records; YES=1: do not ask
-	@$(BIN)/sqlpair adopt $(if $(YES),--yes) $(if $(AT),--at "$(AT)") $(DB)
+	@$(BIN)/sqlpair adopt $(if $(YES),--yes) $(if $(AT),--at "$$AT") $(if $(DB),"$$DB")
 
 force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do not ask
 	$(call need,V,make force-version V=3)
-	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$(V)"
+	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$$V"
 
 repair: $(RUN)  ## Accept applied migrations that were edited; YES=1: do not ask
 	@$(BIN)/sqlpair repair $(if $(YES),--yes)
@@ -55,31 +60,31 @@ backup: $(RUN)  ## Copy both databases into state/backups/, at one version
 
 restore: $(RUN)  ## Put both back: FROM=state/backups/...; YES=1: do not ask
 	$(call need,FROM,make restore FROM=state/backups/...)
-	@$(BIN)/sqlpair restore $(if $(YES),--yes) -- "$(FROM)"
+	@$(BIN)/sqlpair restore $(if $(YES),--yes) -- "$$FROM"
 
 ##@ Migrations
 new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email; TEMPLATE=backfill, rebuild
 	$(call need,DB,make new DB=postgres NAME=add_email)
 	$(call need,NAME,make new DB=postgres NAME=add_email)
-	@$(BIN)/sqlpair new $(if $(TEMPLATE),--template "$(TEMPLATE)") -- "$(DB)" "$(NAME)"
+	@$(BIN)/sqlpair new $(if $(TEMPLATE),--template "$$TEMPLATE") -- "$$DB" "$$NAME"
 
 revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 	@$(BIN)/sqlpair revisions
 
 renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: that one
-	@$(BIN)/sqlpair renumber $(if $(FILE),"$(FILE)")
+	@$(BIN)/sqlpair renumber $(if $(FILE),"$$FILE")
 
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
-	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(DB)
+	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
 
 lint-sql: $(RUN)  ## Check the SQL files of every migration
-	@$(BIN)/sqlpair lint $(FILES)
+	@$(BIN)/sqlpair lint $$FILES
 
 plan: $(RUN)  ## Run what is pending, roll it back (a dry run), and answer the checklist
 	@$(BIN)/sqlpair plan
 
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
-	@$(BIN)/sqlpair prove $(if $(SINCE),--since "$(SINCE)") $(if $(ONLY),--only "$(ONLY)") $(DB)
+	@$(BIN)/sqlpair prove $(if $(SINCE),--since "$$SINCE") $(if $(ONLY),--only "$$ONLY") $(if $(DB),"$$DB")
 
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL
@@ -107,7 +112,7 @@ test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
 	@$(BIN)/pytest tests/test_multi_user.py
 
 test-faults: $(DEV)  ## Kill runs and servers, RUNS=200 of each kind; run twenty at once
-	@$(BIN)/pytest -s --kills "$(or $(RUNS),200)" tests/test_faults_counts.py
+	@$(BIN)/pytest -s --kills "$${RUNS:-200}" tests/test_faults_counts.py
 
 lint: $(DEV)  ## Check style, types, and which room may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \

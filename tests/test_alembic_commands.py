@@ -236,3 +236,31 @@ def test_what_has_no_meaning_here_is_refused(
         path for path in sorted(two_each.root.rglob("*.*")) if path not in files
     ] == [*two_each.root.glob("alembic/__pycache__/*")]
     assert two_each.tables("postgres") == set()
+
+
+THREADS = """
+import sys, threading
+from alembic import command
+from alembic.config import Config
+said, together = [], threading.Barrier(4)
+def upgrade():
+    together.wait()
+    try:
+        command.upgrade(Config("alembic.ini"), sys.argv[1])
+    except BaseException as error:
+        said.append(repr(error))
+threads = [threading.Thread(target=upgrade) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(said)
+"""
+
+
+def test_threads_that_upgrade_at_once_take_turns(project: Project) -> None:
+    project.add("postgres", "001_a", "CREATE TABLE a (x text);\n")
+    project.add("sqlite", "002_b", "CREATE TABLE b (x text);\n")
+
+    assert project.run("-c", THREADS, "heads").stdout == "[]\n"
+
+    assert project.applied("postgres") == ["001_a"]
+    assert project.applied("sqlite") == ["002_b"]

@@ -225,6 +225,9 @@ def test_a_database_in_a_folder_of_others_can_be_read(
         ('= "sqlite_001"', '= "sqlite_007"', "does not fit its place on the branch"),
         ('revision = "', 'revision = 1 / 0 + "', "ZeroDivisionError: division by zero"),
         ("from sqlpair", "from (sqlpair", "SyntaxError: "),
+        ('= "sqlite_001"', '= "sqlite_003"', "does not fit its place on the branch"),
+        ("depends_on = None", 'depends_on = "postgres_002"', "in the order of their"),
+        ('revision = "sqlite_003"', 'revision = "x"', "revision = 'x'"),
     ],
 )
 def test_module_that_alembic_stumbles_over_is_named(
@@ -232,11 +235,33 @@ def test_module_that_alembic_stumbles_over_is_named(
 ) -> None:
     for stem in ("001_first", "003_second"):
         project.add("sqlite", stem, "SELECT 1;\n")
+    project.add("postgres", "002_other", "SELECT 1;\n")
     project.upgrade()
     module = project.root / "alembic/versions/sqlite/003_second.py"
     module.write_text(module.read_text().replace(old, new, 1))
 
-    for command in ("current", "check"):
-        failure = project.alembic(command, expect=1)
-        assert "sqlite 003_second: the revision module" in failure.stderr
-        assert message in failure.stderr
+    for command in READING:
+        failure = project.raw("alembic", *command)
+        assert failure.returncode in (1, 255)
+        assert "Traceback" not in failure.stderr
+        said = failure.stdout + failure.stderr
+        assert "sqlite 003_second: the revision module" in said
+        assert message in said
+
+
+def test_module_that_is_missing_is_told_and_nothing_is_stamped(
+    one_each: Project,
+) -> None:
+    one_each.add("sqlite", "003_t3", "CREATE TABLE t3 (id);\n")
+    (one_each.root / "alembic/versions/sqlite/002_t2.py").unlink()
+
+    for command in [one for one in READING if one[0] != "show"]:
+        failure = one_each.raw("alembic", *command)
+        assert failure.returncode in (1, 255)
+        assert "Traceback" not in failure.stderr
+        said = failure.stdout + failure.stderr
+        assert "down_revision = 'sqlite_002', which no module" in said
+    for command in (("stamp", "heads"), ("stamp", "--sql", "heads")):
+        failure = one_each.alembic(*command, expect=1)
+        assert "sqlite 002_t2: the SQL file has no revision module" in failure.stderr
+    assert not one_each.file.exists()

@@ -110,7 +110,8 @@ def test_make_knows_every_target_and_variable_that_a_document_names(page) -> Non
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: {command}"
         for variable in variables:
             name, equals, _ = variable.partition("=")
-            assert not equals or f"$({name})" in makefile, f"{page}: {command}"
+            taken = rf"\$(\(|\${{?){name}\b"
+            assert not equals or re.search(taken, makefile), f"{page}: {command}"
 
 
 def test_every_command_of_the_readme_runs_as_it_stands_in_a_fresh_clone(

@@ -53,7 +53,7 @@ def test_a_file_that_does_not_exist_sets_nothing(env: Path) -> None:
 
 def test_values_are_read_as_python_dotenv_reads_them(env: Path) -> None:
     env.write_bytes(
-        b"\xef\xbb\xbfFIRST=1\r\nexport TWO='a # b' # comment\nNO_VALUE\nEMPTY=\n"
+        b"\xef\xbb\xbfFIRST=1\r\nexport TWO='a # b' # c\nexport NO_VALUE\nEMPTY=\n"
         b'URL=postgres://u:p@h/d?x=%23#y\nMANY="line\nline"\nFIRST=last\n'
     )
 
@@ -127,7 +127,7 @@ def test_only_the_value_changes(env: Path, before: str, after: str) -> None:
     assert dotenv.write_value(env, "V", "3")
 
     assert env.read_bytes() == after.encode()
-    assert dotenv.read(env)["V"] == "3"
+    assert dotenv_values(env)["V"] == "3"
     assert not dotenv.write_value(env, "V", "3")
 
 

@@ -229,6 +229,18 @@ def test_a_report_ends_as_its_command_does_and_tells_why(tmp_path: Path) -> None
     )
 
 
+def test_what_a_report_shows_cannot_end_its_fence(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(tmp_path / "s")}
+    command = ("printf", "%s", "a\n```````\n[link](x)\xff")
+
+    subprocess.run([str(ACTION / "report.sh"), "T", *command], env=environ, check=True)
+
+    lines = (tmp_path / "s").read_text(errors="replace").splitlines()
+    assert lines[2] == "`" * 8 + "text"
+    assert lines[-2] == "`" * 8
+    assert lines.count("`" * 8) == 1
+
+
 def test_the_workflow_installs_and_calls_the_action(tmp_path: Path) -> None:
     workflow = read(ROOT / ".github" / "workflows" / "migrations.yml")
     (job,) = workflow["jobs"].values()

@@ -110,6 +110,19 @@ def test_new_wants_a_database_and_a_name(make: Make, made: Project) -> None:
     assert "003_add_email" in make("migrate").stdout
 
 
+@pytest.mark.parametrize(
+    "text", ["$$(touch ran)", "$(shell touch ran)", "`touch ran`", '"; touch ran; "']
+)
+def test_what_a_person_gives_is_no_shell(make: Make, made: Project, text: str) -> None:
+    for target in ("new", "restore", "force-version", "adopt", "snapshot", "prove"):
+        given = [f"{name}={text}" for name in ("DB", "NAME", "FROM", "V", "AT", "ONLY")]
+        make(target, *given, "YES=1", expect=2)
+        make(target, "YES=1", expect=2, **dict(one.split("=", 1) for one in given))
+    make("lint-sql", f"FILES={text}", expect=2)
+
+    assert not (made.root / "ran").exists()
+
+
 def test_another_environment_reads_its_own_settings(make: Make, made: Project) -> None:
     del made.environ["DATABASE_URL"]
 

@@ -511,3 +511,63 @@ def test_server_that_is_down_and_database_that_is_not_there_are_said(
         assert message in failure.stderr
         assert "DATABASE_URL" in failure.stderr
         assert CANARY not in failure.stderr
+
+
+# -- lines of .env that cannot be read --------------------------------------------
+
+URL = f"postgresql://me:{CANARY}@db.example/app"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        (f'DATABASE_URL="{URL}\n', 1, "its quote is not closed"),
+        (f"# first\n\n\nDATABASE_URL='{URL}\nA=b\n", 4, "its quote is not closed"),
+        (f'DATABASE_URL="{URL}\nSQLITE_PATH="x.db"\n', 1, "its quote is not closed"),
+        (f'A="b\nDATABASE_URL={URL}"\n', 1, "closed behind the next setting"),
+        (f'A="b\nexport DATABASE_URL="\n{URL}"\n', 3, "it has no ="),
+        (f'DATABASE_URL="{URL}"x\n', 1, "its quote is not closed"),
+        (f"A=b\r\n\r\nDATABASE_URL: {URL}\r\n", 3, "it is not KEY=value"),
+        (f"DATABASE_URL {URL}\n", 1, "it is not KEY=value"),
+        (f"={URL}\n", 1, "it is not KEY=value"),
+        ("DATABASE_URL\n", 1, "it has no ="),
+    ],
+)
+def test_a_line_of_env_that_cannot_be_read_is_an_error(
+    root: Path, text: str, line: int, why: str
+) -> None:
+    (root / ".env").write_text(text, newline="")
+
+    with pytest.raises(SettingsError) as failure:
+        read(root)
+
+    assert f".env:{line}: the line cannot be read: " in failure.value.what
+    assert why in failure.value.what
+    assert CANARY not in str(failure.value)
+
+
+def test_what_an_env_file_may_hold_is_read(root: Path) -> None:
+    (root / ".env").write_text(
+        "\ufeff# a comment with \"one quote\n\nexport A=1\nexport HOME\nB = 'b c' # d\n"
+        'KEY="-----BEGIN\nQUJD=\nQUJDRA==\n-----END"\nC=\nD= # none\nE=it\'s\n'
+        '\'F\'=f\nJSON=\'{"a":\n "b=c"}\'\nG="a\\"b"\nURL=x?y=z'
+    )
+
+    assert {**read(root).env} == {
+        "A": "1", "B": "b c", "C": "", "D": "", "E": "it's", "F": "f", "G": 'a"b',
+        "KEY": "-----BEGIN\nQUJD=\nQUJDRA==\n-----END", "JSON": '{"a":\n "b=c"}',
+        "URL": "x?y=z",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_an_env_that_is_no_file_is_an_error(root: Path, kind: str) -> None:
+    path = root / ".env"
+    {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "link": lambda: path.symlink_to("nowhere"),
+    }[kind]()
+
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        read(root)

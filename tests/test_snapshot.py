@@ -315,3 +315,19 @@ def test_an_extension_keeps_the_version_that_a_migration_asked_for(
     assert "COMMENT ON EXTENSION" not in text
     made = in_postgresql(new_database(), text)
     assert sentences(in_postgresql(new_database(), sql), made) == []
+
+
+def test_a_snapshot_is_not_written_through_a_link(pair: Project) -> None:
+    path, other = pair.root / "sql/sqlite/schema.sql", pair.root / "other"
+    other.write_text("mine\n")
+    path.unlink(missing_ok=True)
+    path.symlink_to(other)
+
+    failure = pair.sqlpair("snapshot", "sqlite", expect=1)
+    assert "sqlite schema.sql: a link, not a file of its own" in failure.stderr
+    path.unlink()
+    path.hardlink_to(other)
+    pair.sqlpair("snapshot", "sqlite")
+
+    assert other.read_text() == "mine\n"
+    assert "CREATE TABLE" in path.read_text()

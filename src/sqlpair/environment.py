@@ -12,20 +12,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from alembic.util import CommandError
 
 from sqlpair import live
+from sqlpair.alembic_commands import plugin
 from sqlpair.databases import held
 from sqlpair.deploy import fast_path
-from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file
 from sqlpair.project.settings import load
 from sqlpair.signals import handled
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
+# Alembic has done so, unless sqlpair is on the path without being installed.
+plugin.setup()
 logger = logging.getLogger("sqlpair")
 
 
@@ -41,12 +44,24 @@ def run(context: EnvironmentContext) -> None:
     try:
         with _at_terminal() if from_terminal else nullcontext():
             _serve(context)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(of_file(error), from_terminal=from_terminal)
+    except CommandError as error:
+        if not isinstance(error.__cause__, SqlpairError):
+            raise
+        _fail(error.__cause__, from_terminal=from_terminal)
     except (SqlpairError, Interrupted) as error:
-        if not from_terminal:
-            raise CommandError(str(error)) from error
-        debugging = bool(os.environ.get("SQLPAIR_DEBUG"))
-        logger.error("%s", error, exc_info=debugging)
-        raise SystemExit(error.exit_code) from None
+        _fail(error, from_terminal=from_terminal)
+
+
+def _fail(error: SqlpairError | Interrupted, *, from_terminal: bool) -> NoReturn:
+    if not from_terminal:
+        raise CommandError(str(error)) from error
+    debugging = bool(os.environ.get("SQLPAIR_DEBUG"))
+    logger.error("%s", error, exc_info=error if debugging else None)
+    raise SystemExit(error.exit_code) from None
 
 
 def _log_to_stderr() -> None:

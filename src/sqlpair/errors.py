@@ -64,6 +64,16 @@ class SqlpairError(_Message, Exception):
     retry = False
 
 
+def of_file(error: OSError) -> SqlpairError:
+    """Return ``error``, which a file was refused with, for a person."""
+    failure = SqlpairError(
+        f"{error.filename}: {error.strerror}",
+        remedy="Let this user read the file, and write to its folder.",
+    )
+    failure.__cause__ = error
+    return failure
+
+
 class Interrupted(_Message):
     """The user, or what stops this machine, wants the run to end.
 

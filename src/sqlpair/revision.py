@@ -15,6 +15,8 @@ from contextvars import ContextVar
 
 from sqlpair.errors import HistoryError
 
+# Of depends_on, which is refused: Alembic would look for it on the one branch.
+ORDER = "migrations of all databases run in the order of their numbers"
 Runner = Callable[[str, str], None]
 _runner: ContextVar[Runner | None] = ContextVar("sqlpair_runner", default=None)
 

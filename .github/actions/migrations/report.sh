@@ -18,18 +18,22 @@ code=0
 cat "$printed"
 cat "$said" >&2
 
+outcome=passed
+if [ "$code" != 0 ]; then
+  outcome=failed
+  cat "$said" >>"$printed"
+fi
+# The fence is longer than any that is printed, and each of its ends has a line of its own.
+fence=$({ grep -ao '`\+' "$printed" || :; } | awk '
+  length >= n { n = length + 1 }
+  BEGIN { n = 5 }
+  END { while (n--) printf "`" }')
 {
-  if [ "$code" = 0 ]; then
-    echo "### $title: passed"
-  else
-    echo "### $title: failed"
-    cat "$said" >>"$printed"
-  fi
+  echo "### $title: $outcome"
   echo
-  # Five backticks: what is printed may hold three. A summary may have 1 MiB in all.
-  echo '`````text'
-  head -c 150000 "$printed"
-  echo '`````'
+  echo "${fence}text"
+  head -c 150000 "$printed" | awk 1 # a summary may have 1 MiB in all
+  echo "$fence"
   echo
 } >>"$GITHUB_STEP_SUMMARY"
 

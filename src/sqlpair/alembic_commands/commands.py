@@ -42,8 +42,7 @@ def serve(context: EnvironmentContext, settings: Settings, command: str) -> None
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
     elif command in ("current", "check"):
-        with _module_named(settings):
-            _read_each(context, settings)
+        _read_each(context, settings)
     elif command == "revision":
         _create(context, settings)
     elif command == "merge":
@@ -75,14 +74,19 @@ def _change(context: EnvironmentContext, settings: Settings, command: str) -> No
             purge=bool(options.get("purge")),
         )
     else:
-        allowed = context.get_x_argument(as_dictionary=True).get("allow-data-loss", "")
         outcome = deployment.deploy(
             settings,
             destination,
             report,
-            allow_data_loss=str(allowed).lower() in ("true", "yes", "1"),
+            allow_data_loss=_is_asked(context, "allow-data-loss"),
+            create=_is_asked(context, "create"),
         )
     report(outcome.summary)
+
+
+def _is_asked(context: EnvironmentContext, name: str) -> bool:
+    given = context.get_x_argument(as_dictionary=True).get(name, "")
+    return str(given).lower() in ("true", "yes", "1")
 
 
 def _read_all(context: EnvironmentContext, settings: Settings) -> None:
@@ -120,26 +124,13 @@ def _read_each(context: EnvironmentContext, settings: Settings) -> None:
             try:
                 migration_context.opts["fn"](heads, migration_context)
             except CommandError as error:
+                if isinstance(error.__cause__, SqlpairError):  # see plugin.py
+                    raise
                 error.args = (f"{branch.name}: {error}",)
                 failures.append(error)
     if failures:
         failures[0].args = ("\n".join(str(error) for error in failures),)
         raise failures[0]
-
-
-@contextmanager
-def _module_named(settings: Settings) -> Iterator[None]:
-    """Where Alembic stumbles over a revision module, say which one it is."""
-    try:
-        yield
-    except (SqlpairError, CommandError):
-        raise
-    except Exception:
-        for branch in branches(settings):
-            revision_modules.load(
-                [Step(branch, m, upgrade=True) for m in branch.migrations]
-            )
-        raise
 
 
 @contextmanager

@@ -102,8 +102,11 @@ def _write_files(scripts: dict[str, str], report: Report) -> None:
 def _stamp(place: Place, position: int) -> str:
     driver = driver_of(place.branch.database)
     table = driver.table(place.branch.database)
+    revision_modules.load(
+        [Step(place.branch, m, upgrade=True) for m in place.branch.migrations]
+    )
     kept = [
-        (item, sql_file.checksum(item.up.read_bytes()))
+        (item, sql_file.checksum_of(item.up))
         for item in place.branch.migrations[:position]
     ]
     return "".join(

@@ -247,7 +247,8 @@ def _init(folder: Path) -> tuple[Path, ...]:
             )
     for path, source in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(source.read_bytes())
+        with path.open("xb") as file:  # what a link leads to is not overwritten
+            file.write(source.read_bytes())
     settings = load(folder / "alembic.ini", {})
     for database in settings.databases:
         database.sql.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,14 @@ loads into an empty database and gives the same schema, but no migration reads i
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
+from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings
@@ -73,8 +75,10 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
         statements = driver_of(branch.database).schema_sql(opened.session)
     path = branch.database.sql / SNAPSHOT
     wanted = f"{HEADER.format(name=branch.name)}{_text(statements)}\n"
-    # A Windows checkout is no stale one.
-    found = path.read_text(encoding="utf-8") if path.is_file() else None
+    found = None
+    if path.exists() or path.is_symlink():  # which is refused
+        # A Windows checkout is no stale one.
+        found = sql_file.lenient(path).replace("\r\n", "\n")
     return Snapshot(branch.name, path, wanted, found)
 
 
@@ -94,7 +98,13 @@ def _kind(statement: str) -> str:
 
 
 def write(made: Iterable[Snapshot]) -> None:
-    """Write those that are stale."""
+    """Write those that are stale: new files, in the place of the old ones.
+
+    What another name leads to, a hard link, stays as it is.
+    """
     for snapshot in made:
         if snapshot.stale:
-            snapshot.path.write_text(snapshot.wanted, encoding="utf-8", newline="\n")
+            path = snapshot.path
+            written = path.with_name(f".{path.name}.{os.getpid()}")
+            written.write_text(snapshot.wanted, encoding="utf-8", newline="\n")
+            written.replace(path)

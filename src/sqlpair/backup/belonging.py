@@ -29,7 +29,7 @@ class Known:
         self.name = branch.name
         self._files = {
             item.number: SavedMigration(
-                item.number, item.stem, sql_file.checksum(item.up.read_bytes())
+                item.number, item.stem, sql_file.checksum_of(item.up)
             )
             for item in branch.migrations
         }

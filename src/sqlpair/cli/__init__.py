@@ -19,7 +19,7 @@ import click
 from sqlpair import live, signals
 from sqlpair.cli import output, streams
 from sqlpair.databases import held
-from sqlpair.errors import Interrupted, SqlpairError
+from sqlpair.errors import Interrupted, SqlpairError, of_file
 from sqlpair.project.settings import find
 
 # Help's sections, and the commands in each. A command's module has its name.
@@ -123,7 +123,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is not None:
-            raise
+            output.fail(of_file(error))
+            sys.exit(1)
         # Click's own help: of what commands print, streams.write has taken care.
         streams.lead_nowhere(sys.stdout)
         output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))

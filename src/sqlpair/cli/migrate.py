@@ -23,8 +23,14 @@ NOTHING_UP_TO = "Nothing to do: every migration up to version {} is applied."
     metavar="N",
     help="Go no further than version N: what is numbered above it stays pending.",
 )
+@click.option(
+    "--create",
+    is_flag=True,
+    help="Outside development: make a database that is not there, though others have a"
+    " history.",
+)
 @click.pass_obj
-def command(config: Path, to: str | None) -> None:
+def command(config: Path, to: str | None, create: bool) -> None:
     """Apply every pending migration, each in its own database.
 
     They run in the order of their numbers, and all databases commit together at the
@@ -36,7 +42,7 @@ def command(config: Path, to: str | None) -> None:
         if to is None
         else Version(number_of(to))
     )
-    outcome = deployment.deploy(load(config), targets, output.progress)
+    outcome = deployment.deploy(load(config), targets, output.progress, create=create)
     if not outcome.done:
         output.say(NOTHING_TO_DO if to is None else NOTHING_UP_TO.format(to), "green")
     tell(outcome, "Migrated", "applied")

@@ -37,11 +37,13 @@ def deploy(
     report: Report,
     *,
     allow_data_loss: bool = False,
+    create: bool = False,
 ) -> Outcome:
     """Move the databases to where ``targets`` says, all of them or none.
 
     Raises SqlpairError; the message tells what had been committed by then. A
-    downgrade that would lose rows or values is a DataLossError unless allowed.
+    downgrade that would lose rows or values is a DataLossError unless allowed. Outside
+    development, a database that is not there is made where ``create`` says so.
     """
     before = fast_path.seen(settings)
     with ExitStack() as resources:
@@ -55,7 +57,9 @@ def deploy(
         from sqlpair.deploy.run import Deployment
         from sqlpair.deploy.stage import DeploymentOptions
 
-        work = DeploymentOptions(report, allow_data_loss, settings.backups.first)
+        work = DeploymentOptions(
+            report, allow_data_loss, settings.backups.first, create
+        )
         with Deployment(settings, places, targets, work) as run:
             return run.migrate()
 

@@ -12,9 +12,11 @@ from sqlpair.ledger.position import claimed, current, known_position
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import (
     Outcome,
     Place,
+    Step,
     Targets,
     Writing,
 )
@@ -60,6 +62,10 @@ def record_only(
         with refusals_logged(settings):
             finish_restores(settings, report)
             known = branches(settings)
+            for branch in known:  # recorded is what Alembic finds, too
+                revision_modules.load(
+                    [Step(branch, item, upgrade=True) for item in branch.migrations]
+                )
             places = survey(known, report, resources, locate=locate)
         options = DeploymentOptions(report)
         with Deployment(settings, places, targets, options, locate=locate) as run:
@@ -69,7 +75,7 @@ def record_only(
 def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
     """Record that every migration up to the place's position is applied."""
     kept = [
-        (item, sql_file.checksum(item.up.read_bytes()))
+        (item, sql_file.checksum_of(item.up))
         for item in place.branch.migrations[: place.position]
     ]
     return write_sql.stamped(table, kept, entry)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from sqlpair import ids, progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
-from sqlpair.deploy import recovery
+from sqlpair.deploy import absent, recovery
 from sqlpair.deploy.check import check, left_in_place
 from sqlpair.deploy.stage import DeploymentOptions, Stage, stages
 from sqlpair.errors import (
@@ -88,6 +88,8 @@ class Deployment:
         # A backup is of all databases, at one version.
         whole = self.work.backup_first or _undecided(places)
         names = everything if whole else set(targets(places))
+        if not self.work.create:
+            absent.refuse(self.settings, places, names, self.work.report)
         self._lock(names)
         if names != everything and (
             any(session.prepared() for session in self.sessions.values())

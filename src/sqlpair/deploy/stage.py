@@ -24,12 +24,14 @@ from sqlpair.runner.steps import Done, Step, record, told
 class DeploymentOptions(NamedTuple):
     """What a command asks of its deployment, besides where the databases are to go.
 
-    A downgrade that would lose rows or values is refused unless ``allow_data_loss``.
+    A downgrade that would lose rows or values is refused unless ``allow_data_loss``,
+    and a database that is not there unless ``create`` (see ``deploy/absent.py``).
     """
 
     report: Report
     allow_data_loss: bool = False
     backup_first: bool = False
+    create: bool = False
 
 
 class Stage:

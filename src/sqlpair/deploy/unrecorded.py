@@ -28,7 +28,7 @@ def refuse(
     names = [
         name
         for name, session in sessions.items()
-        if not _recorded(places[name]) and _has_tables(session)
+        if not recorded(places[name]) and has_tables(session)
     ]
     if not names:
         return
@@ -49,10 +49,10 @@ def advise(
 ) -> None:
     """Say it where a statement met what is there already."""
     place = places.get(error.clash)
-    if place is None or _recorded(place):
+    if place is None or recorded(place):
         return
     with suppress(SqlpairError):
-        if _has_tables(sessions[error.clash]):
+        if has_tables(sessions[error.clash]):
             error.add(f"{error.clash} held tables before, and no record of a migration")
             error.remedy = (
                 f"Find out which version it is, and record that: sqlpair adopt"
@@ -60,10 +60,10 @@ def advise(
             )
 
 
-def _recorded(place: Place) -> bool:
+def recorded(place: Place) -> bool:
     return bool(place.state.revisions) or place.state.has_ledger
 
 
-def _has_tables(session: Session) -> bool:
+def has_tables(session: Session) -> bool:
     with session.snapshot():
         return any(key.kind == "table" for key in session.schema())

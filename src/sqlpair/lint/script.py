@@ -96,7 +96,10 @@ def read(path: Path, database: Database) -> Script:
 
 def _lenient(path: Path) -> str:
     """Return the text of a file that cannot be used, for its silences."""
-    return path.read_text(errors="replace") if path.is_file() else ""
+    try:
+        return sql_file.lenient(path)
+    except SqlFileError:
+        return ""
 
 
 def _parsed(statements: Iterator[Statement], driver: str) -> Iterator[Parsed]:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
+from sqlpair.deploy.absent import refuse
 from sqlpair.deploy.check import check
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError
@@ -41,7 +42,9 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
             places = survey(known, report, reading)
         notes = _interrupted(settings, places, report)
         names = {step.branch.name for step in plan(places, heads(places))}
+        refusals = _refusals(settings, places, names, report)
         sessions, absent = _sessions(places, names, report, resources)
+        notes += refusals
         notes += [
             f"{name}: no database is there yet; this was a scratch one"
             for name in absent
@@ -52,7 +55,7 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
         ready = check(places, steps, allow_data_loss=True)
         found: dict[str, StepResult] = {}
         held: list[Held] = []
-        failed = False
+        failed = bool(refusals)
         for name, session in sessions.items():
             own = [item for item in ready if item.step.branch.name == name]
             run = DatabaseDryRun(session, settings, report)
@@ -76,6 +79,16 @@ def _interrupted(
                 problem.what, problem.evidence, f"{problem.remedy}\nNothing was run."
             )
     return ["\n  ".join([p.what, *p.evidence, p.remedy]) for p in problems]
+
+
+def _refusals(
+    settings: Settings, places: Mapping[str, Place], names: set[str], report: Report
+) -> list[str]:
+    try:
+        refuse(settings, places, names, report)
+    except HistoryError as error:
+        return [f"sqlpair migrate refuses this: {error}"]
+    return []
 
 
 def _sessions(

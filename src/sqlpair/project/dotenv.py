@@ -18,20 +18,62 @@ from pathlib import Path
 from sqlpair.errors import SettingsError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+_SETTING = re.compile(
+    r"\s*(?:export\s+)?'?(?P<key>[A-Za-z_][A-Za-z0-9_.-]*)'?[^\S\r\n]*="
+    r"[^\S\r\n]*(?P<value>[^=\s])?"
+)
 
 
 def read(path: Path) -> dict[str, str]:
-    """Every variable that ``path`` sets; none if there is no such file."""
+    """Every variable that ``path`` sets; none if there is no such file.
+
+    SettingsError where it cannot be read, or a line of it: without that line the
+    default would hold.
+    """
     from dotenv import dotenv_values
 
-    try:
-        text = _text(path)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
+    try:
+        if path.is_fifo():
+            raise OSError(0, "it is a named pipe, not a file")
+        text = _text(path).removeprefix("\ufeff")
     except OSError as error:
         raise SettingsError(f"{path} cannot be read", [_reason(error)]) from error
-    values = dotenv_values(stream=io.StringIO(text.removeprefix("\ufeff")))
+    _refuse_unreadable_lines(path, text)
+    values = dotenv_values(stream=io.StringIO(text))
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _refuse_unreadable_lines(path: Path, text: str) -> None:
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(io.StringIO(text)):
+        source = binding.original.string
+        setting = _SETTING.match(source)
+        if binding.error:
+            quoted = setting and setting["value"] in ("'", '"')
+            why = "its quote is not closed" if quoted else "it is not KEY=value"
+        elif any(map(_sets, (binding.value or "").splitlines()[1:])):
+            why = "its quote is closed behind the next setting"
+        elif binding.key and binding.value is None and source.split()[0] != "export":
+            why = "it has no ="
+        else:
+            continue
+        before = source[: len(source) - len(source.lstrip())]
+        # The line itself may hold a password.
+        named = [f"it sets {setting['key']}"] if setting else []
+        raise SettingsError(
+            f"{path}:{binding.original.line + before.count(chr(10))}: the line cannot"
+            f" be read: {why}",
+            named,
+            "Write KEY=value, in quotes where the value has blanks or a # in it.",
+        )
+
+
+def _sets(line: str) -> bool:
+    match = _SETTING.match(line)
+    return match is not None and match["value"] is not None
 
 
 def write_value(path: Path, key: str, value: str) -> bool:

@@ -125,7 +125,7 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
     root = ini.parent
     section = config["alembic"]
     environment, env_file = _environment(root, environ)
-    env = dotenv.read(env_file) if env_file.is_file() else {}
+    env = dotenv.read(env_file)
     if environment == DEVELOPMENT and not environ.get("APP_ENV"):
         # A server's own .env may say which environment it is.
         environment = _checked_environment(env.get("APP_ENV") or DEVELOPMENT)
@@ -236,7 +236,15 @@ def _parse(ini: Path) -> ConfigParser:
             " with -c.",
         )
     config = ConfigParser({"here": str(ini.parent).replace("%", "%%")})
-    config.read(ini, encoding="utf-8")
+    try:
+        with ini.open(encoding="utf-8") as file:
+            config.read_file(file)
+    except OSError as error:
+        raise SettingsError(
+            f"{ini.name} cannot be read",
+            [f"{ini}: {error.strerror}"],
+            "Let this user read it.",
+        ) from None
     if "alembic" not in config:
         raise SettingsError(f"{ini.name} has no section [alembic]")
     return config

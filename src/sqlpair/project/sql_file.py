@@ -106,7 +106,7 @@ def checksum(data: bytes) -> str:
 def read(path: Path, split: Split) -> SqlFile:
     """Read and check a whole file; raises SqlFileError before anything runs."""
     where = f"{path.parent.name} {path.name}"
-    data = _bytes(path, where)
+    data = contents(path)
     text = _text(data, where)
     try:
         kept = tuple(split(text)) if len(text) <= KEPT else None
@@ -176,7 +176,19 @@ def _blanked(text: str, cuts: Iterable[tuple[int, int]]) -> str:
     return "".join([*pieces, text[position:]])
 
 
-def _bytes(path: Path, where: str) -> bytes:
+def checksum_of(path: Path) -> str:
+    """Return the checksum of a file as it is; SqlFileError if it cannot be read."""
+    return checksum(contents(path))
+
+
+def lenient(path: Path) -> str:
+    """Return a file's text, whatever is in it; SqlFileError if it cannot be read."""
+    return contents(path).decode("utf-8", "replace")
+
+
+def contents(path: Path) -> bytes:
+    """Return a file's bytes; SqlFileError if it cannot be read, or is a link."""
+    where = f"{path.parent.name} {path.name}"
     try:
         if not path.is_symlink():
             return path.read_bytes()

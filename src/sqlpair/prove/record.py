@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlpair.databases.interface import Report
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
-from sqlpair.project.sql_file import checksum
+from sqlpair.project.sql_file import checksum_of
 
 
 def proved(settings: Settings, item: Migration) -> str | None:
@@ -54,7 +54,7 @@ def _name(item: Migration) -> str:
 
 
 def _sum(item: Migration) -> str:
-    return f"{checksum(item.up.read_bytes())} {checksum(item.down.read_bytes())}"
+    return f"{checksum_of(item.up)} {checksum_of(item.down)}"
 
 
 def _read(path: Path) -> dict[str, list[str]]:

@@ -91,6 +91,8 @@ def _check(step: Step, module: ModuleType, path: Path) -> None:
         for name, value in expected.items()
         if getattr(module, name, None) != value
     ]
+    if depends_on := getattr(module, "depends_on", None):
+        wrong.append(f"depends_on = {depends_on!r}; {revision.ORDER}")
     if wrong:
         raise HistoryError(
             f"{step}: the revision module does not fit its place on the branch",

@@ -49,7 +49,7 @@ def edited(place: Place) -> tuple[Edit, ...]:
         item = files.get(row.number)
         if item is None or not row.checksum:
             continue
-        now = sql_file.checksum(item.up.read_bytes())
+        now = sql_file.checksum_of(item.up)
         if now != row.checksum:
             found.append(Edit(item, row.checksum, now, row.applied_at))
     return tuple(found)

@@ -19,6 +19,7 @@ from sqlpair.databases.postgresql.dump import dump
 from sqlpair.databases.postgresql.scratch import NAME, made_by
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import SqlpairError
+from sqlpair.project import sql_file
 
 PATIENCE = 600  # seconds for one program over a scratch database
 
@@ -64,7 +65,7 @@ def copied(
 
 def _roles(session: PostgreSQLSession, files: Sequence[Path]) -> set[str]:
     """The roles on the server that ``files`` make."""
-    named = made_by(path.read_text("utf-8", "replace") for path in files)
+    named = made_by(sql_file.lenient(path) for path in files)
     rows = session.rows("SELECT rolname FROM pg_catalog.pg_roles") if named else []
     return {row["rolname"] for row in rows} & named
 

@@ -27,6 +27,7 @@ from sqlpair.databases.interface import Report, identifier
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import ConnectError, SettingsError
+from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 
 Execute = Callable[[str], list[tuple[Any, ...]]]
@@ -75,7 +76,7 @@ def scratch(
     database: Database, files: Sequence[Path], report: Report
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text = "\n".join(path.read_text("utf-8", "replace") for path in files)
+    text = "\n".join(sql_file.lenient(path) for path in files)
     there = _surroundings(database, report)
     with (
         _server(database, report, shared=is_shared(text)) as server,

@@ -168,8 +168,10 @@ def _culprit(ran: Iterable[Path], objects: Iterable[Unresolved]) -> Path | None:
 
     That is the last that speaks of what is missing, or else of the object.
     """
+    from sqlpair.project import sql_file
+
     names = [name for o in objects for name in (o.missing(), o.name)]
-    texts = [(path, path.read_text("utf-8", "replace").lower()) for path in ran]
+    texts = [(path, sql_file.lenient(path).lower()) for path in ran]
     for name in names:
         for path, text in reversed(texts):
             if name.lower() in text:

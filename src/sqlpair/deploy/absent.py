@@ -1,0 +1,49 @@
+"""A database that is not there, or is empty, while the others have a history.
+
+In development it is made. Elsewhere it is a mistyped address, or a disk that is not
+mounted, far more often than a new database: it is made only where a person says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from contextlib import closing
+
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
+from sqlpair.deploy.unrecorded import has_tables, recorded
+from sqlpair.errors import HistoryError
+from sqlpair.project.database import DEVELOPMENT, Database
+from sqlpair.project.settings import Settings
+from sqlpair.runner.steps import Places
+
+
+def refuse(
+    settings: Settings, places: Places, names: Container[str], report: Report
+) -> None:
+    """Raise HistoryError for the first such database of ``names``. Creates nothing."""
+    there = [f"{n} is at {p.head}" for n, p in places.items() if recorded(p)]
+    if settings.environment == DEVELOPMENT or not there:
+        return
+    for name, place in places.items():
+        if name not in names or recorded(place):
+            continue
+        database = place.branch.database
+        if evidence := _absence(database, report):
+            raise HistoryError(
+                f"{name}: there is no database, though this project has a history",
+                [evidence, *there],
+                f"Correct {database.variable}, in the environment or in"
+                f" {settings.env_file.name}.\n"
+                "If it is to be made: sqlpair migrate --create, or alembic"
+                " -x create=true upgrade heads",
+            )
+
+
+def _absence(database: Database, report: Report) -> str:
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        return f"{database.address} is not there"
+    with closing(session):
+        empty = not has_tables(session)
+    return f"what {database.variable} names holds no table" if empty else ""

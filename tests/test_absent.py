@@ -1,0 +1,96 @@
+"""A database that is missing while the others have a history is not made unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import Project, with_canary
+
+MISSING = "sqlite: there is no database, though this project has a history"
+
+
+@pytest.fixture
+def production(project: Project) -> Project:
+    """Both databases at head, outside development."""
+    project.add("postgres", "001_a", "CREATE TABLE a (x text);\n", "DROP TABLE a;\n")
+    project.add("sqlite", "002_b", "CREATE TABLE b (x text);\n", "DROP TABLE b;\n")
+    project.environ |= {
+        "APP_ENV": "production",
+        "BACKUP": "0",
+        "SQLITE_PATH": str(project.file),
+    }
+    project.sqlpair("migrate")
+    return project
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sqlpair", "migrate"),
+        ("sqlpair", "force-version", "2", "--yes"),
+        ("alembic", "upgrade", "heads"),
+        ("alembic", "upgrade", "sqlite@head"),
+        ("alembic", "stamp", "heads"),
+    ],
+)
+def test_no_command_makes_a_database_that_is_missing_outside_development(
+    production: Project, command: tuple[str, ...]
+) -> None:
+    wrong = production.root / "state" / "trdes.db"
+    production.environ["SQLITE_PATH"] = str(wrong)
+
+    failure = production.raw(*command)
+
+    assert failure.returncode == 1
+    assert MISSING in failure.stderr
+    assert f"{wrong} is not there" in failure.stderr
+    assert "Correct SQLITE_PATH" in failure.stderr
+    assert "sqlpair migrate --create" in failure.stderr
+    assert not wrong.exists()
+
+
+def test_plan_says_that_it_would_be_refused(production: Project) -> None:
+    production.environ["SQLITE_PATH"] = "state/trdes.db"
+
+    assert MISSING in production.sqlpair("plan", expect=1).stdout
+
+
+def test_an_empty_file_and_an_empty_server_database_are_not_there_either(
+    production: Project, new_database: Callable[[], str]
+) -> None:
+    (production.root / "empty.db").touch()
+
+    failure = production.sqlpair("migrate", expect=1, SQLITE_PATH="empty.db")
+    assert "what SQLITE_PATH names holds no table" in failure.stderr
+    other = with_canary(new_database())
+    failure = production.sqlpair("migrate", expect=1, DATABASE_URL=other)
+    assert "what DATABASE_URL names holds no table" in failure.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sqlpair", "migrate", "--create"),
+        ("alembic", "-x", "create=true", "upgrade", "heads"),
+    ],
+)
+def test_it_is_made_where_that_is_asked_for(
+    production: Project, command: tuple[str, ...]
+) -> None:
+    production.file.unlink()
+
+    done = production.raw(*command)
+
+    assert done.returncode == 0, done.stderr
+    assert production.tables("sqlite") == {"b"}
+
+
+def test_in_development_and_where_nothing_is_applied_yet_it_is_made(
+    production: Project, new_database: Callable[[], str]
+) -> None:
+    production.sqlpair("migrate", APP_ENV="development", SQLITE_PATH="state/dev.db")
+    production.sqlpair(
+        "migrate", SQLITE_PATH="state/two.db", DATABASE_URL=with_canary(new_database())
+    )
