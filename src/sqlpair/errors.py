@@ -33,7 +33,12 @@ def several(names: Sequence[str], shown: int = 5) -> str:
 
 
 class _Message(BaseException):
-    """What a person is told: ``what``, the ``evidence`` for it, the ``remedy``."""
+    """What a person is told: ``what``, the ``evidence`` for it, the ``remedy``.
+
+    ``committed``: all that was to be done in databases was done by then, and stays.
+    """
+
+    committed = False
 
     def __init__(self, what: str, evidence: Sequence[str] = (), remedy: str = ""):
         super().__init__(what)
@@ -49,6 +54,12 @@ class _Message(BaseException):
     def add(self, *evidence: str) -> None:
         """Tell what became known only after the error was raised."""
         self.evidence += evidence
+
+    def after(self, done: str, *evidence: str) -> None:
+        """Tell first that all was ``done`` when this failed."""
+        self.committed = True
+        self.what = f"{done}, and then this failed: {self.what}"
+        self.evidence = (*evidence, *self.evidence)
 
 
 class SqlpairError(_Message, Exception):

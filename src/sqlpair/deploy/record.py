@@ -57,7 +57,7 @@ def record_only(
     from sqlpair.deploy.stage import DeploymentOptions
 
     with ExitStack() as resources:
-        with refusals_logged(settings):
+        with refusals_logged(settings, report):
             finish_restores(settings, report)
             known = branches(settings)
             places = survey(known, report, resources, locate=locate)
