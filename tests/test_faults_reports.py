@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Project
 from faults import add
+from sqlpair.backup.swap import Exchanges
 from sqlpair.databases.sqlite.session import SQLiteSession
 
 OLD = "SCHEMA_VERSION=0\n"
@@ -133,6 +134,30 @@ def test_failure_after_the_commit_says_what_is_committed(
     env.chmod(0o644)
     project.sqlpair("migrate")
     assert env.read_text() == "SCHEMA_VERSION=2\n"
+
+
+def test_restore_that_fails_at_its_end_says_what_is_restored(
+    project: Project, env: Path
+) -> None:
+    project.sqlpair("migrate")
+    project.sqlpair("backup")
+    (backup,) = (project.root / "state/backups").iterdir()
+    add(project, 3)
+    project.sqlpair("migrate")
+    run = Exchanges.run
+
+    def run_and_close(self: Exchanges, names: Collection[str]) -> None:
+        run(self, names)
+        env.chmod(0o444)
+
+    with mock.patch.object(Exchanges, "run", run_and_close):
+        done = project.sqlpair("restore", backup.name, "--yes", expect=1)
+
+    assert "every database is restored, and then this failed: " in done.stderr
+    assert project.applied("postgres") == ["001_t1"]
+    env.chmod(0o644)
+    project.sqlpair("migrate")
+    assert env.read_text() == "SCHEMA_VERSION=3\n"
 
 
 def test_no_database_is_asked_after_the_commit(project: Project, env: Path) -> None:

@@ -137,6 +137,15 @@ def test_password_in_a_malformed_scratch_address_is_not_shown(
     assert "the variable that scratch names" in words
 
 
+@pytest.mark.parametrize("scheme", ["sqlite", "postgresql", f"app:{CANARY}"])
+def test_address_of_a_server_is_no_sqlite_file(project: Project, scheme: str) -> None:
+    url = f"{scheme}://app:{CANARY}@127.0.0.1/db"
+
+    words = hidden(project, "status", SQLITE_PATH=url)
+
+    assert "sqlite: the address of a SQLite database is a path" in words
+
+
 @pytest.mark.parametrize("kind", ["no host", "port", "keywords, misspelt"])
 def test_psql_is_not_given_a_malformed_address(project: Project, kind: str) -> None:
     hidden(project, "psql", DATABASE_URL=at(project, ADDRESSES[kind]))

@@ -195,7 +195,8 @@ class Reader(NamedTuple):
 
     def _file(self, name: str, address: str) -> Path:
         scheme, separator, rest = address.partition("://")
-        if separator and scheme.partition("+")[0] != "sqlite":
+        server = separator and "@" in rest.partition("/")[0]
+        if server or (separator and scheme.partition("+")[0] != "sqlite"):
             raise SettingsError(
                 f"{name}: the address of a SQLite database is a path or sqlite:///path"
             )
