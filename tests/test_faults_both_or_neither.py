@@ -65,6 +65,33 @@ def test_after_a_kill_the_next_command_settles_both_to_one_side_and_says_so(
     assert "Nothing to do" in halfway.alembic("upgrade", "heads").stderr
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_transaction_in_doubt_of_another_role_is_told_with_its_owner(
+    halfway: Project, when: str
+) -> None:
+    dying(halfway, SQLiteSession, "commit", when)
+    ((gid,),) = halfway.pg("SELECT gid FROM pg_prepared_xacts")
+    halfway.pg("CREATE ROLE other LOGIN")
+    halfway.pg("GRANT ALL ON ALL TABLES IN SCHEMA public TO other")
+    halfway.pg("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO other")
+    try:
+        url = halfway.dsn.replace("user=postgres", "user=other")
+        failure = halfway.sqlpair("migrate", expect=1, DATABASE_URL=url)
+    finally:
+        halfway.pg("DROP OWNED BY other")
+        halfway.pg("DROP ROLE other")
+
+    assert "in doubt is of the role postgres, and other may not end it" in (
+        failure.stderr
+    )
+    assert "Run the command as postgres or as a superuser" in failure.stderr
+    verb = "COMMIT" if when == "after" else "ROLLBACK"
+    assert f"{verb} PREPARED '{gid}';" in failure.stderr
+    assert "Grant" not in failure.stderr
+    settle(halfway)
+    assert_at(halfway, AFTER if when == "after" else BEFORE)
+
+
 def test_the_settling_is_in_the_log(halfway: Project) -> None:
     dying(halfway, SQLiteSession, "commit", "after")
 

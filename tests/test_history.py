@@ -254,7 +254,7 @@ def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> Non
     with (
         mock.patch.object(log, "MAXIMUM_BYTES", 300),
         mock.patch.object(fcntl, "flock", waiting_for_another),
-        contextlib.closing(log.MigrationLog(project.settings, "x")) as late,
+        contextlib.closing(log.MigrationLog(project.settings, "x", print)) as late,
     ):
         late.line("started")
         assert waited == [fcntl.LOCK_EX]
@@ -267,7 +267,7 @@ def test_full_log_is_set_aside_once_by_runs_at_one_time(project: Project) -> Non
 
 def test_line_that_a_full_disk_cut_is_finished_by_the_next(project: Project) -> None:
     said = ["started", "ran", "failed"]
-    with contextlib.closing(log.MigrationLog(project.settings, "x")) as journal:
+    with contextlib.closing(log.MigrationLog(project.settings, "x", print)) as journal:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         # Python ignores SIGXFSZ, so that the write is an error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -85,19 +86,28 @@ class Replayed:
         self.file = project.root / "replayed.db"
         self._psql = psql
 
-    def play(self, database: str, script: str) -> subprocess.CompletedProcess[str]:
+    def play(
+        self,
+        database: str,
+        script: str,
+        *,
+        by_name: bool = False,
+        rc: Path = Path("/nowhere"),
+    ) -> subprocess.CompletedProcess[str]:
+        """Feed a script to psql or sqlite3, neither of them told to stop anywhere."""
         path = self.project.root / "script.sql"
         path.write_text(script, newline="")
         if database == "postgres":
-            arguments = [self._psql, "-X", "-q", "-d", self.dsn]
-            arguments += ["-v", "ON_ERROR_STOP=1", "-f", str(path)]
+            arguments = [self._psql, "-q", "-d", self.dsn]
+            arguments += ["-f", str(path)] if by_name else []
         else:
-            arguments = ["sqlite3", "-bail", str(self.file)]
+            arguments = ["sqlite3", str(self.file)]
+            arguments += [f".read {path}"] if by_name else []
         with path.open() as stdin:
             return subprocess.run(
                 arguments,
                 stdin=stdin,
-                env=os.environ | {"LC_ALL": "C"},
+                env=os.environ | {"LC_ALL": "C", "PSQLRC": str(rc)},
                 capture_output=True,
                 text=True,
                 check=False,
@@ -156,8 +166,7 @@ def test_scripts_do_what_the_deployment_does(
 
     done = awkward.alembic("upgrade", "heads", "--sql")
 
-    assert done.stdout == ""
-    assert "postgres.sql" in done.stderr
+    assert "wrote postgres.sql and sqlite.sql" in done.stderr
     for database in ("postgres", "sqlite"):
         text = (awkward.root / f"{database}.sql").read_bytes().decode()
         replayed.replay(database, text)
@@ -165,6 +174,101 @@ def test_scripts_do_what_the_deployment_does(
     notes = "SELECT note FROM {} WHERE id < 9 ORDER BY id"
     assert len({str(awkward.pg(notes.format(f"p{n}"))) for n in (1, 3)}) == 1
     assert awkward.pg(notes.format("p1")) == awkward.lite(notes.format("s4"))
+
+
+def test_several_scripts_are_named_on_stdout_by_a_text_that_runs_nowhere(
+    awkward: Project, replayed: Replayed
+) -> None:
+    done = awkward.alembic("upgrade", "heads", "--sql")
+
+    assert "--   postgres.sql\n--   sqlite.sql\n" in done.stdout
+    for database in ("postgres", "sqlite"):
+        assert "the_scripts_named_above" in replayed.play(database, done.stdout).stderr
+
+
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("command", ["upgrade", "downgrade", "stamp"])
+def test_no_script_is_written_over_a_file_or_through_a_link(
+    awkward: Project, command: str, link: bool
+) -> None:
+    mine = awkward.root / "mine.sql"
+    mine.write_text("-- mine\n")
+    there = awkward.root / "sqlite.sql"
+    if link:
+        there.symlink_to(mine)
+    else:
+        mine.rename(there)
+    bounds = "heads:base" if command == "downgrade" else "heads"
+
+    failure = awkward.alembic(command, bounds, "--sql", expect=1)
+
+    assert "sqlite.sql: File exists" in failure.stderr
+    assert "sqlite@head" in failure.stderr
+    assert there.read_text() == "-- mine\n"
+    assert not (awkward.root / "postgres.sql").exists()
+
+
+FAILING = {
+    "in-a-transaction": "INSERT INTO {name} VALUES (1); SELECT nope; SELECT 1;\n",
+    "without-one": "-- no-transaction\nSELECT nope;\nSELECT 1;\n",
+    "that-rolls-back": "INSERT OR ROLLBACK INTO {name} VALUES (NULL);\n",
+}
+
+
+@pytest.mark.parametrize("fed", ["file", "stdin"])
+@pytest.mark.parametrize("how", FAILING)
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+def test_nothing_is_recorded_that_failed_in_the_middle_of_a_script(
+    project: Project,
+    new_database: Callable[[], str],
+    psql: str,
+    command: str,
+    database: str,
+    how: str,
+    fed: str,
+) -> None:
+    for number in (1, 2, 3):
+        name = f"t{number}"
+        # What comes before in a script is committed by a file without transaction.
+        up = f"-- no-transaction\nCREATE TABLE {name} (id integer NOT NULL);\n"
+        down = f"-- no-transaction\nDROP TABLE {name};\n"
+        failing = FAILING[how].format(name=name)
+        if number == 2:
+            up, down = (failing, down) if command == "upgrade" else (up, failing)
+        project.add(database, f"00{number}_{name}", up, down)
+    replayed = Replayed(project, new_database(), psql)
+    start = []
+    if command == "downgrade":
+        replayed.replay(database, script(project, "upgrade", f"{database}@head"))
+        start = [1, 2]
+    bounds = {"upgrade": f"{database}@head", "downgrade": f"{database}@head:base"}
+
+    text = script(project, command, bounds[command])
+    failed = replayed.play(database, text, by_name=fed == "file")
+
+    assert failed.returncode != 0
+    rows = replayed.rows(database, "SELECT version FROM schema_version ORDER BY 1")
+    assert [row[0] for row in rows] == (start or [1])
+    heads = replayed.rows(database, "SELECT version_num FROM alembic_version")
+    assert heads == [(f"{database}_00{2 if start else 1}",)]
+
+
+def test_script_stops_whatever_a_psqlrc_says(
+    awkward: Project, replayed: Replayed
+) -> None:
+    rc = awkward.root / "psqlrc"
+    rc.write_text("\\set ON_ERROR_ROLLBACK on\n\\set AUTOCOMMIT off\n")
+    broken = awkward.root / "sql/postgres/005_p5.sql"
+    broken.write_text("SELECT nope;\nSELECT 1;\n")
+
+    failed = replayed.play(
+        "postgres", script(awkward, "upgrade", "postgres@head"), rc=rc
+    )
+
+    assert failed.returncode != 0
+    rows = replayed.rows("postgres", "SELECT version FROM schema_version ORDER BY 1")
+    assert rows == [(1,), (3,)]
 
 
 def test_ranges_lead_up_and_down_again(awkward: Project, replayed: Replayed) -> None:

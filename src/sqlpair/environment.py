@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +21,7 @@ from sqlpair import live
 from sqlpair.alembic_commands import plugin
 from sqlpair.databases import held
 from sqlpair.deploy import fast_path
-from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file
+from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file, printable
 from sqlpair.project.settings import load
 from sqlpair.signals import handled
 
@@ -74,7 +75,12 @@ def _log_to_stderr() -> None:
     logger.addFilter(_clear)
 
 
-def _clear(_record: logging.LogRecord) -> bool:
+def _clear(record: logging.LogRecord) -> bool:
+    if record.levelno < logging.ERROR:  # those are failures, which are printable
+        record.msg, record.args = printable(record.getMessage()), ()
+    if record.exc_info:
+        lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
+        record.exc_text = "\n".join(map(printable, lines))
     with live.cleared():
         return True
 

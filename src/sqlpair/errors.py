@@ -32,8 +32,25 @@ def several(names: Sequence[str], shown: int = 5) -> str:
     return f"{first}, … ({len(names):,} in all)" if len(names) > shown else first
 
 
+def printable(text: str) -> str:
+    """Return ``text`` as one line that steers no terminal.
+
+    Names, comments and what servers say may hold anything: a new line that forges one
+    of ours, escape sequences, characters that turn the direction of writing. They are
+    shown as Python writes them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class _Message(BaseException):
-    """What a person is told: ``what``, the ``evidence`` for it, the ``remedy``."""
+    """What a person is told: ``what``, the ``evidence`` for it, the ``remedy``.
+
+    ``committed``: all that was to be done in databases was done by then, and stays.
+    """
+
+    committed = False
 
     def __init__(self, what: str, evidence: Sequence[str] = (), remedy: str = ""):
         super().__init__(what)
@@ -42,13 +59,20 @@ class _Message(BaseException):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """Say it over several lines."""
-        lines = [*self.evidence, *self.remedy.splitlines()]
-        return "\n".join([self.what, *(f"  {line}" for line in lines)])
+        """Say it over several lines, each of them printable."""
+        lines = [*self.evidence, *(self.remedy.split("\n") if self.remedy else ())]
+        told = [self.what, *(f"  {line}" for line in lines)]
+        return "\n".join(map(printable, told))
 
     def add(self, *evidence: str) -> None:
         """Tell what became known only after the error was raised."""
         self.evidence += evidence
+
+    def after(self, done: str, *evidence: str) -> None:
+        """Tell first that all was ``done`` when this failed."""
+        self.committed = True
+        self.what = f"{done}, and then this failed: {self.what}"
+        self.evidence = (*evidence, *self.evidence)
 
 
 class SqlpairError(_Message, Exception):

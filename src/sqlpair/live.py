@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from sqlpair import progress
-from sqlpair.errors import SettingsError
+from sqlpair.errors import SettingsError, printable
 
 REFRESH = 0.2  # seconds
 HEARTBEAT = 60.0  # seconds, unless SQLPAIR_HEARTBEAT says otherwise
@@ -81,8 +81,7 @@ def _draw(stream: TextIO, text: str) -> None:
             from shutil import get_terminal_size  # nobody else needs it so soon
 
             columns = get_terminal_size().columns
-            shown = "".join(letter for letter in text if letter.isprintable())
-            _write(stream, shown[: columns - 1])
+            _write(stream, printable(text)[: columns - 1])
             _drawn.append(stream)
 
 

@@ -26,8 +26,7 @@ from sqlpair.ledger import tables
 from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
-from sqlpair.runner.steps import Places, Step
+from sqlpair.runner.steps import Places
 from sqlpair.verify.interrupted import claims, interruptions
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """``--sql``: the script a deployment would run, for a person to replay.
 
 One script for each database, ledger included. A single one goes to Alembic's output;
-several go to ``<database>.sql`` in the working folder, as each needs its own client.
-No database is opened, so a script begins by checking where the database is.
+several go to ``<database>.sql`` in the working folder, as each needs its own client,
+and the output says so. No database is opened, so a script begins by checking where the
+database is. It stops at the first failure, and records nothing that failed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Place, Places, Step, plan, record
 
 DEPLOYMENT = "offline"
+# Fails in either client: who runs it takes it for the migrations.
+INSTEAD = """\
+-- No migration is in here. Each database has a script for its own client:
+{files}-- The script of one database comes here: alembic upgrade NAME@head --sql
+SELECT * FROM the_scripts_named_above;
+"""
 
 
 def write(
@@ -57,7 +64,9 @@ def write(
     elif len(scripts) == 1:
         output.write(next(iter(scripts.values())))
     else:
-        _write_files(scripts, report)
+        _write_files(scripts)
+        report(f"wrote {' and '.join(f'{name}.sql' for name in scripts)}")
+        output.write(INSTEAD.format(files="".join(f"--   {n}.sql\n" for n in scripts)))
 
 
 def _places(settings: Settings, destination: Destination, start: str | None) -> Places:
@@ -85,18 +94,25 @@ def _places(settings: Settings, destination: Destination, start: str | None) -> 
     }
 
 
-def _write_files(scripts: dict[str, str], report: Report) -> None:
-    for name, script in scripts.items():
-        path = Path(f"{name}.sql")
-        try:
-            path.write_text(script, encoding="utf-8", newline="")
-        except OSError as error:
-            raise SettingsError(
-                f"{name}: the script cannot be written",
-                [f"{path.absolute()}: {error.strerror}"],
-                "Run the command in a folder that this user may write to.",
-            ) from None
-        report(f"{name}: wrote {path}")
+def _write_files(scripts: dict[str, str]) -> None:
+    """Write each to a file of its own; SettingsError where one is there already."""
+    paths = {Path(f"{name}.sql"): script for name, script in scripts.items()}
+    made: list[Path] = []
+    try:
+        for path, script in paths.items():
+            # Neither over a file nor through a link.
+            with path.open("x", encoding="utf-8", newline="") as file:
+                made.append(path)
+                file.write(script)
+    except OSError as error:
+        for other in made:
+            other.unlink()
+        raise SettingsError(
+            f"{path.stem}: the script cannot be written",
+            [f"{path.absolute()}: {error.strerror}"],
+            "Run the command in another folder, or move away what is there. The script"
+            f" of one database goes to stdout; name it as in {path.stem}@head.",
+        ) from None
 
 
 def _stamp(place: Place, position: int) -> str:
@@ -153,6 +169,8 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         buffer.write(driver.SCRIPT_RESET)
         own = (step, file.checksum, _entry(step.direction))
         buffer.write(record([own], table))
+        if not file.transactional:  # what it did stays, whatever fails after it
+            buffer.write(driver.SCRIPT_COMMIT + driver.SCRIPT_BEGIN)
     buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()
 

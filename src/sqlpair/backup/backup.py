@@ -43,7 +43,7 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
     Waits for a running deployment. Creates no database.
     """
     swap.finish_interrupted(settings, report)
-    journal = MigrationLog(settings, ids.new_id())
+    journal = MigrationLog(settings, ids.new_id(), report)
     try:
         with ExitStack() as resources:
             _refuse_absent(settings, report)

@@ -60,11 +60,11 @@ def restore(
     """
     swap.finish_interrupted(settings, report)
     identifier = ids.new_id()
-    journal = MigrationLog(settings, identifier)
+    journal = MigrationLog(settings, identifier, report)
     try:
         folder = find(settings, source)
         said = _verified(settings, folder, report)
-        journal.line("restoring", folder=folder.name, version=said.schema_version)
+        journal.begin("restoring", folder=folder.name, version=said.schema_version)
         kept = _restore(settings, identifier, folder, said, report, progress)
     except BaseException as error:
         journal.failed(error)
@@ -131,7 +131,7 @@ def _restore(
                 refuse_foreign(known, applied, said.project, report)
             else:
                 report(OLDER)
-            exchanges.check()
+            exchanges.check(said.schema_version)
             try:
                 with directory.writing():
                     exchanges.work.mkdir(mode=0o700)

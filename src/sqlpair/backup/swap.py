@@ -25,7 +25,7 @@ from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import write_file
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Exchange, Report, Session
-from sqlpair.errors import BackupError
+from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.project.settings import Settings
@@ -71,8 +71,9 @@ class Exchanges:
         """What the databases are called that were live, and how to remove them."""
         return {exchange.kept: exchange.removal for exchange in self._all.values()}
 
-    def check(self) -> None:
+    def check(self, schema_version: int) -> None:
         """Raise what can be known before anything is made."""
+        version.refuse_unwritable(self._settings, schema_version)
         for exchange in self._all.values():
             exchange.check()
 
@@ -114,7 +115,11 @@ class Exchanges:
 
     def finish(self, schema_version: int) -> None:
         """Let ``.env`` follow the databases, and remove the note."""
-        version.write(self._settings, schema_version)
+        try:
+            version.write(self._settings, schema_version)
+        except SqlpairError as error:
+            error.after("every database is restored")
+            raise
         shutil.rmtree(self.work)
 
     def close(self) -> None:
@@ -153,7 +158,7 @@ def _settle(settings: Settings, identifier: str, report: Report) -> bool:
                 [f"{note}: {', '.join(said['databases'])}"],
                 "Run this with the alembic.ini that the restore had.",
             )
-        journal = MigrationLog(settings, identifier)
+        journal = MigrationLog(settings, identifier, report)
         try:
             exchanges.run(pending)
             exchanges.finish(said["schema_version"])

@@ -20,7 +20,7 @@ def answered(arguments: list[str]) -> bool:
     if arguments != ["migrate"] or sys.stdout.isatty():  # a terminal gets colours
         return False
     from sqlpair.deploy import fast_path
-    from sqlpair.errors import SqlpairError
+    from sqlpair.errors import SqlpairError, printable
     from sqlpair.project import settings
 
     said: list[str] = []
@@ -31,6 +31,7 @@ def answered(arguments: list[str]) -> bool:
     if answer is None:
         return False
     for line in said:
-        write(sys.stderr, f"{line}\n")
-    write(sys.stdout, "\n".join([NOTHING_TO_DO, *answer.where, ""]))
+        write(sys.stderr, f"{printable(line)}\n")
+    told = map(printable, [NOTHING_TO_DO, *answer.where])
+    write(sys.stdout, "".join(f"{line}\n" for line in told))
     return True

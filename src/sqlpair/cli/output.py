@@ -18,7 +18,7 @@ import click
 
 from sqlpair import live
 from sqlpair.cli.streams import write
-from sqlpair.errors import Interrupted, SqlpairError, UsageError
+from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
 from sqlpair.progress import meter
 from sqlpair.verify.problem import Problem
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 UNBROKEN = 10_000  # wider than any line
-CONTROL = dict.fromkeys((7, 8, 11, 12, 13))  # what Rich leaves out too
 PADDING = ("  ", "")
 FOLD = 2  # what stands below is set in by so much more
 
@@ -44,9 +43,10 @@ def progress(text: str) -> None:
     _print([(text, "dim")], sys.stderr)
 
 
-def warn(text: str) -> None:
+def warn(*lines: str) -> None:
     """Print what a person ought to know before or beside the result."""
-    _print([(text, "yellow")], sys.stderr)
+    for line in lines:
+        _print([(line, "yellow")], sys.stderr)
 
 
 def fail(error: SqlpairError | Interrupted) -> None:
@@ -54,9 +54,10 @@ def fail(error: SqlpairError | Interrupted) -> None:
     if os.environ.get("SQLPAIR_DEBUG"):
         import traceback
 
-        traceback.print_exception(error)
-    first, newline, rest = str(error).partition("\n")
-    _print([(first, "bold red"), (newline + rest, "")], sys.stderr)
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            _print([(line, "")], sys.stderr)
+    for number, line in enumerate(str(error).splitlines()):
+        _print([(line, "" if number else "bold red")], sys.stderr)
 
 
 def problems(found: Sequence[Problem]) -> None:
@@ -141,7 +142,12 @@ def dump(value: Any) -> None:
     """Print a result for a program, as JSON."""
     import json
 
-    raw(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if not text.isascii():  # what would steer a terminal, as JSON writes it
+        text = "".join(
+            c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text
+        )
+    raw(text)
 
 
 def agree(question: str, *, yes: bool) -> None:
@@ -156,7 +162,7 @@ def agree(question: str, *, yes: bool) -> None:
             "this asks first, and there is no terminal to answer at",
             remedy="Say yes beforehand: --yes. Nothing was changed.",
         )
-    if not click.confirm(question, err=True):
+    if not click.confirm(printable(question), err=True):
         warn("Nothing was changed.")
         sys.exit(1)
 
@@ -186,13 +192,14 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 
 def _print(line: Sequence[Styled], stream: TextIO, *, trim: bool = False) -> None:
+    shown = [(printable(text.expandtabs()), style) for text, style in line]
     with live.cleared():
-        _draw(line, stream, trim=trim)
+        _draw(shown, stream, trim=trim)
 
 
 def _draw(line: Sequence[Styled], stream: TextIO, *, trim: bool) -> None:
     if not _at_terminal(stream):
-        text = "".join(text for text, _ in line).translate(CONTROL).expandtabs()
+        text = "".join(text for text, _ in line)
         write(stream, f"{text.rstrip() if trim else text}\n")
         return
     from rich.text import Text
@@ -237,9 +244,9 @@ class _Lenient:
 
 
 def _styled(cell: Cell) -> list[Styled]:
-    if isinstance(cell, list):
-        return cell
-    return [cell if isinstance(cell, tuple) else (cell, "")]
+    if not isinstance(cell, list):
+        cell = [cell if isinstance(cell, tuple) else (cell, "")]
+    return [(printable(text), style) for text, style in cell]
 
 
 def _width(cell: list[Styled]) -> int:

@@ -53,8 +53,8 @@ def _print(found: DryRun, answers: tuple[ChecklistItem, ...]) -> None:
         for line, style in _lines(item):
             output.say(f"   {line}", style)
         output.say()
-    for note in found.notes:
-        output.say(f"{note}", "yellow")
+    for line in (line for note in found.notes for line in note.splitlines()):
+        output.say(line, "yellow")
     for held in found.held:
         output.say(
             f"{held.database}: {held.lock.table} was under {held.lock.mode} for"
@@ -115,7 +115,8 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
     for loss in undo.losses:
         yield f"rollback loses: {_loss(loss)}", ""
     for change in undo.left:
-        yield f"rollback leaves: {describe(change, BEFORE)}", "red"
+        for line in describe(change, BEFORE).splitlines():
+            yield f"rollback leaves: {line}", "red"
     if not undo.losses and not undo.left:
         yield "rollback loses: nothing", ""
 

@@ -32,13 +32,13 @@ def command(config: Path, source: str, yes: bool) -> None:
     said = manifest.peek(folder) or manifest.read(folder)
     output.warn(
         f"The backup is of {said.created_at}, by {said.created_by}:"
-        f" schema version {said.schema_version}.\n"
-        "What was written since then will no longer be in the databases."
+        f" schema version {said.schema_version}.",
+        "What was written since then will no longer be in the databases.",
     )
     if said.interrupted:
         output.warn(
-            f"It is of an interrupted deployment: {said.interrupted}.\n"
-            "After the restore, sqlpair status says what is pending."
+            f"It is of an interrupted deployment: {said.interrupted}.",
+            "After the restore, sqlpair status says what is pending.",
         )
     output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
     with output.bar(of_bytes=True) as show:

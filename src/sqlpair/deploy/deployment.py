@@ -47,7 +47,7 @@ def deploy(
     """
     before = fast_path.seen(settings)
     with ExitStack() as resources:
-        with refusals_logged(settings):
+        with refusals_logged(settings, report):
             finish_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
@@ -65,7 +65,7 @@ def deploy(
 
 
 @contextmanager
-def refusals_logged(settings: Settings) -> Iterator[None]:
+def refusals_logged(settings: Settings, report: Report) -> Iterator[None]:
     """Log what keeps a deployment from so much as beginning; ``Run`` logs the rest."""
     try:
         yield
@@ -73,7 +73,7 @@ def refusals_logged(settings: Settings) -> Iterator[None]:
         from sqlpair.ledger.log import MigrationLog
 
         with suppress(SqlpairError):  # the first error is the one to be shown
-            MigrationLog(settings, "none").failed(error)
+            MigrationLog(settings, "none", report).failed(error)
         raise
 
 

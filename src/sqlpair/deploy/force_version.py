@@ -50,7 +50,7 @@ def preview(
     settings: Settings, number: int, report: Report
 ) -> tuple[VersionChange, ...]:
     """Say what ``force`` would write. Creates nothing; a refusal is logged."""
-    with deployment.refusals_logged(settings), ExitStack() as resources:
+    with deployment.refusals_logged(settings, report), ExitStack() as resources:
         places = survey(branches(settings), report, resources, locate=claimed)
         refuse_unknown(number, places)
         _refuse_ahead(places)

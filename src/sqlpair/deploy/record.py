@@ -59,7 +59,7 @@ def record_only(
     from sqlpair.deploy.stage import DeploymentOptions
 
     with ExitStack() as resources:
-        with refusals_logged(settings):
+        with refusals_logged(settings, report):
             finish_restores(settings, report)
             known = branches(settings)
             for branch in known:  # recorded is what Alembic finds, too

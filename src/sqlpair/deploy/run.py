@@ -8,7 +8,7 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from sqlpair import ids, progress
@@ -62,7 +62,7 @@ class Deployment:
         self.work = work
         self.locate = locate
         self.id = ids.new_id()
-        self.journal = MigrationLog(settings, self.id)
+        self.journal = MigrationLog(settings, self.id, work.report)
         self.places: dict[str, Place] = dict(places)
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
@@ -130,10 +130,11 @@ class Deployment:
         goals = recovery.resume(self.places, self.targets, report)
         steps = plan(self.places, goals)
         if not steps:
-            self._write_version()
+            version.write(self.settings, reached(self.places))
             self.journal.close()
             return Outcome("", (), self.places)
-        self.journal.line("started", steps=len(steps))
+        after = self._after(goals)
+        self.journal.begin("started", steps=len(steps))
         ready = check(self.places, steps, allow_data_loss=work.allow_data_loss)
         for sentence in left_in_place(ready):
             report(sentence)
@@ -155,7 +156,7 @@ class Deployment:
         with progress.task("", len(steps), "migration"):
             for number, stage in enumerate(parts, start=1):
                 self._run(stage, two_phase.transaction_id(self.id, number))
-        return self._finish()
+        return self._finish(after, [str(step) for step, _ in self.done])
 
     def _run(self, stage: Stage, transaction: str) -> None:
         try:
@@ -192,11 +193,9 @@ class Deployment:
     def record(self, writing: Writing, method: str) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""
         targets = self.targets(self.places)
+        result = self._after(targets)
         transaction = two_phase.transaction_id(self.id, 1)
-        after = {
-            name: self.places[name]._replace(position=position)
-            for name, position in targets.items()
-        }
+        after = {name: result[name] for name in targets}
         entry = write_sql.Entry(
             self.id,
             transaction,
@@ -217,7 +216,8 @@ class Deployment:
             self.journal.line(
                 "ran", database=name, migration=place.head, direction=method
             )
-        return self._finish()
+        heads = [f"{name} at {place.head}" for name, place in after.items()]
+        return self._finish(result, heads)
 
     def _survey(self) -> None:
         for name, session in self.sessions.items():
@@ -225,16 +225,30 @@ class Deployment:
             state = tables.read(session)
             self.places[name] = Place(branch, state, self.locate(branch, state))
 
-    def _finish(self) -> Outcome:
-        self._survey()
-        number = self._write_version()
-        self.journal.finished(number)
-        return Outcome(self.id, tuple(self.done), self.places)
+    def _after(self, goals: Mapping[str, int]) -> dict[str, Place]:
+        """Return where everything is once ``goals`` are reached.
 
-    def _write_version(self) -> int:
-        number = reached(self.places)
-        version.write(self.settings, number)
-        return number
+        SettingsError where ``.env`` could not say so then.
+        """
+        after = {
+            name: place.moved(goals.get(name, place.position))
+            for name, place in self.places.items()
+        }
+        version.refuse_unwritable(self.settings, reached(after))
+        return after
+
+    def _finish(self, after: Places, committed: Sequence[str]) -> Outcome:
+        """End what is ``committed``. No database is asked any more: it might fail."""
+        number = reached(after)
+        self.journal.line("committed", version=number)
+        try:
+            version.write(self.settings, number)
+        except (SqlpairError, Interrupted) as error:
+            told = f"committed: {several(committed)}; schema version {number}"
+            error.after("every database has committed", told)
+            raise
+        self.journal.close()
+        return Outcome(self.id, tuple(self.done), after)
 
 
 def _undecided(places: Places) -> bool:

@@ -100,7 +100,7 @@ def _logged(settings: Settings) -> Iterator[HistoryEvent]:
             yield event._replace(
                 action=line.get("direction", ""), version=number, note=FORGOTTEN
             )
-        elif outcome in ("failed", "settled"):
+        elif outcome in ("failed", "incomplete", "settled"):
             yield event
         elif outcome == "started" and line.get("deployment") not in ended:
             yield event._replace(note=ENDLESS)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,7 @@ from sqlpair.errors import SettingsError
 from sqlpair.ledger import tables
 
 if TYPE_CHECKING:
-    from io import FileIO
-
+    from sqlpair.databases.interface import Report
     from sqlpair.project.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
@@ -31,22 +31,37 @@ _FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 
 
 class MigrationLog:
-    """Writes one deployment's lines to ``logs/migration.log``."""
+    """Writes one deployment's lines to ``logs/migration.log``.
 
-    def __init__(self, settings: Settings, deployment: str):
+    A line that cannot be written ends no work: what has happened is in the databases,
+    too. ``report`` is told, when the log is closed.
+    """
+
+    def __init__(self, settings: Settings, deployment: str, report: Report):
         self.deployment = deployment
         self._environment = settings.environment
+        self._report = report
+        self._lost = ""  # why the last lines were
         self._rest = b""  # what a full disk has not taken yet
-        path = settings.log_file
+        self._path = settings.log_file
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = _opened(path)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _opened(self._path)
         except OSError as error:
-            raise SettingsError(
-                "the log cannot be written",
-                [f"{path}: {error.strerror}"],
-                "Make it writable, or set log_file in alembic.ini. Nothing has run.",
-            ) from None
+            raise self._unwritable(str(error.strerror)) from None
+
+    def _unwritable(self, why: str) -> SettingsError:
+        return SettingsError(
+            "the log cannot be written",
+            [f"{self._path}: {why}"],
+            "Make it writable, or set log_file in alembic.ini. Nothing has run.",
+        )
+
+    def begin(self, outcome: str, **fields: object) -> None:
+        """Write a first line; SettingsError where the log takes none."""
+        self.line(outcome, **fields)
+        if self._lost:
+            raise self._unwritable(self._lost)
 
     def line(self, outcome: str, **fields: object) -> None:
         """Write one line."""
@@ -57,18 +72,16 @@ class MigrationLog:
         self._write(self._said(outcome, fields) for fields in many)
 
     def failed(self, error: BaseException) -> None:
-        """Say how the run ended, and close."""
-        self.line("failed", error=str(error) or type(error).__name__)
-        self.close()
-
-    def finished(self, version: int) -> None:
-        """Say how the run ended, and close."""
-        self.line("committed", version=version)
+        """Say how the run ended, or what failed once it was committed, and close."""
+        outcome = "incomplete" if getattr(error, "committed", False) else "failed"
+        self.line(outcome, error=str(error) or type(error).__name__)
         self.close()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._lost:
+            self._report(f"{self._path} lacks what was done last: {self._lost}")
 
     def _said(self, outcome: str, fields: dict[str, object]) -> str:
         values = {
@@ -84,13 +97,16 @@ class MigrationLog:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
         text = "".join(f"{at}Z {line}\n" for line in said)
         self._rest += text.encode()
-        with suppress(OSError):  # what has happened is in the databases, too
-            self._rest = self._rest[self._file.write(self._rest) :]
+        try:
+            self._rest = self._rest[self._file.write(self._rest) or 0 :]
+            self._lost = "it took a part only" if self._rest else ""
+        except OSError as error:
+            self._lost = str(error.strerror)
 
 
 def _opened(path: Path) -> FileIO:
     # Unbuffered and appending: lines of runs at one time stay whole.
-    file = path.open("ab", buffering=0)
+    file = FileIO(path, "a", opener=_without_waiting)
     if os.fstat(file.fileno()).st_size < MAXIMUM_BYTES:
         return file
     with file:
@@ -100,7 +116,12 @@ def _opened(path: Path) -> FileIO:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 _rotate(path)
-    return path.open("ab", buffering=0)
+    return FileIO(path, "a", opener=_without_waiting)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A named pipe that nobody reads is an error then, and one that is full as well.
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _rotate(path: Path) -> None:

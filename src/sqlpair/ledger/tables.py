@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session, quote
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, printable
 from sqlpair.project.migrations import Migration
 
 # After the four documented columns; each may be left out by another program's INSERT.
@@ -99,7 +99,7 @@ def who() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return f"{user}@{os.uname().nodename}"[:255]
+    return printable(f"{user}@{os.uname().nodename}")[:255]
 
 
 def read(session: Session) -> Records:

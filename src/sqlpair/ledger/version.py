@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, SettingsError
 from sqlpair.project import dotenv
 
 if TYPE_CHECKING:
@@ -69,6 +69,16 @@ def refuse_unknown(settings: Settings, known: Sequence[Branch]) -> None:
             [f"{KEY}={wanted}; the last migration here is {latest(known):03}"],
             "Update the checkout, or correct the file. Nothing was changed.",
         )
+
+
+def refuse_unwritable(settings: Settings, number: int) -> None:
+    """Raise SettingsError where ``write`` would, before anything else is done."""
+    try:
+        if settings.env_file.is_file():
+            dotenv.write_value(settings.env_file, KEY, str(number), trial=True)
+    except SettingsError as error:
+        error.add("no database was changed")
+        raise
 
 
 def write(settings: Settings, number: int) -> bool:

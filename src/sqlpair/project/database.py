@@ -21,6 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,21}")
 # Alembic's words for a place, and what else a section of alembic.ini may be.
 RESERVED_NAMES = {"alembic", "base", "current", "head", "heads"}
 RESERVED_NAMES |= {"formatters", "handlers", "loggers", "post_write_hooks"}
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DRIVERS = ("postgresql", "sqlite")
 
 # libpq reads these from the process's environment by itself; from .env they have
@@ -126,7 +127,8 @@ class Reader(NamedTuple):
                 f"{self.ini.name} [{name}]: driver = {driver}",
                 remedy=f"It is one of: {', '.join(DRIVERS)}",
             )
-        variable = section.get("variable", f"{name.upper()}_URL").strip()
+        variable = self._variable(section, "variable", f"{name.upper()}_URL")
+        scratch = self._variable(section, "scratch", "")
         address = self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
@@ -135,6 +137,11 @@ class Reader(NamedTuple):
                 parameters = self._libpq()
             else:
                 default = self._default(name, section, f"{variable} (or PGHOST, …)")
+                if "://" in default:
+                    raise SettingsError(
+                        f"{self.ini.name} [{name}]: default is a folder, no address",
+                        remedy=f"Put the address into {variable}.",
+                    )
                 embedded = folder(self.root, default)
         else:
             address = address or self._default(name, section, variable)
@@ -153,8 +160,18 @@ class Reader(NamedTuple):
             versions=self.versions / name,
             lock_timeout=seconds(self.ini, section, "lock_timeout", 5),
             lock_wait=seconds(self.ini, section, "lock_wait", 300),
-            scratch=self._value(section.get("scratch", "").strip()),
+            scratch=self._value(scratch),
         )
+
+    def _variable(self, section: SectionProxy, key: str, default: str) -> str:
+        name = section.get(key, default).strip()
+        if name and not VARIABLE.fullmatch(name):
+            raise SettingsError(  # not shown: an address may have a password
+                f"{self.ini.name} [{section.name}]: {key} is not a variable's name",
+                remedy="Put the address into a variable, of the environment or of"
+                f" {self.env_file.name}, and name that one here.",
+            )
+        return name
 
     def _value(self, key: str) -> str:
         return (self.environ.get(key) or self.env.get(key) or "").strip()
@@ -178,10 +195,10 @@ class Reader(NamedTuple):
 
     def _file(self, name: str, address: str) -> Path:
         scheme, separator, rest = address.partition("://")
-        if separator and scheme.partition("+")[0] != "sqlite":
+        server = separator and "@" in rest.partition("/")[0]
+        if server or (separator and scheme.partition("+")[0] != "sqlite"):
             raise SettingsError(
-                f"{name}: the address of a SQLite database is a path or sqlite:///path",
-                [f"it starts with {scheme}://"],
+                f"{name}: the address of a SQLite database is a path or sqlite:///path"
             )
         path = rest.partition("?")[0].removeprefix("/") if separator else address
         if not path or path.startswith((":memory:", "file:")):

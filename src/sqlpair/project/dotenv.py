@@ -76,8 +76,10 @@ def _sets(line: str) -> bool:
     return match is not None and match["value"] is not None
 
 
-def write_value(path: Path, key: str, value: str) -> bool:
+def write_value(path: Path, key: str, value: str, *, trial: bool = False) -> bool:
     """Set ``key`` to ``value`` in ``path``; False if there was nothing to change.
+
+    With ``trial`` all is done but the last step, and ``path`` stays as it is.
 
     A key that is absent is appended, and of several the last is changed, the
     one that counts. A file that does not exist is not created: a project
@@ -100,7 +102,7 @@ def write_value(path: Path, key: str, value: str) -> bool:
         new = _with_value(old, key, value)
         if new == old:
             return False
-        _replace(target, new.encode())
+        _replace(target, new.encode(), trial=trial)
     except OSError as error:
         raise SettingsError(
             f"{path}: {key} could not be set to {value}",
@@ -164,8 +166,11 @@ def _setting(key: str) -> re.Pattern[str]:
     )
 
 
-def _replace(target: Path, content: bytes) -> None:
-    """Put ``content`` in the place of ``target``, with its mode and owner."""
+def _replace(target: Path, content: bytes, *, trial: bool) -> None:
+    """Put ``content`` in the place of ``target``, with its mode and owner.
+
+    A ``trial`` only makes it, beside the target, and takes it away again.
+    """
     import tempfile
 
     before = target.stat()
@@ -187,10 +192,10 @@ def _replace(target: Path, content: bytes) -> None:
                     os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
             os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
+        if not trial:
+            Path(name).replace(target)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _reason(error: OSError) -> str:

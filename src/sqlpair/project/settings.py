@@ -117,8 +117,23 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     ini = ini.absolute()
     try:
         return _load(ini, _parse(ini), environ)
-    except (Error, UnicodeDecodeError) as error:
-        raise SettingsError(f"{ini.name} cannot be read", [str(error)]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
+    except Error as error:
+        raise SettingsError(f"{ini.name} cannot be read", _where(error)) from None
+
+
+def _where(error: Error) -> list[str]:
+    """Say what ConfigParser stumbled over without the value, which may be a secret."""
+    kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+    ((first, _), *_) = getattr(error, "errors", None) or [("", "")]
+    told = {
+        "section": getattr(error, "section", ""),
+        "option": getattr(error, "option", ""),
+        "line": getattr(error, "lineno", first),
+    }
+    words = [f"{word} {value}" for word, value in told.items() if value]
+    return [", ".join([kind, *words])]
 
 
 def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settings:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
-from sqlpair.errors import SqlFileError
+from sqlpair.errors import SqlFileError, printable
 
 
 class Role(Enum):
@@ -57,7 +57,6 @@ def fault(text: str, offset: int, what: str, remedy: str) -> SqlFileError:
 
 
 def excerpt(line: int, text: str) -> str:
-    """Return the first line of ``text`` as evidence, with nothing a terminal obeys."""
+    """Return the first line of ``text`` as evidence."""
     shown = text[:100].partition("\n")[0].strip()
-    signs = (s if s.isprintable() else ascii(s)[1:-1] for s in shown)
-    return f"{line} | {''.join(signs)}"
+    return f"{line} | {printable(shown)}"

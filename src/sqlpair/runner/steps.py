@@ -36,6 +36,14 @@ class Place(NamedTuple):
         """The last applied migration, None at base."""
         return self.branch.migrations[self.position - 1] if self.position else None
 
+    def moved(self, position: int) -> Place:
+        """Return it once a deployment has taken the database to ``position``."""
+        rows = tuple(
+            tables.Applied(item.number, item.stem, "", "", "", "", None, "")
+            for item in self.branch.migrations[:position]
+        )
+        return self._replace(position=position, state=self.state._replace(applied=rows))
+
 
 class Step(NamedTuple):
     """One migration, in one direction, on one database."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from sqlpair.errors import printable
+
 Attribute = str | bool | list[str] | None
 
 
@@ -153,7 +155,7 @@ def _compare(key: ObjectKey, expected: Schema, actual: Schema) -> Iterator[Chang
 
 def describe(change: Change, reference: Reference = MIGRATIONS) -> str:
     """The change as one sentence; a long text follows as lines of a diff."""
-    thing = _shown(f"{change.kind} {change.name}")
+    thing = printable(f"{change.kind} {change.name}")
     if change.attribute is None:
         if change.actual:
             return f"{thing} {reference.extra}"
@@ -164,17 +166,10 @@ def describe(change: Change, reference: Reference = MIGRATIONS) -> str:
         return f"{thing} is {is_}, {reference.says} {was}"
     if _is_long(said) or _is_long(found):
         diff = difflib.ndiff(_lines(said), _lines(found))
-        shown = [f"  {_shown(line)}" for line in diff if line[0] in "+-"]
+        shown = [f"  {printable(line)}" for line in diff if line[0] in "+-"]
         return "\n".join([f"{thing} has another {name} (- {reference.says}):", *shown])
     has = f"no {name}" if found is None else f"{name} {_words(found)}"
-    return _shown(f"{thing} has {has}, {reference.says} {_words(said)}")
-
-
-def _shown(text: str) -> str:
-    """The text as one line; a name or a string may hold anything."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(f"{thing} has {has}, {reference.says} {_words(said)}")
 
 
 def _words(value: Attribute) -> str:

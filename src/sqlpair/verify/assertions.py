@@ -12,7 +12,7 @@ from typing import Any
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
 from sqlpair.databases.row_counts import amount
-from sqlpair.errors import SqlFileError, StatementError
+from sqlpair.errors import SqlFileError, StatementError, printable
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.statement import Statement
@@ -77,10 +77,5 @@ def _check(
 
 
 def _line(row: dict[str, Any]) -> str:
-    text = ", ".join(f"{name}: {value}" for name, value in row.items())
-    text = (
-        text.encode("unicode_escape").decode("ascii")
-        if not text.isprintable()
-        else text
-    )
+    text = printable(", ".join(f"{name}: {value}" for name, value in row.items()))
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

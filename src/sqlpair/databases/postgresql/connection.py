@@ -51,12 +51,13 @@ def parse_address(database: Database) -> tuple[str, dict[str, str]]:
     password end at the last ``@`` that is not in a query. As with libpq, the
     address wins over the PG* variables.
     """
-    scheme, separator, rest = database.address.partition("://")
-    if not separator:
+    scheme = re.match(r"([\w+.-]+)://", database.address)
+    if scheme is None:
         told = _told(database, database.address) if database.address else {}
         return database.address, _unless_told(database, told)
-    if scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise _no_address(database, [f"it starts with {scheme}://"])
+    if scheme[1].partition("+")[0] not in ("postgres", "postgresql"):
+        raise _no_address(database)
+    rest = database.address[scheme.end() :]
     query = _query(rest)
     userinfo, at, location = rest.removesuffix(query).rpartition("@")
     dsn = f"postgresql://{location}{query}"
@@ -86,9 +87,12 @@ def _told(database: Database, dsn: str) -> dict[str, str]:
     try:
         told: dict[str, str] = parse_dsn(dsn)
     except psycopg2.ProgrammingError as error:
-        # Anything else that libpq says may quote a part of a password.
-        known = re.search(r'invalid URI query parameter: "\w+"', str(error))
-        raise _no_address(database, [known[0]] if known else []) from None
+        # What libpq quotes may be a part of a password, so only its own words.
+        raise _no_address(database, str(error).partition('"')[0]) from None
+    ports = told.get("port", "").split(",")
+    if not all(re.fullmatch(r"\d{0,5}", port) for port in ports):
+        # An address without a host has its password there.
+        raise _no_address(database, "the port is not a number")
     return told
 
 
@@ -100,10 +104,10 @@ def _unless_told(database: Database, told: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _no_address(database: Database, evidence: list[str]) -> SettingsError:
+def _no_address(database: Database, why: str = "") -> SettingsError:
     return SettingsError(
         f"{database.name}: {database.variable} is not a PostgreSQL address",
-        evidence,
+        [why.strip(" :\n")] if why else [],
         "It looks like postgresql://user:password@host:5432/database",
     )
 
@@ -121,15 +125,33 @@ def open_connection(
     except psycopg2.Error as error:
         raise ConnectError(
             f"{database.name}: cannot connect to PostgreSQL",
-            _without_secrets(str(error), known).strip().splitlines(),
+            _without_secrets(str(error), known, dsn).strip().splitlines(),
             f"Check {database.variable} and that the server is running.",
         ) from None
     raw.autocommit = True
     return raw
 
 
-def _without_secrets(message: str, parameters: Mapping[str, str]) -> str:
-    for key in ("password", "sslpassword"):
-        if secret := parameters.get(key):
-            message = message.replace(secret, "***")
-    return message
+# A name, a path or an IP address; anything else may be an address that went wrong.
+_PLAIN = re.compile(r"[\w.-]*|/[^@:]*|[0-9A-Fa-f:.]+(%\w+)?")
+_INVALID = re.compile(
+    r'(invalid [\w ]+:? )".*"(?= for connection option|\s*$)', re.DOTALL
+)
+
+
+def _without_secrets(message: str, parameters: Mapping[str, str], dsn: str) -> str:
+    """Return what libpq says without what is a password, or could be.
+
+    Where an address is malformed, a password is taken for a port, a user or a host; in
+    the environment and in service files, too.
+    """
+    for key, value in parameters.items():
+        if key in ("password", "sslpassword") or not _PLAIN.fullmatch(value):
+            message = message.replace(value, "***") if value else message
+    message = _INVALID.sub(r'\1"***"', message)
+    if "password" in parameters and "://" in dsn:
+        # The password may have an @, and there is no host behind it.
+        message = re.sub(r'(translate host name )"[^"]*"', r'\1"***"', message)
+    return re.sub(
+        r'"([^"]*)"', lambda m: m[0] if _PLAIN.fullmatch(m[1]) else '"***"', message
+    )

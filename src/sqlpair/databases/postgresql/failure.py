@@ -115,15 +115,21 @@ def _said(error: psycopg2.Error) -> tuple[str, list[str]]:
     first, *more = (
         diag.message_primary or str(error).strip() or type(error).__name__
     ).splitlines()
-    evidence = [line.strip() for line in more]
+    evidence = _further(more)
     for word, text in (
         ("detail", diag.message_detail),
         ("hint", diag.message_hint),
         ("in", diag.context),
     ):
         if text:
-            evidence += f"{word}: {text}".splitlines()
+            line, *more = text.splitlines()
+            evidence += [f"{word}: {line}", *_further(more)]
     return first, evidence
+
+
+def _further(lines: Sequence[str]) -> list[str]:
+    # A value that the server quotes may hold new lines, and words like ours in them.
+    return [f"| {line.strip()}" for line in lines]
 
 
 def _remedy(error: psycopg2.Error) -> str:

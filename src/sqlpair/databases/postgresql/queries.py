@@ -36,9 +36,18 @@ if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
 
 
+# What a role or a database may have set otherwise, and what is written then.
 READ = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-    " SET LOCAL standard_conforming_strings = on"
+    " SET LOCAL standard_conforming_strings = on; SET LOCAL datestyle = 'ISO';"
+    " SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'"
+)
+# psycopg2 makes values of these of what PostgreSQL writes, and not of every style, nor
+# of every year: dates, times and intervals, bytea, and arrays of them.
+_AS_TEXT = extensions.new_type(
+    (1082, 1083, 1114, 1184, 1266, 1186, 17, 1182, 1183, 1115, 1185, 1270, 1187, 1001),
+    "AS_TEXT",
+    lambda text, _cursor: text,
 )
 DECLARE = "DECLARE sqlpair_rows NO SCROLL CURSOR FOR "
 ROWS_AT_ONCE = 2000
@@ -95,7 +104,7 @@ class Queries:
     def guarded(self, doing: str = "") -> Iterator[cursor]:
         """Yield a cursor; what PostgreSQL refuses becomes a SqlpairError."""
         try:
-            with self.raw.cursor() as cursor, self._watched():
+            with reading(self.raw) as cursor, self._watched():
                 yield cursor
         except psycopg2.Error as error:
             failure = refused(self.database, error, doing)
@@ -236,6 +245,13 @@ class Queries:
         return lock_holders.of_readers(self._address)
 
 
+def reading(raw: connection) -> cursor:
+    """Return a cursor that takes what PostgreSQL writes of times as it is written."""
+    cursor = raw.cursor()
+    extensions.register_type(_AS_TEXT, cursor)
+    return cursor
+
+
 def _streamed(cursor: cursor, sql: str) -> Iterator[dict[str, Any]]:
     # Not a cursor of psycopg2's: that one wants a transaction of psycopg2's.
     cursor.execute(DECLARE + sql)
@@ -276,7 +292,7 @@ def query(
 ) -> Iterator[dict[str, Any]]:
     """See ``sqlpair.databases.interface.Driver``."""
     try:
-        with session.raw.cursor() as cursor:
+        with reading(session.raw) as cursor:
             if not statement.words or statement.words[0] in QUERIES:
                 yield from _streamed(cursor, statement.text)
             else:  # EXPLAIN, SHOW, DO

@@ -33,6 +33,7 @@ from sqlpair.project.settings import Database
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
 NAME = "sqlpair_scratch_"
+VARIABLE = "the variable that scratch names"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
 
 _SHARED = re.compile(
@@ -130,7 +131,9 @@ def _without(there: _Surroundings, text: str) -> _Surroundings:
 @contextmanager
 def _server(database: Database, report: Report, *, shared: bool) -> Iterator[_Server]:
     if database.scratch:
-        named = database._replace(address=database.scratch, parameters={})
+        named = database._replace(
+            address=database.scratch, parameters={}, variable=VARIABLE
+        )
         dsn, parameters = parse_address(named)
         yield _Server(make_dsn(dsn, **parameters), temporary=False)
         return
@@ -201,7 +204,7 @@ def _created(
 @contextmanager
 def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
     """A connection in autocommit, as a function that executes and fetches."""
-    named = database._replace(variable="the variable that scratch names")
+    named = database._replace(variable=VARIABLE)
     connection = open_connection(named, dsn, {})
     with closing(connection), connection.cursor() as cursor:
 
@@ -210,6 +213,7 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
             return cursor.fetchall() if cursor.description else []
 
         try:
+            execute("SET default_transaction_read_only = off")
             yield execute
         except psycopg2.Error as error:
             raise ConnectError(

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 # Of PREPARE TRANSACTION: temporary objects, LISTEN and the like; no more slots.
 UNPREPARABLE = frozenset({"0A000", "53200", "55000"})
 TRANSACTION = re.compile(rf"{ids.ID.pattern}/\d+")
+INSUFFICIENT_PRIVILEGE = "42501"
 AT_REST_SECONDS = 10
 
 
@@ -113,7 +114,8 @@ class PostgreSQLSession(Queries):
     def begin(self) -> None:
         work = self.deployment_lock.work
         (row,) = self.rows(
-            f"{BEGIN}{self.run_time.local()}"
+            # psycopg2 has set the style; the first file runs in the role's, as others.
+            f"{BEGIN}RESET datestyle; {self.run_time.local()}"
             f" SELECT pg_try_advisory_xact_lock({work}) AS had, pg_backend_pid() AS pid"
         )
         if not row["had"]:
@@ -167,8 +169,27 @@ class PostgreSQLSession(Queries):
 
     def decide(self, transaction: str, *, commit: bool) -> None:
         self.reconnect()
-        verb = "COMMIT" if commit else "ROLLBACK"
-        self.execute(f"{verb} PREPARED {quote(self._gid(transaction))}")
+        gid = quote(self._gid(transaction))
+        sql = f"{'COMMIT' if commit else 'ROLLBACK'} PREPARED {gid}"
+        try:
+            self.execute(sql)
+        except ConnectError as error:
+            if getattr(error.__cause__, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise self._of_another_role(gid, sql) from error
+
+    def _of_another_role(self, gid: str, sql: str) -> ConnectError:
+        owner, role, at = self.fetch(
+            "SELECT max(owner), current_user, max(prepared::timestamptz(0)::text)"
+            f" FROM pg_catalog.pg_prepared_xacts WHERE gid = {gid}"
+        )[0]
+        return ConnectError(
+            f"{self.database.name}: a transaction in doubt is of the role {owner}, and"
+            f" {role} may not end it",
+            [f"an interrupted deployment has prepared it, at {at}: {gid}"],
+            f"Run the command as {owner} or as a superuser (no privilege stands in for"
+            f" that).\nOr let one of them run, in this database: {sql};",
+        )
 
     def _gid(self, transaction: str) -> str:
         # One for all databases of a server, and for every project that has its ledger

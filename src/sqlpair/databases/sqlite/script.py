@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-SCRIPT_HEADER = "-- Run it with: sqlite3 -bail DATABASE < FILE\n"
+# Nothing after a failure is to run: it would be recorded.
+SCRIPT_HEADER = ".bail on\n-- Run it with: sqlite3 DATABASE < FILE\n"
 # Outside the transaction, where alone it has an effect.
 SCRIPT_BEGIN = "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n"
 SCRIPT_RESET = ""
