@@ -9,10 +9,9 @@ from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.position import claimed, current, known_position
-from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
+from sqlpair.runner import applied_files, revision_modules
 from sqlpair.runner.steps import (
     Outcome,
     Place,
@@ -75,7 +74,7 @@ def record_only(
 def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
     """Record that every migration up to the place's position is applied."""
     kept = [
-        (item, sql_file.checksum_of(item.up))
+        (item, applied_files.present(place.branch, item))
         for item in place.branch.migrations[: place.position]
     ]
     return write_sql.stamped(table, kept, entry)

@@ -13,7 +13,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
-from sqlpair.verify.edits import edited
+from sqlpair.verify.edits import FileKind, edited
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
 
@@ -21,14 +21,14 @@ from sqlpair.verify.problem import Problem
 class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
-    ``edited`` are the numbers of applied migrations whose files differ.
+    ``edited`` are the files of applied migrations that differ, each with its number.
     """
 
     name: str
     revisions: tuple[str, ...]
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
-    edited: frozenset[int]
+    edited: frozenset[tuple[int, FileKind]]
     problems: tuple[Problem, ...]
 
     @property
@@ -90,13 +90,14 @@ def with_problems(found: Status, more: Iterable[Problem]) -> Status:
 
 def _standing(place: Place) -> DatabaseStatus:
     applied = {row.number for row in place.state.applied}
+    edits = edited(place)
     return DatabaseStatus(
         name=place.branch.name,
         revisions=place.state.revisions,
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
-        edited=frozenset(edit.migration.number for edit in edited(place)),
-        problems=tuple(records.disagreements(place)),
+        edited=frozenset((edit.migration.number, edit.file) for edit in edits),
+        problems=tuple(records.disagreements(place, edits)),
     )
 
 
