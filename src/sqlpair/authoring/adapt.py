@@ -13,6 +13,7 @@ from sqlpair.errors import SqlFileError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.project.statement import Split
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -46,7 +47,7 @@ def adapt(settings: Settings) -> tuple[list[Adapted], list[SqlFileError]]:
     return adapted, faults
 
 
-def _add(path: Path, header: str, split: sql_file.Split) -> bool:
+def _add(path: Path, header: str, split: Split) -> bool:
     """Put ``header`` above the text; False, and nothing done, if that is no help."""
     before = path.read_bytes()
     mark = _BOM if before.startswith(_BOM) else b""

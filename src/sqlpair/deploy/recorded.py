@@ -17,7 +17,6 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
 from sqlpair.deploy.rollback import targets_of
-from sqlpair.deploy.survey import survey
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import tables
 from sqlpair.ledger.applied_files import expanded
@@ -29,6 +28,7 @@ from sqlpair.project.settings import Settings
 from sqlpair.revision import pair
 from sqlpair.runner.migration import Ready
 from sqlpair.runner.steps import Outcome, Place, Places, Step, plan
+from sqlpair.runner.survey import survey
 
 
 class RecordedRollback(NamedTuple):
@@ -44,7 +44,7 @@ def read(settings: Settings, report: Report, to: int | None = None) -> RecordedR
 
     Creates nothing. HistoryError names what has no rollback in the ledger.
     """
-    with deployment.refusals_logged(settings), ExitStack() as resources:
+    with deployment.refusals_logged(settings, report), ExitStack() as resources:
         known = branches(settings)
         found = survey(known, report, resources, locate=claimed)
         places = {name: _as_applied(place) for name, place in found.items()}
@@ -83,10 +83,10 @@ def rollback(
 
     if not shown.steps:
         return Outcome("", (), shown.places)
-    with deployment.refusals_logged(settings):
+    with deployment.refusals_logged(settings, report):
         deployment.finish_restores(settings, report)
     work = DeploymentOptions(
-        report, allow_data_loss, settings.backups.first, shown.steps
+        report, allow_data_loss, settings.backups.first, recorded=shown.steps
     )
     with Deployment(settings, shown.places, targets, work) as run:
         return run.migrate()

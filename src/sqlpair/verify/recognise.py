@@ -176,7 +176,7 @@ class Versions:
     @property
     def foreign(self) -> Schema:
         """The objects that no version makes."""
-        return _without(self.live, self.bare | self.made)
+        return _without(self.live, {*self.bare, *self.made})
 
     def faults(self, position: int) -> int:
         """How many objects are missing, different, or there for another version."""
