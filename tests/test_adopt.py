@@ -303,8 +303,8 @@ def test_of_versions_with_one_schema_the_highest_is_taken_and_all_are_told(
     asked = four.sqlpair("adopt", "sqlite", expect=2)
     assert asked.stdout == (
         "sqlite: is 005_fill\n"
-        "  has the same schema as 004_t4: if what came after 004_t4\n"
-        "  did not run, sqlpair adopt sqlite --at 4\n"
+        "  has the same schema as 004_t4; if what came after 004_t4 did not run:\n"
+        "  sqlpair adopt sqlite --at 4\n"
     )
     with pytest.raises(UsageError, match="it is not at version 3"):
         take(four, at=3)
@@ -366,6 +366,84 @@ def test_what_is_made_and_dropped_on_the_way_is_too_much_at_the_end(
     found = examine(forty)["sqlite"]
     assert isinstance(found, Unlike)
     assert found.differences == ("table brief is not in the migrations",)
+
+
+# -- other programs' records ---------------------------------------------------------
+
+
+@pytest.fixture
+def of_alembic(four: Project) -> Project:
+    """Databases that another Alembic project has migrated; 001 and 002 are there."""
+    by_hand(four, "postgres", "001_t1")
+    by_hand(four, "sqlite", "002_t2")
+    stamp = (
+        "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+    )
+    for sql in stamp:
+        four.pg(sql)
+        four.lite(sql)
+    return four
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["status"], ["rollback"], ["plan"]])
+def test_the_stamp_of_another_alembic_project_is_named(
+    of_alembic: Project, command: list[str]
+) -> None:
+    done = of_alembic.sqlpair(*command, expect=1)
+
+    told = done.stdout + done.stderr
+    assert "postgres: its alembic_version is another Alembic project's" in told
+    assert "it says ae1027a6acf, which no file here is" in told
+    assert "sqlpair adopt postgres" in told
+    assert "set schema in the section [postgres]" in told
+    assert "ahead" not in told
+    assert of_alembic.pg("SELECT * FROM alembic_version") == [("ae1027a6acf",)]
+
+
+def test_adopt_names_the_stamp_it_replaces_and_the_history_keeps_it(
+    of_alembic: Project,
+) -> None:
+    asked = of_alembic.sqlpair("adopt", "sqlite", expect=2).stdout
+    assert (
+        "sqlite: is 002_t2\n"
+        "  alembic_version says ae1027a6acf, of another Alembic project; it is"
+        " replaced, and kept in the history\n"
+    ) in asked
+    assert of_alembic.lite("SELECT * FROM alembic_version") == [("ae1027a6acf",)]
+
+    of_alembic.sqlpair("adopt", "--yes")
+
+    for rows in (of_alembic.pg, of_alembic.lite):
+        kept = rows(
+            "SELECT action, version, migration_name FROM schema_history ORDER BY id"
+        )
+        assert kept[0] == ("adopt", None, "alembic_version ae1027a6acf")
+        assert kept[1][:2] in {("adopt", 1), ("adopt", 2)}
+    assert "alembic_version ae1027a6acf" in of_alembic.sqlpair("history").stdout
+    of_alembic.sqlpair("migrate")
+    of_alembic.sqlpair("verify")
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+@pytest.mark.parametrize(
+    "table", ["schema_version", "schema_history", "alembic_version"]
+)
+def test_a_table_of_another_program_with_the_name_of_a_bookkeeping_table_is_named(
+    four: Project, database: str, table: str
+) -> None:
+    rows = four.pg if database == "postgres" else four.lite
+    four.file.parent.mkdir(exist_ok=True)
+    rows(f"CREATE TABLE {table} (version int)")
+
+    for command in ("migrate", "verify", "version", "adopt", "history"):
+        told = four.sqlpair(command, expect=1)
+        assert (
+            f"{database}: the table {table} is another program's\n"
+            "  its columns: version\n"
+        ) in told.stdout + told.stderr, command
+    assert rows(f"SELECT * FROM {table}") == []
+    assert four.tables("postgres") | four.tables("sqlite") == set()
 
 
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:

@@ -10,6 +10,7 @@ from sqlpair.cli import options, output
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.force_version import number_of
 from sqlpair.errors import several
+from sqlpair.ledger.position import foreign
 from sqlpair.project.settings import load
 from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
 
@@ -58,9 +59,15 @@ def _say(item: Recognised, position: int) -> None:
     if lower and position == highest:
         last = branch.migrations[lower[-1] - 1]
         output.say(
-            f"  has the same schema as {several(item.heads[:-1])}: if what came after"
-            f" {last.stem}\n  did not run, sqlpair adopt {branch.name} --at"
-            f" {last.number}",
+            f"  has the same schema as {several(item.heads[:-1])}; if what came after"
+            f" {last.stem} did not run:",
+            "yellow",
+        )
+        output.say(f"  sqlpair adopt {branch.name} --at {last.number}", "yellow")
+    if theirs := foreign(branch, item.state):
+        output.say(
+            f"  alembic_version says {several(theirs)}, of another Alembic project;"
+            " it is replaced, and kept in the history",
             "yellow",
         )
     if item.others:

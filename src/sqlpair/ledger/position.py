@@ -37,6 +37,8 @@ def current(branch: Branch, state: Records) -> int:
             f" {branch.name}@<revision>",
         )
     head = state.revisions[0] if state.revisions else None
+    if foreign(branch, state) and not state.applied:
+        raise _of_another_project(branch, str(head))
     position = known_position(branch, head) if head else 0
     expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
@@ -69,6 +71,28 @@ def current(branch: Branch, state: Records) -> int:
             f" {branch.name}@<revision>",
         )
     return position
+
+
+def foreign(branch: Branch, state: Records) -> list[str]:
+    """Return the revisions in the version table that no migration here has."""
+    return [name for name in state.revisions if branch.position(name) is None]
+
+
+def _of_another_project(branch: Branch, head: str) -> HistoryError:
+    remedy = (
+        f"If this project takes over from that one: sqlpair adopt {branch.name}\n"
+        "Nothing was changed."
+    )
+    if branch.database.driver == "postgresql":
+        remedy = (
+            "To keep the two apart, set schema in the section"
+            f" [{branch.name}] of alembic.ini.\n{remedy}"
+        )
+    return HistoryError(
+        f"{branch.name}: its alembic_version is another Alembic project's",
+        [f"it says {head}, which no file here is, and no ledger names a migration"],
+        remedy,
+    )
 
 
 def stated(branch: Branch, state: Records) -> int | None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session, quote
-from sqlpair.errors import HistoryError, printable
+from sqlpair.errors import HistoryError, printable, several
 from sqlpair.project.migrations import Migration
 
 # After the four documented columns; each may be left out by another program's INSERT.
@@ -36,6 +36,11 @@ EXTRA_COLUMNS = (
 )
 # All but the rollbacks, which are long.
 _READ = ("version", "migration_name", *(name for name, _ in EXTRA_COLUMNS[:-1]))
+NEEDED = {
+    VERSION_TABLE: {"version_num"},
+    LEDGER: {"id", "version", "migration_name", "applied_at"},
+    HISTORY: {"id", "at", "deployment", "transaction_id", "action"},
+}
 Columns = tuple[tuple[str, str], ...]
 # Of the history; added where it was made before they were.
 HISTORY_COLUMNS = (("databases", "text"),)
@@ -118,11 +123,12 @@ def read(session: Session) -> Records:
 def _read(session: Session) -> Records:
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
-    if session.columns(VERSION_TABLE):
+    if _ours(session, VERSION_TABLE):
         found = session.rows(f"SELECT version_num FROM {prefix}{VERSION_TABLE}")
         revisions = tuple(sorted(row["version_num"] for row in found))
-    columns = session.columns(LEDGER)
+    columns = _ours(session, LEDGER)
     if not columns:
+        _ours(session, HISTORY)
         return Records(revisions, (), has_ledger=False)
     known = [name for name in _READ if name in columns]
     rows = session.rows(
@@ -145,6 +151,25 @@ def _read(session: Session) -> Records:
         for row in rows
     }
     return Records(revisions, tuple(applied.values()), True, _last(session))
+
+
+def _ours(session: Session, table: str) -> list[str]:
+    """Return a bookkeeping table's columns; HistoryError if it is another program's."""
+    columns = session.columns(table)
+    if not columns or NEEDED[table] <= {*columns}:
+        return columns
+    name = session.database.name
+    remedy = "Rename it, and what uses it."
+    if session.database.driver == "postgresql":
+        remedy = f"Set schema in the section [{name}] of alembic.ini to another schema."
+    raise HistoryError(
+        f"{name}: the table {table} is another program's",
+        [
+            f"its columns: {several(columns)}",
+            f"in sqlpair's there are {several(sorted(NEEDED[table]))}",
+        ],
+        f"{remedy}\nNothing was changed.",
+    )
 
 
 def _number(session: Session, version: Any) -> int:
@@ -182,7 +207,7 @@ def history(session: Session) -> list[dict[str, Any]]:
 
 
 def _last(session: Session) -> Transaction:
-    columns = session.columns(HISTORY)
+    columns = _ours(session, HISTORY)
     if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
         return NONE
     rows = session.rows(

@@ -77,11 +77,13 @@ def stamped(
     table: BookkeepingSQL,
     kept: Sequence[tuple[Migration, AppliedFiles]],
     entry: Entry,
+    replaced: Iterable[str] = (),
 ) -> str:
     """Return the SQL that makes ledger and version table say ``kept``, no more.
 
     ``kept`` holds each migration up to the new head with what is kept of its files.
-    Rows that are there already stay as they are.
+    Rows that are there already stay as they are. ``replaced`` are revisions of another
+    project's in the version table, of which the history alone keeps the names.
     """
     ledger = f"{table.prefix}{LEDGER}"
     numbers = ", ".join(str(migration.number) for migration, _ in kept)
@@ -95,6 +97,7 @@ def stamped(
         f"DELETE FROM {ledger}{others};\n"
         + rows
         + _head(table, head.revision if head else None)
+        + _events(table, [(f"alembic_version {name}", "", entry) for name in replaced])
         + _events(table, [(head, files.checksum, entry)])
     )
 
@@ -209,7 +212,7 @@ def _head(table: BookkeepingSQL, revision: str | None) -> str:
 
 def _events(
     table: BookkeepingSQL,
-    records: Iterable[tuple[Migration | Applied | None, str, Entry]],
+    records: Iterable[tuple[Migration | Applied | str | None, str, Entry]],
 ) -> str:
     values = (f"({_event(table, *record)})" for record in records)
     return _insert(f"{table.prefix}{HISTORY} {_HISTORY_COLUMNS}", values)
@@ -217,17 +220,20 @@ def _events(
 
 def _event(
     table: BookkeepingSQL,
-    migration: Migration | Applied | None,
+    migration: Migration | Applied | str | None,
     checksum: str,
     entry: Entry,
 ) -> str:
+    number, name = None, migration or "base"
+    if not isinstance(name, str):
+        number, name = name.number, name.stem
     values = (
         _literal(entry.at) if entry.at else table.now,
         quote(entry.deployment),
         quote(entry.transaction),
         quote(entry.method),
-        _literal(migration.number if migration else None),
-        quote(migration.stem if migration else "base"),
+        _literal(number),
+        quote(name),
         _literal(entry.who),
         _literal(entry.milliseconds),
         quote(checksum),
