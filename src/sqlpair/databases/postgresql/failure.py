@@ -23,7 +23,12 @@ OWN_TRANSACTION = (
     "Put transaction = migration into alembic.ini: each migration then commits by"
     " itself."
 )
+DEPENDENT = (
+    "Drop what depends on it above this statement, and make it again below it. CASCADE"
+    " would drop it for good."
+)
 REMEDIES = {
+    "2BP01": DEPENDENT,
     "25001": "Mark the file with the line: -- no-transaction",
     "2D000": "Take COMMIT and ROLLBACK out of the body, or mark the file with the line:"
     " -- no-transaction",
@@ -73,7 +78,9 @@ def translate(
         what,
         position=position if position > 0 else None,
         evidence=[*evidence, *blockers],
-        remedy=_psql_variable(statement, position) or _remedy(error),
+        remedy=_psql_variable(statement, position)
+        or _column_in_use(statement, error)
+        or _remedy(error),
         retry=error.pgcode in RETRY,
         clash=error.pgcode in _CLASH,
     )
@@ -84,6 +91,12 @@ def _at_row(statement: Statement, number: int) -> tuple[Statement, int]:
     before = statement.rows.split("\n")[:number]
     position = len(statement.text) + sum(len(line) + 1 for line in before) + 1
     return statement._replace(text=statement.text + statement.rows), position
+
+
+def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
+    """ALTER COLUMN … TYPE, where a view, a rule or a policy reads the column."""
+    refused = error.pgcode == "0A000" and statement.words[:2] == ("ALTER", "TABLE")
+    return DEPENDENT if refused and error.diag.message_detail else ""
 
 
 def _psql_variable(statement: Statement, position: int) -> str:

@@ -22,6 +22,7 @@ from sqlpair.databases.sqlite.connection import (
 from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
+from sqlpair.databases.sqlite.remedies import remedy
 from sqlpair.errors import ConnectError, LockError, StatementError
 
 if TYPE_CHECKING:
@@ -274,6 +275,7 @@ class SQLiteSession:
             path,
             statement,
             str(error),
+            remedy=remedy(str(error), statement.words, self.database.name),
             retry=isinstance(error, sqlite3.Error) and _is_busy(error),
             clash=_CLASH.search(str(error)) is not None,
         )
