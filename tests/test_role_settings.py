@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 
 import pytest
 
 from conftest import Project, connected
+from faults import add
+from sqlpair.databases.driver import driver_of
+from sqlpair.errors import ConnectError
+from sqlpair.ledger import tables
 
 SETTINGS = {
     "German": {
@@ -45,6 +50,10 @@ INSERT INTO p (id) VALUES (1);
 CREATE TABLE styles AS SELECT DATE '2024-03-04'::text AS style;
 """
 LATER = "INSERT INTO styles SELECT DATE '2024-03-04'::text;\n"
+ENDED = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -83,3 +92,20 @@ def test_settings_of_a_role_change_nothing_of_what_is_reported(
     project.sqlpair("plan")
     project.sqlpair("rollback", "--allow-data-loss")
     assert "outcome=failed" not in project.log
+
+
+def test_session_that_the_server_ends_while_it_idles_reads_on(project: Project) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    database = project.settings.database("postgres")
+    session = driver_of(database).connect(database, read_only=True, report=print)
+    assert session is not None
+    with closing(session):
+        before = tables.read(session)
+        project.pg(ENDED)
+
+        assert tables.read(session) == before
+        with session.snapshot():
+            project.pg(ENDED)
+            with pytest.raises(ConnectError):  # it would be another snapshot
+                tables.read(session)

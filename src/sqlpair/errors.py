@@ -62,7 +62,7 @@ class _Message(BaseException):
         """Say it over several lines, each of them printable."""
         lines = [*self.evidence, *(self.remedy.split("\n") if self.remedy else ())]
         told = [self.what, *(f"  {line}" for line in lines)]
-        return "\n".join(map(printable, told))
+        return "\n".join(printable(line.expandtabs()) for line in told)
 
     def add(self, *evidence: str) -> None:
         """Tell what became known only after the error was raised."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sqlpair.cli import options, output
+from sqlpair.errors import printable
 from sqlpair.lint import Finding, lint, report
 from sqlpair.project.settings import load
 
@@ -41,7 +42,7 @@ def command(config: Path, files: tuple[Path, ...], form: str) -> None:
         output.dump(report.as_json(findings))
     elif form == "github":
         for line in report.as_github(findings, settings.root):
-            output.raw(line)
+            output.raw(printable(line))
     else:
         _show(findings, settings.root)
     if findings:

@@ -125,7 +125,7 @@ def open_connection(
     except psycopg2.Error as error:
         raise ConnectError(
             f"{database.name}: cannot connect to PostgreSQL",
-            _without_secrets(str(error), known, dsn).strip().splitlines(),
+            [line.strip() for line in _without_secrets(error, known, dsn)],
             f"Check {database.variable} and that the server is running.",
         ) from None
     raw.autocommit = True
@@ -139,12 +139,15 @@ _INVALID = re.compile(
 )
 
 
-def _without_secrets(message: str, parameters: Mapping[str, str], dsn: str) -> str:
-    """Return what libpq says without what is a password, or could be.
+def _without_secrets(
+    error: psycopg2.Error, parameters: Mapping[str, str], dsn: str
+) -> list[str]:
+    """Return what libpq says, by line, without what is a password, or could be.
 
     Where an address is malformed, a password is taken for a port, a user or a host; in
     the environment and in service files, too.
     """
+    message = str(error).strip()
     for key, value in parameters.items():
         if key in ("password", "sslpassword") or not _PLAIN.fullmatch(value):
             message = message.replace(value, "***") if value else message
@@ -154,4 +157,4 @@ def _without_secrets(message: str, parameters: Mapping[str, str], dsn: str) -> s
         message = re.sub(r'(translate host name )"[^"]*"', r'\1"***"', message)
     return re.sub(
         r'"([^"]*)"', lambda m: m[0] if _PLAIN.fullmatch(m[1]) else '"***"', message
-    )
+    ).splitlines()

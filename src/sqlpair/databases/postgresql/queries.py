@@ -26,7 +26,7 @@ from sqlpair.databases.postgresql.failure import (
     translate,
 )
 from sqlpair.databases.retry import retried
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import ConnectError, SqlpairError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -135,7 +135,14 @@ class Queries:
     def begin_reading(self) -> None:
         """Begin a transaction that writes nothing and waits for no lock for long."""
         limit = f"{self.database.lock_timeout * 1000:.0f}ms"
-        self.execute(f"{READ}; SET LOCAL lock_timeout = '{limit}'")
+        begin = f"{READ}; SET LOCAL lock_timeout = '{limit}'"
+        try:
+            self.execute(begin)
+        except ConnectError:
+            if not (self.read_only and self.raw.closed):
+                raise
+            self.raw = self._address.open()  # it idled longer than the server lets it
+            self.execute(begin)
 
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
