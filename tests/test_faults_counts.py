@@ -196,17 +196,17 @@ def kill_at_random(
     (project.root / ".env").write_text("SCHEMA_VERSION=0\n")
     add(project, *range(1, LAST + 1))
     conditions = ("SELECT 1", LOCKED, third)
-    phases = [phases_of(project, command) for command in COMMANDS]
-    rounds = len(COMMANDS)
+    seconds = phases_of(project)
+    rounds = 1
     found: Counter[str] = Counter()
     with mock.patch.object(interrupted, "PAUSE", 0):
         while found.total() < kills:
             number, phase = found.total() % 2, found.total() // 2 % len(conditions)
             command = Command(project, COMMANDS[number])
             wait(project, command, conditions[phase])
-            time.sleep(random.uniform(0, phases[number][phase]))
+            time.sleep(random.uniform(0, seconds[phase]))
             if command.poll() is not None or not kill(command):
-                phases[number][phase] *= 0.8  # the machine is quicker than it was
+                seconds[phase] *= 0.8  # the machine is quicker than it was
             else:
                 at_rest(project)
                 left = state(project)
@@ -238,10 +238,10 @@ def wait(project: Project, command: Command, condition: str) -> None:
             time.sleep(0.0003)
 
 
-def phases_of(project: Project, words: tuple[str, ...]) -> list[float]:
+def phases_of(project: Project) -> list[float]:
     """Return in how many seconds from each condition on a run is to be killed."""
     began = time.monotonic()
-    command = Command(project, words)
+    command = Command(project, COMMANDS[0])
     wait(project, command, LOCKED)
     locked = time.monotonic()
     assert command.wait() == 0, command.said.read_text()

@@ -56,8 +56,9 @@ def test_same_answer_comes_from_both_command_lines(known: Project) -> None:
 
 def test_nothing_is_kept_of_files_that_changed_a_moment_ago(project: Project) -> None:
     project.add("sqlite", "001_t1", "CREATE TABLE t1 (id);\n")
-    deploy(project)
-    deploy(project)
+    with mock.patch.object(fast_path, "RESTED", 3600):  # the machine may be slow
+        deploy(project)
+        deploy(project)
 
     assert not list((project.root / "state").glob("at-head*"))
 
