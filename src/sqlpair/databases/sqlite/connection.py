@@ -84,7 +84,7 @@ def _is_refused(error: sqlite3.Error) -> bool:
 
 def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
     raw = sqlite3.connect(
-        f"file:{url_quote(str(path))}?mode={mode}",
+        f"file:{url_quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=database.lock_timeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -282,9 +283,10 @@ class SQLiteSession:
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
-            self._alembic = borrowed(
-                "sqlite", lambda: self.raw, database=self.database.address
-            )
+            # It asks for the path, of which a byte may be no UTF-8.
+            self.raw.text_factory = lambda text: text.decode("utf-8", "replace")
+            shown = os.fsencode(self.database.address).decode("utf-8", "replace")
+            self._alembic = borrowed("sqlite", lambda: self.raw, database=shown)
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
