@@ -216,7 +216,8 @@ def private_file(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
-    if os.geteuid() == 0:
+    # Not what has another name as well, a hard link: it is somebody's.
+    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
         folder = path.parent.stat()
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
     return descriptor

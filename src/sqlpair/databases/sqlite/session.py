@@ -16,6 +16,8 @@ from sqlpair.databases.interface import BookkeepingSQL, Notice, Report, quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
+    holders,
+    is_busy,
     keep_journal,
     make_folder,
     open_file,
@@ -123,13 +125,16 @@ class SQLiteSession:
         try:
             yield
         except sqlite3.Error as error:
-            if not _is_busy(error):
+            if not is_busy(error):
                 raise ConnectError(
                     f"{self.database.name}: SQLite failed: {error}"
                 ) from error
             raise LockError(
                 f"{self.database.name}: the database is locked by another program",
-                [f"{self.database.address}, for {self.database.lock_timeout:g} s"],
+                [
+                    f"{self.database.address}, for {self.database.lock_timeout:g} s",
+                    *holders(self._path),
+                ],
                 "Run it again when the other program has committed, or raise"
                 " lock_timeout.",
                 retry=True,
@@ -275,7 +280,7 @@ class SQLiteSession:
             path,
             statement,
             str(error),
-            retry=isinstance(error, sqlite3.Error) and _is_busy(error),
+            retry=isinstance(error, sqlite3.Error) and is_busy(error),
             clash=_CLASH.search(str(error)) is not None,
         )
 
@@ -339,8 +344,3 @@ def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
         add_column="",
         join="group_concat",
     )
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
