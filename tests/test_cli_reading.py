@@ -200,3 +200,25 @@ def test_long_names_are_not_cut_in_a_pipe(project: Project) -> None:
     project.add("postgres", name, "SELECT 1;\n")
 
     assert name in project.sqlpair("status").stdout
+
+
+def test_version_sends_tables_without_records_to_adopt(project: Project) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (x int);\n")
+    project.file.parent.mkdir()
+    project.lite("CREATE TABLE t (x int)")
+
+    said = project.sqlpair("version", expect=1).stdout
+
+    assert "sqlpair adopt sqlite" in said
+    assert "sqlpair migrate" not in said
+
+
+def test_timeout_of_the_role_is_named_where_it_ends_a_reading_command(
+    project: Project,
+) -> None:
+    project.add("postgres", "001_t", "CREATE TABLE t (x int);\n")
+    project.upgrade()
+
+    failure = project.sqlpair("verify", expect=1, PGOPTIONS="-c statement_timeout=1ms")
+
+    assert "statement_timeout of the role" in failure.stderr + failure.stdout

@@ -8,6 +8,8 @@ import re
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +60,26 @@ def test_holder_of_a_sqlite_file_is_named_with_its_pid(project: Project) -> None
     assert "sqlite: another deployment holds the lock" in words
     assert f"pid {os.getpid()} (sqlpair)" in words
     assert str(path) in words
+
+
+def test_lock_file_that_is_a_hard_link_is_neither_written_nor_given_away(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    other, path = project.root / "other", Path(f"{project.file}.lock")
+    other.write_text("mine\n")
+    path.parent.mkdir(exist_ok=True)
+    path.hardlink_to(other)
+    owner = other.stat().st_uid
+    if os.geteuid() == 0:
+        os.chown(path.parent, 65534, 65534)
+
+    failure = project.sqlpair("migrate", expect=1)
+
+    assert "cannot open the lock file" in failure.stderr
+    assert "a link" in failure.stderr
+    assert other.read_text() == "mine\n"
+    assert other.stat().st_uid == owner
 
 
 def test_lock_file_is_private(project: Project) -> None:
@@ -433,3 +455,34 @@ def test_timeout_that_a_file_sets_does_not_end_what_waits_for_the_other_database
     deploy(project)
 
     assert project.applied("postgres") == ["001_t1"]
+
+
+EXCLUSIVE = """
+import sqlite3, sys
+raw = sqlite3.connect(sys.argv[1], isolation_level=None)
+raw.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_program_that_holds_a_sqlite_file_exclusively_is_named(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    project.configure("sqlite", lock_timeout="0.05")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", EXCLUSIVE, str(project.file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+
+    failure = project.sqlpair("status", expect=1)
+    holder.communicate()
+
+    assert "another program holds the database exclusively" in failure.stderr
+    assert f"open in pid {holder.pid} (python" in failure.stderr

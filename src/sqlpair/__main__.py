@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from sqlpair.cli import fast_path
@@ -18,7 +19,7 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Let those that are closed lead nowhere.
+    """Let those that are closed lead nowhere, and escape what one cannot encode.
 
     Else the next file that is opened, a database perhaps, gets the number of one, and
     what a library prints.
@@ -26,6 +27,8 @@ def _open_standard_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

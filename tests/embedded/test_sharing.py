@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import parse_dsn
 
 from sqlpair.databases import embedded
 from sqlpair.errors import ConnectError, LockError
@@ -137,6 +138,22 @@ def test_a_started_server_that_was_killed_stays_no_longer(data: Path) -> None:
         assert server.started
 
     assert embedded.running(data) is None
+
+
+def test_the_socket_folder_of_a_killed_server_goes_with_the_next_start(
+    place: Path, data: Path
+) -> None:
+    far = data.rename(place / "state" / ("x" * 100))  # too long for a socket
+    embedded.start(far)
+    running = embedded.running(far)
+    assert running
+    left = Path(parse_dsn(running.dsn)["host"])
+    kill_server(far)
+    assert left.is_dir()
+    assert left != far
+
+    with embedded.server(far):
+        assert not left.exists()
 
 
 def kill_server(data: Path) -> None:

@@ -63,6 +63,8 @@ def write(
     if not scripts:
         report("Nothing to do: the range holds no migration")
     elif len(scripts) == 1:
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(encoding="utf-8")  # as SQL files are, in any locale
         output.write(next(iter(scripts.values())))
     else:
         _write_files(scripts)

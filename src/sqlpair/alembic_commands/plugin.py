@@ -1,8 +1,8 @@
 """What is different inside Alembic, which loads this as a plugin when it is imported.
 
 Its ``heads``, ``show`` and ``branches`` run no env.py: what they stumble over in a
-revision module is named here. And its environment is one for the whole process, so
-threads take turns.
+revision module is named here. Its environment is one for the whole process, so threads
+take turns. And a ``%`` in the path of alembic.ini is no more than that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any
 
 from alembic import util
-from alembic.util import langhelpers
+from alembic.util import compat, langhelpers
 
 from sqlpair.revision import ORDER
 
@@ -25,6 +25,7 @@ def setup(_plugin: object = None) -> None:
     """Change Alembic; again, where it was done already, does nothing."""
     if util.load_python_file.__module__ != __name__:
         util.load_python_file = _named(util.load_python_file)
+        compat.read_config_parser = _escaping(compat.read_config_parser)
         _take_turns(langhelpers.ModuleClsProxy)
 
 
@@ -55,6 +56,18 @@ def _take_turns(proxy: Any) -> None:
                 turn.release()
 
     proxy._install_proxy, proxy._remove_proxy = enter, leave
+
+
+def _escaping(read: Any) -> Any:
+    """Return ``read`` with the folder as what ``%(here)s`` is, be there a % in it."""
+
+    def read_config_parser(config: Any, *arguments: Any) -> Any:
+        here = config.defaults().get("here", "")
+        if "%" in here.replace("%%", ""):
+            config.defaults()["here"] = here.replace("%", "%%")
+        return read(config, *arguments)
+
+    return read_config_parser
 
 
 def _named(load: Any) -> Any:

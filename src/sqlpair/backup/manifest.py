@@ -85,7 +85,8 @@ def write(folder: Path, manifest: Manifest) -> None:
         for copy in manifest.databases
     ]
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    write_file(folder / MANIFEST, text.encode())
+    # A path may hold a byte that is no UTF-8; JSON escapes it in the same way.
+    write_file(folder / MANIFEST, text.encode("utf-8", "backslashreplace"))
     write_file(folder / SUMS, _sums(folder, manifest.databases).encode())
 
 

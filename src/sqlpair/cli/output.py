@@ -142,7 +142,8 @@ def dump(value: Any) -> None:
     """Print a result for a program, as JSON."""
     import json
 
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    ascii_only = (sys.stdout.encoding or "utf-8").lower() != "utf-8"
+    text = json.dumps(value, indent=2, ensure_ascii=ascii_only)
     if not text.isascii():  # what would steer a terminal, as JSON writes it
         text = "".join(
             c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text

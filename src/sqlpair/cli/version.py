@@ -66,7 +66,9 @@ def _pending(found: Status) -> list[Problem]:
             item.name,
             f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
             f" {several([migration.stem for migration in item.pending])}",
-            remedy="Apply what is pending: sqlpair migrate",
+            remedy=f"Find out which version it is: sqlpair adopt {item.name}"
+            if item.unrecorded
+            else "Apply what is pending: sqlpair migrate",
         )
         for item in found.databases
         if item.pending

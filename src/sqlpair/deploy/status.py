@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
+from sqlpair.deploy.unrecorded import holds_tables
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
 from sqlpair.ledger.tables import Applied
@@ -21,7 +22,8 @@ from sqlpair.verify.problem import Problem
 class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
-    ``edited`` are the files of applied migrations that differ, each with its number.
+    ``edited`` are the files of applied migrations that differ, each with its number;
+    ``unrecorded`` is a database that has tables, and no record of any migration.
     """
 
     name: str
@@ -30,6 +32,7 @@ class DatabaseStatus(NamedTuple):
     pending: tuple[Migration, ...]
     edited: frozenset[tuple[int, FileKind]]
     problems: tuple[Problem, ...]
+    unrecorded: bool
 
     @property
     def version(self) -> int:
@@ -66,7 +69,7 @@ class Status(NamedTuple):
 def overview(settings: Settings, report: Report) -> Status:
     """Read where every database stands. Creates nothing."""
     places = claims(settings, report)
-    standings = tuple(_standing(place) for place in places.values())
+    standings = tuple(_standing(place, report) for place in places.values())
     problems = [problem for item in standings for problem in item.problems]
     return Status(
         environment=settings.environment,
@@ -88,7 +91,7 @@ def with_problems(found: Status, more: Iterable[Problem]) -> Status:
     return found._replace(problems=tuple(dict.fromkeys([*found.problems, *more])))
 
 
-def _standing(place: Place) -> DatabaseStatus:
+def _standing(place: Place, report: Report) -> DatabaseStatus:
     applied = {row.number for row in place.state.applied}
     edits = edited(place)
     return DatabaseStatus(
@@ -98,6 +101,7 @@ def _standing(place: Place) -> DatabaseStatus:
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
         edited=frozenset((edit.migration.number, edit.file) for edit in edits),
         problems=tuple(records.disagreements(place, edits)),
+        unrecorded=holds_tables(place, report),
     )
 
 

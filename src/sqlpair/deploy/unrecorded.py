@@ -8,8 +8,9 @@ of them by then, so ``refuse`` looks first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import HistoryError, SqlpairError, StatementError
 from sqlpair.project.settings import Settings
@@ -58,6 +59,18 @@ def advise(
                 f"Find out which version it is, and record that: sqlpair adopt"
                 f" {error.clash}"
             )
+
+
+def holds_tables(place: Place, report: Report) -> bool:
+    """Say whether it has tables and no record of a migration; connects to ask."""
+    if recorded(place):
+        return False
+    database = place.branch.database
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        return False
+    with closing(session):
+        return has_tables(session)
 
 
 def recorded(place: Place) -> bool:

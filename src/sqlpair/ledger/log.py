@@ -96,7 +96,7 @@ class MigrationLog:
     def _write(self, said: Iterable[str]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
         text = "".join(f"{at}Z {line}\n" for line in said)
-        self._rest += text.encode()
+        self._rest += text.encode("utf-8", "backslashreplace")
         try:
             self._rest = self._rest[self._file.write(self._rest) or 0 :]
             self._lost = "it took a part only" if self._rest else ""

@@ -15,6 +15,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,9 @@ from sqlpair.databases.embedded.cluster import (
     SHORT,
     ServerReply,
     ask,
+    is_private,
     pid_file,
+    socket_folder,
 )
 from sqlpair.databases.embedded.programs import (
     Account,
@@ -125,9 +128,23 @@ def _options(data: Path, account: Account) -> list[str]:
     socket_path = os.fsencode(data / f".s.PGSQL.{PORT}")
     # To libpq a comma separates hosts.
     if len(socket_path) > _SOCKET_LIMIT or b"," in socket_path:
+        _remove_left_folder(data, account)
         settings["unix_socket_directories"] = str(_short_folder(account))
     pairs = [("-c", f"{name}={value}") for name, value in settings.items()]
     return ["-D", str(data), *(word for pair in pairs for word in pair)]
+
+
+def _remove_left_folder(data: Path, account: Account) -> None:
+    """Remove the socket folder that a killed server has left, if nobody uses it."""
+    folder = socket_folder(data, pid_file(data))
+    if folder is None or not str(folder).startswith(SHORT):
+        return
+    if not is_private(folder, account.uid):
+        return
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as end:
+        # If the data was copied, it may be another server's.
+        if end.connect_ex(str(folder / f".s.PGSQL.{PORT}")) != 0:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short_folder(account: Account) -> Path:
@@ -216,7 +233,8 @@ def private_file(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
-    if os.geteuid() == 0:
+    # Not what has another name as well, a hard link: it is somebody's.
+    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
         folder = path.parent.stat()
         os.fchown(descriptor, folder.st_uid, folder.st_gid)
     return descriptor

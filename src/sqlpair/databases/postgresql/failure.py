@@ -37,6 +37,9 @@ REMEDIES = {
     "53200": f"{OWN_TRANSACTION} Or raise max_locks_per_transaction.",
     "55P03": "Run it again when the table is quieter, or raise lock_timeout.",
     "42501": "Grant the role what the statement needs, or connect as another role.",
+    "57014": "If nobody canceled it, the statement_timeout of the role or the database"
+    " did: ALTER ROLE … SET statement_timeout = 0, or run the command with"
+    " PGOPTIONS='-c statement_timeout=0'.",
     "25006": "Connect to the primary server; this one is read only.",
 }
 LOST = "Run the command again once the server is there: it goes on from where it is."
@@ -146,4 +149,9 @@ def _further(lines: Sequence[str]) -> list[str]:
 
 
 def _remedy(error: psycopg2.Error) -> str:
+    if error.pgcode == "42501" and "row-level security" in str(error):
+        return (
+            "The policies of the table hide rows from this role: connect as one that"
+            " owns the table without FORCE ROW LEVEL SECURITY, or has BYPASSRLS."
+        )
     return LOST if is_lost(error) else REMEDIES.get(error.pgcode or "", "")

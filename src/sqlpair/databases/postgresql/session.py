@@ -220,6 +220,11 @@ class PostgreSQLSession(Queries):
         self.report = report
         if notice is not None:
             self.ear = Ear(self.database, lambda: self.raw, notice)
+        if self.rows("SELECT pg_is_in_recovery() AS standby")[0]["standby"]:
+            raise ConnectError(
+                f"{self.database.name}: the server is a hot standby, which only reads",
+                remedy=f"Let {self.database.variable} name the primary server.",
+            )
         self.resources.callback(self.deployment_lock.close)
         self.deployment_lock.take(report)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
-from sqlpair.errors import ConnectError
+from sqlpair.errors import ConnectError, LockError
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -54,12 +54,43 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             # is none, nobody has the database open: it does not change.
             return _open(database, path, "ro&immutable=1")
     except sqlite3.Error as error:
+        if is_busy(error):
+            raise LockError(
+                f"{database.name}: another program holds the database exclusively",
+                [f"{path}, for {database.lock_timeout:g} s", *holders(path)],
+                "Run it again when that program has closed it, or raise lock_timeout.",
+            ) from None
+        if os.access(path, os.W_OK) and not os.access(path.parent, os.W_OK):
+            raise ConnectError(
+                f"{database.name}: the folder of the SQLite database cannot be written",
+                [f"{path.parent}: {error}"],
+                "SQLite makes a journal beside the file: let this user write to the"
+                " folder, too.",
+            ) from None
         raise ConnectError(
             f"{database.name}: cannot open the SQLite database",
             [f"{path}: {error}"],
             f"Check {database.variable}, and that the file is a database you may"
             f" {'read' if read_only else 'write'}.",
         ) from None
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection has what this one wants."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def holders(path: Path) -> list[str]:
+    """Name other processes that have the file open, where the system tells."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # another user's, or over meanwhile
+            links = [os.readlink(link) for link in (folder / "fd").iterdir()]  # noqa: PTH115
+            if str(path) in links and folder.name != str(os.getpid()):
+                name = (folder / "comm").read_text().strip()
+                found.append(f"open in pid {folder.name} ({name})")
+    return found[:5]
 
 
 def _make(path: Path) -> None:
@@ -84,7 +115,7 @@ def _is_refused(error: sqlite3.Error) -> bool:
 
 def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
     raw = sqlite3.connect(
-        f"file:{url_quote(str(path))}?mode={mode}",
+        f"file:{url_quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=database.lock_timeout,

@@ -8,6 +8,7 @@ nor start it again, and in WAL mode the writers are not held up.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -50,7 +51,7 @@ def dump(
 
 def opened(path: Path, options: str) -> sqlite3.Connection:
     """Open a file by URI, its transactions ours alone."""
-    uri = f"file:{url_quote(str(path))}?{options}"
+    uri = f"file:{url_quote(os.fsencode(path))}?{options}"
     return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 

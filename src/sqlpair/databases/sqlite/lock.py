@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +66,23 @@ class DeploymentLock:
         return True
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            file = os.open(self._path, flags, 0o600)
-            if os.geteuid() == 0:
-                # What root made in a person's project must not lock that person out.
-                folder = self._path.parent.stat()
-                os.fchown(file, folder.st_uid, folder.st_gid)
+            with suppress(FileExistsError):
+                made = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+                try:
+                    if os.geteuid() == 0:
+                        # What root made must not lock the folder's owner out.
+                        folder = self._path.parent.stat()
+                        os.fchown(made, folder.st_uid, folder.st_gid)
+                finally:
+                    os.close(made)
+            file = os.open(self._path, flags | os.O_CREAT, 0o600)
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                # To write into it would be to write into what another named so.
+                os.close(file)
+                raise OSError(0, "it is another file, too: a link, or no regular one")
         except OSError as error:
             raise ConnectError(
                 f"{self._database.name}: cannot open the lock file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,8 @@ from sqlpair.databases.interface import BookkeepingSQL, Notice, Report, quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
+    holders,
+    is_busy,
     keep_journal,
     make_folder,
     open_file,
@@ -123,13 +126,16 @@ class SQLiteSession:
         try:
             yield
         except sqlite3.Error as error:
-            if not _is_busy(error):
+            if not is_busy(error):
                 raise ConnectError(
                     f"{self.database.name}: SQLite failed: {error}"
                 ) from error
             raise LockError(
                 f"{self.database.name}: the database is locked by another program",
-                [f"{self.database.address}, for {self.database.lock_timeout:g} s"],
+                [
+                    f"{self.database.address}, for {self.database.lock_timeout:g} s",
+                    *holders(self._path),
+                ],
                 "Run it again when the other program has committed, or raise"
                 " lock_timeout.",
                 retry=True,
@@ -276,7 +282,7 @@ class SQLiteSession:
             statement,
             str(error),
             remedy=remedy(str(error), statement.words, self.database.name),
-            retry=isinstance(error, sqlite3.Error) and _is_busy(error),
+            retry=isinstance(error, sqlite3.Error) and is_busy(error),
             clash=_CLASH.search(str(error)) is not None,
         )
 
@@ -284,9 +290,10 @@ class SQLiteSession:
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
-            self._alembic = borrowed(
-                "sqlite", lambda: self.raw, database=self.database.address
-            )
+            # It asks for the path, of which a byte may be no UTF-8.
+            self.raw.text_factory = lambda text: text.decode("utf-8", "replace")
+            shown = os.fsencode(self.database.address).decode("utf-8", "replace")
+            self._alembic = borrowed("sqlite", lambda: self.raw, database=shown)
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
@@ -339,8 +346,3 @@ def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
         add_column="",
         join="group_concat",
     )
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
