@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from conftest import Project
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
+from sqlpair.errors import HistoryError
+from sqlpair.runner.steps import Places
 
 LEDGER = "SELECT version, migration_name, checksum IS NOT NULL FROM schema_version"
 
@@ -122,6 +128,69 @@ def test_downgrade_by_more_than_is_applied_undoes_nothing(two_each: Project) -> 
         assert f"{applied} of {applied} migrations are applied" in failure.stderr
         assert "Nothing was changed" in failure.stderr
     assert positions(two_each) == (3, 2)
+
+
+class Overtaken(Destination):
+    """A destination of which another run is at the same one before it has its locks."""
+
+    def __init__(self, project: Project, destination: str, command: str):
+        super().__init__((destination,), command, print)
+        self.project: Project | None = project
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        found = super().__call__(places)
+        if self.project is not None:
+            project, self.project = self.project, None
+            other = Destination((self.addresses[0].text,), self.command, print)
+            deployment.deploy(project.settings, other, print)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("command", "destination", "at"),
+    [
+        ("downgrade", "postgres@-1", (1, 2)),
+        ("downgrade", "-1", (1, 1)),
+        ("upgrade", "+1", (1, 1)),
+    ],
+)
+def test_two_runs_of_one_step_at_once_go_one_step(
+    two_each: Project, command: str, destination: str, at: tuple[int, int]
+) -> None:
+    if command == "downgrade":
+        two_each.upgrade()
+    target = Overtaken(two_each, destination, command)
+
+    with pytest.raises(HistoryError) as refused:
+        deployment.deploy(two_each.settings, target, print)
+
+    said = str(refused.value)
+    assert "another deployment ended while this one waited for its locks" in said
+    name = destination.partition("@")[0] if "@" in destination else "postgres"
+    assert f"{name} is at 00" in said
+    assert "run the command again" in said
+    assert positions(two_each) == at
+
+
+def test_a_run_that_waited_for_another_of_the_last_step_says_so(
+    two_each: Project,
+) -> None:
+    two_each.upgrade("+1")
+    target = Overtaken(two_each, "-1", "downgrade")
+
+    with pytest.raises(HistoryError) as refused:
+        deployment.deploy(two_each.settings, target, print)
+
+    assert "postgres is at base, and was at 001_t1" in str(refused.value)
+
+
+def test_a_run_to_a_place_that_waited_for_another_finds_it_done(
+    two_each: Project,
+) -> None:
+    target = Overtaken(two_each, "heads", "upgrade")
+
+    assert not deployment.deploy(two_each.settings, target, print).done
+    assert positions(two_each) == (2, 2)
 
 
 @pytest.mark.parametrize(

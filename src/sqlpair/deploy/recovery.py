@@ -6,7 +6,8 @@ commits. The history of those that committed then names one that did not, and wh
 it was to go.
 
 A command such as ``downgrade -1`` counts from where the databases are. After either,
-it would count from another place than the person who typed it thought.
+or after another run that it waited for, it would count from another place than the
+person who typed it thought.
 """
 
 from __future__ import annotations
@@ -76,18 +77,32 @@ def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int
 
 
 def refuse_moved(
-    before: Places, after: Places, targets: Targets, recovered: Sequence[str]
+    before: Places,
+    after: Places,
+    targets: Targets,
+    what: str,
+    evidence: Sequence[str] = (),
 ) -> None:
-    """HistoryError when recovering has changed what ``targets`` means."""
-    if all(after[name].position == place.position for name, place in before.items()):
+    """HistoryError when what has moved the databases changed what ``targets`` means.
+
+    ``what`` tells what that was.
+    """
+    moved = [name for name in after if after[name].position != before[name].position]
+    if not moved:
         return
     meant, means = _means(targets, before), _means(targets, after)
     if means is not None and (meant == means or not plan(after, means)):
         return
     raise HistoryError(
-        "an interrupted deployment was finished first: what was asked for counts from"
-        " where the databases are",
-        [*recovered, *(f"{name} is at {place.head}" for name, place in after.items())],
+        f"{what}: what was asked for counts from where the databases are",
+        [
+            *evidence,
+            *(
+                f"{name} is at {place.head}"
+                + (f", and was at {before[name].head}" if name in moved else "")
+                for name, place in after.items()
+            ),
+        ],
         "Nothing more was changed. If it is still wanted, run the command again.",
     )
 

@@ -83,7 +83,8 @@ class Deployment:
             self.journal.failed(error)
 
     def _hold(self) -> None:
-        places, targets = self.places, self.targets
+        targets = self.targets
+        places = dict(self.places)
         everything = set(places)
         # A backup is of all databases, at one version.
         whole = self.work.backup_first or _undecided(places)
@@ -98,13 +99,25 @@ class Deployment:
             self._lock(everything)
         # Given a new id: a deployment that waited for another is the later one.
         self.id = self.journal.deployment = ids.new_id()
+        recovery.refuse_moved(
+            places,
+            self.places,
+            targets,
+            "another deployment ended while this one waited for its locks",
+        )
         before = dict(self.places)
         recovered = two_phase.recover(self.sessions, self.work.report)
         for sentence in recovered:
             self.journal.line("settled", what=sentence)
         if recovered:
             self._survey()
-            recovery.refuse_moved(before, self.places, targets, recovered)
+            recovery.refuse_moved(
+                before,
+                self.places,
+                targets,
+                "an interrupted deployment was finished first",
+                recovered,
+            )
 
     def _lock(self, names: set[str]) -> None:
         databases = [
