@@ -47,8 +47,8 @@ TABLES = {
     "sqlite": ("s2", "s4", "s6", "alembic_version"),
 }
 LEDGER = (
-    "SELECT version, migration_name, checksum, method, applied_at IS NOT NULL"
-    " FROM schema_version ORDER BY id"
+    "SELECT version, migration_name, checksum, rollback_checksum, module_checksum,"
+    " rollback, method, applied_at IS NOT NULL FROM schema_version ORDER BY id"
 )
 EVENTS = "SELECT action, version, migration_name, checksum FROM schema_history"
 

@@ -34,6 +34,11 @@ def pair(path: str) -> tuple[Callable[[], None], Callable[[], None]]:
     return upgrade, downgrade
 
 
+def is_pair(function: object) -> bool:
+    """Say whether ``pair`` made it: it runs its file, and nothing else."""
+    return getattr(function, "__module__", "") == __name__
+
+
 @contextmanager
 def running(runner: Runner) -> Iterator[None]:
     """Let ``runner`` execute the SQL pairs that revision modules name meanwhile."""

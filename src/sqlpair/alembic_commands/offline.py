@@ -22,7 +22,8 @@ from sqlpair.project import sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
-from sqlpair.runner import revision_modules
+from sqlpair.runner import applied_files, revision_modules
+from sqlpair.runner.migration import Ready
 from sqlpair.runner.steps import Place, Places, Step, plan, record
 
 DEPLOYMENT = "offline"
@@ -103,7 +104,7 @@ def _stamp(place: Place, position: int) -> str:
     driver = driver_of(place.branch.database)
     table = driver.table(place.branch.database)
     kept = [
-        (item, sql_file.checksum(item.up.read_bytes()))
+        (item, applied_files.present(place.branch, item))
         for item in place.branch.migrations[:position]
     ]
     return "".join(
@@ -148,7 +149,8 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         if not file.transactional:
             buffer.write(driver.SCRIPT_BEGIN)
         buffer.write(driver.SCRIPT_RESET)
-        own = (step, file.checksum, _entry(step.direction))
+        files = applied_files.of_ready(Ready(step, file, module))
+        own = (step, files, _entry(step.direction))
         buffer.write(record([own], table))
     buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()

@@ -17,10 +17,11 @@ from sqlpair.project.settings import load
 def command(config: Path, yes: bool) -> None:
     """Accept applied migrations whose files were edited since.
 
-    Shows each one with the recorded and the present checksum, asks, and records the
-    present ones. No SQL runs: the databases keep what the old text made of them. It
-    is meant for an edit that changes nothing, a comment for example; a real change
-    belongs into a new migration.
+    Their SQL file, rollback or revision module. Shows each one with the recorded and
+    the present checksum, asks, and records the present ones, and the rollback as it is
+    now. No SQL runs: the databases keep what the old text made of them. It is meant for
+    an edit that changes nothing, a comment for example, and for a rollback that was
+    corrected; a real change of what was applied belongs into a new migration.
     """
     settings = load(config)
     edited = edits(settings, output.progress)
@@ -30,11 +31,12 @@ def command(config: Path, yes: bool) -> None:
         )
         return
     output.table(
-        ("database", "migration", "applied", "recorded", "file now"),
+        ("database", "migration", "file", "applied", "recorded", "file now"),
         [
             (
                 edit.migration.database,
                 edit.migration.stem,
+                edit.file,
                 edit.applied_at[:19],
                 edit.recorded[:12],
                 (edit.now[:12], "yellow"),

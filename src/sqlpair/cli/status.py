@@ -12,6 +12,7 @@ from sqlpair.cli import options, output
 from sqlpair.deploy.status import DatabaseStatus, Status, overview, with_problems
 from sqlpair.project.settings import load
 from sqlpair.verify import verify
+from sqlpair.verify.edits import FileKind
 
 
 @click.command("status", cls=options.Command)
@@ -27,7 +28,7 @@ def command(config: Path, strict: bool, json: bool) -> None:
     """List what is applied in each database, and what is pending.
 
     When and by whom each migration was applied, how long it took, in which
-    deployment, and whether its file was edited since. Pending migrations are no
+    deployment, and whether its files were edited since. Pending migrations are no
     problem; anything that does not fit is, and makes the exit code 1, a transaction in
     doubt for example. With --exit-code a pending migration makes it 1 too, and so does
     whatever sqlpair verify finds, which is run then.
@@ -55,7 +56,7 @@ def _show(standing: DatabaseStatus) -> None:
         (
             [
                 (row.stem, ""),
-                (" edited" if row.number in standing.edited else "", "yellow"),
+                (_edited(row.number, standing), "yellow"),
             ],
             row.applied_at[:19],
             output.duration(row.milliseconds),
@@ -74,6 +75,16 @@ def _show(standing: DatabaseStatus) -> None:
             rows,
         )
     output.say()
+
+
+def _edited(number: int, standing: DatabaseStatus) -> str:
+    words = {
+        FileKind.SQL: " edited",
+        FileKind.ROLLBACK: " rollback edited",
+        FileKind.MODULE: " module edited",
+    }
+    said = (word for kind, word in words.items() if (number, kind) in standing.edited)
+    return ",".join(said)
 
 
 def _closing(found: Status) -> str:
@@ -102,7 +113,11 @@ def _status_json(found: Status) -> dict[str, Any]:
                     "method": row.method,
                     "deployment": row.deployment,
                     "checksum": row.checksum,
-                    "edited": row.number in item.edited,
+                    "edited": (row.number, FileKind.SQL) in item.edited,
+                    "rollback_checksum": row.rollback_checksum,
+                    "rollback_edited": (row.number, FileKind.ROLLBACK) in item.edited,
+                    "module_checksum": row.module_checksum,
+                    "module_edited": (row.number, FileKind.MODULE) in item.edited,
                 }
                 for row in item.applied
             ],

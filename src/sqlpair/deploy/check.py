@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlpair.errors import DataLossError, SqlpairError
 from sqlpair.project import revisions, sql_file
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.revision import pair
+from sqlpair.revision import is_pair
 from sqlpair.runner import data_loss
 from sqlpair.runner.migration import Ready, read, read_file
 from sqlpair.runner.steps import Place, Places, Step
-from sqlpair.verify.edits import edited
+from sqlpair.verify.edits import UNDOING, FileKind, edited
 
 
 def check(
@@ -21,6 +21,7 @@ def check(
     if any(step.upgrade for step in steps):
         for place in places.values():
             refuse_changed(place)
+    refuse_other_rollbacks(places, steps)
     ready = read(steps)
     if not allow_data_loss:
         _refuse_unknown_loss(ready)
@@ -44,8 +45,7 @@ def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
     module does more than run the pair.
     """
     for step, file, module in ready:
-        own = getattr(module, "downgrade", None)
-        if step.upgrade or getattr(own, "__module__", "") != pair.__module__:
+        if step.upgrade or not is_pair(getattr(module, "downgrade", None)):
             continue
         if not _does(file) and _made_something(step):
             yield (
@@ -72,5 +72,18 @@ def refuse_changed(place: Place) -> None:
     that was lost would look like a migration that never was.
     """
     revisions.require(place.branch)
-    if edits := edited(place):
+    if edits := edited(place, [FileKind.SQL]):
         raise edits[0].error()
+
+
+def refuse_other_rollbacks(places: Places, steps: Iterable[Step]) -> None:
+    """Raise HistoryError where what is to undo a step is not what was applied with it.
+
+    That is its rollback file and its revision module.
+    """
+    undone = {(s.branch.name, s.migration.number) for s in steps if not s.upgrade}
+    for name, place in places.items():
+        rows = [row for row in place.state.applied if (name, row.number) in undone]
+        state = place.state._replace(applied=tuple(rows))
+        if edits := edited(place._replace(state=state), UNDOING):
+            raise edits[0].error()

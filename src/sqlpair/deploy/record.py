@@ -10,9 +10,9 @@ from sqlpair.deploy.deployment import finish_restores, refusals_logged
 from sqlpair.deploy.survey import survey
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.position import claimed, current, known_position
-from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner import applied_files
 from sqlpair.runner.steps import (
     Outcome,
     Place,
@@ -69,7 +69,7 @@ def record_only(
 def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
     """Record that every migration up to the place's position is applied."""
     kept = [
-        (item, sql_file.checksum(item.up.read_bytes()))
+        (item, applied_files.present(place.branch, item))
         for item in place.branch.migrations[: place.position]
     ]
     return write_sql.stamped(table, kept, entry)

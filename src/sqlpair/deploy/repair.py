@@ -1,6 +1,7 @@
-"""Taking over the present bytes of applied migrations that were edited.
+"""Taking over the present files of applied migrations that were edited.
 
-Nothing runs: the ledger learns the new checksums, and its history says who let it.
+Nothing runs: the ledger learns the new checksums, and the rollback as it is now; its
+history says who let it.
 """
 
 from __future__ import annotations
@@ -15,26 +16,32 @@ from sqlpair.errors import HistoryError
 from sqlpair.ledger import write_sql
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner import applied_files
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.verify.edits import Edit, edited
 
 
 def edits(settings: Settings, report: Report) -> tuple[Edit, ...]:
-    """Return every applied migration whose file differs. Creates nothing."""
+    """Return what of applied migrations differs and is there. Creates nothing."""
     with ExitStack() as resources:
         places = survey(branches(settings), report, resources)
-        return tuple(edit for place in places.values() for edit in edited(place))
+        return _accepted_by(places)
+
+
+def _accepted_by(places: Places) -> tuple[Edit, ...]:
+    found = (edit for place in places.values() for edit in edited(place))
+    return tuple(edit for edit in found if edit.now)
 
 
 def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcome:
-    """Record the checksums of ``agreed``, which is what a person was shown.
+    """Record the files of ``agreed`` as they are, which is what a person was shown.
 
     HistoryError when files or ledgers say something else by now.
     """
 
     def targets(places: Places) -> Mapping[str, int]:
-        now = [edit for place in places.values() for edit in edited(place)]
-        if now != list(agreed):
+        now = _accepted_by(places)
+        if now != tuple(agreed):
             raise HistoryError(
                 "the files or the ledger changed while you were asked",
                 [str(edit) for edit in now] or ["nothing differs any more"],
@@ -44,11 +51,12 @@ def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcom
         return {name: p.position for name, p in places.items() if name in names}
 
     def writing(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
-        own = [
-            (edit.migration, edit.now)
+        own = dict.fromkeys(
+            edit.migration
             for edit in agreed
             if edit.migration.database == place.branch.name
-        ]
-        return write_sql.accepted(table, own, entry)
+        )
+        files = [(item, applied_files.present(place.branch, item)) for item in own]
+        return write_sql.accepted(table, files, entry)
 
     return record.record_only(settings, targets, writing, report, method="repair")

@@ -14,9 +14,10 @@ from sqlpair.databases import bookkeeping
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
 from sqlpair.ledger import tables, write_sql
+from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
-from sqlpair.runner import data_loss, two_phase
+from sqlpair.runner import applied_files, data_loss, two_phase
 from sqlpair.runner.migration import Ready, Runner
 from sqlpair.runner.steps import Done, Step, record, told
 
@@ -121,11 +122,12 @@ class Stage:
 
     def _steps(self, entry: write_sql.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
-        ran: dict[str, list[tuple[Step, str, write_sql.Entry]]] = {
+        ran: dict[str, list[tuple[Step, AppliedFiles, write_sql.Entry]]] = {
             name: [] for name in sessions
         }
         for ready in self.steps:
             step, file, _ = ready
+            files = applied_files.of_ready(ready)
             runner = self._runners[step.branch.name]
             if runner.runs_python or _reads_records(file):
                 _record(ran, runner.session)
@@ -136,7 +138,7 @@ class Stage:
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
             )
-            ran[step.branch.name].append((step, file.checksum, own))
+            ran[step.branch.name].append((step, files, own))
             yield Done(step, milliseconds)
         # All at once: the rows live or die together, as their migrations do.
         for session in sessions.values():
@@ -149,7 +151,8 @@ def _reads_records(file: SqlFile) -> bool:
 
 
 def _record(
-    ran: Mapping[str, list[tuple[Step, str, write_sql.Entry]]], session: Session
+    ran: Mapping[str, list[tuple[Step, AppliedFiles, write_sql.Entry]]],
+    session: Session,
 ) -> None:
     """Record what ``ran`` on the session's database and is not recorded yet."""
     steps = ran[session.database.name]

@@ -18,21 +18,21 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
-from sqlpair.verify.edits import edited
+from sqlpair.verify.edits import FileKind, edited
 from sqlpair.verify.problem import Problem
 
 
 class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
-    ``edited`` are the numbers of applied migrations whose files differ.
+    ``edited`` are the files of applied migrations that differ, each with its number.
     """
 
     name: str
     revisions: tuple[str, ...]
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
-    edited: frozenset[int]
+    edited: frozenset[tuple[int, FileKind]]
     problems: tuple[Problem, ...]
 
     @property
@@ -100,7 +100,7 @@ def _standing(place: Place) -> DatabaseStatus:
         revisions=place.state.revisions,
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
-        edited=frozenset(edit.migration.number for edit in edited(place)),
+        edited=frozenset((it.migration.number, it.file) for it in edited(place)),
         problems=tuple(records.disagreements(place)),
     )
 

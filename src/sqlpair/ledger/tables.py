@@ -14,7 +14,7 @@ What changes their rows is in ``ledger/write_sql.py``. Nothing here commits.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -30,7 +30,12 @@ EXTRA_COLUMNS = (
     ("applied_by", "varchar(255)"),
     ("milliseconds", "integer"),
     ("method", "varchar(16)"),
+    ("rollback_checksum", "varchar(64)"),
+    ("module_checksum", "varchar(64)"),
+    ("rollback", "text"),
 )
+# All but the rollbacks, which are long.
+_READ = ("version", "migration_name", *(name for name, _ in EXTRA_COLUMNS[:-1]))
 Columns = tuple[tuple[str, str], ...]
 # Of the history; added where it was made before they were.
 HISTORY_COLUMNS = (("databases", "text"),)
@@ -47,6 +52,8 @@ class Applied(NamedTuple):
     applied_by: str
     milliseconds: int | None
     method: str
+    rollback_checksum: str = ""
+    module_checksum: str = ""
 
 
 class Transaction(NamedTuple):
@@ -104,9 +111,10 @@ def _read(session: Session) -> Records:
     columns = session.columns(LEDGER)
     if not columns:
         return Records(revisions, (), has_ledger=False)
+    known = [name for name in _READ if name in columns]
     rows = session.rows(
-        f"SELECT *, CAST(applied_at AS varchar(23)) AS at FROM {prefix}{LEDGER}"
-        " ORDER BY version, id"
+        f"SELECT {', '.join(known)}, CAST(applied_at AS varchar(23)) AS at"
+        f" FROM {prefix}{LEDGER} ORDER BY version, id"
     )
     applied = {
         (number := _number(session, row["version"])): Applied(
@@ -118,6 +126,8 @@ def _read(session: Session) -> Records:
             applied_by=row.get("applied_by") or "",
             milliseconds=row.get("milliseconds"),
             method=row.get("method") or "",
+            rollback_checksum=row.get("rollback_checksum") or "",
+            module_checksum=row.get("module_checksum") or "",
         )
         for row in rows
     }
@@ -133,6 +143,18 @@ def _number(session: Session, version: Any) -> int:
             [f"version: {version}"],
             "Correct or delete that row.",
         ) from None
+
+
+def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
+    """Return the rollbacks that the ledger keeps of the migrations with ``numbers``."""
+    wanted = ", ".join(map(str, numbers))
+    if not wanted or "rollback" not in session.columns(LEDGER):
+        return {}
+    rows = session.rows(
+        f"SELECT version, rollback FROM {session.table.prefix}{LEDGER}"
+        f" WHERE version IN ({wanted}) AND rollback <> ''"
+    )
+    return {_number(session, row["version"]): row["rollback"] for row in rows}
 
 
 def history(session: Session) -> list[dict[str, Any]]:

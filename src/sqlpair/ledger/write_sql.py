@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session, quote
+from sqlpair.ledger.applied_files import NONE, AppliedFiles
 from sqlpair.ledger.tables import (
     HISTORY_COLUMNS,
     Applied,
@@ -44,10 +45,10 @@ class Entry(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A migration that was run, the checksum of its file, and who did it."""
+    """A migration that was run, what is kept of its files, and who did it."""
 
     migration: Migration
-    checksum: str
+    files: AppliedFiles
     entry: Entry
 
 
@@ -56,7 +57,7 @@ def applied(table: BookkeepingSQL, records: Sequence[Record]) -> str:
     return (
         _rows(table, records)
         + _head(table, records[-1].migration.revision)
-        + _events(table, records)
+        + _events(table, [(it, files.checksum, entry) for it, files, entry in records])
     )
 
 
@@ -68,44 +69,60 @@ def undone(
     return (
         f"DELETE FROM {table.prefix}{LEDGER} WHERE version IN ({numbers});\n"
         + _head(table, below.revision if below else None)
-        + _events(table, [record._replace(checksum="") for record in records])
+        + _events(table, [(record.migration, "", record.entry) for record in records])
     )
 
 
 def stamped(
-    table: BookkeepingSQL, kept: Sequence[tuple[Migration, str]], entry: Entry
+    table: BookkeepingSQL,
+    kept: Sequence[tuple[Migration, AppliedFiles]],
+    entry: Entry,
 ) -> str:
     """Return the SQL that makes ledger and version table say ``kept``, no more.
 
-    ``kept`` holds each migration up to the new head with its file's checksum. Rows
-    that are there already stay as they are.
+    ``kept`` holds each migration up to the new head with what is kept of its files.
+    Rows that are there already stay as they are.
     """
     ledger = f"{table.prefix}{LEDGER}"
     numbers = ", ".join(str(migration.number) for migration, _ in kept)
     others = f" WHERE version NOT IN ({numbers})" if kept else ""
     rows = "".join(
-        _unless_there(table, Record(migration, checksum, entry))
-        for migration, checksum in kept
+        _unless_there(table, Record(migration, files, entry))
+        for migration, files in kept
     )
-    head, checksum = kept[-1] if kept else (None, "")
+    head, files = kept[-1] if kept else (None, NONE)
     return (
         f"DELETE FROM {ledger}{others};\n"
         + rows
         + _head(table, head.revision if head else None)
-        + _events(table, [(head, checksum, entry)])
+        + _events(table, [(head, files.checksum, entry)])
     )
 
 
 def accepted(
-    table: BookkeepingSQL, checksums: Iterable[tuple[Migration, str]], entry: Entry
+    table: BookkeepingSQL,
+    agreed: Iterable[tuple[Migration, AppliedFiles]],
+    entry: Entry,
 ) -> str:
-    """Return the SQL that records other bytes for applied migrations."""
+    """Return the SQL that records other files for applied migrations.
+
+    What was recorded of a file that is not there stays.
+    """
     return "".join(
-        f"UPDATE {table.prefix}{LEDGER} SET checksum = {quote(checksum)}"
+        f"UPDATE {table.prefix}{LEDGER} SET {_changes(files)}"
         f" WHERE version = {migration.number};\n"
-        + _events(table, [(migration, checksum, entry)])
-        for migration, checksum in checksums
+        + _events(table, [(migration, files.checksum, entry)])
+        for migration, files in agreed
     )
+
+
+def _changes(files: AppliedFiles) -> str:
+    changed = files._asdict()
+    if not files.rollback_checksum:
+        del changed["rollback_checksum"], changed["rollback"]
+    if not files.module_checksum:
+        del changed["module_checksum"]
+    return ", ".join(f"{name} = {_kept(value)}" for name, value in changed.items())
 
 
 def note_restore(session: Session, state: Records, entry: Entry) -> None:
@@ -122,7 +139,7 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
 
 _LEDGER_COLUMNS = (
     "(version, migration_name, applied_at, checksum, deployment, applied_by,"
-    " milliseconds, method)"
+    " milliseconds, method, rollback_checksum, module_checksum, rollback)"
 )
 _HISTORY_COLUMNS = (
     "(at, deployment, transaction_id, action, version, migration_name, applied_by,"
@@ -145,26 +162,38 @@ def _unless_there(table: BookkeepingSQL, record: Record) -> str:
 
 
 def _values(table: BookkeepingSQL, record: Record) -> str:
-    migration, checksum, entry = record
+    migration, files, entry = record
     values = (
         str(migration.number),
         quote(migration.stem),
         _literal(entry.at) if entry.at else table.now,
-        quote(checksum),
+        quote(files.checksum),
         quote(entry.deployment),
         _literal(entry.who),
         _literal(entry.milliseconds),
         quote(entry.method),
+        _kept(files.rollback_checksum),
+        _kept(files.module_checksum),
+        _kept(files.rollback),
     )
     return ", ".join(values)
 
 
 def _insert(into: str, values: Iterable[str]) -> str:
-    """Return INSERTs of many rows; SQLite takes a million bytes a statement."""
-    rows = [*values]
+    """Return INSERTs of many rows, none of much more than half a megabyte.
+
+    Some builds of SQLite take a million bytes a statement.
+    """
+    groups: list[list[str]] = []
+    room = 0
+    for row in values:
+        if room < len(row) or not groups:
+            groups.append([])
+            room = 500_000
+        groups[-1].append(row)
+        room -= len(row)
     return "".join(
-        f"INSERT INTO {into} VALUES {', '.join(rows[at : at + 1000])};\n"
-        for at in range(0, len(rows), 1000)
+        f"INSERT INTO {into} VALUES {', '.join(group)};\n" for group in groups
     )
 
 
@@ -205,6 +234,10 @@ def _event(
         quote(entry.databases),
     )
     return ", ".join(values)
+
+
+def _kept(value: str) -> str:
+    return _literal(value or None)
 
 
 def _literal(value: int | str | None) -> str:

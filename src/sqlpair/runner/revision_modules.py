@@ -43,6 +43,14 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
     return modules
 
 
+def loaded(path: Path) -> ModuleType | None:
+    """Load one, whatever it says; None where it cannot be."""
+    try:
+        return _load(path)
+    except Exception:  # noqa: BLE001 - a module may raise anything
+        return None
+
+
 def _load(path: Path) -> ModuleType:
     # Not by import: for thousands of modules that run once, its finders and its cache
     # of byte code take several times as long.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlpair import progress
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.ledger import tables, version, write_sql
+from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 
@@ -154,18 +155,18 @@ def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
 
 
 def record(
-    done: Iterable[tuple[Step, str, write_sql.Entry]], table: BookkeepingSQL
+    done: Iterable[tuple[Step, AppliedFiles, write_sql.Entry]], table: BookkeepingSQL
 ) -> str:
     """Return the SQL that records steps on one database, in their order.
 
-    Each comes with the checksum of its file, and who did it.
+    Each comes with what is kept of its files, and who did it.
     """
     sql = ""
     for upgrade, group in groupby(done, lambda one: one[0].upgrade):
         steps = [*group]
         records = [
-            write_sql.Record(step.migration, checksum, entry)
-            for step, checksum, entry in steps
+            write_sql.Record(step.migration, files, entry)
+            for step, files, entry in steps
         ]
         if upgrade:
             sql += write_sql.applied(table, records)

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import HistoryError
+from sqlpair.ledger.tables import Applied
 from sqlpair.project import sql_file
+from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.revisions import module_path
 from sqlpair.runner.steps import Place
 
 
+class FileKind(StrEnum):
+    """Which of a migration's files."""
+
+    SQL = "SQL file"
+    ROLLBACK = "rollback file"
+    MODULE = "revision module"
+
+
+# What undoes a migration.
+UNDOING = (FileKind.ROLLBACK, FileKind.MODULE)
+_REMEDIES = {
+    FileKind.SQL: "Restore the file and put the change in a new migration, or run:"
+    " sqlpair repair",
+    FileKind.ROLLBACK: "Restore the file, or accept it as it is: sqlpair repair\n"
+    "To undo the migration as it was applied: sqlpair rollback --recorded",
+    FileKind.MODULE: "Restore the module, or accept it as it is: sqlpair repair",
+}
+_GONE = (
+    "Restore it from version control.\n"
+    "To undo the migration as it was applied: sqlpair rollback --recorded"
+)
+
+
 class Edit(NamedTuple):
-    """An applied migration whose file is no longer what was applied."""
+    """An applied migration, one of whose files is no longer what it was then.
+
+    ``now`` is empty where the file is gone.
+    """
 
     migration: Migration
+    file: FileKind
     recorded: str
     now: str
     applied_at: str
@@ -21,35 +54,59 @@ class Edit(NamedTuple):
     @property
     def checksums(self) -> str:
         """Say both."""
-        return (
-            f"recorded {self.recorded[:12]} on {self.applied_at[:10]};"
-            f" the file is now {self.now[:12]}"
-        )
+        now = f"the file is now {self.now[:12]}" if self.now else "the file is gone"
+        return f"recorded {self.recorded[:12]} on {self.applied_at[:10]}; {now}"
 
     def error(self) -> HistoryError:
         """Return it as a failure, with what to do."""
+        item = self.migration
+        applied = "it" if self.file is FileKind.SQL else "the migration"
+        happened = f"was edited after {applied} was applied" if self.now else "is gone"
         return HistoryError(
-            f"{self.migration.database} {self.migration.stem}: the SQL file was edited"
-            " after it was applied",
+            f"{item.database} {item.stem}: the {self.file} {happened}",
             [self.checksums],
-            "Restore the file and put the change in a new migration, or run:"
-            " sqlpair repair",
+            _REMEDIES[self.file] if self.now else _GONE,
         )
 
     def __str__(self) -> str:
         """Name it, with both checksums."""
-        return f"{self.migration.database} {self.migration.stem}: {self.checksums}"
+        item = self.migration
+        return f"{item.database} {item.stem}, its {self.file}: {self.checksums}"
 
 
-def edited(place: Place) -> tuple[Edit, ...]:
-    """Return the applied migrations whose files differ from their checksums."""
-    files = {item.number: item for item in place.branch.migrations}
+def edited(
+    place: Place, kinds: Collection[FileKind] = tuple(FileKind)
+) -> tuple[Edit, ...]:
+    """Return the files of applied migrations that differ from their checksums.
+
+    A file of which nothing was recorded does not. That a revision module is gone, or
+    the SQL file, is told elsewhere.
+    """
+    known = {item.number: item for item in place.branch.migrations}
     found = []
     for row in place.state.applied:
-        item = files.get(row.number)
-        if item is None or not row.checksum:
+        item = known.get(row.number)
+        if item is None:
             continue
-        now = sql_file.checksum(item.up.read_bytes())
-        if now != row.checksum:
-            found.append(Edit(item, row.checksum, now, row.applied_at))
+        for kind, path, recorded in _files(place.branch, item, row):
+            if recorded and kind in kinds:
+                now = _checksum(path)
+                gone = not now and kind is not FileKind.ROLLBACK
+                if now != recorded and not gone:
+                    found.append(Edit(item, kind, recorded, now, row.applied_at))
     return tuple(found)
+
+
+def _files(
+    branch: Branch, item: Migration, row: Applied
+) -> Iterator[tuple[FileKind, Path, str]]:
+    yield FileKind.SQL, item.up, row.checksum
+    yield FileKind.ROLLBACK, item.down, row.rollback_checksum
+    yield FileKind.MODULE, module_path(branch, item), row.module_checksum
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return sql_file.checksum(path.read_bytes())
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,59 @@
+"""Read what the ledger keeps of a migration's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from sqlpair.ledger.applied_files import NONE, AppliedFiles, compressed
+from sqlpair.project import sql_file
+from sqlpair.project.revisions import module_path
+from sqlpair.revision import is_pair
+from sqlpair.runner import revision_modules
+
+if TYPE_CHECKING:
+    from sqlpair.project.branches import Branch
+    from sqlpair.project.migrations import Migration
+    from sqlpair.runner.migration import Ready
+
+
+def of_ready(ready: Ready) -> AppliedFiles:
+    """Return what is kept of the files of a step that runs; nothing when it undoes."""
+    step, file, module = ready
+    if not step.upgrade:
+        return NONE
+    return _read(step.branch, step.migration, file.checksum, module)
+
+
+def present(branch: Branch, migration: Migration) -> AppliedFiles:
+    """Return what is kept of a migration's files as they are, though nothing runs."""
+    module = revision_modules.loaded(module_path(branch, migration))
+    checksum = sql_file.checksum(migration.up.read_bytes())
+    return _read(branch, migration, checksum, module)
+
+
+def _read(
+    branch: Branch, migration: Migration, checksum: str, module: ModuleType | None
+) -> AppliedFiles:
+    """A file that is not there has no checksum: only a downgrade needs it.
+
+    Where the module's downgrade does more than run the file, the file alone is no
+    rollback, and is not kept.
+    """
+    rollback = _bytes(migration.down)
+    source = _bytes(module_path(branch, migration))
+    whole = is_pair(getattr(module, "downgrade", None))
+    return AppliedFiles(
+        checksum,
+        "" if rollback is None else sql_file.checksum(rollback),
+        "" if source is None else sql_file.checksum(source),
+        compressed(rollback) if whole and rollback is not None else "",
+    )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
