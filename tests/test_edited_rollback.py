@@ -104,6 +104,9 @@ def test_a_rollback_that_is_gone_is_told_and_no_repair_forgets_it(two: Project) 
     assert "sqlite 002_b: the rollback file is gone" in refused
     assert "sqlpair rollback --recorded" in refused
     assert "Nothing to repair" in two.sqlpair("repair", "--yes").stdout
+    sql = two.root / "sql" / "sqlite" / "002_b.sql"
+    sql.write_text(f"-- a comment\n{sql.read_text()}")
+    assert "002_b" in two.sqlpair("repair", "--yes").stdout
     assert two.lite(KEPT) == before
 
 
