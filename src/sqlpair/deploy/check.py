@@ -15,14 +15,25 @@ from sqlpair.verify.edits import UNDOING, FileKind, edited
 
 
 def check(
-    places: Places, steps: Sequence[Step], *, allow_data_loss: bool
+    places: Places,
+    steps: Sequence[Step],
+    *,
+    allow_data_loss: bool,
+    recorded: Sequence[Ready] = (),
 ) -> list[Ready]:
-    """Read every file and module of ``steps``; raises SqlpairError, nothing has run."""
+    """Read every file and module of ``steps``; raises SqlpairError, nothing has run.
+
+    Where they are ``recorded``, there are no files to read.
+    """
     if any(step.upgrade for step in steps):
         for place in places.values():
             refuse_changed(place)
-    refuse_other_rollbacks(places, steps)
-    ready = read(steps)
+    if recorded:
+        assert [ready.step for ready in recorded] == [*steps]
+        ready = [*recorded]
+    else:
+        refuse_other_rollbacks(places, steps)
+        ready = read(steps)
     if not allow_data_loss:
         _refuse_unknown_loss(ready)
     return ready
@@ -57,8 +68,8 @@ def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
 def _made_something(step: Step) -> bool:
     try:
         return _does(read_file(step._replace(upgrade=True)))
-    except SqlpairError:  # its file was edited since: that is told elsewhere
-        return False
+    except SqlpairError:  # its file is gone, or cannot be read any more
+        return True
 
 
 def _does(file: SqlFile) -> bool:

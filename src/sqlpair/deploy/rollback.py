@@ -20,7 +20,7 @@ from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.steps import Outcome, Place, Places, Targets
 
 RAN = "upgrade"  # the method of a row whose SQL was run
 NAME_IT = "Say how far to go back: sqlpair rollback --to N"
@@ -38,8 +38,14 @@ def rollback(
     HistoryError, with nothing changed, when there is nothing to undo or when the
     ledgers do not tell what was done last; DataLossError when rows or values would go.
     """
-    targets = LastDeployment() if to is None else Down(to)
-    return deployment.deploy(settings, targets, report, allow_data_loss=allow_data_loss)
+    return deployment.deploy(
+        settings, targets_of(to), report, allow_data_loss=allow_data_loss
+    )
+
+
+def targets_of(to: int | None) -> Targets:
+    """Return where a rollback wants the databases."""
+    return LastDeployment() if to is None else Down(to)
 
 
 class Down:

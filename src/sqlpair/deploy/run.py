@@ -145,7 +145,12 @@ class Deployment:
             self.journal.close()
             return Outcome("", (), self.places)
         self.journal.line("started", steps=len(steps))
-        ready = check(self.places, steps, allow_data_loss=work.allow_data_loss)
+        ready = check(
+            self.places,
+            steps,
+            allow_data_loss=work.allow_data_loss,
+            recorded=work.recorded,
+        )
         for sentence in left_in_place(ready):
             report(sentence)
             self.journal.line("left-in-place", what=sentence)

@@ -26,11 +26,13 @@ class DeploymentOptions(NamedTuple):
     """What a command asks of its deployment, besides where the databases are to go.
 
     A downgrade that would lose rows or values is refused unless ``allow_data_loss``.
+    ``recorded`` are the steps it takes, where they do not come from files.
     """
 
     report: Report
     allow_data_loss: bool = False
     backup_first: bool = False
+    recorded: tuple[Ready, ...] = ()
 
 
 class Stage:

@@ -17,7 +17,8 @@ def known_position(branch: Branch, head: str) -> int:
         raise HistoryError(
             f"{branch.name}: the database is ahead of this checkout",
             [f"alembic_version says {head}; the last file here is {last}"],
-            "Update the checkout, or run the command from the newer one.",
+            "Update the checkout, or run the command from the newer one. To undo what"
+            " it lacks:\nsqlpair rollback --recorded",
         )
     return position
 

@@ -67,7 +67,8 @@ def refuse_unknown(settings: Settings, known: Sequence[Branch]) -> None:
         raise HistoryError(
             f"{settings.env_file.name} expects a version this checkout does not have",
             [f"{KEY}={wanted}; the last migration here is {latest(known):03}"],
-            "Update the checkout, or correct the file. Nothing was changed.",
+            "Update the checkout, or correct the file. To undo what the checkout lacks:"
+            "\nsqlpair rollback --recorded\nNothing was changed.",
         )
 
 

@@ -102,7 +102,12 @@ def checksum(data: bytes) -> str:
 def read(path: Path, split: Split) -> SqlFile:
     """Read and check a whole file; raises SqlFileError before anything runs."""
     where = f"{path.parent.name} {path.name}"
-    data = _bytes(path, where)
+    return parse(_bytes(path, where), path, split)
+
+
+def parse(data: bytes, path: Path, split: Split) -> SqlFile:
+    """Check a file's bytes as ``read`` does; they need not be at ``path``."""
+    where = f"{path.parent.name} {path.name}"
     text = _text(data, where)
     try:
         kept = tuple(split(text)) if len(text) <= KEPT else None

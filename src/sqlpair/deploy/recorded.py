@@ -1,0 +1,156 @@
+"""Rolling back with the rollbacks that the ledger keeps.
+
+For a checkout that was reverted while the databases were not: the files of what is to
+be undone are gone with it. What is applied is on its branch here, whether there is a
+file or not, and runs the rollback that was recorded when it was applied. All else is
+as in any rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from types import ModuleType
+from typing import NamedTuple
+
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
+from sqlpair.deploy import deployment
+from sqlpair.deploy.rollback import targets_of
+from sqlpair.deploy.survey import survey
+from sqlpair.errors import HistoryError
+from sqlpair.ledger import tables
+from sqlpair.ledger.applied_files import expanded
+from sqlpair.ledger.position import claimed, current
+from sqlpair.project import sql_file
+from sqlpair.project.branches import branches
+from sqlpair.project.migrations import Migration
+from sqlpair.project.settings import Settings
+from sqlpair.revision import pair
+from sqlpair.runner.migration import Ready
+from sqlpair.runner.steps import Outcome, Place, Places, Step, plan
+
+
+class RecordedRollback(NamedTuple):
+    """What runs, newest first, and where the databases were and will be."""
+
+    steps: tuple[Ready, ...]
+    places: Places
+    goals: Mapping[str, int]
+
+
+def read(settings: Settings, report: Report, to: int | None = None) -> RecordedRollback:
+    """Read what undoes the last deployment, or all above version ``to``.
+
+    Creates nothing. HistoryError names what has no rollback in the ledger.
+    """
+    with deployment.refusals_logged(settings), ExitStack() as resources:
+        known = branches(settings)
+        found = survey(known, report, resources, locate=claimed)
+        places = {name: _as_applied(place) for name, place in found.items()}
+        goals = targets_of(to)(places)
+        steps = plan(places, goals)
+        texts = {
+            name: _recorded(places[name], steps, report)
+            for name in {step.branch.name for step in steps}
+        }
+        ready = tuple(_ready(step, texts[step.branch.name]) for step in steps)
+        return RecordedRollback(ready, places, goals)
+
+
+def rollback(
+    settings: Settings,
+    shown: RecordedRollback,
+    report: Report,
+    *,
+    allow_data_loss: bool = False,
+) -> Outcome:
+    """Run what a person was shown, in one deployment.
+
+    HistoryError where the ledgers say something else by now.
+    """
+    from sqlpair.deploy.run import Deployment
+    from sqlpair.deploy.stage import DeploymentOptions
+
+    def targets(places: Places) -> Mapping[str, int]:
+        for name, place in shown.places.items():
+            if places[name].state.applied != place.state.applied:
+                raise HistoryError(
+                    f"{name}: the ledger changed after its rollbacks were shown",
+                    remedy="Run it again. Nothing was changed.",
+                )
+        return shown.goals
+
+    if not shown.steps:
+        return Outcome("", (), shown.places)
+    with deployment.refusals_logged(settings):
+        deployment.finish_restores(settings, report)
+    work = DeploymentOptions(
+        report, allow_data_loss, settings.backups.first, shown.steps
+    )
+    with Deployment(settings, shown.places, targets, work) as run:
+        return run.migrate()
+
+
+def _as_applied(place: Place) -> Place:
+    """Return the place on a branch that holds whatever is applied."""
+    branch, state = place.branch, place.state
+    known = {item.number for item in branch.migrations}
+    gone = (
+        Migration(branch.name, row.number, row.stem, branch.database.sql)
+        for row in state.applied
+        if row.number not in known
+    )
+    branch = branch._replace(migrations=tuple(sorted((*branch.migrations, *gone))))
+    return place._replace(branch=branch, position=current(branch, state))
+
+
+def _recorded(
+    place: Place, steps: Sequence[Step], report: Report
+) -> Mapping[int, bytes]:
+    """Return the rollbacks of one database's steps, by number."""
+    name, database = place.branch.name, place.branch.database
+    numbers = {s.migration.number for s in steps if s.branch.name == name}
+    rows = [row for row in place.state.applied if row.number in numbers]
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    assert session is not None  # its ledger was read
+    with closing(session), session.snapshot():
+        kept = tables.rollbacks(session, sorted(numbers))
+    if missing := [row.stem for row in rows if row.number not in kept]:
+        raise HistoryError(
+            f"{name} {missing[0]}: the ledger holds no rollback of it",
+            [f"{name}: {', '.join(missing)}"],
+            "An older sqlpair applied it, another program did, or its revision module"
+            " does more\nthan run its SQL files. Use the checkout that has them:"
+            " sqlpair rollback. Nothing was changed.",
+        )
+    return dict(_expanded(name, rows, kept))
+
+
+def _expanded(
+    name: str, rows: Sequence[tables.Applied], kept: Mapping[int, str]
+) -> Iterator[tuple[int, bytes]]:
+    for row in rows:
+        try:
+            data = expanded(kept[row.number])
+        except ValueError:
+            data = b""
+        if sql_file.checksum(data) != row.rollback_checksum:
+            raise HistoryError(
+                f"{name} {row.stem}: the rollback in the ledger is not the one that"
+                " was recorded",
+                [f"its checksum is not {row.rollback_checksum[:12]}"],
+                "Use the checkout that has its file: sqlpair rollback. Nothing was"
+                " changed.",
+            )
+        yield row.number, data
+
+
+def _ready(step: Step, texts: Mapping[int, bytes]) -> Ready:
+    item = step.migration
+    file = sql_file.parse(
+        texts[item.number], item.down, driver_of(step.branch.database).split
+    )
+    module = ModuleType(item.stem)
+    _, module.downgrade = pair(f"sql/{step.branch.name}/{item.up.name}")  # type: ignore[attr-defined]
+    return Ready(step, file, module)
