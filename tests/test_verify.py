@@ -294,7 +294,9 @@ def test_a_module_that_says_something_else_is_told(two: Project) -> None:
     module = two.root / "alembic" / "versions" / "sqlite" / "004_t4.py"
     module.write_text(module.read_text().replace('"sqlite_002"', "None"))
 
-    problem = problems(two)[0]
+    edited, problem = problems(two)[:2]
+
+    assert "the revision module was edited after" in edited.what
 
     assert problem.what.endswith(
         "the revision module does not fit its place on the branch"

@@ -52,7 +52,7 @@ def read(settings: Settings, report: Report, to: int | None = None) -> RecordedR
         steps = plan(places, goals)
         texts = {
             name: _recorded(places[name], steps, report)
-            for name in {step.branch.name for step in steps}
+            for name in dict.fromkeys(step.branch.name for step in steps)
         }
         ready = tuple(_ready(step, texts[step.branch.name]) for step in steps)
         return RecordedRollback(ready, places, goals)
@@ -116,10 +116,13 @@ def _recorded(
     assert session is not None  # its ledger was read
     with closing(session), session.snapshot():
         kept = tables.rollbacks(session, sorted(numbers))
-    if missing := [row.stem for row in rows if row.number not in kept]:
+    if missing := [row for row in rows if row.number not in kept]:
         raise HistoryError(
-            f"{name} {missing[0]}: the ledger holds no rollback of it",
-            [f"{name}: {', '.join(missing)}"],
+            f"{name} {missing[-1].stem}: the ledger holds no rollback of it",
+            [
+                f"{row.stem}: applied on {row.applied_at[:10]} by {row.applied_by}"
+                for row in missing
+            ],
             "An older sqlpair applied it, another program did, or its revision module"
             " does more\nthan run its SQL files. Use the checkout that has them:"
             " sqlpair rollback. Nothing was changed.",

@@ -95,13 +95,14 @@ def with_problems(found: Status, more: Iterable[Problem]) -> Status:
 
 def _standing(place: Place) -> DatabaseStatus:
     applied = {row.number for row in place.state.applied}
+    edits = edited(place)
     return DatabaseStatus(
         name=place.branch.name,
         revisions=place.state.revisions,
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
-        edited=frozenset((it.migration.number, it.file) for it in edited(place)),
-        problems=tuple(records.disagreements(place)),
+        edited=frozenset((edit.migration.number, edit.file) for edit in edits),
+        problems=tuple(records.disagreements(place, edits)),
     )
 
 

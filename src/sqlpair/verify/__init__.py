@@ -17,6 +17,7 @@ from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.verify import assertions, drift, records, references
+from sqlpair.verify.edits import edited
 from sqlpair.verify.problem import Problem, ProblemKind
 from sqlpair.verify.references import Progress
 from sqlpair.verify.subject import ReadDatabase, subjects
@@ -79,7 +80,7 @@ def verify(
 def _database(
     subject: ReadDatabase, ignore: tuple[str, ...], report: Report, *, privileges: bool
 ) -> list[Problem]:
-    problems = list(records.disagreements(subject.place))
+    problems = list(records.disagreements(subject.place, edited(subject.place)))
     if subject.unrecorded:
         return [*problems, _unrecorded(subject)]
     if subject.session is None or subject.position is None:

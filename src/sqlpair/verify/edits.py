@@ -79,8 +79,8 @@ def edited(
 ) -> tuple[Edit, ...]:
     """Return the files of applied migrations that differ from their checksums.
 
-    A file of which nothing was recorded does not. That a revision module is gone, or
-    the SQL file, is told elsewhere.
+    A file of which nothing was recorded does not. That the SQL file is gone, or that
+    a revision module is gone or has another name, is told elsewhere.
     """
     known = {item.number: item for item in place.branch.migrations}
     found = []
@@ -102,7 +102,8 @@ def _files(
 ) -> Iterator[tuple[FileKind, Path, str]]:
     yield FileKind.SQL, item.up, row.checksum
     yield FileKind.ROLLBACK, item.down, row.rollback_checksum
-    yield FileKind.MODULE, module_path(branch, item), row.module_checksum
+    if item.stem == row.stem:
+        yield FileKind.MODULE, module_path(branch, item), row.module_checksum
 
 
 def _checksum(path: Path) -> str:

@@ -6,7 +6,7 @@ Each disagreement is a problem with a sentence and a remedy of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
@@ -15,13 +15,13 @@ from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Place, Places, Step, reached
-from sqlpair.verify.edits import edited
+from sqlpair.verify.edits import Edit
 from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 
 
-def disagreements(place: Place) -> Iterator[Problem]:
-    """Check one database: its files, then its records."""
-    yield from _files(place)
+def disagreements(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
+    """Check one database: its files, of which ``edits`` are known, then its records."""
+    yield from _files(place, edits)
     gone = _without_file(place)  # said already
     rows = tuple(row for row in place.state.applied if row not in gone)
     try:
@@ -30,7 +30,7 @@ def disagreements(place: Place) -> Iterator[Problem]:
         yield problem_of(ProblemKind.VERSIONS, place.branch.name, error)
 
 
-def _files(place: Place) -> Iterator[Problem]:
+def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
     """Check that what was applied is what the files hold, and that modules fit."""
     database, migrations = place.branch.name, place.branch.migrations
     known = {item.number: item for item in migrations}
@@ -53,7 +53,7 @@ def _files(place: Place) -> Iterator[Problem]:
                 (f"applied as {row.stem}, {_when(row)}",),
                 "Rename it back. A new migration takes the next free number.",
             )
-    for edit in edited(place):
+    for edit in edits:
         yield problem_of(ProblemKind.FILES, database, edit.error())
     try:
         revision_modules.load(
