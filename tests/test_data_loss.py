@@ -804,14 +804,23 @@ def test_a_rollback_without_a_statement_says_what_it_leaves(
 ) -> None:
     project.add(database, "001_made", "CREATE TABLE made (id int);", "-- nothing\n")
     project.add(database, "002_none", "-- nothing\n", "-- nothing\n")
+    project.add(database, "003_idle", "CREATE TABLE idle (id int);", "SELECT 1;\n")
+    project.add(database, "004_both", "SELECT 'x';", "select 1")
     project.upgrade()
 
     told = project.sqlpair("rollback", "--to", "0").stderr
 
     assert f"{database} 001_made" in told
     assert "001_made_rollback.sql has no statement" in told
+    assert "what the migration made or changed stays, recorded as not applied" in told
+    assert "003_idle_rollback.sql has no statement that does anything" in told
     assert "002_none_rollback.sql has no statement" not in told
-    assert project.tables(database) == {"made"}
+    assert "004_both_rollback.sql has no statement" not in told
+    assert project.tables(database) == {"made", "idle"}
+    schema = project.schema(database)
+    project.sqlpair("force-version", "4", "--yes")
+    project.sqlpair("rollback", "--to", "0")
+    assert project.schema(database) == schema
     log = (project.root / "logs" / "migration.log").read_text()
     assert "001_made_rollback.sql has no statement" in log
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sqlpair.errors import DataLossError, SqlpairError
@@ -12,6 +13,9 @@ from sqlpair.runner import data_loss
 from sqlpair.runner.migration import Ready, read, read_file
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import UNDOING, FileKind, edited
+
+# As in SELECT 1, which stands where a file may not be empty.
+_IDLE = re.compile(r"SELECT\s+(?:[0-9]+|NULL|TRUE|FALSE|'[^']*')\s*;?", re.IGNORECASE)
 
 
 def check(
@@ -50,7 +54,7 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
 
 
 def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
-    """Say of each rollback without a statement that it undoes nothing.
+    """Say of each rollback that has no statement that does anything what it leaves.
 
     Unless its migration has none either, as many a history has it, or its revision
     module does more than run the pair.
@@ -60,8 +64,8 @@ def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
             continue
         if not _does(file) and _made_something(step):
             yield (
-                f"{step}: {file.path.name} has no statement:"
-                " what the migration made or changed is still there"
+                f"{step}: {file.path.name} has no statement that does anything:"
+                " what the migration made or changed stays, recorded as not applied"
             )
 
 
@@ -73,7 +77,7 @@ def _made_something(step: Step) -> bool:
 
 
 def _does(file: SqlFile) -> bool:
-    return any(True for _ in sql_file.statements(file))
+    return any(not _IDLE.fullmatch(it.text) for it in sql_file.statements(file))
 
 
 def refuse_changed(place: Place) -> None:
