@@ -19,8 +19,8 @@ need = $(if $($(1)),,$(error $(1) is not given: $(2)))
 migrate: $(RUN)  ## Apply every pending migration to both databases
 	@$(BIN)/sqlpair migrate
 
-rollback: $(RUN)  ## Undo the last deployment; TO=N: go back to version N; LOSS=1: allow data loss
-	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss)
+rollback: $(RUN)  ## Undo the last deployment; TO=N: to version N; LOSS=1: allow data loss; RECORDED=1: without its files
+	@$(BIN)/sqlpair rollback $(if $(TO),--to "$(TO)") $(if $(LOSS),--allow-data-loss) $(if $(RECORDED),--recorded) $(if $(YES),--yes)
 
 version: $(RUN)  ## Say each database's version, and whether all agrees
 	@$(BIN)/sqlpair version
@@ -47,7 +47,7 @@ force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do no
 	$(call need,V,make force-version V=3)
 	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$(V)"
 
-repair: $(RUN)  ## Accept applied migrations that were edited; YES=1: do not ask
+repair: $(RUN)  ## Accept applied migrations that were edited, or their rollbacks; YES=1: do not ask
 	@$(BIN)/sqlpair repair $(if $(YES),--yes)
 
 backup: $(RUN)  ## Copy both databases into state/backups/, at one version
