@@ -86,7 +86,10 @@ def rollback(
     with deployment.refusals_logged(settings):
         deployment.finish_restores(settings, report)
     work = DeploymentOptions(
-        report, allow_data_loss, settings.backups.first, shown.steps
+        report,
+        allow_data_loss,
+        backup_first=settings.backups.first,
+        recorded=shown.steps,
     )
     with Deployment(settings, shown.places, targets, work) as run:
         return run.migrate()
