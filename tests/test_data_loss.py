@@ -708,6 +708,7 @@ def test_a_sqlite_run_that_names_its_tables_by_chance_ends(project: Project) -> 
         + "    op.execute(f'INSERT INTO {name} VALUES (1)')\n"
         + "    op.execute(f'DROP TABLE {name}')\n    back()\n"
     )
+    project.sqlpair("repair", "--yes")
 
     project.downgrade("-1")
 

@@ -91,6 +91,19 @@ def test_what_finds_the_databases_ahead_names_it(
     assert "sqlpair rollback --recorded" in done.stdout + done.stderr
 
 
+def test_it_goes_on_where_a_stage_failed(reverted: Project) -> None:
+    reverted.configure("alembic", transaction="migration")
+    reverted.pg("DROP TABLE c")
+
+    failed = reverted.sqlpair("rollback", "--recorded", "--yes", expect=1)
+
+    assert "committed before it: sqlite 004_d" in failed.stderr
+    assert at(reverted) == (["001_a", "003_c"], ["002_b"])
+    reverted.pg("CREATE TABLE c (id int)")
+    reverted.sqlpair("rollback", "--recorded", "--yes")
+    assert at(reverted) == (["001_a"], ["002_b"])
+
+
 def test_it_goes_back_to_a_version(reverted: Project) -> None:
     reverted.sqlpair("rollback", "--recorded", "--yes", "--to", "1")
 
