@@ -169,21 +169,6 @@ def test_a_recorded_rollback_is_shown_and_asked_for(
     assert project.applied("postgres") == ([] if code == 0 else ["001_t1"])
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
-def test_a_recorded_rollback_is_shown_and_asked_for(
-    project, terminal, answer, code
-) -> None:
-    project.upgrade()
-
-    screen = terminal("rollback", "--recorded")
-    screen.wait_for("Run these rollbacks? [y/N]")
-    assert "postgres 001_t1, its rollback as recorded:\n    -- nothing" in screen.shown
-    screen.type(answer)
-
-    assert screen.end() == code
-    assert project.applied("postgres") == ([] if code == 0 else ["001_t1"])
-
-
 @pytest.mark.parametrize("command", ["status", "history"])
 @pytest.mark.parametrize("columns", [40, 60, 80])
 def test_a_narrow_terminal_shows_every_column(

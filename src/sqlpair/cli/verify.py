@@ -24,9 +24,9 @@ def command(config: Path, database: str | None, json: bool) -> None:
 
     Files: what was applied is what the SQL files hold, and the rollbacks and revision
     modules are as they were then. Versions: alembic_version, the ledger and
-    SCHEMA_VERSION agree, their tables were not altered, and no deployment is in doubt or
-    half done. Schema: tables, indexes, functions and all else are what the files build in
-    a scratch database; owners and privileges, too, with privileges = true in
+    SCHEMA_VERSION agree, their tables were not altered, and no deployment is in doubt
+    or half done. Schema: tables, indexes, functions and all else are what the files
+    build in a scratch database; owners and privileges, too, with privileges = true in
     [tool.sqlpair] of pyproject.toml. Assertions: the _verify.sql of applied migrations
     return no row. References: SQLite's foreign keys hold, and [tool.sqlpair.references]
     across databases. Nothing is changed.
