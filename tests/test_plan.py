@@ -273,6 +273,35 @@ def test_what_cannot_be_rehearsed_is_told_and_what_needs_it_too(
     assert "It may need 003_outside, which was not run." in told["005_needs"]
 
 
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_of_several_that_were_not_run_the_one_that_makes_the_table_is_named(
+    applied: Project, database: str
+) -> None:
+    for number, name in ((3, "first"), (4, "second"), (5, "third")):
+        applied.add(
+            database,
+            f"{number:03}_{name}",
+            f"-- no-transaction\nCREATE TABLE {name} (id int);\n",
+        )
+    applied.add(database, "006_needs", "INSERT INTO second VALUES (1);\n")
+
+    told = reasons(dry_run(applied.settings, nobody))["006_needs"]
+
+    assert "It may need 004_second, which was not run." in told
+
+
+def test_a_checklist_names_a_few_of_many(applied: Project) -> None:
+    for number in range(3, 40):
+        text = "-- no-transaction\nSELECT 1;\n"
+        applied.add("postgres", f"{number:03}_outside", text)
+
+    lines = applied.sqlpair("plan").stdout.splitlines()
+
+    (line,) = (line for line in lines if line.strip().startswith("rollback"))
+    assert line.endswith("… (37 in all)")
+    assert len(line) < 200
+
+
 def test_what_needs_a_commit_that_a_rehearsal_cannot_make_is_told(
     applied: Project,
 ) -> None:
@@ -426,7 +455,7 @@ def test_a_rollback_outside_a_transaction_is_not_run_and_not_called_bad(
     applied.add("postgres", "003_i", "CREATE INDEX t_a ON t (a);\n", down)
 
     assert answers(applied)["rollback"] == (None, "no dry run: postgres 003_i")
-    printed = applied.sqlpair("plan").stdout
+    printed = applied.sqlpair("plan", expect=1).stdout
     assert "rollback: not run: it is -- no-transaction" in printed
 
 
@@ -542,7 +571,7 @@ def test_the_command_tells_it_all(applied: Project) -> None:
         "ALTER TABLE t DROP COLUMN c;\n",
     )
 
-    printed = applied.sqlpair("plan").stdout
+    printed = applied.sqlpair("plan", expect=1).stdout
 
     assert "1. postgres 003_c" in printed
     assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in printed
@@ -570,7 +599,7 @@ def test_the_command_prints_json_for_programs(applied: Project) -> None:
 
 
 def test_nothing_pending_still_answers_the_checklist(applied: Project) -> None:
-    printed = applied.sqlpair("plan").stdout
+    printed = applied.sqlpair("plan", expect=1).stdout
 
     assert "Nothing is pending." in printed
     for line in ("tested", "rollback", "breaks"):

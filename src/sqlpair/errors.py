@@ -26,10 +26,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def several(names: Sequence[str], shown: int = 5) -> str:
+def several(names: Sequence[str], shown: int = 5, between: str = ", ") -> str:
     """Name the first of ``names``, and how many there are where those are more."""
-    first = ", ".join(names[:shown])
-    return f"{first}, … ({len(names):,} in all)" if len(names) > shown else first
+    first = between.join(names[:shown])
+    if len(names) <= shown:
+        return first
+    return f"{first}{between}… ({len(names):,} in all)"
 
 
 def printable(text: str) -> str:

@@ -90,9 +90,9 @@ def _tested(settings: Settings, dry_run: DryRun) -> ChecklistItem:
 
 def _tracked(status: Status) -> ChecklistItem:
     question = "version tracking"
-    problems = "; ".join(problem.what for problem in status.problems)
+    problems = [problem.what for problem in status.problems]
     if problems:
-        return ChecklistItem(question, False, problems)
+        return ChecklistItem(question, False, several(problems, between="; "))
     return ChecklistItem(question, True, "files, ledger, version table and .env agree")
 
 
@@ -100,14 +100,14 @@ def _rollback(dry_run: DryRun) -> ChecklistItem:
     question = "rollback"
     bad = list(_bad_rollbacks(dry_run))
     if bad:
-        return ChecklistItem(question, False, "; ".join(bad))
+        return ChecklistItem(question, False, several(bad, between="; "))
     unknown = [
         str(item.step)
         for item in dry_run.steps
         if item.reason or (item.undo and item.undo.unknown)
     ]
     if unknown:
-        return ChecklistItem(question, None, f"no dry run: {', '.join(unknown)}")
+        return ChecklistItem(question, None, f"no dry run: {several(unknown)}")
     return ChecklistItem(question, True, "there, and it leads back")
 
 
@@ -131,12 +131,12 @@ def _breaking(dry_run: DryRun) -> ChecklistItem:
         if loss.amount
     ]
     if found:
-        return ChecklistItem(question, None, "; ".join(found))
+        return ChecklistItem(question, None, several(found, between="; "))
     unknown = [
         str(item.step) for item in dry_run.steps if item.reason or item.losses is None
     ]
     if unknown:
-        return ChecklistItem(question, None, f"no dry run: {', '.join(unknown)}")
+        return ChecklistItem(question, None, f"no dry run: {several(unknown)}")
     return ChecklistItem(
         question, True, "nothing that a program may use is missing or changed"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
 
 SAVEPOINT = "sqlpair_rollback"
+# What an error names: relation "a.b" does not exist; no such table: a.b
+_NAMED = re.compile(r"""["'«»„“”](.+?)["'«»„“”]|: (\S+)$""", re.MULTILINE)
 
 
 class DatabaseDryRun:
@@ -42,7 +45,8 @@ class DatabaseDryRun:
         self._runner = Runner(session)
         self._since: dict[Lock, float] = {}
         self._ended = 0.0
-        self._skipped = ""
+        self._skipped = ""  # the last migration that was not run
+        self._not_run: list[Ready] = []
         self._over = ""  # why nothing more is run, though nothing failed
 
     def steps(self, ready: Sequence[Ready]) -> None:
@@ -90,6 +94,7 @@ class DatabaseDryRun:
             return before
         if not file.transactional:
             self._skipped = step.migration.stem
+            self._not_run.append(item)
             reason = "not run: it is -- no-transaction, and could not be rolled back"
             self.found.append(StepResult(step, reason))
             return before
@@ -157,8 +162,8 @@ class DatabaseDryRun:
                 + f"\n{error.what}"
                 "\nRun it on a restored backup, or raise plan_lock_limit."
             )
-        if self._skipped:
-            return f"{error}\nIt may need {self._skipped}, which was not run."
+        if needed := self._needed(error):
+            return f"{error}\nIt may need {needed}, which was not run."
         if self._commits and self.found:
             return (
                 f"{error}\nIt may need {self.found[-1].step.migration.stem} committed:"
@@ -166,6 +171,16 @@ class DatabaseDryRun:
                 " cannot."
             )
         return str(error)
+
+    def _needed(self, error: SqlpairError) -> str:
+        """Name the first migration not run that speaks of what the error names."""
+        names = [first or last for first, last in _NAMED.findall(error.what)]
+        for item in self._not_run:
+            for name in names:
+                word = re.escape(name.rpartition(".")[2])
+                if re.search(rf"\b{word}\b", item.file.text, re.IGNORECASE):
+                    return item.step.migration.stem
+        return self._skipped
 
     def _execute(self, item: Ready, observed: list[Observed]) -> int:
         def run() -> None:
