@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # What a person gives: make new DB=postgres NAME=add_email. It reaches the recipes through
 # the environment, as it was typed: written into a line of shell, a $(...) in it would run.
 # PYTHON: another Python to make .venv with, as in make migrate PYTHON=python3.13
-GIVEN := AT CHECK CREATE DB FILE FILES FROM LOSS NAME ONLY PYTHON RUNS SINCE TEMPLATE TO V YES
+GIVEN := AT CHECK CREATE DB FILE FILES FROM LOSS NAME ONLY PYTHON RECORDED RUNS SINCE TEMPLATE TO V YES
 export $(GIVEN)
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 
