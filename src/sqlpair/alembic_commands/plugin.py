@@ -34,7 +34,7 @@ def _take_turns(proxy: Any) -> None:
 
     The others wait until its command has ended; else one would serve another's.
     """
-    turn = RLock()
+    turn, taken = RLock(), set[int]()
     install, remove = proxy._install_proxy, proxy._remove_proxy
 
     def enter(self: Any) -> None:
@@ -47,12 +47,14 @@ def _take_turns(proxy: Any) -> None:
         except BaseException:
             turn.release()
             raise
+        taken.add(id(self))
 
     def leave(self: Any) -> None:
         try:
             remove(self)
         finally:
-            if type(self).__name__ == "EnvironmentContext":
+            if id(self) in taken:  # not, where it was entered before this was here
+                taken.remove(id(self))
                 turn.release()
 
     proxy._install_proxy, proxy._remove_proxy = enter, leave

@@ -33,7 +33,8 @@ def command(config: Path, database: str | None, check: bool) -> None:
     stale = [item for item in made if item.stale]
     if check:
         for item in stale:
-            output.say(item.diff())
+            for line in item.diff().split("\n"):
+                output.say(line)
         if stale:
             what = output.count(len(stale), "snapshot")
             output.say(f"{what} out of date: run sqlpair snapshot", "bold yellow")
