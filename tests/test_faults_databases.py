@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -252,6 +254,74 @@ def test_sqlite_file_that_is_read_only_is_said(project: Project) -> None:
         assert f"{path}: attempt to write a readonly database" in words
     finally:
         shutil.rmtree(folder)
+
+
+def as_the_servers_user(project: Project, *command: str) -> tuple[int, str]:
+    """Run a command as who owns the server, and the project; who is not root."""
+    user = []
+    if os.geteuid() == 0:  # whom no mode keeps from writing
+        owner = Path(re.findall(r"host=(\S+)", project.dsn)[0]).stat().st_uid
+        for path in (project.root, *project.root.rglob("*")):
+            os.chown(path, owner, owner, follow_symlinks=False)
+        # It reads what root alone may: the folders of tests, and of the server.
+        may = "+dac_read_search"
+        user = ["setpriv", f"--reuid={owner}", "--clear-groups"]
+        user += [f"--inh-caps={may}", f"--ambient-caps={may}"]
+    done = subprocess.run(
+        [*user, sys.executable, "-m", *command],
+        cwd=project.root,
+        env=project.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("mode", "lock_file"),
+    [("delete", True), ("delete", False), ("persist", True), ("wal", True)],
+)
+def test_sqlite_folder_that_may_not_be_written_is_said_before_anything_is_committed(
+    project: Project, mode: str, lock_file: bool
+) -> None:
+    project.configure("alembic", transaction="migration")
+    add(project, 1, 2)
+    project.upgrade()
+    add(project, 3, 4)
+    project.lite(f"PRAGMA journal_mode = {mode}")
+    project.sqlpair("backup")
+    (backup,) = (project.root / "state" / "backups").glob("2*")
+    folder = project.root / "data"
+    folder.mkdir()
+    for path in project.file.parent.glob(f"{project.file.name}*"):
+        path.rename(folder / path.name)
+    lock = folder / f"{project.file.name}.lock"
+    if not lock_file:
+        lock.unlink()
+    project.file = folder / project.file.name
+    project.environ["SQLITE_PATH"] = str(project.file)
+    folder.chmod(0o555)
+    try:
+        for command in (
+            *("sqlpair migrate", "sqlpair rollback --yes", "sqlpair plan"),
+            *("sqlpair force-version 1 --yes", "sqlpair backup"),
+            f"sqlpair restore {backup.name} --yes",
+        ):
+            code, words = as_the_servers_user(project, *command.split())
+
+            assert code == 1, words
+            said = "sqlite: the folder of the SQLite database cannot be written"
+            assert said in words, command
+            assert f"{folder}: " in words
+            assert "let this user write to the folder" in words
+        code, words = as_the_servers_user(project, "sqlpair", "status")
+        assert (code, "2 migrations pending" in words) == (0, True), words
+    finally:
+        folder.chmod(0o755)
+    assert_at(project, 2)
 
 
 def test_current_status_and_verify_create_nothing_whatever_is_missing(

@@ -229,6 +229,45 @@ def test_a_failure_halfway_leaves_every_file_as_it_was(
     assert everything() == before
 
 
+def three(project: Project, elsewhere: str) -> tuple[Path, Path]:
+    """Three migrations, the module of one moved out of the project: from, and to."""
+    for stem in ("001_a", "002_b", "003_c"):
+        add(project, "postgres", stem)
+    path = project.root / "alembic/versions/postgres" / f"{elsewhere}.py"
+    return path, path.rename(project.root.parent / "other.py")
+
+
+@pytest.mark.parametrize("stem", ["002_b", "003_c"])  # moved, and corrected
+def test_a_module_that_is_a_link_is_refused_and_not_written_through(
+    project: Project, stem: str
+) -> None:
+    path, other = three(project, stem)
+    path.symlink_to(other)
+    text, files = other.read_bytes(), sorted(project.root.glob("[as]*/**/*.*"))
+
+    failure = project.sqlpair("renumber", "sql/postgres/002_b.sql", expect=1)
+
+    assert f"{path} is a link, not a file of its own" in failure.stderr
+    assert (path.is_symlink(), other.read_bytes()) == (True, text)
+    assert sorted(project.root.glob("[as]*/**/*.*")) == files
+
+
+@pytest.mark.parametrize("stem", ["002_b", "003_c"])
+def test_what_else_a_modules_file_is_named_stays_as_it_is(
+    project: Project, stem: str
+) -> None:
+    path, other = three(project, stem)
+    path.hardlink_to(other)
+    text, mode = other.read_bytes(), other.stat().st_mode
+
+    project.sqlpair("renumber", "sql/postgres/002_b.sql")
+
+    new = path.with_name(path.name.replace("002", "004"))
+    assert other.read_bytes() == text
+    assert new.read_bytes() != text
+    assert new.stat().st_mode == mode
+
+
 def test_every_revision_has_its_sql_afterwards(branched: Project) -> None:
     from sqlpair.project.branches import branches
 

@@ -109,3 +109,29 @@ def test_session_that_the_server_ends_while_it_idles_reads_on(project: Project) 
             project.pg(ENDED)
             with pytest.raises(ConnectError):  # it would be another snapshot
                 tables.read(session)
+
+
+def test_a_file_outside_transactions_writes_whatever_the_role_may_do_by_default(
+    project: Project, server: str
+) -> None:
+    alone = "-- no-transaction\nCREATE INDEX CONCURRENTLY day ON p (day);\n"
+    project.add("postgres", "001_p", PG)
+    project.add("postgres", "002_index", alone)
+    ((database,),) = project.pg("SELECT current_database()")
+    with connected(server) as execute:
+        execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+
+    project.sqlpair("migrate")
+
+    assert project.applied("postgres") == ["001_p", "002_index"]
+
+
+def test_a_file_that_makes_its_transaction_read_only_is_told_so(
+    project: Project,
+) -> None:
+    project.add("postgres", "001_p", "SET transaction_read_only = on;\n" + PG)
+
+    failure = project.sqlpair("migrate", expect=1)
+
+    assert "001_p.sql:3: cannot execute CREATE TABLE" in failure.stderr
+    assert "Take the SET that makes the transaction read only out" in failure.stderr

@@ -8,6 +8,7 @@ revision modules and the chain between them change together, or not at all.
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -163,7 +164,7 @@ def _write(
                 (_module(settings, move.old), _module(settings, move.new)),
             ]
             for old, target in pairs:
-                if old.exists():
+                if os.path.lexists(old):
                     text = old.read_bytes().decode("utf-8", "surrogateescape")
                     text = own_name(move.old.stem).sub(move.new.stem, text)
                     files.move(old, target, text)
@@ -252,7 +253,7 @@ class _Files:
 
     def move(self, old: Path, new: Path, text: str) -> None:
         """Write ``text`` as ``new``, which must not be there, and remove ``old``."""
-        before = old.read_bytes()
+        before = _own(old)
         with new.open("xb") as file:
             self._undo.append(new.unlink)
             file.write(text.encode("utf-8", "surrogateescape"))
@@ -261,10 +262,24 @@ class _Files:
         self._undo.append(lambda: old.write_bytes(before))
 
     def replace(self, path: Path, text: str) -> None:
-        """Write ``text`` into a file that is there."""
-        before = path.read_bytes()
+        """Put a new file with ``text`` in the place of one that is there.
+
+        What another name leads to, a hard link, stays as it is.
+        """
+        before = _own(path)
+        written = path.with_name(f".{path.name}.{os.getpid()}")
+        self._undo.append(lambda: written.unlink(missing_ok=True))
+        written.write_bytes(text.encode())
+        written.chmod(path.stat().st_mode & 0o777)
+        written.replace(path)
         self._undo.append(lambda: path.write_bytes(before))
-        path.write_bytes(text.encode())
+
+
+def _own(path: Path) -> bytes:
+    """Return a file's bytes; OSError for a link, which may lead out of the project."""
+    if path.is_symlink():
+        raise OSError(f"{path} is a link, not a file of its own")
+    return path.read_bytes()
 
 
 def paths(settings: Settings, moves: Iterable[Move]) -> list[tuple[str, str]]:

@@ -116,7 +116,8 @@ class Contents:
         counted = ["count(*) AS n", *(f"count({name})" for name in family.columns)]
         values = [family.columns[name].value() for name in family.kept]
         sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {_source(table)}"
-        with self._session.guarded(f"counting the rows of {table.name}") as cursor:
+        doing = f"what {table.name} would lose cannot be counted"
+        with self._session.guarded(doing) as cursor:
             cursor.execute(SETTINGS + sql)
             found = cursor.fetchone()
             cursor.execute(RESET)
@@ -168,7 +169,7 @@ class Contents:
 
     def _tried(self, sql: str) -> list[tuple[Any, ...]] | None:
         """Run it; None where a value cannot be cast back."""
-        with self._session.guarded("comparing what is there now") as cursor:
+        with self._session.guarded("what would be lost cannot be counted") as cursor:
             cursor.execute(f"{SETTINGS} SAVEPOINT sqlpair_cast")
             try:
                 cursor.execute(sql)

@@ -40,7 +40,8 @@ REMEDIES = {
     "57014": "If nobody canceled it, the statement_timeout of the role or the database"
     " did: ALTER ROLE … SET statement_timeout = 0, or run the command with"
     " PGOPTIONS='-c statement_timeout=0'.",
-    "25006": "Connect to the primary server; this one is read only.",
+    "25006": "Take the SET that makes the transaction read only out of the file; or,"
+    " where the server is a hot standby, connect to the primary server.",
 }
 LOST = "Run the command again once the server is there: it goes on from where it is."
 LOCK_NOT_AVAILABLE = "55P03"
@@ -52,6 +53,8 @@ RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 # A table, column, function, schema or other object is there already, or is not.
 _CLASH = frozenset({"42P07", "42701", "42723", "42P06", "42710"})
 _CLASH |= {"42P01", "42703", "42883", "3F000", "42704"}
+# In the server: rows that a policy hides, rows that a policy does not let be written.
+_ROW_SECURITY = frozenset({"check_enable_rls", "ExecWithCheckOptions"})
 # An administrator's command, a crash, or the connection itself.
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
 
@@ -149,9 +152,11 @@ def _further(lines: Sequence[str]) -> list[str]:
 
 
 def _remedy(error: psycopg2.Error) -> str:
-    if error.pgcode == "42501" and "row-level security" in str(error):
+    # Not by its words, which are in the language of the server.
+    if error.diag.source_function in _ROW_SECURITY:
         return (
-            "The policies of the table hide rows from this role: connect as one that"
-            " owns the table without FORCE ROW LEVEL SECURITY, or has BYPASSRLS."
+            "The policies of the table (row-level security) hold for this role: connect"
+            " as one that owns the table without FORCE ROW LEVEL SECURITY, or has"
+            " BYPASSRLS."
         )
     return LOST if is_lost(error) else REMEDIES.get(error.pgcode or "", "")

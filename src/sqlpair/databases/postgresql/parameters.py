@@ -63,7 +63,8 @@ class Parameters:
 
     def lasting(self) -> str:
         """Return the SQL that sets them for statements outside a transaction."""
-        return "".join(f"SET {name} = {value}; " for name, value in self._pairs.items())
+        pairs = self._pairs | {"default_transaction_read_only": "off"}  # as BEGIN is
+        return "".join(f"SET {name} = {value}; " for name, value in pairs.items())
 
 
 def hindrances(rows: Callable[[str], list[dict[str, Any]]]) -> dict[str, str]:

@@ -220,7 +220,7 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
                 f"{database.name}: the scratch database cannot be made",
                 str(error).strip().splitlines(),
                 "Let the role make databases (ALTER ROLE ... CREATEDB), or name another"
-                " server\nwith the setting scratch in alembic.ini.",
+                " server,\nno hot standby, with the setting scratch in alembic.ini.",
             ) from error
 
 

@@ -60,7 +60,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
                 [f"{path}, for {database.lock_timeout:g} s", *holders(path)],
                 "Run it again when that program has closed it, or raise lock_timeout.",
             ) from None
-        if os.access(path, os.W_OK) and not os.access(path.parent, os.W_OK):
+        if _may_write(path) and not _may_write(path.parent):
             raise ConnectError(
                 f"{database.name}: the folder of the SQLite database cannot be written",
                 [f"{path.parent}: {error}"],
@@ -125,13 +125,20 @@ def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         if mode != "rwc":
             raw.execute("PRAGMA query_only = ON")
-        elif not os.access(path, os.W_OK):
+        elif not _may_write(path):
             raise sqlite3.OperationalError("attempt to write a readonly database")
+        elif not _may_write(path.parent):
+            # SQLite says so only when it writes: another database may have committed.
+            raise sqlite3.OperationalError("unable to open its journal")
         raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         raw.close()
         raise
     return raw
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
 
 
 def keep_journal(raw: sqlite3.Connection) -> None:
