@@ -455,7 +455,7 @@ def test_a_rollback_outside_a_transaction_is_not_run_and_not_called_bad(
     applied.add("postgres", "003_i", "CREATE INDEX t_a ON t (a);\n", down)
 
     assert answers(applied)["rollback"] == (None, "no dry run: postgres 003_i")
-    printed = applied.sqlpair("plan", expect=1).stdout
+    printed = applied.sqlpair("plan").stdout
     assert "rollback: not run: it is -- no-transaction" in printed
 
 
@@ -571,7 +571,7 @@ def test_the_command_tells_it_all(applied: Project) -> None:
         "ALTER TABLE t DROP COLUMN c;\n",
     )
 
-    printed = applied.sqlpair("plan", expect=1).stdout
+    printed = applied.sqlpair("plan").stdout
 
     assert "1. postgres 003_c" in printed
     assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in printed
@@ -599,7 +599,7 @@ def test_the_command_prints_json_for_programs(applied: Project) -> None:
 
 
 def test_nothing_pending_still_answers_the_checklist(applied: Project) -> None:
-    printed = applied.sqlpair("plan", expect=1).stdout
+    printed = applied.sqlpair("plan").stdout
 
     assert "Nothing is pending." in printed
     for line in ("tested", "rollback", "breaks"):

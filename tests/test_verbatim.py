@@ -124,5 +124,5 @@ def test_missing_rollback_is_named_before_anything_is_undone(project: Project) -
 
     failure = project.alembic("downgrade", "base", expect=1)
 
-    assert "postgres 001_t1_rollback.sql: the file is missing" in failure.stderr
+    assert "postgres 001_t1: the rollback file is gone" in failure.stderr
     assert project.tables("sqlite") == {"t2"}

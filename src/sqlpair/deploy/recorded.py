@@ -123,9 +123,9 @@ def _recorded(
                 f"{row.stem}: applied on {row.applied_at[:10]} by {row.applied_by}"
                 for row in missing
             ],
-            "An older sqlpair applied it, another program did, or its revision module"
-            " does more\nthan run its SQL files. Use the checkout that has them:"
-            " sqlpair rollback. Nothing was changed.",
+            "It was applied by an older version or by another program, or"
+            "\nits revision module does more than run its SQL files."
+            "\nUse the checkout that has them: sqlpair rollback. Nothing was changed.",
         )
     return dict(_expanded(name, rows, kept))
 

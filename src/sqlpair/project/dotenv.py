@@ -30,10 +30,10 @@ def read(path: Path) -> dict[str, str]:
     SettingsError where it cannot be read, or a line of it: without that line the
     default would hold.
     """
-    from dotenv import dotenv_values
-
     if not os.path.lexists(path):
         return {}
+    from dotenv import dotenv_values
+
     try:
         if path.is_fifo():
             raise OSError(0, "it is a named pipe, not a file")

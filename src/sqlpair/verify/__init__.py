@@ -70,7 +70,12 @@ def verify(
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
         places = {name: subject.place for name, subject in found.items()}
-        problems += interruptions(settings, places, report)
+        recorded = {
+            name: place
+            for name, place in places.items()
+            if place.undecided or not found[name].unrecorded
+        }
+        problems += interruptions(settings, recorded, report)
         if not names:
             problems += records.expected(settings, places)
         verdicts = tuple(_verdict(subject) for subject in wanted.values())

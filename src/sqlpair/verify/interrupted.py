@@ -43,7 +43,8 @@ def interruptions(
     found = tuple(_deployments(places))
     if found:
         time.sleep(PAUSE)
-        found = tuple(_deployments(claims(settings, report)))
+        again = claims(settings, report)
+        found = tuple(_deployments({name: again[name] for name in places}))
     return (*_restores(settings), *found)
 
 
