@@ -214,7 +214,11 @@ def with_canary(dsn: str) -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def no_canary_in_a_command_line() -> Iterator[None]:
-    """Look at the arguments of every process, again and again, while tests run."""
+    """Look at the arguments of every process, again and again, while tests run.
+
+    A server's own processes show the name of the role they were asked for, and in a
+    malformed address a password may stand there: no argument that anybody gave.
+    """
     seen: set[bytes] = set()
     over = threading.Event()
 
@@ -223,6 +227,8 @@ def no_canary_in_a_command_line() -> Iterator[None]:
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):
                     arguments = path.read_bytes()
+                    if arguments.startswith(b"postgres: "):
+                        continue
                     if CANARY.encode() in arguments:
                         seen.add(arguments)
 
