@@ -53,7 +53,9 @@ class Database(NamedTuple):
     ``address`` is a libpq URL or an absolute file path; it may hold a password, so
     it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
     start when no address is configured. ``scratch`` is the libpq URL of a server where
-    databases may be made and dropped, if one is named. Times are in seconds.
+    databases may be made and dropped, if one is named. ``ledger_schema`` is where the
+    bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
+    is what to change in the section. Times are in seconds.
     """
 
     name: str
@@ -63,12 +65,13 @@ class Database(NamedTuple):
     parameters: Mapping[str, str]
     embedded: Path | None
     binaries: Path | None
-    schema: str
+    ledger_schema: str
     sql: Path
     versions: Path
     lock_timeout: float
     lock_wait: float
     scratch: str = ""
+    notice: str = ""
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -147,6 +150,7 @@ class Reader(NamedTuple):
             address = address or self._default(name, section, variable)
             address = str(self._file(name, address))
         binaries = section.get("binaries", "").strip()
+        schema, notice = self._ledger_schema(section)
         return Database(
             name=name,
             driver=driver,
@@ -155,12 +159,30 @@ class Reader(NamedTuple):
             parameters=parameters,
             embedded=embedded,
             binaries=folder(self.root, binaries) if binaries else None,
-            schema=section.get("schema", "public").strip(),
+            ledger_schema=schema,
             sql=self.root / "sql" / name,
             versions=self.versions / name,
             lock_timeout=seconds(self.ini, section, "lock_timeout", 5),
             lock_wait=seconds(self.ini, section, "lock_wait", 300),
             scratch=self._value(scratch),
+            notice=notice,
+        )
+
+    def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:
+        """Return the schema of the bookkeeping tables, and what to change for it."""
+        older = section.get("schema", "").strip()
+        schema = section.get("ledger_schema", older).strip() or "public"
+        if older in ("", "public"):
+            return schema, ""
+        where = f"{self.ini.name} [{section.name}]"
+        if older != schema:
+            raise SettingsError(
+                f"{where}: schema = {older}, but ledger_schema = {schema}",
+                remedy="schema is the older name of ledger_schema: take it out.",
+            )
+        return schema, (
+            f"{where}: schema is called ledger_schema now, for nothing but the"
+            f" bookkeeping tables is there. Write: ledger_schema = {schema}"
         )
 
     def _variable(self, section: SectionProxy, key: str, default: str) -> str:

@@ -117,7 +117,13 @@ def refused(database: Database, error: psycopg2.Error, doing: str = "") -> Sqlpa
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
     if error.pgcode in RETRY:
         return LockError(what, evidence, _remedy(error), retry=True)
-    return ConnectError(what, evidence, _remedy(error))
+    remedy = _remedy(error)
+    if error.pgcode == "3F000":  # where the bookkeeping tables are to be made
+        remedy = (
+            "Make that schema, or correct ledger_schema in the section"
+            f" [{database.name}] of alembic.ini."
+        )
+    return ConnectError(what, evidence, remedy)
 
 
 def is_lost(error: psycopg2.Error) -> bool:

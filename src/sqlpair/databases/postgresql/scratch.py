@@ -188,7 +188,7 @@ def _created(
     try:
         address = make_dsn(server.dsn, dbname=name)
         with _maintenance(database, address) as execute:
-            for schema in dict.fromkeys([*there.schemas, database.schema]):
+            for schema in dict.fromkeys([*there.schemas, database.ledger_schema]):
                 execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
             path = ", ".join(map(identifier, there.search_path))
             execute(f"ALTER DATABASE {quoted} SET search_path = {path}")
