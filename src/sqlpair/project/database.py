@@ -53,7 +53,10 @@ class Database(NamedTuple):
     ``address`` is a libpq URL or an absolute file path; it may hold a password, so
     it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
     start when no address is configured. ``scratch`` is the libpq URL of a server where
-    databases may be made and dropped, if one is named. ``ledger_schema`` is where the
+    databases may be made and dropped, if one is named, ``scratch_variable`` its
+    variable; ``scratch_beside`` says that they may be made on the database's own
+    server, else. ``scratch_server`` is of a scratch database itself, and says for
+    messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
     is what to change in the section. Times are in seconds.
     """
@@ -71,6 +74,9 @@ class Database(NamedTuple):
     lock_timeout: float
     lock_wait: float
     scratch: str = ""
+    scratch_variable: str = ""
+    scratch_beside: bool = False
+    scratch_server: str = ""
     notice: str = ""
 
     def __repr__(self) -> str:
@@ -132,6 +138,7 @@ class Reader(NamedTuple):
             )
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
+        beside = scratch == variable  # its own server, said outright
         address = self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
@@ -164,7 +171,9 @@ class Reader(NamedTuple):
             versions=self.versions / name,
             lock_timeout=seconds(self.ini, section, "lock_timeout", 5),
             lock_wait=seconds(self.ini, section, "lock_wait", 300),
-            scratch=self._value(scratch),
+            scratch="" if beside else self._value(scratch),
+            scratch_variable="" if beside else scratch,
+            scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
         )
 
