@@ -396,7 +396,7 @@ def test_the_stamp_of_another_alembic_project_is_named(
     assert "postgres: its alembic_version is another Alembic project's" in told
     assert "it says ae1027a6acf, which no file here is" in told
     assert "sqlpair adopt postgres" in told
-    assert "set schema in the section [postgres]" in told
+    assert "in [postgres] of alembic.ini: ledger_schema = NAME" in told
     assert "ahead" not in told
     assert of_alembic.pg("SELECT * FROM alembic_version") == [("ae1027a6acf",)]
 

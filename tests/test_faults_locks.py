@@ -102,7 +102,7 @@ def test_projects_with_ledgers_of_their_own_do_not_wait_for_each_other(
     project.pg("CREATE SCHEMA other")
     project.configure("postgres", lock_wait="0.3")
     with holding(project):
-        project.configure("postgres", schema="other")
+        project.configure("postgres", ledger_schema="other")
 
         deploy(project)
 

@@ -538,7 +538,7 @@ def test_names_from_the_settings_are_quoted_or_refused(project: Project) -> None
     add(project, 1, 2)
     quoted = '"' + ODD.replace('"', '""') + '"'
     project.pg(f"CREATE SCHEMA {quoted}")
-    project.configure("postgres", schema=ODD.replace("%", "%%"))
+    project.configure("postgres", ledger_schema=ODD.replace("%", "%%"))
     project.upgrade()
     project.downgrade("-1")
     project.upgrade()

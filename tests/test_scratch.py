@@ -17,6 +17,7 @@ import pytest
 
 from conftest import Project, connected
 from sqlpair.databases import embedded, temporary
+from sqlpair.databases.postgresql.scratch import drop_leftovers
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
 from sqlpair.project import branches
 from sqlpair.runner import scratch
@@ -238,6 +239,79 @@ def test_files_that_touch_roles_do_not_run_on_the_embedded_server(
     assert [row[0] for row in rows] == ["app", "postgres", "template0", "template1"]
 
 
+ROLES = (
+    "CREATE ROLE scratch_a;\nCREATE TABLE a ();\nALTER TABLE a OWNER TO scratch_a;\n"
+    "DO $$ BEGIN EXECUTE format('CREATE ROLE %I', 'scratch_b'); END $$;\n"
+    "GRANT scratch_a TO scratch_b;\n"
+)
+
+
+def roles(server: str) -> list[str]:
+    with connected(server) as execute:
+        rows = execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^scratch_[ab]$'")
+    return [row[0] for row in rows]
+
+
+def test_roles_that_files_make_on_the_named_server_go_with_the_database(
+    three: Project, server: str
+) -> None:
+    three.add("postgres", "004_roles", ROLES, "DROP OWNED BY scratch_a;\n")
+
+    for _ in range(2):
+        build(three, "postgres")
+        assert roles(server) == []
+    # One that was there is not ours to drop.
+    with connected(server) as execute:
+        execute("CREATE ROLE scratch_b")
+        try:
+            with pytest.raises(StatementError) as failure:
+                build(three, "postgres")
+            assert roles(server) == ["scratch_b"]
+        finally:
+            execute("DROP ROLE scratch_b")
+    assert "in a scratch database, on the server of SCRATCH_URL" in str(failure.value)
+    assert "It is the scratch server that has it: drop it there." in str(failure.value)
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
+    three: Project, server: str, monkeypatch: pytest.MonkeyPatch, *, copied: bool
+) -> None:
+    three.add("postgres", "004_roles", ROLES)
+    code = (
+        f"import os, pathlib, signal; copied = {copied}\n"
+        "from sqlpair.databases.driver import driver_of\n"
+        "from sqlpair.project import branches, settings\n"
+        "from sqlpair.runner import scratch\n"
+        "found = branches.branches(settings.load(pathlib.Path('alembic.ini')))[0]\n"
+        "files = [item.up for item in found.migrations]\n"
+        "driver = driver_of(found.database)\n"
+        "with driver.scratch(found.database, files, print) as session:\n"
+        "    if copied:\n"
+        "        copy = driver.copied(session, print, files)\n"
+        "        session = copy.__enter__()\n"
+        "    scratch.Scratch(found, session, print).build(4)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environ = three.environ
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=three.root, env=environ, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert roles(server) == ["scratch_a", "scratch_b"]
+
+    monkeypatch.setattr("sqlpair.databases.postgresql.scratch._YOUNG", -1)
+    for _ in range(200):  # its session may be there for another moment
+        with connected(server) as execute:
+            drop_leftovers(execute)
+        if not roles(server):
+            break
+        time.sleep(0.05)
+    build(three, "postgres")
+
+    assert scratch_databases(server) == roles(server) == []
+
+
 def test_the_search_path_of_the_live_database_holds(three: Project) -> None:
     three.pg("CREATE SCHEMA app")
     (name,) = three.pg("SELECT current_database()")[0]
@@ -255,7 +329,7 @@ def test_a_scratch_server_that_refuses_is_told_as_such(three: Project) -> None:
     with pytest.raises(ConnectError) as failure:
         build(three, "postgres", scratch="postgresql://localhost:1/nowhere")
 
-    assert "the variable that scratch names" in failure.value.remedy
+    assert "Check SCRATCH_URL" in failure.value.remedy
 
 
 def test_a_role_that_may_not_make_databases_is_told_as_such(
@@ -278,9 +352,9 @@ def test_no_server_at_all_is_said_with_both_ways_out(
     three: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(SqlpairError) as failure:
-        build(three, "postgres", scratch="", binaries=tmp_path)
+        build(three, "postgres", scratch="", scratch_beside=False, binaries=tmp_path)
 
-    assert "scratch = VARIABLE in [postgres]" in failure.value.remedy
+    assert "Set SCRATCH_URL" in failure.value.remedy
 
 
 def test_a_revision_module_that_does_more_than_its_pair_counts(three: Project) -> None:

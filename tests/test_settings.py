@@ -466,7 +466,9 @@ def test_any_number_of_databases_of_either_kind_move_as_one(
         "versions/sqlite\n    %(here)s/alembic/versions/audit\n"
         "    %(here)s/alembic/versions/cache\n",
     )
-    text += "\n[audit]\ndriver = postgresql\nvariable = AUDIT_URL\nschema = trail\n"
+    text += (
+        "\n[audit]\ndriver = postgresql\nvariable = AUDIT_URL\nledger_schema = trail\n"
+    )
     text += "\n[cache]\ndriver = sqlite\nvariable = CACHE_PATH\n"
     ini.write_text(text)
     audit = make()
@@ -571,3 +573,48 @@ def test_an_env_that_is_no_file_is_an_error(root: Path, kind: str) -> None:
 
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
         read(root)
+
+
+@pytest.mark.parametrize("name", ["schema", "ledger_schema"])
+def test_the_ledger_has_its_schema_and_the_tables_go_where_their_sql_says(
+    project: Project, name: str
+) -> None:
+    project.pg("CREATE SCHEMA trail")
+    project.configure("postgres", **{name: "trail"})
+    project.add("postgres", "001_t1", "CREATE TABLE t1 (id int);\n", "DROP TABLE t1;\n")
+
+    told = project.sqlpair("migrate").stderr
+
+    renamed = "schema is called ledger_schema now" in told
+    assert renamed == (name == "schema")
+    assert project.tables("postgres") == {"t1"}
+    assert project.pg("SELECT version FROM trail.schema_version") == [(1,)]
+    project.sqlpair("verify")
+    assert (
+        "Write: ledger_schema = trail" in project.alembic("check").stderr
+    ) == renamed
+
+
+def test_the_older_name_of_a_setting_does_not_contradict_the_newer(
+    project: Project,
+) -> None:
+    # As every alembic.ini had it.
+    project.configure("postgres", schema="public", ledger_schema="trail")
+    assert project.settings.database("postgres").ledger_schema == "trail"
+    assert not project.settings.database("postgres").notice
+
+    project.configure("postgres", schema="other")
+    with pytest.raises(SettingsError, match="schema = other, but ledger_schema = trai"):
+        project.settings  # noqa: B018 - it is read anew each time
+
+
+def test_a_ledger_schema_that_is_missing_is_named_with_its_setting(
+    project: Project,
+) -> None:
+    project.configure("postgres", ledger_schema="nowhere")
+    project.add("postgres", "001_t1", "CREATE TABLE t1 (id int);\n")
+
+    told = project.sqlpair("migrate", expect=1).stderr
+
+    assert 'schema "nowhere" does not exist' in told
+    assert "correct ledger_schema in the section [postgres] of alembic.ini" in told

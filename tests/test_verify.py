@@ -93,7 +93,7 @@ def test_this_project_has_no_problem(tradebaas: Project) -> None:
 def test_a_ledger_in_another_schema_is_ours_and_its_namesake_is_not(
     two: Project,
 ) -> None:
-    two.configure("postgres", schema="Led.ger")
+    two.configure("postgres", ledger_schema="Led.ger")
     # As the documents lay it down, by another program.
     two.pg('CREATE SCHEMA "Led.ger"')
     two.pg(

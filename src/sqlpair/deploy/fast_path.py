@@ -68,7 +68,7 @@ def seen(settings: Settings) -> Seen | None:
     latest = 0
     try:
         for database in settings.databases:
-            parts += (database.name, database.driver, database.schema)
+            parts += (database.name, database.driver, database.ledger_schema)
             latest = max(latest, _look(database.sql, parts, files=True))
             latest = max(latest, _look(database.versions, parts, files=False))
     except OSError:

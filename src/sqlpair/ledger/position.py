@@ -85,8 +85,8 @@ def _of_another_project(branch: Branch, head: str) -> HistoryError:
     )
     if branch.database.driver == "postgresql":
         remedy = (
-            "To keep the two apart, set schema in the section"
-            f" [{branch.name}] of alembic.ini.\n{remedy}"
+            "To keep their records apart, make a schema for this project's, and name it"
+            f"\nin [{branch.name}] of alembic.ini: ledger_schema = NAME\n{remedy}"
         )
     return HistoryError(
         f"{branch.name}: its alembic_version is another Alembic project's",

@@ -161,7 +161,10 @@ def _ours(session: Session, table: str) -> list[str]:
     name = session.database.name
     remedy = "Rename it, and what uses it."
     if session.database.driver == "postgresql":
-        remedy = f"Set schema in the section [{name}] of alembic.ini to another schema."
+        remedy = (
+            "Make a schema for sqlpair's tables, and name it in"
+            f" [{name}] of alembic.ini:\nledger_schema = NAME"
+        )
     raise HistoryError(
         f"{name}: the table {table} is another program's",
         [

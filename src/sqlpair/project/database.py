@@ -53,7 +53,12 @@ class Database(NamedTuple):
     ``address`` is a libpq URL or an absolute file path; it may hold a password, so
     it is left out of ``repr``. ``embedded`` is the data folder of the PostgreSQL to
     start when no address is configured. ``scratch`` is the libpq URL of a server where
-    databases may be made and dropped, if one is named. Times are in seconds.
+    databases may be made and dropped, if one is named, ``scratch_variable`` its
+    variable; ``scratch_beside`` says that they may be made on the database's own
+    server, else. ``scratch_server`` is of a scratch database itself, and says for
+    messages which server it is on. ``ledger_schema`` is where the
+    bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
+    is what to change in the section. Times are in seconds.
     """
 
     name: str
@@ -63,12 +68,16 @@ class Database(NamedTuple):
     parameters: Mapping[str, str]
     embedded: Path | None
     binaries: Path | None
-    schema: str
+    ledger_schema: str
     sql: Path
     versions: Path
     lock_timeout: float
     lock_wait: float
     scratch: str = ""
+    scratch_variable: str = ""
+    scratch_beside: bool = False
+    scratch_server: str = ""
+    notice: str = ""
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -129,6 +138,7 @@ class Reader(NamedTuple):
             )
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
+        beside = scratch == variable  # its own server, said outright
         address = self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
@@ -147,6 +157,7 @@ class Reader(NamedTuple):
             address = address or self._default(name, section, variable)
             address = str(self._file(name, address))
         binaries = section.get("binaries", "").strip()
+        schema, notice = self._ledger_schema(section)
         return Database(
             name=name,
             driver=driver,
@@ -155,12 +166,32 @@ class Reader(NamedTuple):
             parameters=parameters,
             embedded=embedded,
             binaries=folder(self.root, binaries) if binaries else None,
-            schema=section.get("schema", "public").strip(),
+            ledger_schema=schema,
             sql=self.root / "sql" / name,
             versions=self.versions / name,
             lock_timeout=seconds(self.ini, section, "lock_timeout", 5),
             lock_wait=seconds(self.ini, section, "lock_wait", 300),
-            scratch=self._value(scratch),
+            scratch="" if beside else self._value(scratch),
+            scratch_variable="" if beside else scratch,
+            scratch_beside=beside or self.environment == DEVELOPMENT,
+            notice=notice,
+        )
+
+    def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:
+        """Return the schema of the bookkeeping tables, and what to change for it."""
+        older = section.get("schema", "").strip()
+        schema = section.get("ledger_schema", older).strip() or "public"
+        if older in ("", "public"):
+            return schema, ""
+        where = f"{self.ini.name} [{section.name}]"
+        if older != schema:
+            raise SettingsError(
+                f"{where}: schema = {older}, but ledger_schema = {schema}",
+                remedy="schema is the older name of ledger_schema: take it out.",
+            )
+        return schema, (
+            f"{where}: schema is called ledger_schema now, for nothing but the"
+            f" bookkeeping tables is there. Write: ledger_schema = {schema}"
         )
 
     def _variable(self, section: SectionProxy, key: str, default: str) -> str:

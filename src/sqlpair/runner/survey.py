@@ -10,9 +10,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.ledger import tables
 from sqlpair.ledger.position import current
 from sqlpair.project.branches import Branch
-from sqlpair.runner.steps import (
-    Place,
-)
+from sqlpair.runner.steps import Place
 
 
 def survey(
@@ -28,6 +26,8 @@ def survey(
     """
     places = {}
     for branch in known:
+        if branch.database.notice:
+            report(branch.database.notice)
         session = driver_of(branch.database).connect(
             branch.database, read_only=True, report=report
         )

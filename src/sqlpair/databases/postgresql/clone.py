@@ -16,7 +16,7 @@ from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report, identifier, quote
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
-from sqlpair.databases.postgresql.scratch import NAME, made_by
+from sqlpair.databases.postgresql.scratch import NAME, made_by, noted
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
@@ -29,7 +29,8 @@ def copied(
     session: PostgreSQLSession, report: Report, files: Sequence[Path] = ()
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    roles = _roles(session, files)
+    texts = [sql_file.lenient(path) for path in files]
+    roles = _roles(session)
     name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
     quoted = identifier(name)
     (row,) = session.rows(
@@ -53,21 +54,19 @@ def copied(
         copy = connect(here, read_only=False, report=report)
         assert copy is not None
         with closing(copy):
+            session.execute(noted(name, made_by(texts) - roles))
             yield copy
     finally:
         # A server that is lost must not hide why; a leftover goes another time.
         with suppress(SqlpairError):
             session.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
-            for role in _roles(session, files) - roles:
+            for role in made_by(texts) & _roles(session) - roles:
                 with suppress(SqlpairError):  # another database grants it something
                     session.execute(f"DROP ROLE {identifier(role)}")
 
 
-def _roles(session: PostgreSQLSession, files: Sequence[Path]) -> set[str]:
-    """The roles on the server that ``files`` make."""
-    named = made_by(sql_file.lenient(path) for path in files)
-    rows = session.rows("SELECT rolname FROM pg_catalog.pg_roles") if named else []
-    return {row["rolname"] for row in rows} & named
+def _roles(session: PostgreSQLSession) -> set[str]:
+    return {row[0] for row in session.fetch("SELECT rolname FROM pg_catalog.pg_roles")}
 
 
 def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:

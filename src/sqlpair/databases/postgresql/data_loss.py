@@ -122,7 +122,7 @@ class PostgreSQLInspector:
         return QUERY.format(
             oids=oids,
             empty=empty,
-            schema=quote(self.session.database.schema),
+            schema=quote(self.session.database.ledger_schema),
             own=", ".join(map(quote, TABLES)),
         )
 

@@ -48,6 +48,13 @@ LOCK_NOT_AVAILABLE = "55P03"
 # Of COPY: "COPY t, line 3, column a: …"
 _ROW = re.compile(r"COPY .*?, line (\d+)")
 _VARIABLE = re.compile(r""":(?:\w|'\w+'|"\w+")""")
+UNDEFINED_OBJECT = "42704"
+_MAKES_ROLE = re.compile(r"\bcreate\s+(?:role|user|group)\b", re.IGNORECASE)
+_INSTALLS = re.compile(
+    r"\b(?:create|alter)\s+(?:extension|collation|(?:\w+\s+){0,3}language)\b",
+    re.IGNORECASE,
+)
+_NOT_INSTALLED = frozenset({"0A000", "22023", "55000"})
 # A lock not had in time, a broken deadlock, a serialization failure.
 RETRY = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 # A table, column, function, schema or other object is there already, or is not.
@@ -77,6 +84,9 @@ def translate(
     if statement.rows and (row := _ROW.match(diag.context or "")):
         statement, position = _at_row(statement, int(row[1]))
     what, evidence = _said(error)
+    scratch = _of_scratch(database, statement, error)
+    if scratch:
+        evidence.append(f"in a scratch database, on {database.scratch_server}")
     return statement_error(
         database,
         path,
@@ -84,11 +94,12 @@ def translate(
         what,
         position=position if position > 0 else None,
         evidence=[*evidence, *blockers],
-        remedy=_psql_variable(statement, position)
+        remedy=scratch
+        or _psql_variable(statement, position)
         or _column_in_use(statement, error)
         or _remedy(error),
         retry=error.pgcode in RETRY,
-        clash=error.pgcode in _CLASH,
+        clash=error.pgcode in _CLASH and not database.scratch_server,
     )
 
 
@@ -97,6 +108,37 @@ def _at_row(statement: Statement, number: int) -> tuple[Statement, int]:
     before = statement.rows.split("\n")[:number]
     position = len(statement.text) + sum(len(line) + 1 for line in before) + 1
     return statement._replace(text=statement.text + statement.rows), position
+
+
+def _of_scratch(database: Database, statement: Statement, error: psycopg2.Error) -> str:
+    """What only the scratch server lacks, or only it has: an extension, a role."""
+    if not database.scratch_server:
+        return ""
+    code, other = error.pgcode or "", another_server(database)
+    if code == "42710" and _MAKES_ROLE.search(statement.text):
+        return f"It is the scratch server that has it: drop it there.\nOr: {other}"
+    if code == "58P01" or (code in _NOT_INSTALLED and _INSTALLS.search(statement.text)):
+        return (
+            f"It is the scratch server that lacks this: install it there.\nOr: {other}"
+        )
+    if code == UNDEFINED_OBJECT:
+        return (
+            "If no file makes it: let a migration make it (CREATE EXTENSION IF NOT"
+            f" EXISTS …);\nor, if it is the server's (a role): {other}"
+        )
+    return ""
+
+
+def another_server(database: Database) -> str:
+    """Say how to name another server for scratch databases."""
+    variable = database.scratch_variable or "SCRATCH_URL"
+    how = (
+        f"Set {variable} to the URL of a server that has what the files need, where"
+        "\ndatabases may be made and dropped."
+    )
+    if not database.scratch_variable:
+        how += f" In [{database.name}] of alembic.ini: scratch = {variable}"
+    return how
 
 
 def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
@@ -120,7 +162,13 @@ def refused(database: Database, error: psycopg2.Error, doing: str = "") -> Sqlpa
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
     if error.pgcode in RETRY:
         return LockError(what, evidence, _remedy(error), retry=True)
-    return ConnectError(what, evidence, _remedy(error))
+    remedy = _remedy(error)
+    if error.pgcode == "3F000":  # where the bookkeeping tables are to be made
+        remedy = (
+            "Make that schema, or correct ledger_schema in the section"
+            f" [{database.name}] of alembic.ini."
+        )
+    return ConnectError(what, evidence, remedy)
 
 
 def is_lost(error: psycopg2.Error) -> bool:

@@ -62,7 +62,7 @@ class DeploymentLock:
         self._in_use = threading.Lock()
         self.pid = 0
         # The second key: a database may hold the ledgers of several projects.
-        schema = self._database.schema.encode()
+        schema = self._database.ledger_schema.encode()
         self.key = int.from_bytes(zlib.crc32(schema).to_bytes(4), signed=True)
         self.work = f"{WORK}, {self.key}"
 

