@@ -43,6 +43,12 @@ def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
     raise AssertionError(f"{text!r} never came: {lines}")
 
 
+def ended(process: subprocess.Popen[str]) -> None:
+    """End it, and hear it out: one that cannot tell it any more exits with 120."""
+    process.terminate()
+    process.communicate()
+
+
 COMMANDS = pytest.mark.parametrize(
     "command", [("sqlpair", "migrate"), ("alembic", "upgrade", "heads")]
 )
@@ -71,7 +77,7 @@ def test_a_pipe_gets_the_beginning_while_the_migration_runs(project, command) ->
     with started(project, *command) as process:
         read_until(process, "postgres 001_slow: upgrade begins, 2 statements")
         assert process.poll() is None
-        process.terminate()
+        ended(process)
 
     assert process.returncode == 143
 
@@ -93,7 +99,7 @@ def test_a_heartbeat_tells_the_statement_and_the_time(project, command) -> None:
 
     with started(project, *command, SQLPAIR_HEARTBEAT="0.3") as process:
         (*_, beat) = read_until(process, "statement 2 of 2")
-        process.terminate()
+        ended(process)
 
     assert beat.startswith("migration 1 of 1; postgres 001_slow, statement 2 of 2, 0:0")
 
@@ -113,7 +119,7 @@ def test_the_statements_of_a_long_file_are_counted_as_they_run(project) -> None:
 
     with started(project, "sqlpair", "migrate", SQLPAIR_HEARTBEAT="0.2") as process:
         lines = read_until(process, "postgres 001_rows: upgrade done")
-        process.terminate()
+        ended(process)
 
     assert "postgres 001_rows: upgrade begins, 12,001 statements\n" in lines
 
@@ -133,7 +139,7 @@ def test_a_heartbeat_tells_how_far_an_index_is(project, command) -> None:
 
     with started(project, *command, SQLPAIR_HEARTBEAT="0.3") as process:
         (*_, beat) = read_until(process, "building index")
-        process.terminate()
+        ended(process)
 
     assert "statement 4 of 4, building index: scanning table" in beat
     assert " %, 0:0" in beat
@@ -149,7 +155,7 @@ def test_a_heartbeat_tells_that_sqlite_is_at_work(project: Project) -> None:
 
     with started(project, "sqlpair", "migrate", SQLPAIR_HEARTBEAT="0.3") as process:
         (*_, beat) = read_until(process, "million steps of SQLite's")
-        process.terminate()
+        ended(process)
 
     assert process.returncode == 143
     assert "sqlite 001_count, statement 1 of 1, " in beat
@@ -166,7 +172,7 @@ def test_verify_tells_which_migration_it_builds(project: Project) -> None:
     for words in (("verify",), ("snapshot",)):
         with started(project, "sqlpair", *words, SQLPAIR_HEARTBEAT="0.3") as process:
             (*_, beat) = read_until(process, "003_wait, statement 1 of 1")
-            process.terminate()
+            ended(process)
         assert "postgres: building the schema, migration 3 of 3; 003_wait" in beat
 
 
@@ -182,7 +188,7 @@ def test_what_the_server_says_appears_while_the_statement_runs(
     with started(project, *command) as process:
         (*_, line) = read_until(process, "half of it")
         assert process.poll() is None
-        process.terminate()
+        ended(process)
 
     assert line == "postgres 001_says.sql:2: NOTICE: half of it\n"
     assert process.returncode == 143
