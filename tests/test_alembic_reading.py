@@ -168,7 +168,9 @@ def public() -> Iterator[Path]:
     """A folder that another user can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="sqlpair-tests-"))
     folder.chmod(0o755)
+    before = os.umask(0o022)
     yield folder
+    os.umask(before)
     shutil.rmtree(folder)
 
 
