@@ -286,7 +286,7 @@ WIDENED = {
     "bigint to int": ("bigint", "n", "int"),
     "int to text": ("int", "n", "text"),
     "text to int": ("text", "n::text", "int USING v::int"),
-    "date": ("timestamptz", "date '2026-01-01' + n", "date"),
+    "date": ("timestamptz", "timestamptz '2026-01-01Z' + n * interval '24h'", "date"),
     "varchar": ("varchar(9)", "'long'", "text"),
     "shorter varchar": ("varchar(9)", "'long'", "varchar(4)"),
     "float4": ("float8", "n / 2.0", "real"),
