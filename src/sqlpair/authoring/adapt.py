@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
-from sqlpair.project import sql_file
+from sqlpair.project import new_file, sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.project.statement import Split
@@ -53,10 +53,10 @@ def _add(path: Path, header: str, split: Split) -> bool:
     mark = _BOM if before.startswith(_BOM) else b""
     first, line_end, _ = before.partition(b"\n")
     end = b"\r\n" if line_end and first.endswith(b"\r") else b"\n"
-    path.write_bytes(mark + header.encode() + end + before.removeprefix(_BOM))
+    content = mark + header.encode() + end + before.removeprefix(_BOM)
     try:
-        sql_file.read(path, split)
+        sql_file.parse(content, path, split)
     except SqlFileError:
-        path.write_bytes(before)
         return False
+    new_file.put(path, content, path.stat().st_mode & 0o777)
     return True

@@ -20,7 +20,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration
-from sqlpair.project import git
+from sqlpair.project import git, new_file
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Settings
 
@@ -262,16 +262,9 @@ class _Files:
         self._undo.append(lambda: old.write_bytes(before))
 
     def replace(self, path: Path, text: str) -> None:
-        """Put a new file with ``text`` in the place of one that is there.
-
-        What another name leads to, a hard link, stays as it is.
-        """
+        """Put a new file with ``text`` in the place of one that is there."""
         before = _own(path)
-        written = path.with_name(f".{path.name}.{os.getpid()}")
-        self._undo.append(lambda: written.unlink(missing_ok=True))
-        written.write_bytes(text.encode())
-        written.chmod(path.stat().st_mode & 0o777)
-        written.replace(path)
+        new_file.put(path, text.encode(), path.stat().st_mode & 0o777)
         self._undo.append(lambda: path.write_bytes(before))
 
 

@@ -8,14 +8,13 @@ loads into an empty database and gives the same schema, but no migration reads i
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.project import sql_file
+from sqlpair.project import new_file, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings
@@ -98,13 +97,7 @@ def _kind(statement: str) -> str:
 
 
 def write(made: Iterable[Snapshot]) -> None:
-    """Write those that are stale: new files, in the place of the old ones.
-
-    What another name leads to, a hard link, stays as it is.
-    """
+    """Write those that are stale."""
     for snapshot in made:
         if snapshot.stale:
-            path = snapshot.path
-            written = path.with_name(f".{path.name}.{os.getpid()}")
-            written.write_text(snapshot.wanted, encoding="utf-8", newline="\n")
-            written.replace(path)
+            new_file.put(snapshot.path, snapshot.wanted.encode())

@@ -180,18 +180,17 @@ def keep(settings: Settings, before: Seen | None, places: Places) -> None:
     """
     if before is None or time.time() - before.changed < RESTED:
         return
+    from sqlpair.project import new_file
     from sqlpair.runner.steps import Outcome
 
     databases = [_stated(place) for place in places.values()]
     outcome = Outcome("", (), places)
     answer = "\n".join([outcome.summary, *outcome.where()])
     path = _path(settings)
-    written = path.with_name(f".{path.name}.{os.getpid()}")
+    kept = _END.join([before.text, repr(databases), answer]).encode()
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        written.write_bytes(_END.join([before.text, repr(databases), answer]).encode())
-        written.chmod(0o600)
-        written.replace(path)
+        new_file.put(path, kept, 0o600)
 
 
 def _path(settings: Settings) -> Path:

@@ -6,12 +6,12 @@ A pair of which either file was edited since is not proved.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlpair.databases.interface import Report
+from sqlpair.project import new_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.project.sql_file import checksum_of
@@ -40,9 +40,7 @@ def _write(path: Path, items: Sequence[Migration]) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     known = _read(path) | {_name(item): [_sum(item), now] for item in items}
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    written = path.with_name(f".{path.name}.{os.getpid()}")
-    written.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    written.replace(path)
+    new_file.put(path, f"{json.dumps(known, indent=1, sort_keys=True)}\n".encode())
 
 
 def _path(settings: Settings) -> Path:

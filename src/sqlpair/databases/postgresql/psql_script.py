@@ -46,22 +46,8 @@ _SAME = {
     "if": ("elif", "else", "endif", "q"),
     "echo": ("qecho", "warn"),
     "timing": (
-        *(
-            "pset",
-            "a",
-            "C",
-            "f",
-            "H",
-            "o",
-            "out",
-            "r",
-            "s",
-            "t",
-            "T",
-            "x",
-            "errverbose",
-        ),
-        *("d", "l", "z", "p", "print", "html", "conninfo", "crosstabview", "h", "help"),
+        *("pset", "a", "C", "f", "H", "o", "out", "r", "s", "t", "T", "x", "z"),
+        *("errverbose", "p", "print", "html", "conninfo", "crosstabview", "h", "help"),
     ),
 }
 for _word, _others in _SAME.items():
