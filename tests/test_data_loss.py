@@ -894,3 +894,15 @@ def test_a_block_that_undoes_nothing_says_what_it_leaves(project: Project) -> No
     told = project.alembic("downgrade", "postgres@-1").stderr
 
     assert "the schema is the same after 001_kind_rollback.sql as before" in told
+
+
+def test_what_it_compares_with_is_not_left_behind(project: Project) -> None:
+    down = "ALTER TABLE bare DROP a, ADD b integer; INSERT INTO bare VALUES (1);"
+    project.add("postgres", "001_bare", "CREATE TABLE bare (a integer);")
+    project.add("postgres", "002_next", NOTHING, down)
+    project.upgrade()
+    project.pg("INSERT INTO bare VALUES (NULL)")
+
+    project.downgrade("-1")
+
+    assert project.tables("postgres") == {"bare"}
