@@ -23,6 +23,7 @@ _MODULES = {
     "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
+    "scratch_identity": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
     "own": "verification",

@@ -261,6 +261,11 @@ class Driver(Protocol):
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
 
+    def scratch_identity(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> Sequence[object]:
+        """Tell what ``scratch`` would give: its server, and what is there before."""
+
     def query(
         self, session: Session, statement: Statement, path: Path
     ) -> Iterator[dict[str, Any]]:
