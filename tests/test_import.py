@@ -549,3 +549,34 @@ def test_a_renumbered_migration_is_still_known(
         "004_add_email": "2",
         "003_create_posts": "3",
     }
+
+
+def test_numbers_of_folders_are_numbers(project: Project, tmp_path: Path) -> None:
+    files = {
+        f"{name}/up.sql": "SELECT 1;"
+        for name in ("10-later", "9-first", "2026-01-02-030405-0000_last")
+    }
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert ids(project) == {
+        "001_first": "9",
+        "002_later": "10",
+        "003_last": "202601020304050000",
+    }
+
+
+def test_a_file_that_runs_by_hand_alone_runs_so(
+    project: Project, tmp_path: Path
+) -> None:
+    middle = "CREATE TABLE t (id);\nPRAGMA foreign_keys = OFF;\nDROP TABLE t;\n"
+    files = {"1_a.up.sql": middle, "2_b.up..sql": "SELECT 1;", "3_b.go": "package x\n"}
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "sqlite", expect=1
+    ).stdout
+
+    assert "added to 001_a.sql: -- no-transaction" in said
+    assert "3_b.go: code beside the migrations, and left out" in said
+    assert [*ids(project, "sqlite")] == ["001_a", "002_b"]
+    project.sqlpair("migrate")

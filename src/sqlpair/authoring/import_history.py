@@ -190,20 +190,22 @@ def _runnable(
     """Return a part with the header line it needs, and what no header helps."""
     content = part.content
     header = sql_file.NO_TRANSACTION if part.alone else ""
+    refused: SqlFileError | None = None
     try:
         found = sql_file.parse(content, path, split)
     except SqlFileError as fault:
-        header = header or fault.header
-        if not header:
-            return content, fault
+        # Without one, a file still runs as it would by hand: PRAGMA foreign_keys in
+        # its middle, say.
+        header = header or fault.header or sql_file.NO_TRANSACTION
+        refused = fault
     else:
         if not header or not found.total or not found.transactional:
             return content, None
     adapted = with_header(content, header)
     try:
         sql_file.parse(adapted, path, split)
-    except SqlFileError as fault:
-        return content, fault
+    except SqlFileError:
+        return content, refused
     return adapted, None
 
 

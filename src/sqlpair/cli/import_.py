@@ -58,8 +58,12 @@ def _say_left(outcome: ImportOutcome) -> bool:
             f"{output.path(item.path)}: {item.why}", "yellow" if item.matters else "dim"
         )
     for fault in outcome.faults:
-        for line in str(fault).splitlines():
-            output.say(line, "yellow")
+        output.say(fault.what, "yellow")
+        for line in fault.evidence:
+            output.say(f"  {line}")
+    for remedy in dict.fromkeys(fault.remedy for fault in outcome.faults):
+        for line in remedy.splitlines():
+            output.say(f"  {line}", "dim")
     return any(item.matters for item in outcome.left)
 
 

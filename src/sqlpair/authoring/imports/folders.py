@@ -29,7 +29,8 @@ def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
 
 
 def _diesel_id(name: str) -> str:
-    return name.partition("_")[0].replace("-", "")
+    digits = re.match(r"[0-9]+(?:-[0-9]+)*", name)
+    return digits[0].replace("-", "") if digits else name.partition("_")[0]
 
 
 def prisma(folder: Path, _split: Split) -> ForeignHistory | None:
@@ -68,13 +69,18 @@ def _read(
         found.append(
             ForeignMigration(
                 id_of(name),
-                re.sub(r"^[0-9-]+_", "", name),
+                re.sub(r"^[0-9-]+_?", "", name),
                 path,
                 SqlPart(path.read_bytes(), alone),
                 SqlPart(down.read_bytes(), alone) if down.is_file() else None,
             )
         )
-    return tuple(sorted(found, key=lambda item: item.id))
+    return tuple(sorted(found, key=lambda item: (_number(item.id), item.id)))
+
+
+def _number(id_: str) -> int:
+    digits = re.match("[0-9]+", id_)
+    return int(digits[0]) if digits else 0
 
 
 def _alone(metadata: Path) -> bool:

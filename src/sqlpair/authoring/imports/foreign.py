@@ -82,12 +82,16 @@ def not_sql(path: Path, what: str) -> NotCarried:
 
 
 def unknown(paths: Iterable[Path], known: Iterable[Path]) -> list[NotCarried]:
-    """Name the SQL files that no migration was read from."""
+    """Name the SQL files, and the numbered code, that no migration was read from."""
     rest = sorted({*paths} - {*known})
     return [
         NotCarried(path, "not named as a migration is, and left out")
         for path in rest
         if path.suffix.lower() == ".sql"
+    ] + [
+        NotCarried(path, "code beside the migrations, and left out")
+        for path in rest
+        if path.suffix in CODE and path.name[0].isdigit()
     ]
 
 

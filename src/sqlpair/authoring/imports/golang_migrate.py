@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
-    CODE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -21,7 +20,7 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.project.statement import Split
 
-_NAME = re.compile(r"(?P<number>[0-9]+)_(?P<name>.*)\.(?P<way>up|down)\.(?P<end>\w+)")
+_NAME = re.compile(r"(?P<number>[0-9]+)_(?P<name>.*)\.(?P<way>up|down)\.(?P<end>.*)")
 
 
 def read(folder: Path, _split: Split) -> ForeignHistory | None:
@@ -34,9 +33,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         match = _NAME.fullmatch(path.name)
         if match is None:
             continue
-        number, is_sql = int(match["number"]), match["end"] == "sql"
-        if not is_sql and f".{match['end']}" not in CODE:
-            continue
+        number, is_sql = int(match["number"]), match["end"].endswith("sql")
         if match["way"] == "down":
             if is_sql:
                 downs[number] = path

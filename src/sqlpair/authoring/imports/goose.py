@@ -37,7 +37,7 @@ _VARIABLE = re.compile(rb"\$\{[^}\n]*\}|\$[A-Za-z_]\w*(?![\w$])")
 
 def read(folder: Path, split: Split) -> ForeignHistory | None:
     """Read a folder; None where no file has ``-- +goose Up``."""
-    return sections.history("goose", folder, _UP, partial(_read, split))
+    return sections.history("goose", folder, _UP, partial(_read, split), (".go",))
 
 
 def _read(

@@ -7,11 +7,10 @@ both keep their marks, which are comments to every engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
-    CODE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -36,9 +35,16 @@ def parted(content: bytes, down: re.Pattern[bytes]) -> tuple[bytes, bytes | None
 
 
 def history(
-    tool: str, folder: Path, up: re.Pattern[bytes], read: Read
+    tool: str,
+    folder: Path,
+    up: re.Pattern[bytes],
+    read: Read,
+    code: Sequence[str] = (),
 ) -> ForeignHistory | None:
-    """Read the numbered files of ``folder``; None where none has the mark ``up``."""
+    """Read the numbered files of ``folder``; None where none has the mark ``up``.
+
+    ``code`` is how the names of migrations end that are no SQL.
+    """
     there = files(folder)
     found: list[tuple[int, ForeignMigration]] = []
     left: list[NotCarried] = []
@@ -51,7 +57,7 @@ def history(
         if path.suffix == ".sql" and up.search(content := path.read_bytes()):
             item, beside = read(path, content)
             left += beside
-        elif path.suffix in CODE and not path.stem.endswith("_test"):
+        elif path.suffix in code and not path.stem.endswith("_test"):
             item = ForeignMigration("", "", path, None, None)
             left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
         else:
