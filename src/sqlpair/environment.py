@@ -109,7 +109,7 @@ def _serve(
     if config.config_file_name is None or config.config_ini_section != "alembic":
         raise UsageError(
             "sqlpair reads the section [alembic] of an alembic.ini, and nothing else",
-            remedy="Name the file with -c, and no section with -n.",
+            remedy="Give another project another file, and name that with -c.",
         )
     if "connection" in config.attributes:
         raise UsageError(

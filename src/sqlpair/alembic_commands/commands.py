@@ -45,9 +45,17 @@ def serve(
     elif command == "revision":
         _create(context, settings, given)
     elif command == "merge":
-        raise UsageError("the branches of different databases do not merge")
+        raise UsageError(
+            "there is nothing to merge: a database's migrations are one line, and those"
+            " of different databases stay apart",
+            remedy="Where two took one number, give the later one another:"
+            " sqlpair renumber",
+        )
     elif command == "ensure_version":
-        raise UsageError("the version tables are made with the first migration")
+        raise UsageError(
+            "the version tables are made with the first migration",
+            remedy="To have them in an empty database now, run: alembic stamp base",
+        )
     else:
         _read_all(context, settings)
 

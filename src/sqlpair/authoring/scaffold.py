@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
 
 SKELETONS = Path(__file__).parent / "skeletons"
-NOT_FOR_US = ("sql", "splice", "branch_label", "version_path", "rev_id", "depends_on")
+# What ``alembic revision`` takes elsewhere, and why not here.
+NOT_FOR_US = {
+    "sql": "A migration is SQL already.",
+    "splice": "A migration follows the last one of its database.",
+    "branch_label": "A branch has its database's name.",
+    "version_path": "A revision module stands in its database's folder.",
+    "rev_id": "A revision is called by its database and number.",
+    "depends_on": "Migrations of all databases run in the order of their numbers.",
+}
 LONGEST_NAME = 100
 
 
@@ -85,7 +93,7 @@ def refuse_options(arguments: Mapping[str, Any]) -> None:
     if given:
         raise UsageError(
             f"alembic revision takes no --{given[0].replace('_', '-')} here",
-            remedy="A migration is numbered, and follows the last one of its database.",
+            remedy=NOT_FOR_US[given[0]],
         )
 
 
