@@ -1,9 +1,9 @@
 """Models: SQLAlchemy's description of a database's tables, as a project declares it.
 
 ``target_metadata`` of the database's section in alembic.ini names them, or ``env.py``
-hands them over. They are imported for ``alembic check`` and ``alembic revision
---autogenerate`` alone. Those compare by Alembic's own autogenerate; the bookkeeping
-tables, which no model describes, are left out.
+hands them over. They are imported for ``alembic check``, and for ``alembic revision
+--autogenerate``. Those compare by Alembic's own autogenerate; the bookkeeping tables,
+which no model describes, are left out.
 """
 
 from __future__ import annotations
