@@ -37,6 +37,7 @@ _MODULES = {
     "literal": "row_values",
     "tables": "row_values",
     "observer": "observer",
+    "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
 }
 

@@ -333,18 +333,10 @@ class Driver(Protocol):
         Bookkeeping tables are left out; the same schema gives the same statements.
         """
 
+    def schema_mark(self, session: Session, *, transactional: bool) -> str:
+        """Return a mark that any change of the schema changes, until the transaction
+        ends, or, where what runs between two marks is not ``transactional``, for ever.
+        """
+
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""
-
-
-def quote(text: str) -> str:
-    """Return ``text`` as a SQL literal, for either engine.
-
-    PostgreSQL sessions here have standard_conforming_strings on.
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` as a SQL identifier in quotes, for either engine."""
-    return '"' + name.replace('"', '""') + '"'

@@ -25,10 +25,11 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from sqlpair.databases import embedded, temporary
-from sqlpair.databases.interface import Report, identifier, quote
+from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.databases.postgresql.failure import another_server
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
