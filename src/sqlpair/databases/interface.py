@@ -89,8 +89,8 @@ class Session(Protocol):
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """A transaction that writes nothing and sees one state of the database."""
+    def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
+        """A transaction that sees one state, and is undone if it was ``writable``."""
 
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
