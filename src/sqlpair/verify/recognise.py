@@ -186,8 +186,8 @@ class Versions:
         with scratch.opened(self.branch, self._report) as opened:
             opened.goal = wanted[-1]
             self.bare = opened.schema(0).keys()
-            for position in wanted:
-                built = remaining(opened.schema(position), self._ignore)
+            for position, schema in opened.way_up(wanted):
+                built = remaining(schema, self._ignore)
                 self._compare(position, _without(built, self.bare))
 
     def _compare(self, position: int, built: Schema) -> None:
