@@ -7,8 +7,15 @@ import.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+if os.name == "nt":
+    raise ImportError(
+        "sqlpair does not run on Windows: it holds its locks by fcntl, as POSIX has it."
+        " Run it in WSL or in a container."
+    )
 
 if TYPE_CHECKING:
     from sqlpair.api.check import check

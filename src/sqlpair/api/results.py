@@ -91,7 +91,8 @@ class Recognition(NamedTuple):
     ``migration`` is the version it is to be recorded at; empty where there is nothing
     to adopt, and ``why`` says so. ``lower`` are the versions below that have the same
     schema, ``replaces`` the revisions of another Alembic project, ``others`` the
-    objects that no version makes.
+    objects that no version makes. ``record`` is the table of another tool that named
+    the version, ``unknown`` what else that names.
     """
 
     database: str
@@ -100,6 +101,8 @@ class Recognition(NamedTuple):
     lower: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    record: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 class Adopted(NamedTuple):
@@ -138,6 +141,8 @@ def recognitions(
                     lower=item.heads[:-1] if highest else (),
                     replaces=tuple(foreign(item.branch, item.state)),
                     others=item.others,
+                    record=item.record.table if item.record else "",
+                    unknown=tuple(item.record.unknown) if item.record else (),
                 )
             )
     return tuple(told)

@@ -26,6 +26,8 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
     Its schema is compared with what the files build at every version. If it is one of
     them, and you agree, alembic_version and the ledger say so from then on. Where
     several fit, because migrations leave no trace in the schema, it is the highest.
+    Where the migrations were imported from another tool and the database has that
+    tool's record of them, that says which version it is, and the schema has to agree.
     Objects that no version makes count for nothing. If it is none of them, the
     differences from the nearest one are shown, and nothing is written. No migration
     runs.
@@ -52,7 +54,14 @@ def _say(item: sqlpair.Recognition) -> None:
     if item.why:
         output.say(f"{item.database}: {item.why}")
         return
-    output.say(f"{item.database}: is {item.migration}", "bold")
+    by = f", as {item.record} says" if item.record else ""
+    output.say(f"{item.database}: is {item.migration}{by}", "bold")
+    if item.unknown:
+        output.say(
+            f"  {item.record} also names {several(item.unknown)},"
+            " which no migration here is",
+            "yellow",
+        )
     if item.lower:
         last = item.lower[-1]
         output.say(
