@@ -12,7 +12,6 @@ from sqlpair.document import folder
 from sqlpair.document.book import Book
 from sqlpair.document.describe import book
 from sqlpair.document.markdown import markdown
-from sqlpair.errors import SettingsError
 from sqlpair.project.settings import load
 
 DEFAULT = {"markdown": "docs/schema", "html": "state/schema"}
@@ -75,12 +74,5 @@ def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -
 def _pages(described: Book, form: str) -> dict[str, str]:
     if form == "markdown":
         return markdown(described)
-    try:
-        from sqlpair.document.html import html
-    except ImportError as error:
-        raise SettingsError(
-            "a book for a browser needs packages that are not installed",
-            [str(error)],
-            "Run: pip install 'sqlpair[document]'",
-        ) from error
-    return html(described)
+    pages: dict[str, str] = options.html_book().html(described)
+    return pages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -80,3 +81,18 @@ json = click.option("--json", is_flag=True, help="Print JSON, for a program.")
 yes = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask. For scripts that know."
 )
+
+
+def html_book() -> ModuleType:
+    """Import what writes HTML; SettingsError where its packages are missing."""
+    from sqlpair.errors import SettingsError
+
+    try:
+        from sqlpair.document import html
+    except ImportError as error:
+        raise SettingsError(
+            "HTML needs packages that are not installed",
+            [str(error)],
+            "Run: pip install 'sqlpair[document]'",
+        ) from error
+    return html

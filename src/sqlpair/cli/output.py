@@ -19,6 +19,7 @@ import click
 from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
+from sqlpair.progress import duration as duration
 from sqlpair.progress import meter
 from sqlpair.verify.problem import Problem
 
@@ -173,18 +174,6 @@ def bar(
 ) -> AbstractContextManager[Callable[[str, int, int | None], None]]:
     """Show how far something has come: its name, how much is done, and of how much."""
     return meter("bytes" if of_bytes else "")
-
-
-def duration(milliseconds: int | None) -> str:
-    """Return a time as a person reads it."""
-    if milliseconds is None:
-        return ""
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
-    minutes, seconds = divmod(round(milliseconds / 1000), 60)
-    return f"{minutes} min {seconds} s"
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

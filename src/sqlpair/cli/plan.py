@@ -11,6 +11,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.databases.observed import Observed
+from sqlpair.document.ticket import markdown, ticket
 from sqlpair.plan.checklist import ChecklistItem, checklist, described
 from sqlpair.plan.dry_run import dry_run
 from sqlpair.plan.losses import ObjectLoss
@@ -22,9 +23,17 @@ WIDTH = 60
 
 
 @click.command("plan", cls=options.Command)
-@options.json
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "html", "json"]),
+    default="text",
+    metavar="FORM",
+    help="text; markdown or html, which is a change ticket; json, for a program.",
+)
+@click.option("--json", is_flag=True, help="The same as --format json.")
 @click.pass_obj
-def command(config: Path, json: bool) -> None:
+def command(config: Path, form: str, json: bool) -> None:
     """Run what is pending for real, roll it back, and report: a dry run.
 
     Says in which order what would run on which database; for each statement the time,
@@ -35,12 +44,16 @@ def command(config: Path, json: bool) -> None:
     Exit code 1 when something pending would fail.
     """
     settings = load(config)
+    writer = options.html_book().ticket_html if form == "html" else markdown
     found = dry_run(settings, output.progress)
     answers = checklist(settings, found, output.progress)
-    if json:
+    if json or form == "json":
         output.dump(_plain(found, answers))
-    else:
+    elif form == "text":
         _print(found, answers)
+    else:
+        made = ticket(settings.environment, found, answers)
+        output.raw(writer(made).rstrip("\n"))
     if found.failed:
         sys.exit(1)
 

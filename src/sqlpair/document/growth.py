@@ -102,7 +102,7 @@ class _Climb:
             self._grown.append(
                 Grown(
                     migration,
-                    tuple(map(_told, changes)),
+                    tuple(map(told, changes)),
                     tuple(sorted(tables)),
                     self._locks,
                     self._try_rollback(migration, before),
@@ -162,11 +162,11 @@ class _Climb:
         lost = difference(self._schema, below)
         return RollbackTrial(
             tuple(f"{one.kind} {one.name}" for one in lost if _lost(one)),
-            tuple(_told(one).text for one in difference(before, below)),
+            tuple(told(one).text for one in difference(before, below)),
         )
 
 
-def _told(change: Change) -> SchemaChange:
+def told(change: Change) -> SchemaChange:
     """What was done, as a sentence."""
     if change.attribute is not None:
         return SchemaChange("~", describe(change, BEFORE))

@@ -27,6 +27,8 @@ from sqlpair.document.deletion import consequences
 from sqlpair.document.diagram import Diagram
 from sqlpair.document.folder import MARK
 from sqlpair.document.layout import svg
+from sqlpair.document.ticket import Ticket
+from sqlpair.progress import duration
 
 ASSETS = ("book.css", "book.js")
 INDEX = "assets/index.js"
@@ -53,6 +55,13 @@ def html(book: Book) -> dict[str, str]:
         )
         found |= _chapter(book, at, page, chapter)
     return found
+
+
+def ticket_html(made: Ticket) -> str:
+    """Return a change ticket as one file that holds its style."""
+    style = Markup(_asset("book.css"))  # noqa: S704 - ours
+    template = _environment().get_template("ticket.html")
+    return template.render(ticket=made, style=style, duration=duration)
 
 
 def _chapter(
