@@ -109,6 +109,10 @@ test:  ## Lint, types and all tests; installs the system packages that they need
 	@$(MAKE) lint
 	@$(BIN)/pytest -n auto $(if $(CI),|| { [ $$? = 1 ] && $(AGAIN); })
 
+test-lowest:  ## All tests with the lowest versions of what sqlpair depends on
+	@$(MAKE) .venv-lowest/.installed
+	@.venv-lowest/bin/python -m pytest -n auto
+
 test-conditions: $(DEV)  ## All tests in other terminals, locales, as another user
 	@tests/conditions.sh
 
@@ -143,8 +147,14 @@ bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an h
 	@$(BIN)/python benchmarks/where.py > benchmarks/where.md
 	@$(BIN)/python benchmarks/report.py
 
+dist: $(DEV)  ## Build sdist and wheel into dist/, and try both in fresh environments
+	@rm -rf build dist
+	@$(BIN)/python -m build -q
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/pytest --dist-folder dist tests/test_distribution.py
+
 clean:  ## Remove .venv and caches; databases and logs stay
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:
@@ -165,6 +175,12 @@ $(DEV): pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(RUN)
 
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt
+	@python=$$($(PACKAGES) python) && "$$python" -m venv --clear .venv-lowest
+	@.venv-lowest/bin/pip install -q --disable-pip-version-check \
+	  -c constraints-lowest.txt -e '.[dev]'
+	@touch $@
+
 $(BIN)/python:
 	@python=$$($(PACKAGES) python) \
 	  && echo "Making .venv with $$("$$python" --version)" >&2 \
@@ -172,5 +188,5 @@ $(BIN)/python:
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
   adopt force-version repair backup restore new revisions renumber snapshot docs-schema \
-  lint-sql plan prove psql db-start db-stop test test-conditions test-migrations test-multi-user \
-  test-faults lint format docs walk bench clean
+  lint-sql plan prove psql db-start db-stop test test-lowest test-conditions \
+  test-migrations test-multi-user test-faults lint format docs walk bench dist clean

@@ -23,6 +23,7 @@ _MODULES = {
     "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
+    "scratch_identity": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
     "own": "verification",
@@ -37,6 +38,7 @@ _MODULES = {
     "literal": "row_values",
     "tables": "row_values",
     "observer": "observer",
+    "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
     "keys": "keys",
 }

@@ -88,8 +88,8 @@ class Session(Protocol):
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """A transaction that writes nothing and sees one state of the database."""
+    def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
+        """A transaction that sees one state, and is undone if it was ``writable``."""
 
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
@@ -258,6 +258,11 @@ class Driver(Protocol):
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
 
+    def scratch_identity(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> Sequence[object]:
+        """Tell what ``scratch`` would give: its server, and what is there before."""
+
     def query(
         self, session: Session, statement: Statement, path: Path
     ) -> Iterator[dict[str, Any]]:
@@ -330,21 +335,13 @@ class Driver(Protocol):
         Bookkeeping tables are left out; the same schema gives the same statements.
         """
 
+    def schema_mark(self, session: Session, *, transactional: bool) -> str:
+        """Return a mark that any change of the schema changes, until the transaction
+        ends, or, where what runs between two marks is not ``transactional``, for ever.
+        """
+
     def keys(self, schema: Schema) -> Iterable[DescribedKey]:
         """Take apart the keys of a description that this engine's session made."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""
-
-
-def quote(text: str) -> str:
-    """Return ``text`` as a SQL literal, for either engine.
-
-    PostgreSQL sessions here have standard_conforming_strings on.
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` as a SQL identifier in quotes, for either engine."""
-    return '"' + name.replace('"', '""') + '"'

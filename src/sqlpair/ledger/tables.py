@@ -19,7 +19,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, printable, several
 from sqlpair.project.migrations import Migration
 

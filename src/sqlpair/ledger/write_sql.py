@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.quoting import quote
 from sqlpair.ledger.applied_files import NONE, AppliedFiles
 from sqlpair.ledger.tables import (
     HISTORY_COLUMNS,

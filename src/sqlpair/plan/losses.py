@@ -45,20 +45,15 @@ def may_lose(statements: Iterable[Statement]) -> bool:
 
 
 def losses(
-    session: Session, before: Schema, text: str, run: Callable[[], Schema]
+    session: Session, before: Schema, text: str, run: Callable[[], None]
 ) -> tuple[tuple[ObjectLoss, ...], Schema]:
-    """Call ``run``, which returns the schema after it; return also what it deleted.
+    """Call ``run``; return what it deleted, and the schema after it.
 
     In the open transaction, whose schema is ``before``. It runs the file of that
-    ``text``, once or twice. The caller rolls it back.
+    ``text``, once or more. The caller rolls it back.
     """
-    after: Schema = {}
-
-    def once() -> None:
-        nonlocal after
-        after = run()
-
-    lost = data_loss.measure([session], [(session.database.name, text)], once)
+    lost = data_loss.measure([session], [(session.database.name, text)], run)
+    after = session.schema()  # now that the copies it compared with are gone
     counted = {_name(item): item.missing for item in lost}
     found = []
     for change in difference(before, after):

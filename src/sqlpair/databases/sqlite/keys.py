@@ -19,7 +19,7 @@ from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
 
 def keys(schema: Schema) -> Iterator[DescribedKey]:
     """See ``sqlpair.databases.interface.Driver``."""
-    names = _Names(schema)
+    names = _ReadNames(schema)
     for key, described in schema.items():
         table = described.part_of
         if table is None:
@@ -36,7 +36,7 @@ def keys(schema: Schema) -> Iterator[DescribedKey]:
 
 
 def _foreign(
-    key: ObjectKey, table: ObjectKey, described: SchemaObject, names: _Names
+    key: ObjectKey, table: ObjectKey, described: SchemaObject, names: _ReadNames
 ) -> DescribedKey:
     """``t(a, b) to p(c, d)``"""
     words = _signature(key, table)
@@ -55,7 +55,7 @@ def _foreign(
     )
 
 
-class _Names:
+class _ReadNames:
     """The names as the description has them: tokens are folded."""
 
     def __init__(self, schema: Schema):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair import progress, signals
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import BookkeepingSQL, Notice, Report, quote
+from sqlpair.databases.interface import BookkeepingSQL, Notice, Report
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
@@ -142,7 +143,7 @@ class SQLiteSession:
             ) from error
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self, *, writable: bool = False) -> Iterator[None]:  # noqa: ARG002
         if self.raw.in_transaction:
             yield
             return
