@@ -85,14 +85,15 @@ yes = click.option(
 
 def html_book() -> ModuleType:
     """Import what writes HTML; SettingsError where its packages are missing."""
+    from importlib import import_module
+
     from sqlpair.errors import SettingsError
 
     try:
-        from sqlpair.document import html
+        return import_module("sqlpair.document.html")
     except ImportError as error:
         raise SettingsError(
             "HTML needs packages that are not installed",
             [str(error)],
             "Run: pip install 'sqlpair[document]'",
         ) from error
-    return html
