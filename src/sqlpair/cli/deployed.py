@@ -30,12 +30,20 @@ def tell(outcome: Outcome, verb: str, participle: str) -> None:
         )
         output.say()
         output.say(
-            f"{verb}: {output.count(len(outcome.done), 'migration')} {participle}"
+            f"{verb}: {_counted(outcome)} {participle}"
             f" in {output.count(touched, 'database')}, {total}"
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
     tell_places(outcome)
+
+
+def _counted(outcome: Outcome) -> str:
+    repeated = sum(done.step.migration.repeatable for done in outcome.done)
+    migrations = len(outcome.done) - repeated
+    said = [output.count(migrations, "migration")] * bool(migrations or not repeated)
+    said += [output.count(repeated, "repeatable file")] * bool(repeated)
+    return " and ".join(said)
 
 
 def tell_places(outcome: Outcome) -> None:

@@ -51,7 +51,7 @@ def command(
     if from_ledger:
         found = recorded.read(settings, output.progress, number)
         _show(found)
-        if found.steps:
+        if found.steps or found.repeats:
             output.agree("Run these rollbacks?", yes=yes)
         outcome = recorded.rollback(
             settings, found, output.progress, allow_data_loss=allow_data_loss
@@ -66,6 +66,10 @@ def command(
 
 
 def _show(found: recorded.RecordedRollback) -> None:
+    for repeat in found.repeats:
+        earlier = repeat.earlier
+        when = f"as of {earlier.applied_at[:19]}" if earlier else "none"
+        output.say(f"{repeat.step}, the text that ran before it: {when}", "bold")
     for step, file, _ in found.steps:
         output.say(f"{step}, its rollback as recorded:", "bold")
         for line in file.text.splitlines():

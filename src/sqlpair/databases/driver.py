@@ -38,6 +38,7 @@ _MODULES = {
     "tables": "row_values",
     "observer": "observer",
     "schema_sql": "schema_sql",
+    "droppable": "droppable",
 }
 
 

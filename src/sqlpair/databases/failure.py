@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.errors import HistoryError, StatementError
+from sqlpair.project.repeatable import shown
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -56,7 +57,7 @@ def statement_error(
     if position is not None:
         snippet.append(" " * (len(gutter) - 2) + "| " + " " * column + "^")
     return StatementError(
-        f"{database.name} {path.name}:{line}: {message}",
+        f"{database.name} {shown(path)}:{line}: {message}",
         [*snippet, *evidence],
         remedy,
         line=line,

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.
 Progress = Callable[[int, int | None], None]
-
-
-# Where a message came from, file and line, and the message.
+# A message: where it came from, file and line, and its text.
 Notice = Callable[[str, str], None]
 
 
@@ -278,8 +276,7 @@ class Driver(Protocol):
         """Run a file's statements outside a transaction, as by hand.
 
         StatementError tells which of them were done and stay. What the file left
-        broken is returned, not raised: its statements are done, and the ledger must
-        say so first.
+        broken is returned, not raised: the ledger must say first that it ran.
         """
 
     def inspector(self, session: Session) -> Inspector:
@@ -322,16 +319,19 @@ class Driver(Protocol):
         """
 
     def is_shared(self, text: str) -> bool:
-        """Whether a file's text reaches what other databases of its server share."""
+        """Whether a text reaches what other databases of its server share."""
 
     def observer(self, session: Session) -> Observer:
         """Return what watches ``session`` in a dry run."""
 
     def schema_sql(self, session: Session) -> Sequence[str]:
-        """Return the statements that make the schema in an empty database, to be read.
+        """Return what makes the schema in an empty database, without bookkeeping.
 
-        Bookkeeping tables are left out; the same schema gives the same statements.
+        It is to be read; the same schema gives the same statements.
         """
+
+    def droppable(self, session: Session) -> Sequence[str]:
+        """Return what drops each view, routine, trigger, rule, policy; newest first."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""

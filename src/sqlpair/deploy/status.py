@@ -12,6 +12,7 @@ from sqlpair.ledger import version
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
+from sqlpair.runner.repeatable import RepeatableFile, files
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
 from sqlpair.verify.edits import FileKind, edited
@@ -23,7 +24,8 @@ class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
     ``edited`` are the files of applied migrations that differ, each with its number;
-    ``unrecorded`` is a database that has tables, and no record of any migration.
+    ``repeatable`` are the repeatable files, those that are gone too; ``unrecorded`` is
+    a database that has tables, and no record of any migration.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DatabaseStatus(NamedTuple):
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
     edited: frozenset[tuple[int, FileKind]]
+    repeatable: tuple[RepeatableFile, ...]
     problems: tuple[Problem, ...]
     unrecorded: bool
 
@@ -64,6 +67,13 @@ class Status(NamedTuple):
         """What ``sqlpair migrate`` would run, in its order."""
         found = [item for standing in self.databases for item in standing.pending]
         return tuple(sorted(found, key=lambda item: item.number))
+
+    @property
+    def repeats(self) -> int:
+        """How many repeatable files ``sqlpair migrate`` would have to do with."""
+        return sum(
+            file.pending for standing in self.databases for file in standing.repeatable
+        )
 
 
 def overview(settings: Settings, report: Report) -> Status:
@@ -100,6 +110,7 @@ def _standing(place: Place, report: Report) -> DatabaseStatus:
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
         edited=frozenset((edit.migration.number, edit.file) for edit in edits),
+        repeatable=files(place),
         problems=tuple(records.disagreements(place, edits)),
         unrecorded=holds_tables(place, report),
     )

@@ -115,6 +115,8 @@ def _revision(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, i
 class Version:
     """Each database at its last migration up to ``number``; only ever upwards."""
 
+    upward = True
+
     def __init__(self, number: int):
         self.number = number
 
@@ -159,6 +161,7 @@ class Destination:
         """``command`` is upgrade, downgrade or stamp."""
         self.addresses = tuple(parse(argument) for argument in arguments)
         self.command = command
+        self.upward = command == "upgrade"
         self._report = report
         self._skipped: set[str] = set()
         for address in self.addresses:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session, quote
 from sqlpair.ledger.applied_files import NONE, AppliedFiles
 from sqlpair.ledger.tables import (
@@ -119,6 +119,60 @@ def accepted(
     )
 
 
+class RepeatRecord(NamedTuple):
+    """A repeatable file that ran at ``version``; ``text`` and ``undo`` are compressed.
+
+    Where rows are ``removed``, its earlier text ran, and has a row already. Without a
+    ``checksum`` there is no file any more.
+    """
+
+    name: str
+    version: int
+    checksum: str
+    text: str
+    undo: str
+    removed: Sequence[int]
+    entry: Entry
+
+
+def repeated(table: BookkeepingSQL, records: Sequence[RepeatRecord]) -> str:
+    """Return the SQL that records what ran of repeatable files."""
+    own = f"{table.prefix}{REPEATABLE}"
+    removed = ", ".join(str(number) for one in records for number in one.removed)
+    rows = (f"({_repeated(table, record)})" for record in records if not record.removed)
+    return (
+        (f"DELETE FROM {own} WHERE id IN ({removed});\n" if removed else "")
+        + _insert(f"{own} {_REPEATABLE_COLUMNS}", rows)
+        + _events(
+            table,
+            [
+                (
+                    f"repeatable/{one.name}",
+                    "" if one.removed else one.checksum,
+                    one.entry,
+                )
+                for one in records
+            ],
+        )
+    )
+
+
+def _repeated(table: BookkeepingSQL, record: RepeatRecord) -> str:
+    entry = record.entry
+    values = (
+        quote(record.name),
+        str(record.version),
+        quote(record.checksum),
+        _kept(record.text),
+        _kept(record.undo),
+        _literal(entry.at) if entry.at else table.now,
+        quote(entry.deployment),
+        _literal(entry.who),
+        _literal(entry.milliseconds),
+    )
+    return ", ".join(values)
+
+
 def _changes(files: AppliedFiles) -> str:
     changed = files._asdict()
     if not files.rollback_checksum:
@@ -143,6 +197,10 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
 _LEDGER_COLUMNS = (
     "(version, migration_name, applied_at, checksum, deployment, applied_by,"
     " milliseconds, method, rollback_checksum, module_checksum, rollback)"
+)
+_REPEATABLE_COLUMNS = (
+    "(name, version, checksum, text, undo, applied_at, deployment, applied_by,"
+    " milliseconds)"
 )
 _HISTORY_COLUMNS = (
     "(at, deployment, transaction_id, action, version, migration_name, applied_by,"

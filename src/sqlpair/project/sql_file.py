@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SqlFileError
+from sqlpair.project import repeatable
 from sqlpair.project.statement import Role, Split, Statement, excerpt
 
 # Characters. The statements of a longer file are split again when they run.
@@ -110,7 +111,7 @@ def read(path: Path, split: Split) -> SqlFile:
 
 def parse(data: bytes, path: Path, split: Split) -> SqlFile:
     """Check a file's bytes as ``read`` does; they need not be at ``path``."""
-    where = f"{path.parent.name} {path.name}"
+    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     text = _text(data, where)
     try:
         kept = tuple(split(text)) if len(text) <= KEPT else None
@@ -192,7 +193,7 @@ def lenient(path: Path) -> str:
 
 def contents(path: Path) -> bytes:
     """Return a file's bytes; SqlFileError if it cannot be read, or is a link."""
-    where = f"{path.parent.name} {path.name}"
+    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     try:
         if not path.is_symlink():
             return path.read_bytes()

@@ -69,7 +69,19 @@ def together(faults: Sequence[SqlFileError]) -> SqlFileError:
 def read_file(step: Step) -> SqlFile:
     """Read the SQL file of a step: the migration's, or its rollback's."""
     path = step.migration.up if step.upgrade else step.migration.down
-    return sql_file.read(path, driver_of(step.branch.database).split)
+    file = sql_file.read(path, driver_of(step.branch.database).split)
+    if step.migration.repeatable and not file.transactional:
+        raise SqlFileError(
+            f"{step}: a repeatable file is never -- no-transaction",
+            ["what ran of it before a failure could not be undone"],
+            "Put what needs that into a numbered migration.",
+        )
+    return file
+
+
+def of_pair(step: Step, file: SqlFile) -> Ready:
+    """Return a step that runs ``file`` and has no revision module of its own."""
+    return Ready(step, file, revision_modules.of_pair(step))
 
 
 class Runner:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
-from sqlpair.runner import scratch
+from sqlpair.runner import repeatable, scratch
 from sqlpair.schema.model import (
     Change,
     ObjectKey,
@@ -59,6 +59,10 @@ def check(
         with scratch.opened(subject.branch, report) as opened:
             opened.goal = position
             opened.build(position)
+            if subject.session is not None:
+                with subject.session.snapshot():
+                    texts = repeatable.applied(subject.place, subject.session)
+                opened.repeat(texts)
             session = opened.session
             driver = driver_of(session.database)
             with session.snapshot():

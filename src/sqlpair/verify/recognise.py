@@ -14,7 +14,8 @@ from sqlpair.ledger.tables import Records
 from sqlpair.project import pyproject
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import scratch
+from sqlpair.runner import repeatable, scratch
+from sqlpair.runner.migration import read
 from sqlpair.schema.model import (
     ObjectKey,
     Schema,
@@ -147,6 +148,7 @@ class Versions:
         self.made: set[ObjectKey] = set()
         self._ignore = ignore
         self._report = report
+        self.repeated: set[ObjectKey] = set()  # what only repeatable files make
         self._missing: dict[int, int] = {}
         self._common: dict[int, int] = {}
 
@@ -161,6 +163,23 @@ class Versions:
             for position in wanted:
                 built = remaining(opened.schema(position), self._ignore)
                 self._compare(position, _without(built, self.bare))
+            if wanted[-1] == len(self.branch.migrations):
+                self._look_above(opened, _without(built, self.bare))
+
+    def _look_above(self, opened: scratch.Scratch, head: Schema) -> None:
+        """See what the repeatable files make and change at head.
+
+        Whether they have run counts for nothing: the next migration runs them.
+        """
+        opened.repeat(read(repeatable.steps(self.branch)))
+        built = remaining(opened.schema(opened.position), self._ignore)
+        self.repeated = built.keys() - {*head, *self.bare}
+        own = _without(built, {*self.repeated, *self.bare})
+        common = len(own.keys() & self.live.keys())
+        missing = len(own) - common + _different(own, self.live)
+        if missing < self._missing[opened.position]:
+            self._missing[opened.position] = missing
+            self._common[opened.position] = common
 
     def _compare(self, position: int, built: Schema) -> None:
         self.made |= built.keys()
@@ -176,7 +195,7 @@ class Versions:
     @property
     def foreign(self) -> Schema:
         """The objects that no version makes."""
-        return _without(self.live, {*self.bare, *self.made})
+        return _without(self.live, {*self.bare, *self.made, *self.repeated})
 
     def faults(self, position: int) -> int:
         """How many objects are missing, different, or there for another version."""

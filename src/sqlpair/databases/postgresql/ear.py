@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from sqlpair import signals
+from sqlpair.project.repeatable import shown
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -44,7 +45,7 @@ class Ear:
     def open(self, path: Path, first: Statement, last: Statement) -> Iterator[None]:
         """Hear within the block, in which the statements from ``first`` on run."""
         lines = str(first.line) if first is last else f"{first.line}-{last.line}"
-        self._place = f"{self._name} {path.name}:{lines}"
+        self._place = f"{self._name} {shown(path)}:{lines}"
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]
         other = extensions.get_wait_callback()
