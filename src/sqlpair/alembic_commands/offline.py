@@ -25,7 +25,7 @@ from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files, repeatable, revision_modules
-from sqlpair.runner.migration import Ready, read
+from sqlpair.runner.migration import Ready, of_pair, read_file
 from sqlpair.runner.steps import Place, Places, Step, plan, record
 
 DEPLOYMENT = "offline"
@@ -159,8 +159,8 @@ def _script(place: Place, steps: Sequence[Step], target: int) -> str:
         dialect_opts={"paramstyle": "named"},
         opts={"as_sql": True, "output_buffer": buffer},
     )
-    buffer.write(driver.SCRIPT_HEADER + driver.SCRIPT_BEGIN)
-    buffer.write(_tables(table))
+    buffer.write(driver.SCRIPT_HEADER + _variables(place.branch, steps, driver))
+    buffer.write(driver.SCRIPT_BEGIN + _tables(table))
     buffer.write(_guard(table, place.branch.migrations[: place.position]))
     for step, module in zip(steps, modules, strict=True):
         path = step.migration.up if step.upgrade else step.migration.down
@@ -189,10 +189,19 @@ def _script(place: Place, steps: Sequence[Step], target: int) -> str:
     return buffer.getvalue()
 
 
+def _variables(branch: Branch, steps: Sequence[Step], driver: Driver) -> str:
+    """Return what a script begins with whose files use variables."""
+    repeated = repeatable.steps(branch) if steps[-1].upgrade else []
+    files = [read_file(step) for step in (*steps, *repeated)]
+    names = sorted({name for file in files for name in file.used})
+    return driver.script_variables(names) if names else ""
+
+
 def _repeatable(branch: Branch, driver: Driver, table: BookkeepingSQL) -> str:
     """Return the SQL of all repeatable files: a script cannot look what has changed."""
     script = repeatable_ledger.table(table) if branch.repeatable else ""
-    for ready in read(repeatable.steps(branch)):
+    for step in repeatable.steps(branch):
+        ready = of_pair(step, read_file(step))
         text = sql_file.body(ready.file)
         script += f"\n-- {ready.step}\n{text}" + "\n" * (not text.endswith("\n"))
         script += driver.SCRIPT_RESET

@@ -56,9 +56,10 @@ def statement_error(
     snippet = [gutter + source[:WIDTH].replace("\t", " ")]
     if position is not None:
         snippet.append(" " * (len(gutter) - 2) + "| " + " " * column + "^")
+    masked = database.values.masked
     return StatementError(
-        f"{database.name} {shown(path)}:{line}: {message}",
-        [*snippet, *evidence],
+        f"{database.name} {shown(path)}:{line}: {masked(message)}",
+        [*snippet, *map(masked, evidence)],
         remedy,
         line=line,
         retry=retry,

@@ -168,10 +168,8 @@ class Exchange(Protocol):
 
     copy: Database
     """The copy, as a database of its own."""
-
     kept: str
     """What the live database is called afterwards."""
-
     removal: str
     """The command that removes what was kept."""
 
@@ -208,6 +206,9 @@ class Driver(Protocol):
 
     SCRIPT_COMMIT: str
     """What ends a transaction in a script."""
+
+    def script_variables(self, names: Sequence[str]) -> str:
+        """What ends a script where a variable of its files has no value."""
 
     DUMP_SUFFIX: str
     """How the name of a dump ends."""
@@ -314,8 +315,7 @@ class Driver(Protocol):
     ) -> AbstractContextManager[Session]:
         """Restore a backup of a scratch database beside it; it goes with the block.
 
-        What ``files`` make outside of their database (roles) goes with it. No
-        transaction may be open.
+        So do roles that ``files`` make. No transaction may be open.
         """
 
     def is_shared(self, text: str) -> bool:

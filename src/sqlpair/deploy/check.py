@@ -10,7 +10,7 @@ from sqlpair.project import revisions, sql_file
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.revision import is_pair
 from sqlpair.runner import data_loss
-from sqlpair.runner.migration import Ready, read, read_file
+from sqlpair.runner.migration import Ready, read, read_file, refuse_missing
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import UNDOING, FileKind, edited
 
@@ -35,6 +35,7 @@ def check(
     if recorded:
         assert [ready.step for ready in recorded] == [*steps]
         ready = [*recorded]
+        refuse_missing(ready)
     else:
         refuse_other_rollbacks(places, steps)
         ready = read(steps)

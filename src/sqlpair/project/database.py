@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
+from sqlpair.project.variables import NONE as NO_VALUES
+from sqlpair.project.variables import Values
 
 DEVELOPMENT = "development"
 # alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
@@ -58,7 +60,8 @@ class Database(NamedTuple):
     server, else. ``scratch_server`` is of a scratch database itself, and says for
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
-    is what to change in the section. Times are in seconds.
+    is what to change in the section; ``values`` are those of the variables in its
+    files. Times are in seconds.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Database(NamedTuple):
     scratch_beside: bool = False
     scratch_server: str = ""
     notice: str = ""
+    values: Values = NO_VALUES
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -175,6 +179,7 @@ class Reader(NamedTuple):
             scratch_variable="" if beside else scratch,
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
+            values=Values(self.environ, self.env, self.env_file.name),
         )
 
     def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import REPEATABLE
 from sqlpair.project.repeatable import BASE, migration
-from sqlpair.runner.migration import Ready, of_pair
+from sqlpair.runner.migration import Ready, of_pair, refuse_missing
 from sqlpair.runner.steps import Place, Places, Step, Targets
 
 
@@ -185,6 +185,7 @@ def read(
         )
         undo = _parsed(step, drops) if drops else None
         found.append(ReadyRepeat(repeat, _recorded(step, earlier, texts), undo))
+    refuse_missing(one.ready for one in found)
     return tuple(found)
 
 

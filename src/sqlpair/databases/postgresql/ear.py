@@ -37,6 +37,7 @@ class Ear:
         self, database: Database, raw: Callable[[], connection], notice: Notice
     ):
         self._name = database.name
+        self._masked = database.values.masked
         self._raw = raw
         self._notice = notice
         self._place = ""
@@ -61,7 +62,7 @@ class Ear:
 
     def append(self, text: str) -> None:
         """Pass on a message; psycopg2 calls this."""
-        self._notice(self._place, " ".join(text.split()))
+        self._notice(self._place, self._masked(" ".join(text.split())))
 
 
 def _wait(raw: connection) -> None:

@@ -27,6 +27,7 @@ from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
 from sqlpair.databases.sqlite.remedies import remedy
 from sqlpair.errors import ConnectError, LockError, StatementError
+from sqlpair.project.variables import sent
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -249,10 +250,11 @@ class SQLiteSession:
         progress.advance(look=self._look)
         try:
             with self._counted():
-                for _row in self.raw.execute(statement.text):
+                for _row in self.raw.execute(sent(statement, self.database.values)):
                     pass  # a SELECT may fail at any row
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self.refused(statement, path, error) from error
+            failure = self.refused(statement, path, error)
+            raise failure from (None if statement.variables else error)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
