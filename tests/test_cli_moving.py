@@ -426,7 +426,7 @@ def test_repair_records_nothing_but_what_was_agreed_to(four: Project) -> None:
     before = ledger(four, "checksum")
     file = four.root / "sql" / "sqlite" / "002_t2.sql"
     file.write_text("-- shown\n")
-    agreed = repairing.edits(four.settings, print)
+    agreed = repairing.repairs(four.settings, print)
     file.write_text("-- saved while the question stood\n")
 
     with pytest.raises(HistoryError, match="changed while you were asked"):

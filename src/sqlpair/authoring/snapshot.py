@@ -76,7 +76,7 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
         opened.repeat(read(repeatable.steps(branch)))
         statements = driver_of(branch.database).schema_sql(opened.session)
     path = branch.database.sql / SNAPSHOT
-    wanted = f"{HEADER.format(name=branch.name)}{_text(statements)}\n"
+    wanted = f"{HEADER.format(name=branch.name)}{text_of(statements)}\n"
     found = None
     if path.exists() or path.is_symlink():  # which is refused
         # A Windows checkout is no stale one.
@@ -84,7 +84,7 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
     return Snapshot(branch.name, path, wanted, found)
 
 
-def _text(statements: Sequence[str]) -> str:
+def text_of(statements: Sequence[str]) -> str:
     """An empty line before each, unless it is the next line of a list: indexes, say."""
     text, before = "", ""
     for statement in statements:

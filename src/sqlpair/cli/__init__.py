@@ -28,7 +28,9 @@ SECTIONS = {
     "Keep and bring back": ("backup", "restore"),
     "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
     "Try, and change nothing": ("plan", "prove"),
-    "Write files": ("new", "revisions", "renumber", "snapshot", "init", "completion"),
+    "Write files": (
+        *("new", "revisions", "renumber", "squash", "snapshot", "init", "completion"),
+    ),
     "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)

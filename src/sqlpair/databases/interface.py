@@ -330,8 +330,8 @@ class Driver(Protocol):
         It is to be read; the same schema gives the same statements.
         """
 
-    def droppable(self, session: Session) -> Sequence[str]:
-        """Return what drops each view, routine, trigger, rule, policy; newest first."""
+    def droppable(self, session: Session, *, everything: bool = False) -> Sequence[str]:
+        """Return what drops views, routines, triggers, rules, policies, or all."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""

@@ -22,6 +22,7 @@ from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places, Targets
 
+_HOW = {"stamp": "stamped", "force": "forced", "adopt": "adopted", "squash": "squashed"}
 RAN = "upgrade"  # the method of a row whose SQL was run
 NAME_IT = "Say how far to go back: sqlpair rollback --to N"
 
@@ -132,9 +133,7 @@ def _how(row: Applied) -> str:
     if row.method == RAN:
         offline = row.deployment == "offline"
         return "replayed from a script" if offline else f"run by {row.deployment}"
-    return {"stamp": "stamped", "force": "forced", "adopt": "adopted"}.get(
-        row.method, "recorded by another program"
-    )
+    return _HOW.get(row.method, "recorded by another program")
 
 
 def _before(identifier: str, place: Place) -> int:

@@ -119,11 +119,51 @@ def accepted(
     )
 
 
-class RepeatRecord(NamedTuple):
-    """A repeatable file that ran at ``version``; ``text`` and ``undo`` are compressed.
+def renamed(
+    table: BookkeepingSQL,
+    agreed: Sequence[tuple[Applied, Migration, AppliedFiles]],
+    head: Migration,
+    entry: Entry,
+) -> str:
+    """Return the SQL that gives rows the name and number that their files have now.
 
-    Where rows are ``removed``, its earlier text ran, and has a row already. Without a
-    ``checksum`` there is no file any more.
+    All else stays. ``head`` is the last applied migration.
+    """
+    return (
+        "".join(
+            f"UPDATE {table.prefix}{LEDGER} SET version = {item.number},"
+            f" migration_name = {quote(item.stem)},"
+            f" module_checksum = {_kept(files.module_checksum)}"
+            f" WHERE version = {row.number} AND migration_name = {quote(row.stem)};\n"
+            for row, item, files in agreed
+        )
+        + _head(table, head.revision)
+        + _events(table, [(item, files.checksum, entry) for _, item, files in agreed])
+    )
+
+
+def squashed(
+    table: BookkeepingSQL,
+    rows: Sequence[Applied],
+    into: Migration,
+    files: AppliedFiles,
+    entry: Entry,
+) -> str:
+    """Return the SQL that lets one row stand for ``rows``: the last, as ``into``."""
+    ledger = f"{table.prefix}{LEDGER}"
+    gone = ", ".join(quote(row.stem) for row in rows[:-1])
+    return (
+        f"DELETE FROM {ledger} WHERE migration_name IN ({gone});\n"
+        f"UPDATE {ledger} SET version = {into.number},"
+        f" migration_name = {quote(into.stem)}, method = 'squash', {_changes(files)}"
+        f" WHERE migration_name = {quote(rows[-1].stem)};\n"
+        + _events(table, [(into, files.checksum, entry)])
+    )
+
+
+class RepeatRecord(NamedTuple):
+    """A repeatable file that ran at ``version``. Where rows are ``removed``, it was its
+    earlier text, which has a row already.
     """
 
     name: str

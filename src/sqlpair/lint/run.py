@@ -143,7 +143,7 @@ def _findings(
         (name, *problem)
         for subject in subjects
         for name, check in rules.items()
-        if not (subject.migration.repeatable and name in OF_MIGRATIONS)
+        if _concerns(name, subject)
         for problem in check(subject)
     ]
     if database.driver == "postgresql":
@@ -163,13 +163,27 @@ def _findings(
             yield Finding(rule, database.name, path, item.line, message, instead)
 
 
+def _concerns(rule: str, subject: Subject) -> bool:
+    """Whether a rule is for such a file.
+
+    A squashed one makes what released ones made, where nobody waits.
+    """
+    if subject.is_squashed:
+        return rule == "unusable-file"
+    return not (subject.migration.repeatable and rule in OF_MIGRATIONS)
+
+
 def _squawked(
     subjects: Sequence[Subject], said: Sequence[tuple[str, Script, int, str, str]]
 ) -> Iterator[tuple[str, Script, int, str, str]]:
     """Yield the findings of squawk, without those that our rules have already."""
     lines = {(where.path, rule, line) for rule, where, line, _, _ in said}
     config = subjects[0].configuration if subjects else Configuration()
-    scripts = [subject.up for subject in subjects if not subject.up.refused]
+    scripts = [
+        subject.up
+        for subject in subjects
+        if not subject.up.refused and not subject.is_squashed
+    ]
     repeated = {s.up.path for s in subjects if s.migration.repeatable}
     for finding in squawk.findings(scripts, config):
         rule, where, line, _, _ = finding

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
+from sqlpair.ledger import squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.tables import Records
 from sqlpair.project import pyproject
@@ -88,6 +89,10 @@ def _examine(
     subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
 ) -> Found:
     branch, state = subject.branch, subject.state
+    if rows := squashed.left(branch, state):
+        error = squashed.error(branch, state)
+        if error and not squashed.is_whole(branch, rows):
+            raise error
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records
             head = _head(branch, current(branch, state))

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.interface import identifier
+from sqlpair.databases.bookkeeping import TABLES
+from sqlpair.databases.interface import identifier, quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
 
 
-def droppable(session: Session) -> Sequence[str]:
+def droppable(session: Session, *, everything: bool = False) -> Sequence[str]:
     """See ``sqlpair.databases.interface.Driver``."""
+    kinds = "'view', 'trigger'"
+    own = ", ".join(map(quote, TABLES))
+    if everything:  # triggers go with their tables
+        kinds = "'view', 'table'"
     rows = session.rows(
-        "SELECT type, name FROM main.sqlite_master WHERE type IN ('view', 'trigger')"
-        " ORDER BY rowid DESC"
+        f"SELECT type, name FROM main.sqlite_master WHERE type IN ({kinds})"
+        f" AND name NOT IN ({own}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        " ORDER BY type DESC, rowid DESC"
     )
     return [
         f"DROP {row['type'].upper()} IF EXISTS main.{identifier(row['name'])};"
