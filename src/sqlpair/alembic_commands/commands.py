@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, to_tuple
 
-from sqlpair.alembic_commands import offline
+from sqlpair.alembic_commands import fleets, offline
 from sqlpair.authoring import scaffold
 from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
@@ -34,10 +34,18 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 logger = logging.getLogger("sqlpair")
+OF_FILES = ("revision", "merge", "heads", "branches", "show")
 
 
 def serve(context: EnvironmentContext, settings: Settings, command: str) -> None:
     """Serve the Alembic command of that name."""
+    if settings.fleets and command not in OF_FILES:
+        fleets.serve(context, settings, command, _serve)
+    else:
+        _serve(context, settings, command)
+
+
+def _serve(context: EnvironmentContext, settings: Settings, command: str) -> None:
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
     elif command in ("current", "check"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
+from sqlpair.project import fleet
 
 DEVELOPMENT = "development"
 # alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
@@ -59,6 +60,10 @@ class Database(NamedTuple):
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
     is what to change in the section. Times are in seconds.
+
+    A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
+    ``search_path`` is what its migrations run under, its own schema first, where it is
+    a schema.
     """
 
     name: str
@@ -78,6 +83,9 @@ class Database(NamedTuple):
     scratch_beside: bool = False
     scratch_server: str = ""
     notice: str = ""
+    fleet: fleet.MemberSource | None = None
+    member: str = ""
+    search_path: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -139,10 +147,18 @@ class Reader(NamedTuple):
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
         beside = scratch == variable  # its own server, said outright
+        members = None
+        if fleet.declared(section):
+            values = {**self.env, **{k: v for k, v in self.environ.items() if v}}
+            members = fleet.source(self.ini, self.root, section, values)
         address = self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
-        if driver == "postgresql":
+        if members is not None and members.kind is not fleet.SourceKind.SCHEMAS:
+            # Their addresses come later. A scratch server of its own is needed then.
+            address, variable, beside = "", members.told, False
+            parameters = self._libpq() if driver == "postgresql" else {}
+        elif driver == "postgresql":
             if address or any(self._value(key) for key in LIBPQ_ADDRESS):
                 parameters = self._libpq()
             else:
@@ -155,7 +171,7 @@ class Reader(NamedTuple):
                 embedded = folder(self.root, default)
         else:
             address = address or self._default(name, section, variable)
-            address = str(self._file(name, address))
+            address = str(sqlite_file(self.root, name, address))
         binaries = section.get("binaries", "").strip()
         schema, notice = self._ledger_schema(section)
         return Database(
@@ -175,6 +191,7 @@ class Reader(NamedTuple):
             scratch_variable="" if beside else scratch,
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
+            fleet=members,
         )
 
     def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:
@@ -224,21 +241,23 @@ class Reader(NamedTuple):
             if self.env.get(key) and not self.environ.get(key)
         }
 
-    def _file(self, name: str, address: str) -> Path:
-        scheme, separator, rest = address.partition("://")
-        server = separator and "@" in rest.partition("/")[0]
-        if server or (separator and scheme.partition("+")[0] != "sqlite"):
-            raise SettingsError(
-                f"{name}: the address of a SQLite database is a path or sqlite:///path"
-            )
-        path = rest.partition("?")[0].removeprefix("/") if separator else address
-        if not path or path.startswith((":memory:", "file:")):
-            raise SettingsError(
-                f"{name}: a SQLite database here is a file",
-                remedy="Name it by its path, for example: state/app.db",
-            )
-        # Two names for one file would be two locks for one database.
-        return Path(os.path.realpath(self.root / os.path.expanduser(path)))  # noqa: PTH111
+
+def sqlite_file(root: Path, name: str, address: str) -> Path:
+    """Return the file that a SQLite database's ``address`` names; SettingsError."""
+    scheme, separator, rest = address.partition("://")
+    server = separator and "@" in rest.partition("/")[0]
+    if server or (separator and scheme.partition("+")[0] != "sqlite"):
+        raise SettingsError(
+            f"{name}: the address of a SQLite database is a path or sqlite:///path"
+        )
+    path = rest.partition("?")[0].removeprefix("/") if separator else address
+    if not path or path.startswith((":memory:", "file:")):
+        raise SettingsError(
+            f"{name}: a SQLite database here is a file",
+            remedy="Name it by its path, for example: state/app.db",
+        )
+    # Two names for one file would be two locks for one database.
+    return Path(os.path.realpath(root / os.path.expanduser(path)))  # noqa: PTH111
 
 
 def folder(root: Path, value: str) -> Path:
@@ -265,6 +284,8 @@ def refuse_shared(databases: Iterable[Database]) -> None:
     """Raise SettingsError where two names stand for one database."""
     seen: dict[tuple[object, ...], str] = {}
     for database in databases:
+        if database.fleet is not None:
+            continue
         target = (database.driver, _location(database), database.embedded)
         if target in seen:
             raise SettingsError(

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from configparser import ConfigParser, Error, SectionProxy
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import dotenv
@@ -31,6 +32,7 @@ from sqlpair.project.database import (
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
 INI = "alembic.ini"
+VERSION_KEY = "SCHEMA_VERSION"
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -53,6 +55,7 @@ class Settings(NamedTuple):
     """Everything the engine needs to know about one project.
 
     ``plan_lock_limit`` is how many seconds a dry run may keep others from writing.
+    ``member`` names what these settings are of, where that is one member of a fleet.
     """
 
     root: Path
@@ -65,6 +68,39 @@ class Settings(NamedTuple):
     log_file: Path
     backups: Backups
     plan_lock_limit: float | None
+    member: str = ""
+
+    @property
+    def fleets(self) -> tuple[Database, ...]:
+        """The databases that have members."""
+        return tuple(database for database in self.databases if database.fleet)
+
+    @property
+    def singles(self) -> tuple[Database, ...]:
+        """The databases that have one address."""
+        return tuple(database for database in self.databases if not database.fleet)
+
+    def apart(self, *databases: Database, member: str = "") -> Settings:
+        """Return the settings of a part of the project: these databases alone.
+
+        Its schema version is not the project's: ``.env`` neither says nor is told it.
+        A member's log lines and backups are its fleet's to keep.
+        """
+        env = {key: value for key, value in self.env.items() if key != VERSION_KEY}
+        part = self._replace(
+            databases=databases,
+            env=env,
+            # A file that can never be, by the name that messages give it.
+            env_file=Path(os.devnull) / self.env_file.name,
+            member=member,
+        )
+        if not member:
+            return part
+        (database,) = databases
+        where = self.backups.folder / database.name / file_name(member)
+        return part._replace(
+            log_file=Path(os.devnull), backups=self.backups._replace(folder=where)
+        )
 
     def __repr__(self) -> str:
         """Name the project without what its .env holds."""
@@ -161,6 +197,7 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
     reader = Reader(ini, root, environment, env_file, env, environ, versions)
     databases = tuple(reader.database(name, config) for name in names)
     refuse_shared(databases)
+    _refuse_unanswered(ini, databases)
     _refuse_unlisted(section, root, databases)
     return Settings(
         root=root,
@@ -174,6 +211,24 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
         backups=_backups(ini, root, environment, section, environ),
         plan_lock_limit=_plan_lock_limit(ini, environment, section),
     )
+
+
+def _refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
+    """Raise SettingsError where no database can answer a fleet's members_query."""
+    singles = [database.name for database in databases if database.fleet is None]
+    for database in databases:
+        asked = database.fleet.database if database.fleet else ""
+        if asked and asked not in singles:
+            raise SettingsError(
+                f"{ini.name} [{database.name}]: members_from = {asked}",
+                [f"databases of one address: {', '.join(singles) or 'none'}"],
+                "It is the name of the one that has the table of members.",
+            )
+
+
+def file_name(name: str) -> str:
+    """Return a name that is a file's, another for each ``name``."""
+    return quote(name, safe=" +,=@").replace(".", "%2E", name.startswith("."))
 
 
 def _refuse_unlisted(

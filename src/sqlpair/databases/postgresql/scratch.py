@@ -132,6 +132,8 @@ def scratch_identity(
 
 
 def _surroundings(database: Database, report: Report) -> _Surroundings:
+    if database.fleet is not None:
+        return _BARE  # there is no live one
     live = connect(database, read_only=True, report=report)
     if live is None:
         return _BARE
