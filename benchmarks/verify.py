@@ -137,8 +137,9 @@ def main() -> None:
                 first = first or took["verify"]
                 print(
                     f"{engine:<8} {tables:>7} {took['verify']:>7.2f}"
-                    f" {took['again']:>6.2f} {took['build']:>6.2f} {took['describe']:>9.2f}"
-                    f" {took['compare']:>8.2f} {took['verify'] / first:>6.1f}",
+                    f" {took['again']:>6.2f} {took['build']:>6.2f}"
+                    f" {took['describe']:>9.2f} {took['compare']:>8.2f}"
+                    f" {took['verify'] / first:>6.1f}",
                     flush=True,
                 )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlpair.fleet.work import MemberResult
 
 logger = logging.getLogger("sqlpair")
-Serve = Callable[["EnvironmentContext", Settings, str], None]
+Serve = Callable[[Settings], None]
 
 
 def serve(
@@ -43,10 +43,10 @@ def serve(
             if command == "upgrade":
                 resources.enter_context(members.made(found, logger.info))
             of_member = members.settings_of(settings, found)
-            one(context, of_member._replace(log_file=settings.log_file), command)
+            one(of_member._replace(log_file=settings.log_file))
         return
     if context.is_offline_mode():
-        one(context, settings, command)
+        one(settings)
         return
     addresses = to_tuple(destination, default=()) or ()
     if command == "upgrade" and set(addresses) <= {"head", "heads"}:
@@ -62,7 +62,7 @@ def serve(
                 " address.\nFor all: sqlpair migrate --to N, sqlpair rollback --to N."
                 " Nothing was changed.",
             )
-    one(context, settings.apart(*settings.singles), command)
+    one(settings.apart(*settings.singles))
 
 
 def _upgrade(settings: Settings, jobs: str) -> None:

@@ -43,6 +43,7 @@ _MODULES = {
     "observer": "observer",
     "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
+    "keys": "keys",
 }
 
 

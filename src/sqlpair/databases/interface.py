@@ -21,6 +21,7 @@ from sqlpair.errors import SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.described_key import DescribedKey
     from sqlpair.databases.observed import Observer
     from sqlpair.databases.reference import ReferenceColumn
     from sqlpair.databases.row_counts import Inspector
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.
 Progress = Callable[[int, int | None], None]
-
-
 # Where a message came from, file and line, and the message.
 Notice = Callable[[str, str], None]
 
@@ -90,8 +89,8 @@ class Session(Protocol):
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """A transaction that writes nothing and sees one state of the database."""
+    def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
+        """A transaction that sees one state, and is undone if it was ``writable``."""
 
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
@@ -171,10 +170,8 @@ class Exchange(Protocol):
 
     copy: Database
     """The copy, as a database of its own."""
-
     kept: str
     """What the live database is called afterwards."""
-
     removal: str
     """The command that removes what was kept."""
 
@@ -305,8 +302,8 @@ class Driver(Membership, Protocol):
         """
 
     def dangling(self, session: Session) -> Sequence[Dangling]:
-        """Return the foreign keys that refer to nothing: rows that break one, and keys
-        that nothing can fulfil. An engine that lets neither be has none.
+        """Return the foreign keys that refer to nothing, where an engine lets that be:
+        rows that break one, and keys that nothing can fulfil.
         """
 
     def tables(self, session: Session) -> Sequence[Shape]:
@@ -343,6 +340,9 @@ class Driver(Membership, Protocol):
         """Return a mark that any change of the schema changes, until the transaction
         ends, or, where what runs between two marks is not ``transactional``, for ever.
         """
+
+    def keys(self, schema: Schema) -> Iterable[DescribedKey]:
+        """Take apart the keys of a description that this engine's session made."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""

@@ -19,7 +19,7 @@ from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import UsageError
 from sqlpair.fleet.members import find, shard
 from sqlpair.fleet.run import FleetOptions, FleetRun, run
-from sqlpair.fleet.work import MemberAction, Job, MemberResult, UpTo, files_of
+from sqlpair.fleet.work import Job, MemberAction, MemberResult, UpTo, files_of
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
@@ -28,7 +28,12 @@ from sqlpair.project.settings import Database, Settings
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
 
-CHANGING = (MemberAction.MIGRATE, MemberAction.ROLLBACK, MemberAction.ADOPT, MemberAction.BACKUP)
+CHANGING = (
+    MemberAction.MIGRATE,
+    MemberAction.ROLLBACK,
+    MemberAction.ADOPT,
+    MemberAction.BACKUP,
+)
 
 
 class ProjectRun(NamedTuple):
@@ -109,7 +114,13 @@ def roll_back(
         )
     _refuse_unknown(settings, to)
     fleets = tuple(
-        over(settings, MemberAction.ROLLBACK, work, to=to, allow_data_loss=allow_data_loss)
+        over(
+            settings,
+            MemberAction.ROLLBACK,
+            work,
+            to=to,
+            allow_data_loss=allow_data_loss,
+        )
     )
     singles = None
     if settings.singles and not any(fleet.failures or fleet.left for fleet in fleets):
@@ -168,7 +179,9 @@ class _FleetLog:
                 "moved",
                 database=result.title,
                 migration=result.head,
-                direction="upgrade" if self._action is MemberAction.MIGRATE else "downgrade",
+                direction="upgrade"
+                if self._action is MemberAction.MIGRATE
+                else "downgrade",
                 migrations=len(result.ran),
                 deployment=result.deployment,
                 ms=result.milliseconds,

@@ -24,6 +24,8 @@ RESERVED_NAMES = {"alembic", "base", "current", "head", "heads"}
 RESERVED_NAMES |= {"formatters", "handlers", "loggers", "post_write_hooks"}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DRIVERS = ("postgresql", "sqlite")
+# As entry points are written.
+MODELS = re.compile(r"[^\W\d]\w*(\.\w+)*:[^\W\d]\w*(\.\w+)*")
 
 # libpq reads these from the process's environment by itself; from .env they have
 # to be handed over. https://www.postgresql.org/docs/current/libpq-envars.html
@@ -59,7 +61,8 @@ class Database(NamedTuple):
     server, else. ``scratch_server`` is of a scratch database itself, and says for
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
-    is what to change in the section. Times are in seconds.
+    is what to change in the section, ``models`` where SQLAlchemy's description of the
+    tables is, if there is one. Times are in seconds.
 
     A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
     ``search_path`` is what its migrations run under, its own schema first, where it is
@@ -86,6 +89,7 @@ class Database(NamedTuple):
     fleet: fleet.MemberSource | None = None
     member: str = ""
     search_path: tuple[str, ...] = ()
+    models: str = ""
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -192,7 +196,18 @@ class Reader(NamedTuple):
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
             fleet=members,
+            models=self._models(section),
         )
+
+    def _models(self, section: SectionProxy) -> str:
+        """Return where the models are; they are not imported before they are asked."""
+        value = section.get("target_metadata", "").strip()
+        if value and not MODELS.fullmatch(value):
+            raise SettingsError(
+                f"{self.ini.name} [{section.name}]: target_metadata = {value}",
+                remedy="It is MODULE:NAME, for example: myapp.models:Base.metadata",
+            )
+        return value
 
     def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:
         """Return the schema of the bookkeeping tables, and what to change for it."""

@@ -3,8 +3,8 @@
 To build a schema runs every migration, to describe one does not. So the description is
 kept in ``state/built.<database>`` with a checksum of all that it rests on: the bytes of
 the files, the settings, the server they run on and what is there before the first file
-runs, and this engine. Where any of it is another, the files run again. The folder is not
-made for it: to look creates nothing where nothing was.
+runs, and this engine. Where any of it is another, the files run again. The folder is
+not made for it: to look creates nothing where nothing was.
 
 A revision module that does more than to name its pair may rest on anything: with one
 among them, nothing is kept.

@@ -145,7 +145,7 @@ class SQLiteSession:
             ) from error
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self, *, writable: bool = False) -> Iterator[None]:  # noqa: ARG002
         if self.raw.in_transaction:
             yield
             return
