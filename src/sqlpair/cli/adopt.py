@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.force_version import number_of
 from sqlpair.errors import several
@@ -15,7 +15,7 @@ from sqlpair.project.settings import load
 from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
 
 
-@click.command("adopt", cls=options.Command)
+@click.command("adopt", cls=members.OverMembers)
 @options.database("Look at this one only.")
 @click.option(
     "--at",

@@ -8,13 +8,13 @@ import click
 
 from sqlpair.backup import manifest
 from sqlpair.backup.backup import backup
-from sqlpair.cli import options, output
+from sqlpair.cli import members, output
 from sqlpair.project.settings import load
 
 PROVEN = {"rows": "all of it checked", "schema": "schema checked", "": "not checked"}
 
 
-@click.command("backup", cls=options.Command)
+@click.command("backup", cls=members.OverMembers)
 @click.pass_obj
 def command(config: Path) -> None:
     """Copy every database into state/backups/, all at one schema version.

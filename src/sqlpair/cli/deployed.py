@@ -10,12 +10,6 @@ SHOWN = 50  # of the migrations that ran
 
 def tell(outcome: Outcome, verb: str, participle: str) -> None:
     """Print what ran where, and where every database is now."""
-    tell_ran(outcome, verb, participle)
-    tell_places(outcome)
-
-
-def tell_ran(outcome: Outcome, verb: str, participle: str) -> None:
-    """Print what ran where."""
     if outcome.done:
         touched = len({done.step.branch.name for done in outcome.done})
         total = output.duration(sum(done.milliseconds for done in outcome.done))
@@ -41,6 +35,7 @@ def tell_ran(outcome: Outcome, verb: str, participle: str) -> None:
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
+    tell_places(outcome)
 
 
 def tell_places(outcome: Outcome) -> None:

@@ -1,37 +1,29 @@
-"""How commands take the members of fleets, and tell what became of them."""
+"""Commands in a project with fleets: which of them take one member, which take all.
+
+A command itself knows of no fleet. With ``--member NAME`` it works on a project that
+has this one database. Without it, one that goes over all members does so in
+``over_members.py``; every other one works on the databases of one address.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sqlpair.cli import deployed, output
-from sqlpair.errors import UsageError, several
-from sqlpair.project.settings import Settings, load
+from sqlpair.cli import options, output
+from sqlpair.errors import UsageError
+from sqlpair.project.settings import load, narrowed
 
 if TYPE_CHECKING:
-    from sqlpair.fleet.project import FleetWork, ProjectRun
-    from sqlpair.fleet.run import FleetRun
-    from sqlpair.fleet.work import MemberResult
+    from sqlpair.project.settings import Settings
 
-Run = TypeVar("Run", bound=Callable[..., Any])
-
-SHOWN = 10  # failures that are told whole, each with its own message
-
-
-class Given(NamedTuple):
-    """What a command line says of members."""
-
-    jobs: int | None = None
-    scheduler: str = ""
-    shard: tuple[int, int] = (1, 1)
-    stop_after: int | None = None
-    canary: int = 0
+MAKES = ("migrate",)  # the command that makes a member which is not there yet
+MOVES = ("migrate", "rollback")
+_COUNT = click.IntRange(min=1)
 
 
 def _part(
@@ -45,174 +37,123 @@ def _part(
     raise click.BadParameter("it is which part, and of how many: 1/4")
 
 
-member = click.option(
-    "--member",
-    metavar="NAME",
-    default="",
-    help="Only this member of a fleet, as if it were the project's one database.",
-)
-_COUNT = click.IntRange(min=1)
+def _member() -> click.Option:
+    return click.Option(
+        ["--member"],
+        metavar="NAME",
+        help="Only this member of a fleet, as if it were the one database.",
+    )
 
 
-def over_members(*, moving: bool = False) -> Callable[[Run], Run]:
-    """Take the options that say how a fleet's members are gone through."""
-    taken = [
-        click.option(
-            "--jobs",
+def _over() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--jobs"],
             metavar="N",
             type=_COUNT,
-            help="Members at once; else one for each processor.",
+            help="Of a fleet: members at once; else one for each processor.",
         ),
-        click.option(
-            "--shard",
+        click.Option(
+            ["--shard"],
             metavar="I/N",
             callback=_part,
-            help="Only the I-th of N parts of the members, for a CI matrix.",
+            help="Of a fleet: the I-th of N parts, for a CI matrix.",
         ),
-        click.option(
-            "--scheduler",
+        click.Option(
+            ["--scheduler"],
             metavar="URL",
-            default="",
-            help="Let a Dask cluster do the members: tcp://HOST:8786.",
+            help="Of a fleet: let a Dask cluster do it, tcp://HOST:8786.",
         ),
     ]
-    if moving:
-        taken += [
-            click.option(
-                "--stop-after",
-                metavar="N",
-                type=_COUNT,
-                help="Begin no more members once N have failed.",
-            ),
-            click.option(
-                "--canary",
-                metavar="N",
-                type=_COUNT,
-                default=None,
-                help="Do the first N members alone; go on only if none fails.",
-            ),
-        ]
-
-    def wrap(run: Run) -> Run:
-        for option in reversed(taken):
-            run = option(run)
-        return member(run)
-
-    return wrap
 
 
-def given(arguments: dict[str, Any]) -> Given:
-    """Return what the options of ``over_members`` say."""
-    return Given(
-        arguments.get("jobs"),
-        arguments.get("scheduler") or "",
-        arguments.get("shard") or (1, 1),
-        arguments.get("stop_after"),
-        arguments.get("canary") or 0,
-    )
+def _moving() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--stop-after"],
+            metavar="N",
+            type=_COUNT,
+            help="Of a fleet: begin no more members once N have failed.",
+        ),
+        click.Option(
+            ["--canary"],
+            metavar="N",
+            type=_COUNT,
+            help="Of a fleet: do the first N members, and go on if none fails.",
+        ),
+    ]
+
+
+class OfMember(options.Command):
+    """A command that works on the databases of one address, or on one member."""
+
+    def __init__(self, *words: Any, **attributes: Any) -> None:
+        super().__init__(*words, **attributes)
+        self.added = self.more()
+        self.params += self.added
+
+    def more(self) -> list[click.Option]:
+        """Return the options that it takes for members."""
+        return [_member()]
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run it on what the options say."""
+        given = {str(o.name): context.params.pop(str(o.name)) for o in self.added}
+        config: Path = context.obj
+        if given["member"]:
+            with member(config, given["member"], making=self.name in MAKES):
+                return super().invoke(context)
+        settings = load(config)
+        if not settings.fleets:
+            return super().invoke(context)
+        return self.without_member(context, settings, given)
+
+    def without_member(
+        self, context: click.Context, settings: Settings, given: dict[str, Any]
+    ) -> Any:
+        """Run it in a project with fleets; ``given`` are the options for members."""
+        del given
+        names = ", ".join(fleet.name for fleet in settings.fleets)
+        if not settings.singles:
+            raise UsageError(
+                f"{names}: a fleet, of which this command takes one member",
+                remedy="Name it: --member NAME",
+            )
+        output.progress(f"{names}: left out; of a fleet it takes one: --member NAME")
+        with narrowed(lambda whole: whole.apart(*whole.singles)):
+            return super().invoke(context)
+
+
+class OverMembers(OfMember):
+    """A command that goes over all members where it is told of none."""
+
+    def more(self) -> list[click.Option]:
+        """Return the options that it takes for members."""
+        moving = _moving() if self.name in MOVES else []
+        return [_member(), *_over(), *moving]
+
+    def without_member(
+        self, context: click.Context, settings: Settings, given: dict[str, Any]
+    ) -> Any:
+        """Run it over all members."""
+        from sqlpair.cli import over_members
+
+        over_members.run(str(self.name), settings, given, context.params)
 
 
 @contextmanager
-def project(
-    config: Path, name: str, *, fleets: bool = False, making: bool = False
-) -> Iterator[Settings]:
-    """Load the project, or the one member called ``name`` as if it were one.
+def member(config: Path, name: str, *, making: bool = False) -> Iterator[None]:
+    """Let what loads the project within the block get the one member of that name."""
+    from sqlpair.fleet import members
 
-    A command that does not go through members (``fleets``) gets the single databases;
-    UsageError where there are none. One that is ``making`` a new member makes its
-    place.
-    """
-    settings = load(config)
-    if name:
-        from sqlpair.fleet import members
+    with ExitStack() as resources:
+        found = members.choose(load(config), name, output.progress, resources)
+        if making:
+            resources.enter_context(members.made(found, output.progress))
 
-        with ExitStack() as resources:
-            found = members.choose(settings, name, output.progress, resources)
-            if making:
-                resources.enter_context(members.made(found, output.progress))
-            one = members.settings_of(settings, found)
-            yield one._replace(log_file=settings.log_file)
-        return
-    if fleets or not settings.fleets:
-        yield settings
-        return
-    names = ", ".join(fleet.name for fleet in settings.fleets)
-    if not settings.singles:
-        raise UsageError(
-            f"{names}: a fleet, of which this command takes one member",
-            remedy="Name it: --member NAME",
-        )
-    output.progress(f"{names}: left out; of a fleet it takes one: --member NAME")
-    yield settings.apart(*settings.singles)
+        def of_member(whole: Settings) -> Settings:
+            part = members.settings_of(whole, found)
+            return part._replace(log_file=whole.log_file)
 
-
-def work(said: Given) -> FleetWork:
-    """Return how the fleet is gone through, for ``sqlpair.fleet.project``."""
-    from sqlpair.fleet.executors import default_jobs
-    from sqlpair.fleet.project import FleetWork
-    from sqlpair.fleet.run import FleetOptions
-
-    options = FleetOptions(
-        said.jobs or default_jobs(), said.scheduler, said.stop_after, said.canary
-    )
-    return FleetWork(output.progress, _tell_failure, options, said.shard)
-
-
-def _tell_failure(result: MemberResult) -> None:
-    if result.error:
-        output.warn(f"{result.title}: failed: {result.error.splitlines()[0]}")
-    for line in result.told:
-        output.progress(f"{result.title}: {line}")
-
-
-def tell_moved(done: ProjectRun, verb: str, participle: str) -> None:
-    """Print what a run over the whole project did, and end with its exit code."""
-    if done.singles is not None:
-        if done.singles.done:
-            deployed.tell_ran(done.singles, verb, participle)
-        for line in done.singles.where()[:-1]:
-            output.say(line)
-    for fleet in done.fleets:
-        tell_fleet(fleet, participle)
-    if done.version is not None:
-        output.say(f"Schema version {done.version}.", "bold")
-    done.raise_signal()
-    if not done.whole:
-        sys.exit(1)
-
-
-def tell_fleet(fleet: FleetRun, participle: str = "") -> None:
-    """Print where the members of a fleet are, and why those that failed did."""
-    what = f"{fleet.fleet}: {output.count(fleet.total, 'member')}"
-    if fleet.moved:
-        ran = output.count(fleet.ran, "migration")
-        what += f", {ran} {participle} in {fleet.moved}"
-    output.say(what, "bold")
-    rows = [
-        (f"{many:,}", f"at {head}")
-        for (_, head), many in sorted(fleet.heads.items(), reverse=True)
-    ]
-    if fleet.unknown:
-        rows.append((f"{fleet.unknown:,}", "not known"))
-    if fleet.left:
-        rows.append((f"{fleet.left:,}", f"not begun: {fleet.why_stopped}"))
-    if rows:
-        output.table((".", ""), rows)
-    _tell_failures(fleet.failures)
-
-
-def _tell_failures(failures: Sequence[MemberResult]) -> None:
-    alike: dict[str, list[MemberResult]] = {}
-    for result in failures:
-        alike.setdefault(result.error.splitlines()[0], []).append(result)
-    for number, group in enumerate(alike.values()):
-        first, *others = group
-        if number == SHOWN:
-            output.say(f"  and {len(alike) - number} more; the log has them all")
-            return
-        output.say(f"  ! {first.title} failed:", "yellow")
-        for line in first.error.splitlines():
-            output.say(f"    {line}")
-        if others:
-            names = several([result.name for result in others])
-            output.say(f"    the same in {names}", "yellow")
+        resources.enter_context(narrowed(of_member))
+        yield

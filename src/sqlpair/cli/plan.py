@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.databases.observed import Observed
 from sqlpair.plan.checklist import ChecklistItem, checklist, described
 from sqlpair.plan.dry_run import dry_run
@@ -21,7 +21,7 @@ from sqlpair.schema.model import BEFORE, Change, describe
 WIDTH = 60
 
 
-@click.command("plan", cls=options.Command)
+@click.command("plan", cls=members.OfMember)
 @options.json
 @click.pass_obj
 def command(config: Path, json: bool) -> None:

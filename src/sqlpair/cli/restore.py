@@ -8,11 +8,11 @@ import click
 
 from sqlpair.backup import manifest
 from sqlpair.backup.restore import find, restore
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.project.settings import load
 
 
-@click.command("restore", cls=options.Command)
+@click.command("restore", cls=members.OfMember)
 @options.argument("source", "The folder of a backup, or its name.", metavar="FROM")
 @options.yes
 @click.pass_obj

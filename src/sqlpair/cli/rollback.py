@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell
 from sqlpair.deploy import recorded
 from sqlpair.deploy.force_version import number_of
@@ -14,7 +14,7 @@ from sqlpair.deploy.rollback import rollback
 from sqlpair.project.settings import load
 
 
-@click.command("rollback", cls=options.Command)
+@click.command("rollback", cls=members.OverMembers)
 @click.option(
     "--to",
     metavar="N",

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.deploy.status import DatabaseStatus, Status, overview, with_problems
 from sqlpair.project.settings import load
 from sqlpair.verify import verify
 from sqlpair.verify.edits import FileKind
 
 
-@click.command("status", cls=options.Command)
+@click.command("status", cls=members.OverMembers)
 @click.option(
     "--exit-code",
     "strict",

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify import Verified, verify
 
 
-@click.command("verify", cls=options.Command)
+@click.command("verify", cls=members.OverMembers)
 @options.database("Look at this one only.")
 @options.json
 @click.pass_obj

@@ -8,32 +8,32 @@ end, where that is known of all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
 from sqlpair import ids, signals
 from sqlpair.databases.interface import Report
-from sqlpair.deploy import deployment, rollback
+from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import UsageError
 from sqlpair.fleet.members import find, shard
 from sqlpair.fleet.run import FleetOptions, FleetRun, run
-from sqlpair.fleet.work import Job, MemberAction, MemberResult, UpTo, files_of
+from sqlpair.fleet.work import DownTo, Job, MemberAction, MemberResult, UpTo, files_of
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
-from sqlpair.project.branches import branches
+from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Database, Settings
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
 
-CHANGING = (
-    MemberAction.MIGRATE,
-    MemberAction.ROLLBACK,
-    MemberAction.ADOPT,
-    MemberAction.BACKUP,
-)
+DIRECTIONS = {
+    MemberAction.MIGRATE: "upgrade",
+    MemberAction.ROLLBACK: "downgrade",
+    MemberAction.ADOPT: "adopt",
+}
+READING = (MemberAction.STATUS, MemberAction.VERIFY)
 
 
 class ProjectRun(NamedTuple):
@@ -126,7 +126,7 @@ def roll_back(
     if settings.singles and not any(fleet.failures or fleet.left for fleet in fleets):
         singles = deployment.deploy(
             settings.apart(*settings.singles),
-            rollback.Down(to),
+            DownTo(to),
             work.report,
             allow_data_loss=allow_data_loss,
         )
@@ -174,19 +174,17 @@ class _FleetLog:
 
     def __call__(self, result: MemberResult) -> None:
         """Log it, and tell it to the command."""
-        if result.ran:
+        if result.deployment:
             self._line(
                 "moved",
                 database=result.title,
                 migration=result.head,
-                direction="upgrade"
-                if self._action is MemberAction.MIGRATE
-                else "downgrade",
+                direction=DIRECTIONS[self._action],
                 migrations=len(result.ran),
                 deployment=result.deployment,
                 ms=result.milliseconds,
             )
-        if result.error and self._action in CHANGING:
+        if result.error and self._action not in READING:
             self._line("failed", database=result.title, error=result.error)
         self._work.tell(result)
 
@@ -219,7 +217,8 @@ def _finished(
     number = None
     places = singles.places if singles else _places(settings, work.report)
     if work.part == (1, 1) and len(fleets) == len(settings.fleets):
-        number = reached(settings, places, fleets)
+        applied = {n: [r.number for r in p.state.applied] for n, p in places.items()}
+        number = reached(branches(settings), applied, fleets)
     if number is not None:
         version.write(settings, number)
     return ProjectRun(singles, tuple(fleets), number)
@@ -232,17 +231,16 @@ def _places(settings: Settings, report: Report) -> Places:
 
 
 def reached(
-    settings: Settings, places: Places, fleets: Iterable[FleetRun]
+    known: Sequence[Branch],
+    singles: Mapping[str, Sequence[int]],
+    fleets: Iterable[FleetRun],
 ) -> int | None:
     """Return the schema version: what all databases and members have reached.
 
-    None where one member is not known.
+    ``singles`` maps those of one address to the numbers applied there. None where one
+    member is not known.
     """
-    applied: dict[str, Sequence[int]] = {
-        name: [row.number for row in place.state.applied]
-        for name, place in places.items()
-    }
-    known = branches(settings)
+    applied = dict(singles)
     numbers = {b.name: [m.number for m in b.migrations] for b in known}
     for fleet in fleets:
         if not fleet.total:  # every one of none

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from enum import Enum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlpair.backup.backup import backup
 from sqlpair.deploy import deployment
+from sqlpair.deploy.adopt import adopt, choose
+from sqlpair.deploy.status import overview
 from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.fleet.members import Member, settings_of
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.read_once import read_once
 from sqlpair.runner.survey import survey
+from sqlpair.verify import verify
+from sqlpair.verify.recognise import examine, refuse_unlike
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Settings
     from sqlpair.runner.steps import Outcome, Place, Places
+    from sqlpair.verify.problem import Problem
 
 
 class MemberAction(Enum):
@@ -144,11 +150,8 @@ def _one(job: Job, member: Member) -> MemberResult:
 
 def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
     """Say where a member is that failed, as far as it can be told."""
-    with suppress(SqlpairError, OSError), ExitStack() as resources:
-        (place,) = survey(
-            branches(settings), _nobody, resources, locate=claimed
-        ).values()
-        return _at(member, place)._replace(error=error)
+    with suppress(SqlpairError, OSError):
+        return _here(member, settings)._replace(error=error)
     return MemberResult(member.title, member.name, None, "", error=error)
 
 
@@ -219,7 +222,75 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
     )
 
 
+def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = overview(settings, _nobody)
+    (database,) = found.databases
+    return MemberResult(
+        member.title,
+        member.name,
+        database.version,
+        database.head,
+        pending=len(database.pending),
+        detail=_titled(found.problems, member),
+    )
+
+
+def _verify(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = verify(settings, _nobody)
+    (database,) = found.databases
+    (branch,) = branches(settings)
+    numbers = {item.stem: item.number for item in branch.migrations} | {"base": 0}
+    return MemberResult(
+        member.title,
+        member.name,
+        numbers.get(database.head),
+        database.head,
+        pending=len(database.pending),
+        detail=_titled(found.problems, member),
+    )
+
+
+def _titled(problems: Iterable[Problem], member: Member) -> tuple[Problem, ...]:
+    """Let problems name the member, which to its project is the one database."""
+    name, title = member.database.name, member.title
+    return tuple(
+        problem._replace(
+            database=title,
+            what=title + problem.what.removeprefix(name)
+            if problem.what.startswith(name)
+            else f"{title}: {problem.what}",
+        )
+        for problem in problems
+    )
+
+
+def _backup(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    folder = backup(settings, _nobody)
+    return _here(member, settings)._replace(detail=folder.name)
+
+
+def _adopt(job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = examine(settings, _nobody, (), job.to)
+    refuse_unlike(found)
+    positions = choose(found, job.to)
+    if not positions:
+        return _here(member, settings)
+    outcome = adopt(settings, found, positions, _nobody)
+    return _moved(member, outcome)
+
+
+def _here(member: Member, settings: Settings) -> MemberResult:
+    with ExitStack() as resources:
+        known = branches(settings)
+        (place,) = survey(known, _nobody, resources, locate=claimed).values()
+        return _at(member, place)
+
+
 ACTIONS: dict[MemberAction, Callable[[Job, Member, Settings], MemberResult]] = {
     MemberAction.MIGRATE: _migrate,
     MemberAction.ROLLBACK: _rollback,
+    MemberAction.STATUS: _status,
+    MemberAction.VERIFY: _verify,
+    MemberAction.BACKUP: _backup,
+    MemberAction.ADOPT: _adopt,
 }

@@ -310,6 +310,19 @@ def refuse_shared(databases: Iterable[Database]) -> None:
         seen[target] = database.name
 
 
+def refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
+    """Raise SettingsError where no database can answer a fleet's members_query."""
+    singles = [database.name for database in databases if database.fleet is None]
+    for database in databases:
+        asked = database.fleet.database if database.fleet else ""
+        if asked and asked not in singles:
+            raise SettingsError(
+                f"{ini.name} [{database.name}]: members_from = {asked}",
+                [f"databases of one address: {', '.join(singles) or 'none'}"],
+                "It is the name of the one that has the table of members.",
+            )
+
+
 def _location(database: Database) -> str:
     """Return the address without what may differ for one and the same database."""
     _, separator, rest = database.address.partition("://")

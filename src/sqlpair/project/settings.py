@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from configparser import ConfigParser, Error, SectionProxy
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -26,6 +28,7 @@ from sqlpair.project.database import (
     Reader,
     folder,
     refuse_shared,
+    refuse_unanswered,
     seconds,
 )
 
@@ -35,6 +38,12 @@ INI = "alembic.ini"
 VERSION_KEY = "SCHEMA_VERSION"
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+# What a command works on, where that is not the whole project.
+_part: ContextVar[Callable[[Settings], Settings] | None] = ContextVar(
+    "sqlpair_part", default=None
+)
 
 
 class Backups(NamedTuple):
@@ -115,6 +124,16 @@ class Settings(NamedTuple):
         raise UsageError(f"no database is called {name!r}", [f"databases: {known}"])
 
 
+@contextmanager
+def narrowed(part: Callable[[Settings], Settings]) -> Iterator[None]:
+    """Let ``load`` return a part of the project within the block."""
+    token = _part.set(part)
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
 def find() -> Path:
     """Return the nearest alembic.ini that declares databases, here or above.
 
@@ -152,7 +171,9 @@ def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     ini = ini.absolute()
     try:
-        return _load(ini, _parse(ini), environ)
+        settings = _load(ini, _parse(ini), environ)
+        part = _part.get()
+        return part(settings) if part else settings
     except UnicodeDecodeError as error:
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
@@ -197,7 +218,7 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
     reader = Reader(ini, root, environment, env_file, env, environ, versions)
     databases = tuple(reader.database(name, config) for name in names)
     refuse_shared(databases)
-    _refuse_unanswered(ini, databases)
+    refuse_unanswered(ini, databases)
     _refuse_unlisted(section, root, databases)
     return Settings(
         root=root,
@@ -211,19 +232,6 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
         backups=_backups(ini, root, environment, section, environ),
         plan_lock_limit=_plan_lock_limit(ini, environment, section),
     )
-
-
-def _refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
-    """Raise SettingsError where no database can answer a fleet's members_query."""
-    singles = [database.name for database in databases if database.fleet is None]
-    for database in databases:
-        asked = database.fleet.database if database.fleet else ""
-        if asked and asked not in singles:
-            raise SettingsError(
-                f"{ini.name} [{database.name}]: members_from = {asked}",
-                [f"databases of one address: {', '.join(singles) or 'none'}"],
-                "It is the name of the one that has the table of members.",
-            )
 
 
 def file_name(name: str) -> str:

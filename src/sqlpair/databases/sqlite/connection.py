@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project import fleet
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -26,6 +27,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
 
     Raises ConnectError: no folder, no permission, not a database.
     """
+    fleet.refuse(database.name, database.fleet)
     path = Path(database.address)
     if sqlite3.sqlite_version_info < OLDEST:
         raise ConnectError(

@@ -28,7 +28,6 @@ from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
 from sqlpair.databases.sqlite.remedies import remedy
 from sqlpair.errors import ConnectError, LockError, StatementError
-from sqlpair.project import fleet
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -60,7 +59,6 @@ def connect(
     A file that is not there is made by ``lock``, not before. Raises ConnectError: no
     folder, no permission, not a database.
     """
-    fleet.refuse(database.name, database.fleet)
     exists = Path(database.address).exists()
     if not exists:
         if read_only:
