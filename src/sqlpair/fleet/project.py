@@ -24,6 +24,7 @@ from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import Branch, branches
+from sqlpair.project.fleet import SourceKind
 from sqlpair.project.settings import Database, Settings
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
@@ -145,6 +146,8 @@ def over(
     for fleet in settings.fleets:
         with ExitStack() as resources:
             members = shard(find(settings, fleet, work.report, resources), *work.part)
+            if action in DIRECTIONS:
+                _tell_without_backup(settings, fleet, work)
             job = Job(
                 settings._replace(databases=(fleet,)),
                 action,
@@ -158,6 +161,15 @@ def over(
         yield found
         if found.why_stopped:
             return
+
+
+def _tell_without_backup(settings: Settings, fleet: Database, work: FleetWork) -> None:
+    source = fleet.fleet
+    if settings.backups.first and source and source.kind is SourceKind.SCHEMAS:
+        work.report(
+            f"{fleet.name}: schemas are not backed up one by one; back up the database"
+            f" of {fleet.variable} as a whole before, for example with pg_dump"
+        )
 
 
 class _FleetLog:

@@ -63,7 +63,13 @@ class MemberSource(NamedTuple):
 
 def declared(section: SectionProxy) -> bool:
     """Say whether a section is of a fleet."""
-    return any(section.get(key, "").strip() for key in KEYS)
+    return any(_said(section, key) for key in KEYS)
+
+
+def _said(section: SectionProxy, key: str) -> str:
+    """Return what a section says; a % of SQL may stand as it is, or twice."""
+    value = section.get(key, "", raw=key != "members").strip()
+    return value if key == "members" else value.replace("%%", "%")
 
 
 def source(
@@ -74,7 +80,7 @@ def source(
     ``values`` are the variables of ``.env`` and the environment.
     """
     where = f"{ini.name} [{section.name}]"
-    said = [key for key in KEYS if section.get(key, "").strip()]
+    said = [key for key in KEYS if _said(section, key)]
     if len(said) > 1:
         raise SettingsError(
             f"{where}: {' and '.join(said)} both say where the members are",
@@ -82,7 +88,7 @@ def source(
         )
     (key,) = said
     _refuse_of_one(where, section, key)
-    text = section[key].strip()
+    text = _said(section, key)
     told = f"{key} in [{section.name}] of {ini.name}"
     if key == "schemas":
         return _schemas(where, root, section, text, told)

@@ -107,8 +107,11 @@ class Settings(NamedTuple):
             return part
         (database,) = databases
         where = self.backups.folder / database.name / file_name(member)
+        # A schema is not backed up by itself; fleet.project says so.
+        first = self.backups.first and not database.search_path
         return part._replace(
-            log_file=Path(os.devnull), backups=self.backups._replace(folder=where)
+            log_file=Path(os.devnull),
+            backups=self.backups._replace(folder=where, first=first),
         )
 
     def __repr__(self) -> str:

@@ -105,7 +105,9 @@ def scratch(
         )
         with _created(named, server, _without(there, text), text) as address:
             # The server's own address, and nothing of the live one's.
-            here = named._replace(address=address, parameters={}, embedded=None)
+            here = named._replace(
+                address=address, parameters={}, embedded=None, fleet=None
+            )
             session = connect(here, read_only=False, report=report)
             assert session is not None
             with closing(session):
