@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import Project
@@ -102,20 +98,6 @@ def _lives(pid: int) -> bool:
     return state != "Z"
 
 
-@contextmanager
-def full_disk() -> Iterator[Path]:
-    """A file system in memory that has room for an empty database and no more."""
-    folder = Path(tempfile.mkdtemp(prefix="sqlpair-full-"))
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)], check=True
-    )
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-        shutil.rmtree(folder)
-
-
 def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     project: Project,
 ) -> None:
@@ -126,36 +108,67 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     paths = {name: folder / f"{name}.db" for name in names}
     for path in paths.values():
         path.touch()
-    with full_disk() as small:
-        paths["full"] = small / "full.db"
-        (project.root / "state" / "tenants.txt").write_text(
-            "# all tenants\n" + "".join(f"{path}\n" for path in paths.values())
-        )
-        paths["not"].write_text("this is a letter, and no database at all\n" * 50)
-        for name in ("ahead", "edited"):
-            project.sqlpair("migrate", "--member", str(paths[name]))
-        rows(paths["ahead"], "UPDATE alembic_version SET version_num = 'tenants_009'")
-        rows(paths["edited"], "DELETE FROM schema_version WHERE version = 3")
-        other = sqlite3.connect(paths["locked"], isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
+    (project.root / "state" / "tenants.txt").write_text(
+        "# all tenants\n" + "".join(f"{path}\n" for path in paths.values())
+    )
+    paths["not"].write_text("this is a letter, and no database at all\n" * 50)
+    for name in ("ahead", "edited"):
+        project.sqlpair("migrate", "--member", str(paths[name]))
+    rows(paths["ahead"], "UPDATE alembic_version SET version_num = 'tenants_009'")
+    rows(paths["edited"], "DELETE FROM schema_version WHERE version = 3")
+    other = sqlite3.connect(paths["locked"], isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
 
-        failed = project.sqlpair("migrate", "--jobs", "2", expect=1)
+    failed = project.sqlpair("migrate", "--jobs", "2", expect=1)
 
-        other.close()
-        told = failed.stdout
-        for name in ("full", "locked", "not", "ahead", "edited"):
-            shown = str(paths[name])
-            inside = os.path.relpath(shown, project.root)
-            assert f"tenants/{shown if inside[0] == '.' else inside} failed" in told
-        assert "full" in told
-        assert "not a database" in told
-        assert "ahead of this checkout" in told
-        assert "disagree" in told or "numbered below" in told
-        assert at_head(paths["well"])
-        assert at_head(paths["also"])
-        assert rows(paths["full"], "SELECT count(*) FROM sqlite_master") == [(0,)]
-        status = project.sqlpair("status", expect=1).stdout
-        assert "ahead.db" in status
+    other.close()
+    told = failed.stdout
+    for name in ("locked", "not", "ahead", "edited"):
+        assert f"tenants/state/tenants/{name}.db failed" in told
+    assert "not a database" in told
+    assert "ahead of this checkout" in told
+    assert "disagree" in told or "numbered below" in told
+    assert at_head(paths["well"])
+    assert at_head(paths["also"])
+    status = project.sqlpair("status", expect=1).stdout
+    assert "ahead.db" in status
+
+
+def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.configure("tenants", members="state/*/*.db")
+    small = project.root / "state" / "small"
+    small.mkdir()
+    seed = project.root / "seed"
+    rows(seed, "CREATE TABLE filler AS SELECT zeroblob(90000) AS x")
+    namespace = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        namespace += ["--user", "--map-root-user"]
+    mount = "mount -t tmpfs -o size=100k tmpfs state/small"
+    can = subprocess.run([*namespace, "sh", "-c", mount], cwd=project.root).returncode
+    # Elsewhere the kernel is told to refuse at that size.
+    limit = mount if can == 0 else "ulimit -f 200"
+    script = f"""{limit}
+        cp seed state/small/full.db
+        "$@"
+        echo exit $?
+        sqlite3 state/small/full.db 'SELECT name FROM sqlite_master'"""
+    done = subprocess.run(
+        [
+            *(namespace if can == 0 else ()),
+            *("sh", "-c", script, "sh", sys.executable, "-m", "sqlpair", "migrate"),
+        ],
+        cwd=project.root,
+        env=project.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "! tenants/small/full failed" in done.stdout, done.stderr
+    assert done.stdout.endswith("exit 1\nfiller\n")
+    assert all(map(at_head, paths))
 
 
 def test_a_file_that_is_edited_is_refused_in_every_member_that_has_it(

@@ -228,6 +228,7 @@ def test_a_schema_is_not_backed_up_by_itself(project: Project) -> None:
         "migrate", APP_ENV="staging", SQLITE_PATH="main.db", BACKUP="1"
     )
     assert "schemas are not backed up one by one" in done.stderr
+    project.sqlpair("migrate")
     refused = project.sqlpair("backup", expect=1)
     assert "no database to back up by itself" in refused.stdout
     assert "pg_dump" in refused.stdout
