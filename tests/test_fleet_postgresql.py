@@ -11,10 +11,13 @@ from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 
 
-def schemas(project: Project, count: int = 4, **section: str) -> list[str]:
+def schemas(
+    project: Project, count: int = 4, singles: str = "sqlite", **section: str
+) -> list[str]:
     """Let the project have a fleet of schemas, empty, with three migrations."""
     declare(
         project,
+        singles,
         driver="postgresql",
         variable="DATABASE_URL",
         **{"schemas": "tenant_%", "scratch": "SCRATCH_URL"} | section,
@@ -223,12 +226,9 @@ def test_a_fleet_that_makes_no_sense_is_refused(
 
 
 def test_a_schema_is_not_backed_up_by_itself(project: Project) -> None:
-    schemas(project, 2)
-    done = project.sqlpair(
-        "migrate", APP_ENV="staging", SQLITE_PATH="main.db", BACKUP="1"
-    )
+    schemas(project, 2, singles="")
+    done = project.sqlpair("migrate", APP_ENV="staging")
     assert "schemas are not backed up one by one" in done.stderr
-    project.sqlpair("migrate")
     refused = project.sqlpair("backup", expect=1)
     assert "no database to back up by itself" in refused.stdout
     assert "pg_dump" in refused.stdout
