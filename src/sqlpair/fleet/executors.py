@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,14 +155,14 @@ def _local(members: Chunk) -> Chunk:
 
 def _cluster(scheduler: str) -> Workers:
     try:
-        from distributed import Client
+        distributed = import_module("distributed")
     except ImportError:
         raise SettingsError(
             "--scheduler needs Dask's distributed",
             remedy="Install it here and on the workers: pip install 'sqlpair[fleet]'",
         ) from None
     try:
-        client = Client(scheduler, set_as_default=False)
+        client: Any = distributed.Client(scheduler, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConnectError(
             f"the scheduler {scheduler} cannot be reached",

@@ -215,8 +215,9 @@ class SQLiteSession:
         # by another, removed again, or replaced by a restore.
         self._made = not self._path.exists()
         self.open()
-        with self.guarded():
-            keep_journal(self.raw)
+        if not self.database.member:  # that is one transaction, and it costs a sync
+            with self.guarded():
+                keep_journal(self.raw)
 
     def assert_locked(self) -> None:
         self.deployment_lock.assert_held()
