@@ -256,3 +256,17 @@ def test_the_log_has_a_line_for_each_member(project: Project) -> None:
     assert len(lines) == 4
     history = project.sqlpair("history").stdout
     assert "tenants/t0003" in history
+
+
+def test_an_application_checks_the_one_member_it_has(project: Project) -> None:
+    import sqlpair
+
+    fleet(project, 2)
+    project.sqlpair("migrate", "--member", "t0001")
+    ini = project.root / "alembic.ini"
+    assert sqlpair.check(ini, member="t0001") == 4
+    with pytest.raises(sqlpair.HistoryError, match="tenants"):
+        sqlpair.check(ini, member="t0000")
+    one = sqlpair.open(ini, member="t0000")
+    assert one.migrate().version == 4
+    assert sqlpair.check(ini, member="t0000") == 4

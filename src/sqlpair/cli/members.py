@@ -16,7 +16,8 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.errors import UsageError
-from sqlpair.project.settings import load, narrowed
+from sqlpair.project.part import narrowing
+from sqlpair.project.settings import load
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Settings
@@ -120,7 +121,7 @@ class OfMember(options.Command):
                 remedy="Name it: --member NAME",
             )
         output.progress(f"{names}: left out; of a fleet it takes one: --member NAME")
-        with narrowed(lambda whole: whole.apart(*whole.singles)):
+        with narrowing(lambda whole: whole.apart(*whole.singles)):
             return super().invoke(context)
 
 
@@ -155,5 +156,5 @@ def member(config: Path, name: str, *, making: bool = False) -> Iterator[None]:
             part = members.settings_of(whole, found)
             return part._replace(log_file=whole.log_file)
 
-        resources.enter_context(narrowed(of_member))
+        resources.enter_context(narrowing(of_member))
         yield

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.cli import output
-from sqlpair.deploy.force_version import number_of
+from sqlpair.cli import options, output
 from sqlpair.errors import UsageError, several
 from sqlpair.fleet import project, reading
 from sqlpair.fleet.executors import default_jobs
@@ -49,7 +48,7 @@ def _tell_result(result: MemberResult) -> None:
 
 
 def _number(words: Words) -> int | None:
-    return None if words["to"] is None else number_of(words["to"])
+    return None if words["to"] is None else options.number_of(words["to"])
 
 
 def _migrate(settings: Settings, work: FleetWork, words: Words) -> None:
@@ -199,7 +198,7 @@ def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
             f"{words['database']} is not a fleet",
             remedy="Leave out the options for members, or name a fleet.",
         )
-    number = None if words["at"] is None else number_of(words["at"])
+    number = None if words["at"] is None else options.number_of(words["at"])
     output.agree(
         "Record in each member without records which version its tables are? No"
         " migration runs.",

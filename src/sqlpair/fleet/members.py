@@ -50,6 +50,20 @@ def settings_of(settings: Settings, member: Member) -> Settings:
     return settings.apart(member.database, member=member.name)
 
 
+@contextmanager
+def one(settings: Settings, name: str, report: Report) -> Iterator[Settings]:
+    """Yield the settings of the member called ``name``, as a project of its own.
+
+    Without a name, those of the databases of one address.
+    """
+    if not name:
+        yield settings.apart(*settings.singles) if settings.fleets else settings
+        return
+    with ExitStack() as resources:
+        found = choose(settings, name, report, resources)
+        yield settings_of(settings, found)._replace(log_file=settings.log_file)
+
+
 def find(
     settings: Settings, fleet: Database, report: Report, resources: ExitStack
 ) -> tuple[Member, ...]:

@@ -126,6 +126,7 @@ class Reader(NamedTuple):
     env_file: Path
     env: Mapping[str, str]
     environ: Mapping[str, str]
+    addresses: Mapping[str, str]
     versions: Path
 
     def __repr__(self) -> str:
@@ -155,7 +156,7 @@ class Reader(NamedTuple):
         if fleet.declared(section):
             values = {**self.env, **{k: v for k, v in self.environ.items() if v}}
             members = fleet.source(self.ini, self.root, section, values)
-        address = self._value(variable)
+        address = self.addresses.get(name, "").strip() or self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
         if members is not None and members.kind is not fleet.SourceKind.SCHEMAS:

@@ -20,6 +20,7 @@ from configparser import SectionProxy
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sqlpair.errors import SettingsError, UsageError
 
@@ -185,6 +186,11 @@ def _query(
             " example:\nmembers_query = SELECT name, path AS address FROM tenants",
         )
     return MemberSource(SourceKind.QUERY, text, told, root, database=database)
+
+
+def file_name(name: str) -> str:
+    """Return a name that is a file's, another for each ``name``."""
+    return quote(name, safe=" +,=@").replace(".", "%2E", name.startswith("."))
 
 
 def matched(text: str, name: str) -> bool:

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from configparser import ConfigParser, Error, SectionProxy
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import dotenv
@@ -31,19 +28,16 @@ from sqlpair.project.database import (
     refuse_unanswered,
     seconds,
 )
+from sqlpair.project.fleet import file_name
+from sqlpair.project.part import narrowed
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
 INI = "alembic.ini"
 VERSION_KEY = "SCHEMA_VERSION"
+NONE: Mapping[str, str] = {}
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-# What a command works on, where that is not the whole project.
-_part: ContextVar[Callable[[Settings], Settings] | None] = ContextVar(
-    "sqlpair_part", default=None
-)
 
 
 class Backups(NamedTuple):
@@ -127,16 +121,6 @@ class Settings(NamedTuple):
         raise UsageError(f"no database is called {name!r}", [f"databases: {known}"])
 
 
-@contextmanager
-def narrowed(part: Callable[[Settings], Settings]) -> Iterator[None]:
-    """Let ``load`` return a part of the project within the block."""
-    token = _part.set(part)
-    try:
-        yield
-    finally:
-        _part.reset(token)
-
-
 def find() -> Path:
     """Return the nearest alembic.ini that declares databases, here or above.
 
@@ -167,16 +151,20 @@ def _declares_databases(ini: Path) -> bool:
     return config.has_option("alembic", "databases")
 
 
-def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(
+    ini: Path,
+    environ: Mapping[str, str] = os.environ,
+    addresses: Mapping[str, str] = NONE,
+) -> Settings:
     """Read the settings of the project whose ``alembic.ini`` is ``ini``.
 
-    Raises SettingsError naming the key, variable or file that is wrong.
+    ``addresses`` are those of databases, by name; the others are looked up. Raises
+    SettingsError naming the key, variable or file that is wrong.
     """
     ini = ini.absolute()
     try:
-        settings = _load(ini, _parse(ini), environ)
-        part = _part.get()
-        return part(settings) if part else settings
+        settings = _load(ini, _parse(ini), environ, addresses)
+        return narrowed(settings)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
@@ -196,7 +184,12 @@ def _where(error: Error) -> list[str]:
     return [", ".join([kind, *words])]
 
 
-def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settings:
+def _load(
+    ini: Path,
+    config: ConfigParser,
+    environ: Mapping[str, str],
+    addresses: Mapping[str, str],
+) -> Settings:
     root = ini.parent
     section = config["alembic"]
     environment, env_file = _environment(root, environ)
@@ -218,7 +211,13 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
             remedy="It is either deployment or migration.",
         )
     versions = folder(root, section.get("script_location", "alembic")) / "versions"
-    reader = Reader(ini, root, environment, env_file, env, environ, versions)
+    if unknown := sorted(addresses.keys() - set(names)):
+        raise SettingsError(
+            f"an address is given for {unknown[0]!r}, which {ini.name} does not name",
+            [f"databases: {', '.join(names)}"],
+        )
+    found = environ, addresses
+    reader = Reader(ini, root, environment, env_file, env, *found, versions)
     databases = tuple(reader.database(name, config) for name in names)
     refuse_shared(databases)
     refuse_unanswered(ini, databases)
@@ -235,11 +234,6 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
         backups=_backups(ini, root, environment, section, environ),
         plan_lock_limit=_plan_lock_limit(ini, environment, section),
     )
-
-
-def file_name(name: str) -> str:
-    """Return a name that is a file's, another for each ``name``."""
-    return quote(name, safe=" +,=@").replace(".", "%2E", name.startswith("."))
 
 
 def _refuse_unlisted(

@@ -143,13 +143,15 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
 
 
-def keep_journal(raw: sqlite3.Connection) -> None:
+def keep_journal(raw: sqlite3.Connection, database: Database) -> None:
     """Let the rollback journal's file stay from one transaction to the next.
 
     Making and removing it each time may take longer than the transaction. A commit
     then overwrites its header, and syncs that. A write-ahead log stays what it is.
     https://www.sqlite.org/pragma.html#pragma_journal_mode
     """
+    if database.member:
+        return  # most often one transaction: it would cost a sync, and save none
     if _journal_mode(raw) not in ("wal", "persist"):
         raw.execute("PRAGMA main.journal_mode = PERSIST").fetchall()
 
