@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, to_tuple
 
-from sqlpair.alembic_commands import check, models, offline
+from sqlpair.alembic_commands import check, fleets, models, offline
 from sqlpair.alembic_commands.models import Given
 from sqlpair.alembic_commands.one_database import alone, compare, surveyed
 from sqlpair.authoring import scaffold
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
 logger = logging.getLogger("sqlpair")
+OF_FILES = ("revision", "merge", "heads", "branches", "show")
 
 
 def serve(
@@ -36,6 +37,20 @@ def serve(
 ) -> None:
     """Serve the Alembic command of that name."""
     given.check(settings)
+    if settings.fleets and command not in OF_FILES:
+        fleets.serve(
+            context,
+            settings,
+            command,
+            lambda part: _serve(context, part, command, given),
+        )
+    else:
+        _serve(context, settings, command, given)
+
+
+def _serve(
+    context: EnvironmentContext, settings: Settings, command: str, given: Given
+) -> None:
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
     elif command == "current":

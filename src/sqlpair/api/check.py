@@ -37,6 +37,7 @@ def check(
     config: str | os.PathLike[str] = "alembic.ini",
     *,
     addresses: Mapping[str, str] = NONE,
+    member: str = "",
     wait: float = 0,
     allow_newer: bool = False,
 ) -> int:
@@ -47,10 +48,19 @@ def check(
     seconds: a migrator may be at work, or the server still starting. ``allow_newer``
     lets a database be ahead of the code, as it is while a new release replaces this
     one.
-    ``addresses`` are as in ``sqlpair.open``. Changes and makes nothing.
+    ``addresses`` and ``member`` are as in ``sqlpair.open``. Changes and makes nothing.
     """
-    deadline = time.monotonic() + wait
     settings = load(Path(config), addresses=addresses)
+    if not settings.fleets:
+        return _checked(settings, wait, allow_newer=allow_newer)
+    from sqlpair.fleet import members
+
+    with members.one(settings, member, logger.info) as part:
+        return _checked(part, wait, allow_newer=allow_newer)
+
+
+def _checked(settings: Settings, wait: float, *, allow_newer: bool) -> int:
+    deadline = time.monotonic() + wait
     known = branches(settings)
     _refuse_nothing(settings, known)
     said = False

@@ -46,6 +46,7 @@ def open(  # noqa: A001 - sqlpair.open, as in sqlite3.connect
     config: str | os.PathLike[str] = "alembic.ini",
     *,
     addresses: Mapping[str, str] = NONE,
+    member: str = "",
     progress: Progress | None = None,
 ) -> Project:
     """Return the project whose ``alembic.ini`` is ``config``.
@@ -53,11 +54,12 @@ def open(  # noqa: A001 - sqlpair.open, as in sqlite3.connect
     ``addresses`` are those of databases, by name; the environment and .env say the
     others. ``progress`` is given each line that says what is going on, maybe by another
     thread; without it they are logged, at the level INFO by the logger ``sqlpair``.
-    Raises SettingsError. Opens no database.
+    ``member`` is the name of one member of a fleet, to work on that database alone;
+    without it, fleets are left out. Raises SettingsError. Opens no database.
     """
     if progress is None:
         progress = _logger().info
-    project = Project(Path(config).absolute(), dict(addresses), progress)
+    project = Project(Path(config).absolute(), dict(addresses), progress, member)
     project._settings()  # what is wrong is said here
     return project
 
@@ -65,7 +67,14 @@ def open(  # noqa: A001 - sqlpair.open, as in sqlite3.connect
 class Project:
     """See above; ``sqlpair.open`` makes one."""
 
-    def __init__(self, config: Path, addresses: Mapping[str, str], progress: Progress):
+    def __init__(
+        self,
+        config: Path,
+        addresses: Mapping[str, str],
+        progress: Progress,
+        member: str = "",
+    ):
+        self.member = member
         self.config = config
         self._addresses = addresses
         self._progress = progress
@@ -226,7 +235,14 @@ class Project:
         """The settings as they are now, and whom to tell what is going on."""
         try:
             with held.to_the_end(), signals.apart():
-                yield self._settings(), self._report
+                settings = self._settings()
+                if not (settings.fleets or self.member):
+                    yield settings, self._report
+                    return
+                from sqlpair.fleet import members
+
+                with members.one(settings, self.member, self._report) as part:
+                    yield part, self._report
         except OSError as error:
             if error.filename is None:
                 raise

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.errors import several
 
 
-@click.command("adopt", cls=options.Command)
+@click.command("adopt", cls=members.OverMembers)
 @options.database("Look at this one only.")
 @click.option(
     "--at",

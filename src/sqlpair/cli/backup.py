@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, output
 
 PROVEN = {"rows": "all of it checked", "schema": "schema checked", "": "not checked"}
 
 
-@click.command("backup", cls=options.Command)
+@click.command("backup", cls=members.OverMembers)
 @click.pass_obj
 def command(config: Path) -> None:
     """Copy every database into state/backups/, all at one schema version.

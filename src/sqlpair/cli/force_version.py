@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from sqlpair.api.results import deployed
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell_places
 from sqlpair.deploy.force_version import force, preview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
 
 
-@click.command("force-version", cls=options.Command)
+@click.command("force-version", cls=members.OfMember)
 @options.argument("number", "The number of a migration, or 0.", metavar="N")
 @options.yes
 @click.pass_obj

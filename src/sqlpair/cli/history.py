@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.ledger.history import HistoryEvent, history
 from sqlpair.project.settings import load
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
 
 
-@click.command("history", cls=options.Command)
+@click.command("history", cls=members.OfMember)
 @options.json
 @click.pass_obj
 def command(config: Path, json: bool) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell
 from sqlpair.cli.fast_path import NOTHING_TO_DO
 
 NOTHING_UP_TO = "Nothing to do: every migration up to version {} is applied."
 
 
-@click.command("migrate", cls=options.Command)
+@click.command("migrate", cls=members.OverMembers)
 @click.option(
     "--to",
     metavar="N",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.document.ticket import markdown, ticket
 from sqlpair.project.settings import load
 from sqlpair.schema.model import BEFORE, describe
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDTH = 60
 
 
-@click.command("plan", cls=options.Command)
+@click.command("plan", cls=members.OfMember)
 @click.option(
     "--format",
     "form",

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.databases.psql import choose, psql
 from sqlpair.project.settings import load
 
@@ -20,7 +20,7 @@ which = click.option(
 
 @click.command(
     "psql",
-    cls=options.Command,
+    cls=members.OfMember,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 @which

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.deploy.repair import Repairs, repair, repairs
 from sqlpair.project.settings import load
 
 
-@click.command("repair", cls=options.Command)
+@click.command("repair", cls=members.OfMember)
 @options.yes
 @click.pass_obj
 def command(config: Path, yes: bool) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 
 if TYPE_CHECKING:
     from sqlpair.backup.manifest import Manifest
 
 
-@click.command("restore", cls=options.Command)
+@click.command("restore", cls=members.OfMember)
 @options.argument("source", "The folder of a backup, or its name.", metavar="FROM")
 @options.yes
 @click.pass_obj

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell
 from sqlpair.project.migrations import REPEATABLE
 
 
-@click.command("rollback", cls=options.Command)
+@click.command("rollback", cls=members.OverMembers)
 @click.option(
     "--to",
     metavar="N",

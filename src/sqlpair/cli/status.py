@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.runner.repeatable import FileState, RepeatableFile
 
 if TYPE_CHECKING:
     from sqlpair.deploy.status import DatabaseStatus
 
 
-@click.command("status", cls=options.Command)
+@click.command("status", cls=members.OverMembers)
 @click.option(
     "--exit-code",
     "strict",

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 import sqlpair
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.errors import several
 
 
-@click.command("verify", cls=options.Command)
+@click.command("verify", cls=members.OverMembers)
 @options.database("Look at this one only.")
 @options.json
 @click.pass_obj

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from sqlpair.cli import options, output
+from sqlpair.cli import members, options, output
 from sqlpair.deploy.status import DatabaseStatus, Status, overview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify.problem import Problem, ProblemKind
 
 
-@click.command("version", cls=options.Command)
+@click.command("version", cls=members.OverMembers)
 @options.json
 @click.pass_obj
 def command(config: Path, json: bool) -> None:

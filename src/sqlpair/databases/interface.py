@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from sqlpair.databases.member import Membership
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class Exchange(Protocol):
         """Let everybody in again; before ``commit``, to what there was."""
 
 
-class Driver(Protocol):
+class Driver(Membership, Protocol):
     """What is offered for one kind of database."""
 
     SCRIPT_HEADER: str

@@ -58,6 +58,8 @@ def seen(settings: Settings) -> Seen | None:
     """
     if any(database.embedded for database in settings.databases):
         return None  # its server takes longer to start than the answer takes
+    if settings.fleets or settings.member:
+        return None  # the answer is of databases of one address
     if restoring.interrupted(settings):
         return None
     parts: list[object] = [

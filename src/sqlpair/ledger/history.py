@@ -86,7 +86,7 @@ def _logged(settings: Settings) -> Iterator[HistoryEvent]:
         outcome = line["outcome"]
         event = HistoryEvent(
             at=line["at"].replace("T", " ").removesuffix("Z"),
-            database=line.get("database", ""),
+            database="/".join(filter(None, map(line.get, ("database", "member")))),
             action=outcome,
             version=None,
             migration=line.get("migration", ""),
@@ -100,6 +100,8 @@ def _logged(settings: Settings) -> Iterator[HistoryEvent]:
             yield event._replace(
                 action=line.get("direction", ""), version=number, note=FORGOTTEN
             )
+        elif outcome == "moved":
+            yield event._replace(action=line.get("direction", ""))
         elif outcome in ("failed", "incomplete", "settled"):
             yield event
         elif outcome == "started" and line.get("deployment") not in ended:

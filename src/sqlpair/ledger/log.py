@@ -40,6 +40,7 @@ class MigrationLog:
     def __init__(self, settings: Settings, deployment: str, report: Report):
         self.deployment = deployment
         self._environment = settings.environment
+        self._member = {"member": settings.member} if settings.member else {}
         self._report = report
         self._lost = ""  # why the last lines were
         self._rest = b""  # what a full disk has not taken yet
@@ -89,6 +90,7 @@ class MigrationLog:
             "deployment": self.deployment,
             "environment": self._environment,
             "by": tables.who(),
+            **self._member,
             **fields,
         }
         return " ".join(f"{key}={_escaped(value)}" for key, value in values.items())

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from sqlpair.errors import HistoryError, SettingsError
 from sqlpair.project import dotenv
+from sqlpair.project.settings import VERSION_KEY
 
 if TYPE_CHECKING:
     from sqlpair.project.branches import Branch
     from sqlpair.project.settings import Settings
 
-KEY = "SCHEMA_VERSION"
+KEY = VERSION_KEY
 
 
 def reached(applied: Mapping[str, Iterable[int]], known: Sequence[Branch]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
+from sqlpair.project import fleet
 from sqlpair.project.variables import NONE as NO_VALUES
 from sqlpair.project.variables import Values
 
@@ -65,6 +66,10 @@ class Database(NamedTuple):
     is what to change in the section, ``models`` where SQLAlchemy's description of the
     tables is, if there is one; ``values`` are those of the variables in its files.
     Times are in seconds.
+
+    A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
+    ``search_path`` is what its migrations run under, its own schema first, where it is
+    a schema.
     """
 
     name: str
@@ -84,6 +89,9 @@ class Database(NamedTuple):
     scratch_beside: bool = False
     scratch_server: str = ""
     notice: str = ""
+    fleet: fleet.MemberSource | None = None
+    member: str = ""
+    search_path: tuple[str, ...] = ()
     models: str = ""
     values: Values = NO_VALUES
 
@@ -148,10 +156,18 @@ class Reader(NamedTuple):
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
         beside = scratch == variable  # its own server, said outright
+        members = None
+        if fleet.declared(section):
+            values = {**self.env, **{k: v for k, v in self.environ.items() if v}}
+            members = fleet.source(self.ini, self.root, section, values)
         address = self.addresses.get(name, "").strip() or self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
-        if driver == "postgresql":
+        if members is not None and members.kind is not fleet.SourceKind.SCHEMAS:
+            # Their addresses come later. A scratch server of its own is needed then.
+            address, variable, beside = "", members.told, False
+            parameters = self._libpq() if driver == "postgresql" else {}
+        elif driver == "postgresql":
             if address or any(self._value(key) for key in LIBPQ_ADDRESS):
                 parameters = self._libpq()
             else:
@@ -164,7 +180,7 @@ class Reader(NamedTuple):
                 embedded = folder(self.root, default)
         else:
             address = address or self._default(name, section, variable)
-            address = str(self._file(name, address))
+            address = str(sqlite_file(self.root, name, address))
         binaries = section.get("binaries", "").strip()
         schema, notice = self._ledger_schema(section)
         return Database(
@@ -184,6 +200,7 @@ class Reader(NamedTuple):
             scratch_variable="" if beside else scratch,
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
+            fleet=members,
             models=self._models(section),
             values=Values(self.environ, self.env, self.env_file.name),
         )
@@ -245,21 +262,23 @@ class Reader(NamedTuple):
             if self.env.get(key) and not self.environ.get(key)
         }
 
-    def _file(self, name: str, address: str) -> Path:
-        scheme, separator, rest = address.partition("://")
-        server = separator and "@" in rest.partition("/")[0]
-        if server or (separator and scheme.partition("+")[0] != "sqlite"):
-            raise SettingsError(
-                f"{name}: the address of a SQLite database is a path or sqlite:///path"
-            )
-        path = rest.partition("?")[0].removeprefix("/") if separator else address
-        if not path or path.startswith((":memory:", "file:")):
-            raise SettingsError(
-                f"{name}: a SQLite database here is a file",
-                remedy="Name it by its path, for example: state/app.db",
-            )
-        # Two names for one file would be two locks for one database.
-        return Path(os.path.realpath(self.root / os.path.expanduser(path)))  # noqa: PTH111
+
+def sqlite_file(root: Path, name: str, address: str) -> Path:
+    """Return the file that a SQLite database's ``address`` names; SettingsError."""
+    scheme, separator, rest = address.partition("://")
+    server = separator and "@" in rest.partition("/")[0]
+    if server or (separator and scheme.partition("+")[0] != "sqlite"):
+        raise SettingsError(
+            f"{name}: the address of a SQLite database is a path or sqlite:///path"
+        )
+    path = rest.partition("?")[0].removeprefix("/") if separator else address
+    if not path or path.startswith((":memory:", "file:")):
+        raise SettingsError(
+            f"{name}: a SQLite database here is a file",
+            remedy="Name it by its path, for example: state/app.db",
+        )
+    # Two names for one file would be two locks for one database.
+    return Path(os.path.realpath(root / os.path.expanduser(path)))  # noqa: PTH111
 
 
 def folder(root: Path, value: str) -> Path:
@@ -286,6 +305,8 @@ def refuse_shared(databases: Iterable[Database]) -> None:
     """Raise SettingsError where two names stand for one database."""
     seen: dict[tuple[object, ...], str] = {}
     for database in databases:
+        if database.fleet is not None:
+            continue
         target = (database.driver, _location(database), database.embedded)
         if target in seen:
             raise SettingsError(
@@ -293,6 +314,19 @@ def refuse_shared(databases: Iterable[Database]) -> None:
                 remedy=f"Give each its own variable and address ({database.variable}).",
             )
         seen[target] = database.name
+
+
+def refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
+    """Raise SettingsError where no database can answer a fleet's members_query."""
+    singles = [database.name for database in databases if database.fleet is None]
+    for database in databases:
+        asked = database.fleet.database if database.fleet else ""
+        if asked and asked not in singles:
+            raise SettingsError(
+                f"{ini.name} [{database.name}]: members_from = {asked}",
+                [f"databases of one address: {', '.join(singles) or 'none'}"],
+                "It is the name of the one that has the table of members.",
+            )
 
 
 def _location(database: Database) -> str:

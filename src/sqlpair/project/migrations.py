@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SqlFileError
+from sqlpair.project.read_once import once
 
 # The lookahead keeps 001_rollback.sql from being a migration that goes up.
 _FILE_NAME = re.compile(
@@ -65,6 +66,7 @@ class Migration(NamedTuple):
         return self.folder / f"{self.stem}_verify.sql"
 
 
+@once
 def find(folder: Path, database: str) -> tuple[Migration, ...]:
     """The migrations of a database by number; none where there is no folder.
 

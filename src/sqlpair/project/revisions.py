@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlpair.errors import HistoryError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.read_once import once
 
 
 def module_path(branch: Branch, item: Migration) -> Path:
@@ -25,14 +26,8 @@ def missing(branch: Branch) -> tuple[Migration, ...]:
 
     HistoryError for a module whose SQL is not there.
     """
-    folder = branch.database.versions
     stems = {item.stem for item in branch.migrations}
-    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (fast)
-    modules = {
-        name.removesuffix(".py")
-        for name in names
-        if name.endswith(".py") and not name.startswith(("__", ".#"))
-    }
+    modules = _modules(branch.database.versions)
     orphans = sorted(modules - stems)
     if orphans:
         raise HistoryError(
@@ -44,6 +39,16 @@ def missing(branch: Branch) -> tuple[Migration, ...]:
             "Restore the SQL file, or remove the module. Nothing has run.",
         )
     return tuple(item for item in branch.migrations if item.stem not in modules)
+
+
+@once
+def _modules(folder: Path) -> frozenset[str]:
+    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (fast)
+    return frozenset(
+        name.removesuffix(".py")
+        for name in names
+        if name.endswith(".py") and not name.startswith(("__", ".#"))
+    )
 
 
 def require(branch: Branch) -> None:

@@ -25,12 +25,16 @@ from sqlpair.project.database import (
     Reader,
     folder,
     refuse_shared,
+    refuse_unanswered,
     seconds,
 )
+from sqlpair.project.fleet import file_name
+from sqlpair.project.part import narrowed
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
 INI = "alembic.ini"
+VERSION_KEY = "SCHEMA_VERSION"
 NONE: Mapping[str, str] = {}
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -54,6 +58,7 @@ class Settings(NamedTuple):
     """Everything the engine needs to know about one project.
 
     ``plan_lock_limit`` is how many seconds a dry run may keep others from writing.
+    ``member`` names what these settings are of, where that is one member of a fleet.
     """
 
     root: Path
@@ -66,6 +71,42 @@ class Settings(NamedTuple):
     log_file: Path
     backups: Backups
     plan_lock_limit: float | None
+    member: str = ""
+
+    @property
+    def fleets(self) -> tuple[Database, ...]:
+        """The databases that have members."""
+        return tuple(database for database in self.databases if database.fleet)
+
+    @property
+    def singles(self) -> tuple[Database, ...]:
+        """The databases that have one address."""
+        return tuple(database for database in self.databases if not database.fleet)
+
+    def apart(self, *databases: Database, member: str = "") -> Settings:
+        """Return the settings of a part of the project: these databases alone.
+
+        Its schema version is not the project's: ``.env`` neither says nor is told it.
+        A member's log lines and backups are its fleet's to keep.
+        """
+        env = {key: value for key, value in self.env.items() if key != VERSION_KEY}
+        part = self._replace(
+            databases=databases,
+            env=env,
+            # A file that can never be, by the name that messages give it.
+            env_file=Path(os.devnull) / self.env_file.name,
+            member=member,
+        )
+        if not member:
+            return part
+        (database,) = databases
+        where = self.backups.folder / database.name / file_name(member)
+        # A schema is not backed up by itself; fleet.project says so.
+        first = self.backups.first and not database.search_path
+        return part._replace(
+            log_file=Path(os.devnull),
+            backups=self.backups._replace(folder=where, first=first),
+        )
 
     def __repr__(self) -> str:
         """Name the project without what its .env holds."""
@@ -122,7 +163,8 @@ def load(
     """
     ini = ini.absolute()
     try:
-        return _load(ini, _parse(ini), environ, addresses)
+        settings = _load(ini, _parse(ini), environ, addresses)
+        return narrowed(settings)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
@@ -178,6 +220,7 @@ def _load(
     reader = Reader(ini, root, environment, env_file, env, *found, versions)
     databases = tuple(reader.database(name, config) for name in names)
     refuse_shared(databases)
+    refuse_unanswered(ini, databases)
     _refuse_unlisted(section, root, databases)
     return Settings(
         root=root,

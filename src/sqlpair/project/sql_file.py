@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlpair.errors import SqlFileError
 from sqlpair.project import repeatable, variables
+from sqlpair.project.read_once import once
 from sqlpair.project.statement import Role, Split, Statement, excerpt
 
 # Characters. The statements of a longer file are split again when they run.
@@ -107,6 +108,7 @@ def checksum(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
+@once
 def read(path: Path, split: Split) -> SqlFile:
     """Read and check a whole file; raises SqlFileError before anything runs."""
     return parse(contents(path), path, split)
@@ -221,6 +223,7 @@ def _blanked(text: str, cuts: Iterable[tuple[int, int]]) -> str:
     return "".join([*pieces, text[position:]])
 
 
+@once
 def checksum_of(path: Path) -> str:
     """Return the checksum of a file as it is; SqlFileError if it cannot be read."""
     return checksum(contents(path))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.ledger.applied_files import NONE, AppliedFiles, compressed
 from sqlpair.project import sql_file
+from sqlpair.project.read_once import once
 from sqlpair.project.revisions import module_path
 from sqlpair.revision import is_pair
 from sqlpair.runner import revision_modules
@@ -52,6 +53,7 @@ def _read(
     )
 
 
+@once
 def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair import revision
 from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.project.read_once import once
 from sqlpair.project.revisions import _evidence, module_path, require
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def loaded(path: Path) -> ModuleType | None:
         return None
 
 
+@once
 def _load(path: Path) -> ModuleType:
     # Not by import: for thousands of modules that run once, its finders and its cache
     # of byte code take several times as long.

@@ -91,10 +91,17 @@ def expected(settings: Settings, places: Places) -> Iterator[Problem]:
     except HistoryError as error:
         yield problem_of(ProblemKind.VERSIONS, "", error)
         return
-    now = reached(places)
-    if wanted is None or wanted == now:
-        return
     at = [f"{database}: {_last(place)}" for database, place in places.items()]
+    if wanted is not None:
+        yield from unexpected(name, wanted, reached(places), at)
+
+
+def unexpected(
+    name: str, wanted: int, now: int, at: Iterable[str]
+) -> Iterator[Problem]:
+    """Say where the file ``name`` wants another version than there is now."""
+    if wanted == now:
+        return
     if wanted > now:
         what = f"the code expects version {wanted}, the databases are at {now}"
         remedy = "Apply what is pending: sqlpair migrate"

@@ -88,6 +88,19 @@ def privileges(fetch: Fetch, ledger: str) -> Schema:
         }
 
 
+def within(found: Schema, schema: str) -> Schema:
+    """Leave what is not in ``schema``; it has a ledger of its own, and is a tenant's.
+
+    What belongs to no schema, an extension for example, is all tenants'.
+    """
+    name = deparse.identifier(schema)
+    return {
+        key: value
+        for key, value in found.items()
+        if key.name.startswith(f"{name}.") or key == ("schema", name)
+    }
+
+
 def qualified(schema: str, name: str) -> str:
     """The name of a relation in ``schema``, as a description has it."""
     return _name("", [schema, name])

@@ -16,6 +16,7 @@ from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.errors import BackupError, SqlpairError
+from sqlpair.project.settings import Database
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -36,6 +37,18 @@ COPYING = "sqlpair pg_dump"
 PROGRESS_SINCE = 140000  # pg_stat_progress_copy
 
 
+def refuse_schema(database: Database) -> None:
+    """BackupError for a schema of a database: a restore would exchange the whole."""
+    if database.search_path:
+        raise BackupError(
+            f"{database.name}: {database.search_path[0]} is a schema, and no database"
+            " to back up by itself",
+            ["a restore exchanges whole databases"],
+            f"Back up the database of {database.variable} as a whole, for example with"
+            " pg_dump.",
+        )
+
+
 def dump(
     session: PostgreSQLSession, target: Path, deadline: float, progress: Progress
 ) -> Dumped:
@@ -44,6 +57,7 @@ def dump(
     It is of one snapshot. Readers and writers are not held up; DDL waits.
     """
     database = session.database
+    refuse_schema(database)
     session.reconnect()
     (row,) = session.rows(
         "SELECT pg_catalog.current_setting('server_version') AS version,"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
+from sqlpair.databases.quoting import identifier
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
@@ -45,6 +47,8 @@ class Parameters:
             # RESET ALL forgets what was negotiated at the start, behind a pooler.
             "client_encoding": "'UTF8'",
         }
+        if database.search_path:
+            self._pairs["search_path"] = path_of(database)
         if _has_check_interval(raw):
             # Or the statement of a client that was killed runs on, with its locks.
             self._pairs[CHECK_INTERVAL] = "'1s'"
@@ -65,6 +69,11 @@ class Parameters:
         """Return the SQL that sets them for statements outside a transaction."""
         pairs = self._pairs | {"default_transaction_read_only": "off"}  # as BEGIN is
         return "".join(f"SET {name} = {value}; " for name, value in pairs.items())
+
+
+def path_of(database: Database) -> str:
+    """Return the search_path of a member that is a schema, as SQL has it."""
+    return ", ".join(map(identifier, database.search_path))
 
 
 def hindrances(rows: Callable[[str], list[dict[str, Any]]]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from sqlpair.databases.postgresql.failure import (
     refused,
     translate,
 )
+from sqlpair.databases.postgresql.parameters import path_of
 from sqlpair.databases.retry import retried
 from sqlpair.errors import ConnectError, SqlpairError
 from sqlpair.project.variables import sent
@@ -138,6 +139,8 @@ class Queries:
         """Begin a transaction that writes nothing and waits for no lock for long."""
         limit = f"{self.database.lock_timeout * 1000:.0f}ms"
         begin = f"{READ}; SET LOCAL lock_timeout = '{limit}'"
+        if self.database.search_path:
+            begin += f"; SET LOCAL search_path = {path_of(self.database)}"
         if writable:
             begin = begin.replace(" READ ONLY", " READ WRITE")
         try:

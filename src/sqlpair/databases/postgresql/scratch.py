@@ -105,7 +105,9 @@ def scratch(
         )
         with _created(named, server, _without(there, text), text) as address:
             # The server's own address, and nothing of the live one's.
-            here = named._replace(address=address, parameters={}, embedded=None)
+            here = named._replace(
+                address=address, parameters={}, embedded=None, fleet=None
+            )
             session = connect(here, read_only=False, report=report)
             assert session is not None
             with closing(session):
@@ -132,6 +134,8 @@ def scratch_identity(
 
 
 def _surroundings(database: Database, report: Report) -> _Surroundings:
+    if database.fleet is not None:
+        return _BARE  # there is no live one
     live = connect(database, read_only=True, report=report)
     if live is None:
         return _BARE

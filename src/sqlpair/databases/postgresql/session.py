@@ -31,6 +31,7 @@ from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, LockError, SqlpairError
+from sqlpair.project import fleet
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -54,6 +55,7 @@ def connect(
     Returns None for reading when the embedded server was never made. Raises
     ConnectError without the password.
     """
+    fleet.refuse(database.name, database.fleet)
     made = database.embedded is None or (database.embedded / "PG_VERSION").exists()
     if read_only and not made:
         return None
@@ -276,12 +278,15 @@ class PostgreSQLSession(Queries):
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
         from sqlpair.databases.bookkeeping import TABLES
-        from sqlpair.databases.postgresql.catalog import catalog, qualified
+        from sqlpair.databases.postgresql.catalog import catalog, qualified, within
 
         names = () if bookkeeping else TABLES
         with self.snapshot():
             own = [qualified(self.table.schema, name) for name in names]
-            return catalog(self.fetch, own)
+            found = catalog(self.fetch, own)
+        if self.database.search_path:
+            return within(found, self.database.search_path[0])
+        return found
 
     def close(self) -> None:
         self.stop_watching()

@@ -21,7 +21,7 @@ from sqlpair.databases import embedded
 from sqlpair.databases.interface import Progress
 from sqlpair.databases.postgresql import properties
 from sqlpair.databases.postgresql.connection import Address
-from sqlpair.databases.postgresql.dump import load
+from sqlpair.databases.postgresql.dump import load, refuse_schema
 from sqlpair.databases.postgresql.parameters import hindrances, unhindered
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.quoting import identifier, quote
@@ -218,6 +218,7 @@ def exchange(
     folder: Path,  # noqa: ARG001
 ) -> PostgreSQLExchange:
     """See ``sqlpair.databases.interface.Driver``."""
+    refuse_schema(session.database)
     return PostgreSQLExchange(session, restore)
 
 

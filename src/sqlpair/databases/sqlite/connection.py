@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project import fleet
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -26,6 +27,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
 
     Raises ConnectError: no folder, no permission, not a database.
     """
+    fleet.refuse(database.name, database.fleet)
     path = Path(database.address)
     if sqlite3.sqlite_version_info < OLDEST:
         raise ConnectError(
@@ -141,13 +143,15 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
 
 
-def keep_journal(raw: sqlite3.Connection) -> None:
+def keep_journal(raw: sqlite3.Connection, database: Database) -> None:
     """Let the rollback journal's file stay from one transaction to the next.
 
     Making and removing it each time may take longer than the transaction. A commit
     then overwrites its header, and syncs that. A write-ahead log stays what it is.
     https://www.sqlite.org/pragma.html#pragma_journal_mode
     """
+    if database.member:
+        return  # most often one transaction: it would cost a sync, and save none
     if _journal_mode(raw) not in ("wal", "persist"):
         raw.execute("PRAGMA main.journal_mode = PERSIST").fetchall()
 

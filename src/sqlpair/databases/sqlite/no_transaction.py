@@ -43,5 +43,5 @@ def run_alone(
         session.references.count(session.raw)
     Alone(session.database, path, execute, is_open, session.rollback).run(statements)
     with session.guarded():
-        keep_journal(session.raw)  # it may have done without one
+        keep_journal(session.raw, session.database)  # it may have done without one
         return session.references.left(session.raw, path)

@@ -21,7 +21,7 @@ def scratch(
 ) -> Iterator[SQLiteSession]:
     """See ``sqlpair.databases.interface.Driver``."""
     with temporary.folder() as folder:
-        here = database._replace(address=str(folder / "scratch.db"))
+        here = database._replace(address=str(folder / "scratch.db"), fleet=None)
         session = connect(here, read_only=False, report=report)
         assert session is not None
         with closing(session):

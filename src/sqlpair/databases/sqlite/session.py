@@ -217,7 +217,7 @@ class SQLiteSession:
         self._made = not self._path.exists()
         self.open()
         with self.guarded():
-            keep_journal(self.raw)
+            keep_journal(self.raw, self.database)
 
     def assert_locked(self) -> None:
         self.deployment_lock.assert_held()

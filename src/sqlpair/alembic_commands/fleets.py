@@ -1,0 +1,89 @@
+"""Alembic's commands in a project with fleets.
+
+``alembic upgrade heads`` moves every member, as ``sqlpair migrate`` does. Everything
+else means one database: with ``-x member=NAME`` that member, and without it those of
+one address, where the command names no fleet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from alembic.util import to_tuple
+
+from sqlpair.deploy.targets import parse
+from sqlpair.errors import SqlpairError, UsageError
+from sqlpair.fleet import members, project
+from sqlpair.fleet.executors import default_jobs
+from sqlpair.fleet.run import FleetOptions
+from sqlpair.project.settings import Settings
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+
+    from sqlpair.fleet.work import MemberResult
+
+logger = logging.getLogger("sqlpair")
+Serve = Callable[[Settings], None]
+
+
+def serve(
+    context: EnvironmentContext, settings: Settings, command: str, one: Serve
+) -> None:
+    """Serve a command; ``one`` serves it where every database has one address."""
+    given = context.get_x_argument(as_dictionary=True)
+    name = str(given.get("member", ""))
+    destination = context.get_context().opts.get("destination_rev")
+    if name:
+        with ExitStack() as resources:
+            found = members.choose(settings, name, logger.info, resources)
+            if command == "upgrade":
+                resources.enter_context(members.made(found, logger.info))
+            of_member = members.settings_of(settings, found)
+            one(of_member._replace(log_file=settings.log_file))
+        return
+    if context.is_offline_mode():
+        one(settings)
+        return
+    addresses = to_tuple(destination, default=()) or ()
+    if command == "upgrade" and set(addresses) <= {"head", "heads"}:
+        _upgrade(settings, str(given.get("jobs", "")))
+        return
+    fleets = {fleet.name for fleet in settings.fleets}
+    for address in addresses:
+        if parse(address).database in ("", *fleets):
+            raise UsageError(
+                f"{command} {address} would mean every member of"
+                f" {', '.join(sorted(fleets))}",
+                remedy="Name one: alembic -x member=NAME …, or a database of one"
+                " address.\nFor all: sqlpair migrate --to N, sqlpair rollback --to N."
+                " Nothing was changed.",
+            )
+    one(settings.apart(*settings.singles))
+
+
+def _upgrade(settings: Settings, jobs: str) -> None:
+    if jobs and not (jobs.isdecimal() and int(jobs)):
+        raise UsageError(f"-x jobs={jobs}", remedy="It is a number: -x jobs=4")
+    options = FleetOptions(int(jobs) if jobs else default_jobs())
+    done = project.migrate(settings, project.FleetWork(logger.info, _tell, options))
+    if done.singles is not None:
+        logger.info("%s", done.singles.summary)
+    for fleet in done.fleets:
+        at = ", ".join(f"{many} at {head}" for (_, head), many in fleet.heads.items())
+        logger.info("%s: %s members; %s", fleet.fleet, fleet.total, at or "none")
+    done.raise_signal()
+    if not done.whole:
+        raise SqlpairError(
+            f"{done.failed} of {sum(f.total for f in done.fleets)} members failed",
+            [result.title for fleet in done.fleets for result in fleet.failures][:10],
+            "The others are done. The same command again does what is left.",
+        )
+
+
+def _tell(result: MemberResult) -> None:
+    if result.error:
+        logger.warning("%s failed: %s", result.title, result.error)

@@ -1,0 +1,40 @@
+"""SQLite files as the members of a fleet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlpair.databases.member import MemberAddress, Rows
+from sqlpair.project.database import sqlite_file
+
+if TYPE_CHECKING:
+    from sqlpair.databases.interface import Report
+    from sqlpair.project.settings import Database
+
+
+def member(database: Database, address: str, root: Path) -> MemberAddress:
+    """See ``sqlpair.databases.interface.Driver``."""
+    scheme, separator, rest = address.partition("://")
+    host = ""
+    if separator and scheme == "sqlite" and not rest.startswith("/"):
+        # sqlite://node1//srv/app.db: what reaches the file is a worker on that host.
+        host, _, path = rest.partition("/")
+        address = f"sqlite:///{path}"
+    path = str(sqlite_file(root, database.name, address))
+    inside = os.path.relpath(path, root)
+    name = path if inside.startswith("..") else inside
+    return MemberAddress(name, f"{host}:{path}" if host else path, path, host)
+
+
+def schemas(rows: Rows) -> Sequence[str]:  # noqa: ARG001
+    """See ``sqlpair.databases.interface.Driver``."""
+    return ()
+
+
+def new_schema(database: Database, report: Report) -> AbstractContextManager[None]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    raise NotImplementedError

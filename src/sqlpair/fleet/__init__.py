@@ -1,0 +1,1 @@
+"""Fleets: databases that have members, each moved by itself, many at once."""

@@ -1,0 +1,200 @@
+"""Who runs the members: this process, some of its own, or a Dask cluster.
+
+Each is a ``concurrent.futures.Executor`` (https://peps.python.org/pep-3148/), and no
+more is asked of it: a task is a chunk of members, its result a list. What a process had
+in hand when it died is done again: a member is whole or untouched, and its ledger says
+which.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing.connection import wait
+from multiprocessing.synchronize import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlpair import signals
+from sqlpair.errors import ConnectError, Interrupted, SettingsError, UsageError
+from sqlpair.fleet.work import Job, MemberResult, work
+
+if TYPE_CHECKING:
+    from sqlpair.fleet.members import Member
+
+Chunk = tuple["Member", ...]
+# Members in one task: enough that handing it over takes no time beside the work.
+CHUNK = 8
+DISTRIBUTED_CHUNK = 32
+# How often Dask gives a chunk to another worker when one dies with it.
+RETRIES = 3
+
+
+class Workers(NamedTuple):
+    """An executor, and what the loop over the members needs to know of it.
+
+    ``at_once`` tasks keep it busy. ``submit`` has a job done on a chunk; ``stop`` lets
+    those at work end with the member they are at; ``close`` waits for them.
+    """
+
+    at_once: int
+    chunk: int
+    submit: Callable[[Job, Chunk], Future[list[MemberResult]]]
+    stop: Callable[[], None]
+    close: Callable[[], None]
+
+
+def open_workers(jobs: int, scheduler: str = "") -> Workers:
+    """Return who runs the members: a cluster's ``scheduler``, or ``jobs`` processes.
+
+    One job is done in this process.
+    """
+    if scheduler:
+        return _cluster(scheduler)
+    return _here() if jobs == 1 else _processes(jobs)
+
+
+def default_jobs() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class _Inline(Executor):
+    """Runs a task when it is submitted."""
+
+    def submit(  # type: ignore[override]
+        self, task: Callable[..., Any], /, *args: Any
+    ) -> Future[Any]:
+        """Return a future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(task(*args))
+        except Interrupted as error:
+            future.set_exception(error)
+        return future
+
+
+def _here() -> Workers:
+    executor = _Inline()
+    return Workers(
+        at_once=1,
+        chunk=1,
+        submit=lambda job, members: executor.submit(
+            work, job, _local(members), signals.is_pending
+        ),
+        stop=lambda: None,
+        close=lambda: None,
+    )
+
+
+# -- processes -------------------------------------------------------------------------
+
+_stop: Event | None = None
+_at_work = threading.Lock()
+
+
+def _processes(jobs: int) -> Workers:
+    # Not by fork: this process has threads, whose locks a fork would copy as they are.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    executor = ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_begin, initargs=(stop,)
+    )
+    return Workers(
+        at_once=2 * jobs,
+        chunk=CHUNK,
+        submit=lambda job, members: executor.submit(_in_process, job, _local(members)),
+        stop=stop.set,
+        close=lambda: executor.shutdown(wait=True, cancel_futures=True),
+    )
+
+
+def _begin(stop: Event) -> None:
+    """Begin a process: its parent alone is told of signals, and tells it to stop."""
+    global _stop
+    _stop = stop
+    for number in signals.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the parent was killed, though not amid a member."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    with _at_work:
+        os._exit(1)
+
+
+def _in_process(job: Job, members: Chunk) -> list[MemberResult]:
+    assert _stop is not None
+    done = []
+    for member in members:
+        with _at_work:
+            done += work(job, (member,), _stop.is_set)
+    return done
+
+
+def _local(members: Chunk) -> Chunk:
+    for member in members:
+        if member.host not in ("", "localhost", os.uname().nodename):
+            raise UsageError(
+                f"{member.title} is on the host {member.host}",
+                remedy="A worker there can move it: --scheduler tcp://HOST:8786",
+            )
+    return members
+
+
+# -- a cluster -------------------------------------------------------------------------
+
+
+def _cluster(scheduler: str) -> Workers:
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        raise SettingsError(
+            "--scheduler needs Dask's distributed",
+            remedy="Install it here and on the workers: pip install 'sqlpair[fleet]'",
+        ) from None
+    try:
+        client: Any = distributed.Client(scheduler, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConnectError(
+            f"the scheduler {scheduler} cannot be reached",
+            [str(error)],
+            "Start one with: dask scheduler, and workers with:"
+            f" dask worker {scheduler} --nthreads 1",
+        ) from None
+    executor = client.get_executor(pure=False, retries=RETRIES)
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+
+    def submit(job: Job, members: Chunk) -> Future[list[MemberResult]]:
+        host = members[0].host
+        where = {"workers": [host]} if host else {}
+        future: Future[list[MemberResult]] = executor.submit(
+            on_worker, job, members, **where
+        )
+        return future
+
+    def close() -> None:
+        executor.shutdown(wait=False)
+        client.close()
+
+    return Workers(
+        at_once=3 * max(1, workers),
+        chunk=DISTRIBUTED_CHUNK,
+        submit=submit,
+        stop=lambda: None,
+        close=close,
+    )
+
+
+def on_worker(job: Job, members: Chunk) -> list[MemberResult]:
+    """Do the job on a worker of a cluster, one chunk at a time in each process."""
+    with _at_work:
+        return work(job, members)

@@ -1,0 +1,349 @@
+"""The members of a fleet: found, in an order that is the same every time.
+
+A member is a ``Database`` with its own address, or its own schema, and the name, the
+folders and the branch of its fleet. What is done with one is done with the settings of
+a project that has this one database: nothing below knows of fleets.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlpair.databases.driver import driver_of
+from sqlpair.errors import SettingsError, UsageError, printable, several
+from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
+
+if TYPE_CHECKING:
+    from sqlpair.databases.interface import Report
+    from sqlpair.databases.member import MemberAddress
+    from sqlpair.project.settings import Database, Settings
+
+_WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
+
+
+class Member(NamedTuple):
+    """One member; ``host`` is the machine that has its file, where that was said.
+
+    ``new`` says that it is not there yet, and is to be made.
+    """
+
+    name: str
+    database: Database
+    host: str = ""
+    new: bool = False
+
+    @property
+    def title(self) -> str:
+        """What messages call it: the fleet's name and its own."""
+        return f"{self.database.name}/{self.name}"
+
+
+def settings_of(settings: Settings, member: Member) -> Settings:
+    """Return the settings of a project that has this one database."""
+    return settings.apart(member.database, member=member.name)
+
+
+@contextmanager
+def one(settings: Settings, name: str, report: Report) -> Iterator[Settings]:
+    """Yield the settings of the member called ``name``, as a project of its own.
+
+    Without a name, those of the databases of one address.
+    """
+    if not name:
+        yield settings.apart(*settings.singles) if settings.fleets else settings
+        return
+    with ExitStack() as resources:
+        found = choose(settings, name, report, resources)
+        yield settings_of(settings, found)._replace(log_file=settings.log_file)
+
+
+def find(
+    settings: Settings, fleet: Database, report: Report, resources: ExitStack
+) -> tuple[Member, ...]:
+    """Find a fleet's members, by name in order.
+
+    SettingsError for what is not an address, or is there twice. Where they are in a
+    server that runs only while it is used, it runs until ``resources`` closes.
+    """
+    assert fleet.fleet is not None
+    source = fleet.fleet
+    if source.kind is SourceKind.SCHEMAS:
+        found = list(_schemas(fleet, source, report, resources))
+    elif source.kind is SourceKind.PATTERN:
+        found = list(_files(fleet, source))
+    elif source.kind is SourceKind.QUERY:
+        found = list(_queried(settings, fleet, source, report))
+    else:
+        listed = [
+            (where, _address(fleet, text, where)) for where, text in _listed(source)
+        ]
+        found = _named(fleet, listed)
+    found.sort(key=lambda member: member.name)
+    _refuse_twice(fleet, found)
+    return tuple(found)
+
+
+def choose(
+    settings: Settings, name: str, report: Report, resources: ExitStack
+) -> Member:
+    """Return the member called ``name``, ``fleet/name`` or by its address.
+
+    One that is not there yet is made by what migrates it, where the name tells what
+    its address is. UsageError where there is none.
+    """
+    if not settings.fleets:
+        raise UsageError(
+            "no database has members",
+            [f"--member {printable(name)}"],
+            "A section of alembic.ini declares them, for example:"
+            " members = state/tenants/*.db",
+        )
+    known: list[str] = []
+    hits = []
+    for fleet in settings.fleets:
+        own = name.removeprefix(f"{fleet.name}/")
+        members = find(settings, fleet, report, resources)
+        hits += [m for m in members if own == m.name or _reaches(m, settings, name)]
+        known += [m.title for m in members]
+    if not hits:
+        hits = [
+            member
+            for fleet in settings.fleets
+            for member in _new(fleet, name.removeprefix(f"{fleet.name}/"))
+        ]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        raise UsageError(
+            f"{len(hits)} members are called {printable(name)}",
+            [member.title for member in hits],
+            "Name its fleet, too.",
+        )
+    near = get_close_matches(name, [*known, *(k.partition("/")[2] for k in known)])
+    raise UsageError(
+        f"no member is called {printable(name)}",
+        [f"close to it: {', '.join(near)}"] if near else [several(known) or "none is"],
+        "They are listed by: sqlpair status --json",
+    )
+
+
+@contextmanager
+def made(member: Member, report: Report) -> Iterator[None]:
+    """Make what a new member needs before its first migration; it goes on failure."""
+    if not (member.new and member.database.search_path):
+        yield
+        return
+    with driver_of(member.database).new_schema(member.database, report):
+        yield
+
+
+def shard(members: Iterable[Member], number: int, of: int) -> tuple[Member, ...]:
+    """Return the part ``number`` (from 1) of ``of`` parts; by name, not by place.
+
+    So that a member that comes or goes between two of them moves no other.
+    """
+    return tuple(
+        member
+        for member in members
+        if zlib.crc32(member.name.encode()) % of == number - 1
+    )
+
+
+def _reaches(member: Member, settings: Settings, name: str) -> bool:
+    database = member.database
+    if database.search_path or database.driver == "postgresql" or "/" not in name:
+        return False
+    return database.address == os.path.realpath(settings.root / name)
+
+
+def _schemas(
+    fleet: Database, source: MemberSource, report: Report, resources: ExitStack
+) -> Iterator[Member]:
+    driver = driver_of(fleet)
+    whole = fleet._replace(fleet=None)
+    session = driver.connect(whole, read_only=True, report=report)
+    if session is None:
+        return
+    resources.callback(session.close)
+    for name in driver.schemas(session.rows):
+        if matched(source.text, name):
+            yield _schema(fleet, name)
+
+
+def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:
+    assert fleet.fleet is not None
+    path = (name, *fleet.fleet.shared)
+    database = fleet._replace(
+        fleet=None, member=name, ledger_schema=name, search_path=path
+    )
+    return Member(name, database, new=new)
+
+
+def _files(fleet: Database, source: MemberSource) -> Iterator[Member]:
+    pattern = _pattern(source)
+    for path in glob.iglob(source.text, root_dir=source.root, recursive=True):  # noqa: PTH207
+        if path.endswith(BESIDE):
+            continue
+        match = pattern.fullmatch(path)
+        words = match.groups() if match else ()
+        name = "/".join(word.strip("/") for word in words if word.strip("/")) or path
+        yield _file(fleet, source, name, path)
+
+
+def _pattern(source: MemberSource) -> re.Pattern[str]:
+    """Return what finds in a path the parts that its wildcards stand for."""
+    parts, end = [], 0
+    for wild in _WILDCARD.finditer(source.text):
+        kind = wild[0]
+        inner = "(.*)" if kind.startswith("**") else "([^/]+)"
+        parts += [re.escape(source.text[end : wild.start()]), inner]
+        end = wild.end()
+    return re.compile("".join([*parts, re.escape(source.text[end:])]), re.DOTALL)
+
+
+def _file(
+    fleet: Database, source: MemberSource, name: str, path: str, *, new: bool = False
+) -> Member:
+    address = os.path.realpath(source.root / path)
+    variable = source.told
+    database = fleet._replace(
+        fleet=None, member=name, address=address, variable=variable
+    )
+    return Member(name, database, new=new)
+
+
+def _new(fleet: Database, name: str) -> Iterator[Member]:
+    """Yield the member that is not there yet, where its name says what it would be."""
+    source = fleet.fleet
+    assert source is not None
+    if source.kind is SourceKind.SCHEMAS and matched(source.text, name):
+        yield _schema(fleet, name, new=True)
+    if source.kind is SourceKind.PATTERN:
+        wild = _WILDCARD.findall(source.text)
+        plain = re.fullmatch(r"[^/\x00]+", name) and name not in (".", "..")
+        if wild == ["*"] and plain:
+            path = source.text.replace("*", name)
+            if not os.path.exists(source.root / path):  # noqa: PTH110
+                yield _file(fleet, source, name, path, new=True)
+
+
+def _listed(source: MemberSource) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of a variable or a file, each with where it stands."""
+    if source.kind is SourceKind.VARIABLE:
+        for number, word in enumerate(source.addresses.split(), start=1):
+            yield f"address {number} of {source.text}", word
+        return
+    path = source.root / source.text
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(
+            f"{source.told}: the file of addresses cannot be read",
+            [f"{path}: {error.strerror}"],
+            "It has one address a line. A pattern has a * in it.",
+        ) from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise SettingsError(
+            f"{source.told}: not a file of addresses",
+            [f"{path} is not text"],
+            "It has one address a line. A single database has no members: give its"
+            " address to a variable.",
+        )
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            yield f"{source.text}:{number}", stripped
+
+
+def _address(fleet: Database, text: str, where: str) -> MemberAddress:
+    assert fleet.fleet is not None
+    named = fleet._replace(variable=where)
+    try:
+        return driver_of(fleet).member(named, text, fleet.fleet.root)
+    except SettingsError as error:
+        if where not in error.what:
+            error.add(where)
+        raise
+
+
+def _named(
+    fleet: Database, listed: Sequence[tuple[str, MemberAddress]]
+) -> list[Member]:
+    """Give each its short name, or its full one where the short is another's, too."""
+    counts: dict[str, int] = {}
+    for _, item in listed:
+        counts[item.name] = counts.get(item.name, 0) + 1
+    members = []
+    for where, item in listed:
+        name = item.name if counts[item.name] == 1 else item.full
+        database = fleet._replace(
+            fleet=None, member=name, address=item.address, variable=where
+        )
+        members.append(Member(name, database, item.host))
+    return members
+
+
+def _queried(
+    settings: Settings, fleet: Database, source: MemberSource, report: Report
+) -> Iterator[Member]:
+    """Ask the database that has the table of members; it only reads."""
+    asked = settings.database(source.database)
+    session = driver_of(asked).connect(asked, read_only=True, report=report)
+    if session is None:
+        return
+    with closing(session):
+        try:
+            rows = session.rows(source.text)
+        except Exception as error:
+            raise SettingsError(
+                f"{fleet.name}: its members could not be asked for",
+                [f"{source.told}, in {asked.name}", *str(error).splitlines()[:3]],
+                "It has one row a member, with the columns name and address.",
+            ) from error
+    listed, names = [], []
+    for number, row in enumerate(rows, start=1):
+        where = f"row {number} of {source.told}"
+        text = row.get("address", next(iter(row.values())) if len(row) == 1 else None)
+        if not text:
+            raise SettingsError(
+                f"{fleet.name}: a row of members_query names no address",
+                [f"{where}: its columns are {several(list(row))}"],
+                "Let it return the columns name and address, both filled.",
+            )
+        listed.append((where, _address(fleet, str(text), where)))
+        names.append(str(row.get("name") or ""))
+    for name, member in zip(names, _named(fleet, listed), strict=True):
+        called = name or member.name
+        database = member.database._replace(member=called, variable=source.told)
+        yield member._replace(name=called, database=database)
+
+
+def _refuse_twice(fleet: Database, members: Sequence[Member]) -> None:
+    """Two names for one database would be two runs in it; SettingsError."""
+    names: set[str] = set()
+    places: dict[tuple[object, ...], str] = {}
+    for member in members:
+        database = member.database
+        place = (database.address.rpartition("@")[2], member.host, database.search_path)
+        if place in places:
+            raise SettingsError(
+                f"{fleet.name}: two members are one and the same database",
+                [f"{places[place]} and {member.name}"],
+                "Name it once.",
+            )
+        if member.name in names:
+            raise SettingsError(
+                f"{fleet.name}: two members are called {printable(member.name)}",
+                remedy="Give each its own name.",
+            )
+        names.add(member.name)
+        places[place] = member.name

@@ -1,0 +1,296 @@
+"""What is done with members, one after the other, in whichever process.
+
+Each is a project with one database, and goes the way that any project goes: here is
+only what is called for it, and what is told of it afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from enum import Enum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlpair.backup.backup import backup
+from sqlpair.deploy import deployment
+from sqlpair.deploy.adopt import adopt, choose
+from sqlpair.deploy.status import overview
+from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.fleet.members import Member, settings_of
+from sqlpair.ledger.position import claimed
+from sqlpair.project.branches import branches
+from sqlpair.project.read_once import read_once
+from sqlpair.runner.survey import survey
+from sqlpair.verify import verify
+from sqlpair.verify.recognise import examine, refuse_unlike
+
+if TYPE_CHECKING:
+    from sqlpair.project.settings import Settings
+    from sqlpair.runner.steps import Outcome, Place, Places
+    from sqlpair.verify.problem import Problem
+
+
+class MemberAction(Enum):
+    """What is done with each member, by the command's name."""
+
+    MIGRATE = "migrate"
+    ROLLBACK = "rollback"
+    STATUS = "status"
+    VERIFY = "verify"
+    BACKUP = "backup"
+    ADOPT = "adopt"
+
+
+class Job(NamedTuple):
+    """What a process is to do: the action, with whose settings, on which files.
+
+    ``to`` is a version number, where the command names one.
+    """
+
+    settings: Settings
+    action: MemberAction
+    files: str
+    to: int | None = None
+    allow_data_loss: bool = False
+
+    def __repr__(self) -> str:
+        """Say what it is without the settings."""
+        return f"<Job {self.action.value} of {self.settings.root.name}>"
+
+
+class MemberResult(NamedTuple):
+    """What became of one member.
+
+    ``number`` is of its last applied migration, 0 at base; None where that is not
+    known. ``ran`` are the migrations it ran, ``error`` why it failed. ``told`` is what
+    a person ought to know besides; ``detail`` is what only this action tells.
+    """
+
+    title: str
+    name: str
+    number: int | None
+    head: str
+    pending: int = 0
+    ran: tuple[str, ...] = ()
+    deployment: str = ""
+    milliseconds: int = 0
+    error: str = ""
+    told: tuple[str, ...] = ()
+    detail: Any = None
+
+
+def files_of(settings: Settings, name: str) -> str:
+    """Return a checksum of a database's SQL files and revision modules."""
+    database = settings.database(name)
+    digest = sha256()
+    for folder in (database.sql, database.versions):
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if path.suffix in (".sql", ".py") and path.is_file():
+                data = path.read_bytes()
+                digest.update(f"{path.name} {len(data)}\n".encode())
+                digest.update(data)
+    return digest.hexdigest()
+
+
+_agreed: set[str] = set()  # checksums that this process has found to be its files'
+
+
+def _refuse_other_files(job: Job, name: str) -> None:
+    """HistoryError where this process reads another checkout than the command's."""
+    if job.files in _agreed:
+        return
+    if files_of(job.settings, name) != job.files:
+        raise HistoryError(
+            f"{name}: the files here are not those that the command began with",
+            [f"{job.settings.root} on {os.uname().nodename}"],
+            "Bring one checkout to every machine, at the same path, and leave it alone"
+            " meanwhile.",
+        )
+    _agreed.add(job.files)
+
+
+def work(
+    job: Job, members: tuple[Member, ...], stopped: Callable[[], bool] = lambda: False
+) -> list[MemberResult]:
+    """Do the job on each of ``members``, until ``stopped`` says so.
+
+    Never raises for what is wrong with one of them; Interrupted where a signal came.
+    """
+    return list(each(job, members, stopped))
+
+
+def each(
+    job: Job, members: tuple[Member, ...], stopped: Callable[[], bool]
+) -> Iterator[MemberResult]:
+    """Do the job on one after the other; see ``work``."""
+    with read_once(job.files):
+        for member in members:
+            if stopped():
+                return
+            yield _one(job, member)
+
+
+def _one(job: Job, member: Member) -> MemberResult:
+    settings = settings_of(job.settings, member)
+    began = time.monotonic()
+    try:
+        _refuse_other_files(job, member.database.name)
+        result = ACTIONS[job.action](job, member, settings)
+    except SqlpairError as error:
+        result = _failed(member, settings, str(error))
+    except OSError as error:
+        what = error.strerror or str(error)
+        result = _failed(member, settings, f"{member.database.name}: {what}")
+    milliseconds = round((time.monotonic() - began) * 1000)
+    return result._replace(milliseconds=milliseconds)
+
+
+def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
+    """Say where a member is that failed, as far as it can be told."""
+    with suppress(SqlpairError, OSError):
+        return _here(member, settings)._replace(error=error)
+    return MemberResult(member.title, member.name, None, "", error=error)
+
+
+def _at(member: Member, place: Place) -> MemberResult:
+    last = place.migration
+    return MemberResult(
+        title=member.title,
+        name=member.name,
+        number=last.number if last else 0,
+        head=place.head,
+        pending=len(place.branch.migrations) - place.position,
+    )
+
+
+def _nobody(_line: str) -> None:
+    """Report to nobody: a line for each statement of thousands is no report."""
+
+
+class UpTo:
+    """The last migration numbered ``number`` or lower, or head; only ever upwards."""
+
+    def __init__(self, number: int | None):
+        self.number = number
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the positions."""
+        if self.number is None:
+            return {name: len(p.branch.migrations) for name, p in places.items()}
+        return {
+            name: max(p.position, p.branch.at(self.number))
+            for name, p in places.items()
+        }
+
+
+class DownTo:
+    """The last migration numbered ``number`` or lower; only ever downwards."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return the positions."""
+        return {
+            name: min(p.position, p.branch.at(self.number))
+            for name, p in places.items()
+        }
+
+
+def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
+    outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
+    return _moved(member, outcome)
+
+
+def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
+    assert job.to is not None
+    outcome = deployment.deploy(
+        settings, DownTo(job.to), _nobody, allow_data_loss=job.allow_data_loss
+    )
+    return _moved(member, outcome)
+
+
+def _moved(member: Member, outcome: Outcome) -> MemberResult:
+    (place,) = outcome.places.values()
+    return _at(member, place)._replace(
+        ran=tuple(done.step.migration.stem for done in outcome.done),
+        deployment=outcome.deployment,
+        told=tuple(done.left for done in outcome.done if done.left),
+    )
+
+
+def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = overview(settings, _nobody)
+    (database,) = found.databases
+    return MemberResult(
+        member.title,
+        member.name,
+        database.version,
+        database.head,
+        pending=len(database.pending),
+        detail=_titled(found.problems, member),
+    )
+
+
+def _verify(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = verify(settings, _nobody)
+    (database,) = found.databases
+    (branch,) = branches(settings)
+    numbers = {item.stem: item.number for item in branch.migrations} | {"base": 0}
+    return MemberResult(
+        member.title,
+        member.name,
+        numbers.get(database.head),
+        database.head,
+        pending=len(database.pending),
+        detail=_titled(found.problems, member),
+    )
+
+
+def _titled(problems: Iterable[Problem], member: Member) -> tuple[Problem, ...]:
+    """Let problems name the member, which to its project is the one database."""
+    name, title = member.database.name, member.title
+    return tuple(
+        problem._replace(
+            database=title,
+            what=title + problem.what.removeprefix(name)
+            if problem.what.startswith(name)
+            else f"{title}: {problem.what}",
+        )
+        for problem in problems
+    )
+
+
+def _backup(_job: Job, member: Member, settings: Settings) -> MemberResult:
+    folder = backup(settings, _nobody)
+    return _here(member, settings)._replace(detail=folder.name)
+
+
+def _adopt(job: Job, member: Member, settings: Settings) -> MemberResult:
+    found = examine(settings, _nobody, (), job.to)
+    refuse_unlike(found)
+    positions = choose(found, job.to)
+    if not positions:
+        return _here(member, settings)
+    outcome = adopt(settings, found, positions, _nobody)
+    return _moved(member, outcome)
+
+
+def _here(member: Member, settings: Settings) -> MemberResult:
+    with ExitStack() as resources:
+        known = branches(settings)
+        (place,) = survey(known, _nobody, resources, locate=claimed).values()
+        return _at(member, place)
+
+
+ACTIONS: dict[MemberAction, Callable[[Job, Member, Settings], MemberResult]] = {
+    MemberAction.MIGRATE: _migrate,
+    MemberAction.ROLLBACK: _rollback,
+    MemberAction.STATUS: _status,
+    MemberAction.VERIFY: _verify,
+    MemberAction.BACKUP: _backup,
+    MemberAction.ADOPT: _adopt,
+}

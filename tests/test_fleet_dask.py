@@ -1,0 +1,137 @@
+"""A fleet's members on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Project
+from fleets import at_head, fleet
+
+# Dask warns of its own affairs.
+PYTHON = (sys.executable, "-W", "ignore", "-m")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, each a process of its own."""
+    file = tmp_path / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [
+        subprocess.Popen(
+            [
+                *(
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    "-m",
+                    "distributed.cli.dask_scheduler",
+                ),
+                *("--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
+                *("--scheduler-file", str(file)),
+            ],
+            cwd=tmp_path,
+            **quiet,  # type: ignore[call-overload]
+        )
+    ]
+    while not file.exists() or not file.read_text():
+        time.sleep(0.05)
+    started += [
+        subprocess.Popen(
+            [
+                *PYTHON,
+                "distributed.cli.dask_worker",
+                *("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny"),
+                *("--no-dashboard", "--host", "127.0.0.1"),
+            ],
+            cwd=tmp_path,
+            **quiet,  # type: ignore[call-overload]
+        )
+        for _ in range(2)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import json
+
+        from distributed import Client
+
+        address = json.loads(file.read_text())["address"]
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2)
+    yield address, started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_that_dies_costs_no_member(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, first, _) = cluster
+    paths = fleet(project, 200)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sqlpair", "migrate", "--scheduler", address],
+        cwd=project.root,
+        env=project.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while sum(path.stat().st_size > 0 for path in paths) < 5:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.002)
+    os.kill(first.pid, signal.SIGKILL)
+
+    out, err = running.communicate()
+
+    assert running.returncode == 0, out + err
+    assert "200  at 004_b" in out
+    assert all(map(at_head, paths))
+
+
+def test_a_worker_with_another_checkout_does_nothing(
+    project: Project, tmp_path: Path
+) -> None:
+    from contextlib import ExitStack
+
+    from sqlpair.fleet import members, work
+
+    paths = fleet(project, 2)
+    settings = project.settings
+    (tenants,) = settings.fleets
+    with ExitStack() as resources:
+        found = members.find(settings, tenants, print, resources)
+    part = settings._replace(databases=(tenants,))
+    job = work.Job(part, work.MemberAction.MIGRATE, "files of another checkout")
+    results = work.work(job, found)
+    assert all("not those that the command began with" in r.error for r in results)
+    assert [path.stat().st_size for path in paths] == [0, 0]
+
+
+def test_a_scheduler_that_is_not_there_is_named(project: Project) -> None:
+    paths = fleet(project, 2)
+    done = project.run(
+        *("-W", "ignore", "-m", "sqlpair", "migrate"),
+        *("--scheduler", "tcp://127.0.0.1:1"),
+        expect=1,
+        DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="1s",
+    )
+    assert "the scheduler tcp://127.0.0.1:1 cannot be reached" in done.stderr
+    assert [path.stat().st_size for path in paths] == [0, 0]
+
+
+def test_a_file_of_another_host_is_for_a_worker_there(project: Project) -> None:
+    fleet(project, 1)
+    (project.root / "list").write_text("sqlite://node7//srv/app.db\n")
+    project.configure("tenants", members="list")
+    refused = project.sqlpair("migrate", expect=2)
+    assert "is on the host node7" in refused.stderr
+    assert "--scheduler" in refused.stderr

@@ -1,0 +1,219 @@
+"""What goes wrong with members of a fleet: each is whole or as it was, and named."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from conftest import Project
+from fleets import NUMBERED, applied, at_head, fleet, rows
+
+MEMBERS = 40
+
+
+def begin(project: Project, *words: str) -> subprocess.Popen[str]:
+    """Begin to migrate in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sqlpair", "migrate", *words],
+        cwd=project.root,
+        env=project.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def whole_or_untouched(path: Path) -> bool:
+    """Say whether a member has all migrations, each once, or nothing at all."""
+    names = {name for (name,) in rows(path, "SELECT name FROM sqlite_master")}
+    if "schema_version" not in names:
+        return not names
+    return applied(path) == [*NUMBERED] and {"a", "b"} <= names
+
+
+def test_after_random_kills_each_migration_is_in_each_member_once(
+    project: Project, kills: int
+) -> None:
+    paths = fleet(project, MEMBERS)
+    chance = random.Random(17)
+    for number in range(kills):
+        jobs = "1" if number % 2 else "2"
+        if all(map(at_head, paths)):  # all over again
+            for path in paths:
+                path.write_bytes(b"")
+        running = begin(project, "--jobs", jobs)
+        before = sum(path.stat().st_size > 0 for path in paths)
+        goal = before + chance.randint(0, max(0, (MEMBERS - before) // 2))
+        while (
+            running.poll() is None
+            and sum(path.stat().st_size > 0 for path in paths) <= goal
+        ):
+            time.sleep(0.001)
+        time.sleep(chance.random() / 50)
+        if chance.random() < 0.5:
+            os.kill(running.pid, signal.SIGKILL)  # its workers end by themselves
+        else:
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        assert all(map(whole_or_untouched, paths))
+    again = begin(project)
+    out, err = again.communicate()
+    assert again.returncode == 0, out + err
+    assert all(map(at_head, paths))
+
+
+def test_no_worker_outlives_the_command_that_was_killed(project: Project) -> None:
+    paths = fleet(project, 60)
+    running = begin(project, "--jobs", "2")
+    while sum(path.stat().st_size > 0 for path in paths) < 3:
+        assert running.poll() is None
+        time.sleep(0.002)
+    children = [
+        int(pid)
+        for path in Path(f"/proc/{running.pid}/task").glob("*/children")
+        for pid in path.read_text().split()
+    ]
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    deadline = time.monotonic() + 60
+    while any(_lives(pid) for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    project.sqlpair("migrate")
+    assert all(map(at_head, paths))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
+    project: Project,
+) -> None:
+    fleet(project, 8)
+    project.configure("tenants", members="state/tenants.txt", lock_timeout="0.2")
+    folder = project.root / "state" / "tenants"
+    names = ["locked", "not", "ahead", "edited", "well", "also"]
+    paths = {name: folder / f"{name}.db" for name in names}
+    for path in paths.values():
+        path.touch()
+    (project.root / "state" / "tenants.txt").write_text(
+        "# all tenants\n" + "".join(f"{path}\n" for path in paths.values())
+    )
+    paths["not"].write_text("this is a letter, and no database at all\n" * 50)
+    for name in ("ahead", "edited"):
+        project.sqlpair("migrate", "--member", str(paths[name]))
+    rows(paths["ahead"], "UPDATE alembic_version SET version_num = 'tenants_009'")
+    rows(paths["edited"], "DELETE FROM schema_version WHERE version = 3")
+    other = sqlite3.connect(paths["locked"], isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    failed = project.sqlpair("migrate", "--jobs", "2", expect=1)
+
+    other.close()
+    told = failed.stdout
+    for name in ("locked", "not", "ahead", "edited"):
+        assert f"tenants/state/tenants/{name}.db failed" in told
+    assert "not a database" in told
+    assert "ahead of this checkout" in told
+    assert "disagree" in told or "numbered below" in told
+    assert at_head(paths["well"])
+    assert at_head(paths["also"])
+    status = project.sqlpair("status", expect=1).stdout
+    assert "ahead.db" in status
+
+
+def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.configure("tenants", members="state/*/*.db")
+    small = project.root / "state" / "small"
+    small.mkdir()
+    seed = project.root / "seed"
+    rows(seed, "CREATE TABLE filler AS SELECT zeroblob(90000) AS x")
+    namespace = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        namespace += ["--user", "--map-root-user"]
+    mount = "mount -t tmpfs -o size=100k tmpfs state/small"
+    can = subprocess.run([*namespace, "sh", "-c", mount], cwd=project.root).returncode
+    # Elsewhere the kernel is told to refuse at that size.
+    limit = mount if can == 0 else "ulimit -f 200"
+    script = f"""{limit}
+        cp seed state/small/full.db
+        "$@"
+        echo exit $?
+        sqlite3 state/small/full.db 'SELECT name FROM sqlite_master'"""
+    done = subprocess.run(
+        [
+            *(namespace if can == 0 else ()),
+            *("sh", "-c", script, "sh", sys.executable, "-m", "sqlpair", "migrate"),
+        ],
+        cwd=project.root,
+        env=project.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "! tenants/small/full failed" in done.stdout, done.stderr
+    assert done.stdout.endswith("exit 1\nfiller\n")
+    assert all(map(at_head, paths))
+
+
+def test_a_file_that_is_edited_is_refused_in_every_member_that_has_it(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.sqlpair("migrate", "--member", "t0000")
+    sql = project.root / "sql" / "tenants" / "002_a.sql"
+    sql.write_text(sql.read_text() + "-- edited\n")
+    failed = project.sqlpair("migrate", expect=1)
+    assert "tenants/t0000 failed" in failed.stdout
+    assert "edited after it was applied" in failed.stdout
+    assert all(map(at_head, paths))
+
+
+def test_two_runs_at_once_do_each_migration_once(project: Project) -> None:
+    paths = fleet(project, 50)
+    both = [begin(project, "--jobs", "2") for _ in range(2)]
+    for running in both:
+        out, err = running.communicate()
+        assert running.returncode == 0, out + err
+    assert all(map(at_head, paths))
+
+
+def test_the_same_database_twice_is_refused(project: Project) -> None:
+    paths = fleet(project, 2)
+    (paths[0].parent / "link.db").symlink_to(paths[0])
+    refused = project.sqlpair("migrate", expect=1)
+    assert "one and the same database" in refused.stderr
+    assert paths[0].stat().st_size == 0
+
+
+def test_a_list_that_is_a_database_is_refused(project: Project) -> None:
+    fleet(project, 1)
+    project.sqlpair("migrate")
+    project.configure("tenants", members="state/tenants/t0000.db")
+    refused = project.sqlpair("migrate", expect=1)
+    assert "not a file of addresses" in refused.stderr
+    project.configure("tenants", members="state/missing.txt")
+    refused = project.sqlpair("migrate", expect=1)
+    assert "cannot be read" in refused.stderr
+
+
+def test_a_fleet_without_members_is_no_failure(project: Project) -> None:
+    fleet(project, 0)
+    done = project.sqlpair("migrate")
+    assert "tenants: 0 members" in done.stdout
+    assert "Schema version 4" in done.stdout

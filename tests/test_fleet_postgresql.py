@@ -1,0 +1,234 @@
+"""Fleets on PostgreSQL: databases of their own, and schemas of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conftest import Project, connected, with_canary
+from fleets import NUMBERED, declare
+
+
+def schemas(
+    project: Project, count: int = 4, singles: str = "sqlite", **section: str
+) -> list[str]:
+    """Let the project have a fleet of schemas, empty, with three migrations."""
+    declare(
+        project,
+        singles,
+        driver="postgresql",
+        variable="DATABASE_URL",
+        **{"schemas": "tenant_%", "scratch": "SCRATCH_URL"} | section,
+    )
+    for stem, (up, down) in NUMBERED.items():
+        project.add("tenants", stem, up, down)
+    names = [f"tenant_{number}" for number in range(count)]
+    for name in names:
+        project.pg(f"CREATE SCHEMA {name}")
+    project.pg("CREATE SCHEMA tenantx")
+    return names
+
+
+def applied(project: Project, schema: str) -> list[str]:
+    found = project.pg(f"SELECT migration_name FROM {schema}.schema_version ORDER BY 1")
+    return [row[0] for row in found]
+
+
+def made(project: Project) -> dict[str, set[str]]:
+    """Return the tables of each schema, the engine's own left out."""
+    found: dict[str, set[str]] = {}
+    for schema, table in project.pg(
+        "SELECT table_schema, table_name FROM information_schema.tables"
+        " WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+        " AND table_name NOT IN ('schema_version', 'schema_history',"
+        " 'alembic_version')"
+    ):
+        found.setdefault(schema, set()).add(table)
+    return found
+
+
+def test_each_schema_has_its_own_tables_and_its_own_ledger(project: Project) -> None:
+    names = schemas(project)
+    done = project.sqlpair("migrate")
+    assert "4  at 004_b" in done.stdout
+    assert made(project) == {name: {"a", "b"} for name in names}
+    assert [applied(project, name) for name in names] == [[*NUMBERED]] * 4
+    before = project.log
+    project.sqlpair("migrate")
+    assert project.log == before
+
+
+def test_several_processes_move_the_schemas_of_one_database(project: Project) -> None:
+    names = schemas(project, 45)
+    project.sqlpair("migrate", "--jobs", "2")
+    assert made(project) == {name: {"a", "b"} for name in names}
+
+
+def test_a_schema_that_fails_leaves_the_others_alone(project: Project) -> None:
+    names = schemas(project)
+    project.pg("CREATE TABLE tenant_2.b (mine text)")
+    failed = project.sqlpair("migrate", expect=1)
+    assert "tenants/tenant_2 failed" in failed.stdout
+    assert "004_b.sql:1" in failed.stdout
+    found = made(project)
+    assert found.pop("tenant_2") == {"b"}
+    assert found == {name: {"a", "b"} for name in names if name != "tenant_2"}
+
+
+def test_a_new_schema_is_made_with_its_first_migration(project: Project) -> None:
+    schemas(project, 2)
+    project.sqlpair("migrate", "--member", "tenant_new")
+    assert made(project) == {"tenant_new": {"a", "b"}}
+    refused = project.sqlpair("migrate", "--member", "other", expect=2)
+    assert "no member is called other" in refused.stderr
+
+
+def test_a_new_schema_goes_where_its_first_migration_fails(project: Project) -> None:
+    schemas(project, 1)
+    project.add("tenants", "005_bad", "SELECT nope;")
+    project.sqlpair("migrate", "--member", "tenant_new", expect=1)
+    assert not project.pg("SELECT FROM pg_namespace WHERE nspname = 'tenant_new'")
+
+
+def test_a_table_of_public_is_out_of_reach_unless_it_is_shared(
+    project: Project,
+) -> None:
+    schemas(project, 2)
+    project.pg("CREATE TABLE public.plans (id integer PRIMARY KEY)")
+    project.add(
+        "tenants",
+        "005_plan",
+        "CREATE TABLE c (plan integer REFERENCES plans (id));",
+        "DROP TABLE c;",
+    )
+    assert "plans" in project.sqlpair("migrate", expect=1).stdout
+    project.configure("tenants", shared_schemas="public")
+    project.sqlpair("migrate")
+    assert made(project)["tenant_1"] == {"a", "b", "c"}
+
+
+def test_verify_compares_a_schema_with_what_the_files_build_in_it(
+    project: Project,
+) -> None:
+    schemas(project, 3)
+    project.sqlpair("migrate")
+    project.sqlpair("verify")
+    project.pg("ALTER TABLE tenant_1.a ADD COLUMN mine text")
+    found = project.sqlpair("verify", expect=1).stdout
+    assert "tenants/tenant_1: column tenant_1.a.mine" in found
+    assert "tenant_0" not in found
+
+
+def test_rollback_leaves_each_schema_as_it_was(project: Project) -> None:
+    names = schemas(project, 3)
+    project.sqlpair("migrate")
+    project.pg("INSERT INTO tenant_1.a (id, y) VALUES (1, 'kept')")
+    refused = project.sqlpair("rollback", "--to", "2", expect=1)
+    assert "tenants/tenant_1 failed" in refused.stdout
+    assert project.pg("SELECT y FROM tenant_1.a") == [("kept",)]
+    assert applied(project, "tenant_0") == ["002_a"]
+    project.sqlpair("rollback", "--to", "0", "--allow-data-loss")
+    assert made(project) == {}
+    assert [applied(project, name) for name in names] == [[]] * 3
+
+
+def test_a_schema_without_records_is_adopted(project: Project) -> None:
+    schemas(project, 2)
+    for up, _ in [*NUMBERED.values()][:2]:
+        project.pg(f"SET search_path = tenant_0; {up}")
+    project.sqlpair("adopt", "--yes")
+    assert applied(project, "tenant_0") == ["002_a", "003_y"]
+
+
+def test_addresses_of_databases_come_from_a_variable(
+    project: Project, new_database: Callable[[], str]
+) -> None:
+    dsns = [new_database() for _ in range(3)]
+    declare(
+        project,
+        driver="postgresql",
+        members="env:TENANT_URLS",
+        scratch="SCRATCH_URL",
+    )
+    project.environ["TENANT_URLS"] = "\n".join(map(with_canary, dsns))
+    for stem, (up, down) in NUMBERED.items():
+        project.add("tenants", stem, up, down)
+
+    done = project.sqlpair("migrate")
+
+    assert "3  at 004_b" in done.stdout
+    for dsn in dsns:
+        with connected(dsn) as execute:
+            assert execute("SELECT count(*) FROM schema_version") == [(3,)]
+    name = dict(word.split("=", 1) for word in dsns[1].split())["dbname"]
+    assert "Nothing to do" in project.sqlpair("migrate", "--member", name).stdout
+    project.sqlpair("verify")
+
+
+def test_a_table_of_another_database_names_the_members(
+    project: Project, tmp_path: Any
+) -> None:
+    declare(
+        project,
+        singles="postgres",
+        members_query="SELECT name, path AS address FROM tenants",
+        members_from="postgres",
+    )
+    project.add(
+        "postgres",
+        "001_tenants",
+        "CREATE TABLE tenants (name text PRIMARY KEY, path text NOT NULL);\n"
+        "INSERT INTO tenants VALUES ('acme', 'state/tenants/1.db'),"
+        " ('beta', 'state/tenants/2.db');",
+        "DROP TABLE tenants;",
+    )
+    for stem, (up, down) in NUMBERED.items():
+        project.add("tenants", stem, up, down)
+
+    done = project.sqlpair("migrate")
+
+    assert "tenants: 2 members, 6 migrations applied in 2" in done.stdout
+    assert (project.root / "state" / "tenants" / "2.db").exists()
+    project.sqlpair("verify", "--member", "acme")
+    project.pg("ALTER TABLE tenants DROP COLUMN path CASCADE")
+    refused = project.sqlpair("status", expect=1)
+    assert "its members could not be asked for" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"members": "a", "schemas": "t_%"}, "both say where"),
+        ({"members": "state/*.db"}, "is a pattern of files"),
+        ({"schemas": "%"}, "schemas = %"),
+        ({"schemas": "tenant"}, "schemas = tenant"),
+        ({"schemas": "t_%", "ledger_schema": "x"}, "ledger_schema beside schemas"),
+        ({"members": "env:TENANTS", "variable": "X"}, "variable beside members"),
+        ({"members": "env:TENANTS"}, "TENANTS, which names the members, is not set"),
+        ({"members": "env:a b"}, "not followed by a variable's name"),
+        ({"members": "postgresql://u:secret@h/d"}, "members is an address"),
+        ({"members": "x", "members_from": "sqlite"}, "nothing without members_query"),
+        ({"members": "x", "shared_schemas": "y"}, "nothing without schemas"),
+        ({"members_query": "SELECT 1"}, "which database answers"),
+        ({"members_query": "DELETE FROM x", "members_from": "sqlite"}, "not a query"),
+        ({"members_query": "SELECT 1", "members_from": "tenants"}, "members_from ="),
+    ],
+)
+def test_a_fleet_that_makes_no_sense_is_refused(
+    project: Project, section: dict[str, str], said: str
+) -> None:
+    declare(project, driver="postgresql", **section)
+    refused = project.sqlpair("migrate", expect=1)
+    assert said in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+def test_a_schema_is_not_backed_up_by_itself(project: Project) -> None:
+    schemas(project, 2, singles="")
+    done = project.sqlpair("migrate", APP_ENV="staging")
+    assert "schemas are not backed up one by one" in done.stderr
+    refused = project.sqlpair("backup", expect=1)
+    assert "no database to back up by itself" in refused.stdout
+    assert "pg_dump" in refused.stdout
