@@ -105,6 +105,7 @@ def test_what_a_tool_runs_outside_a_transaction_runs_so_here(
             "1_t.sql": "-- +goose Up\nCREATE TABLE t (id int);\n-- +goose Down\n",
             "2_i.sql": f"-- +goose NO TRANSACTION\n-- +goose Up\n{index}"
             "-- +goose Down\nDROP INDEX CONCURRENTLY i;\n",
+            "3_x.sql": "-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose Down\n",
         },
     )
     said = project.sqlpair("import", str(folder), "postgres").stdout
@@ -113,13 +114,14 @@ def test_what_a_tool_runs_outside_a_transaction_runs_so_here(
     assert "added to 002_i_rollback.sql: -- no-transaction" in said
     assert sql(project)["002_i.sql"].startswith(b"-- no-transaction\n-- +goose NO")
     assert b"no-transaction" not in sql(project)["001_t.sql"]
-    assert b"no-transaction" not in sql(project)["001_t_rollback.sql"]
+    for stem in ("001_t_rollback", "003_x", "003_x_rollback"):  # that does nothing
+        assert b"no-transaction" not in sql(project)[f"{stem}.sql"]
     project.sqlpair("migrate")
 
 
 def test_dbmate_says_so_for_each_direction(project: Project, tmp_path: Path) -> None:
     text = (
-        "-- migrate:up transaction:false\nVACUUM;\n\n-- migrate:down\nSELECT 1;\n"
+        "-- migrate:up transaction:false\nSELECT 0;\n\n-- migrate:down\nSELECT 1;\n"
         "-- a comment\n"
     )
     folder = write(tmp_path / "dbmate", {"20260101_vacuum.sql": text})
