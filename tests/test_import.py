@@ -192,7 +192,10 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     for name, why in (
-        ("V2__Seed.java", "a migration in java; its pair does nothing until you write"),
+        (
+            "V2__Seed.java",
+            "a migration written in Java; its pair does nothing until you write",
+        ),
         ("sub/V10__owner.sql", "line 2: ${owner} is replaced by nothing here"),
         ("R__view.sql", "a repeatable file, which runs whenever it changes"),
         ("afterMigrate.sql", "a callback"),
@@ -221,7 +224,7 @@ def test_migrations_in_code_keep_their_place(project: Project, tmp_path: Path) -
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     assert ids(project) == {"001_t": "1", "002_seed": "2", "003_u": "3"}
-    assert said.count("a migration in go") == 1
+    assert said.count("a migration written in Go") == 1
     project.sqlpair("migrate")
 
 
@@ -603,3 +606,34 @@ def test_files_of_another_tools_in_the_projects_folder_are_told_of_import(
     write(project.root / "sql" / "postgres", {"1_a.up.sql": ""})
 
     assert "sqlpair import FOLDER" in project.sqlpair("status", expect=1).stderr
+
+
+def test_a_name_is_the_text_that_it_was_given_last(
+    project: Project, tmp_path: Path
+) -> None:
+    lines = (
+        "conn = op.get_bind()",
+        "sql = 'SELECT 1'",
+        "conn.execute(sa.text(sql))",
+        "sql = 'SELECT 2'",
+        "op.execute(sql)",
+    )
+    files = {"a_x.py": revision("a", None, *lines)}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert sql(project)["001_x.sql"] == b"SELECT 1;\nSELECT 2;\n"
+
+
+def test_many_files_with_one_fault_are_named_together(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {f"{n}_x.go": "package x\n" for n in range(1, 31)}
+    files["31_a.sql"] = "-- +goose Up\nSELECT 1;\n"
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "postgres", expect=1
+    ).stdout
+
+    assert said.count("a migration written in Go") == 1
+    assert "… (30 in all): a migration written in Go" in said

@@ -9,6 +9,7 @@ import click
 
 from sqlpair.authoring.import_history import ImportOutcome, import_history
 from sqlpair.cli import options, output
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 
 
@@ -53,10 +54,11 @@ def _say_left(outcome: ImportOutcome) -> bool:
             " nothing undoes them until you write one",
             "yellow",
         )
+    paths: dict[tuple[str, bool], list[str]] = {}
     for item in outcome.left:
-        output.say(
-            f"{output.path(item.path)}: {item.why}", "yellow" if item.matters else "dim"
-        )
+        paths.setdefault(item[1:], []).append(output.path(item.path))
+    for (why, matters), names in paths.items():
+        output.say(f"{several(names)}: {why}", "yellow" if matters else "dim")
     for fault in outcome.faults:
         output.say(fault.what, "yellow")
         for line in fault.evidence:

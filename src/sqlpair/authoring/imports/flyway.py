@@ -75,7 +75,7 @@ def _up(
         part = _part(path, left)
     else:
         part = None
-        left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
+        left.append(not_sql(path))
     return ForeignMigration(".".join(map(str, version)), name, path, part, None)
 
 

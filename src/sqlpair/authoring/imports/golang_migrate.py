@@ -40,7 +40,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
             continue
         up = SqlPart(path.read_bytes()) if is_sql else None
         if not is_sql:
-            left.append(not_sql(path, "no SQL"))
+            left.append(not_sql(path))
         item = ForeignMigration(str(number), match["name"], path, up, None)
         ups.append((number, item))
     if not ups:
