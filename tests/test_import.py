@@ -199,8 +199,8 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
         ("sub/V10__owner.sql", "line 2: ${owner} is replaced by nothing here"),
         ("R__view.sql", "a repeatable file, which runs whenever it changes"),
         ("afterMigrate.sql", "a callback"),
-        ("U9__gone.sql", "undoes no migration here"),
-        ("notes.sql", "not named as a migration is, and left out"),
+        ("U9__gone.sql", "undoes no migration"),
+        ("notes.sql", "not read as a migration, and left out"),
     ):
         assert re.search(rf"{re.escape(name)}: {re.escape(why)}", said), said
     assert "kept" not in said
@@ -313,6 +313,11 @@ def test_any_name_becomes_one_that_a_file_may_have(
         ({"1_a.up.sql": ""}, [], "it is not clear which database this history is for"),
         ({"1_a.up.sql": ""}, ["other"], "no database is called 'other'"),
         ({}, ["postgres"], "is the folder of sqlite's own migrations"),
+        (
+            {"a.sql": "", "../sqitch.plan": ""},
+            ["postgres"],
+            "a part of a Sqitch project",
+        ),
         ({"a.txt": "", "db/1_a.sql": ""}, ["postgres"], "There is SQL in: "),
         ({"1_a.up.sql": "", "01_b.up.sql": ""}, ["postgres"], "have the version 1"),
         ({"V1__a.sql": "", "V1.0__b.sql": ""}, ["postgres"], "have the version 1"),
@@ -637,3 +642,14 @@ def test_many_files_with_one_fault_are_named_together(
 
     assert said.count("a migration written in Go") == 1
     assert "… (30 in all): a migration written in Go" in said
+
+
+def test_what_the_tool_does_not_run_is_told_and_no_fault(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {"1_a.up.sql": "SELECT 1;", "2_b.down.sql": "", "schema.sql": "SELECT 1;"}
+
+    said = project.sqlpair("import", str(write(tmp_path / "x", files)), "sqlite").stdout
+
+    assert "2_b.down.sql: a down without its up" in said
+    assert "schema.sql: not read as a migration, and left out" in said

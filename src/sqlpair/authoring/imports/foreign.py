@@ -55,7 +55,8 @@ class ForeignMigration(NamedTuple):
 class NotCarried(NamedTuple):
     """What a folder holds beside that, and why it stays behind.
 
-    ``matters`` where a database of the tool's may be another one than the files build.
+    ``matters`` where the tool runs it, so that a database of the tool's may be another
+    one than the files build.
     """
 
     path: Path
@@ -100,7 +101,7 @@ def unknown(paths: Iterable[Path], known: Iterable[Path]) -> list[NotCarried]:
     """Name the SQL files, and the numbered code, that no migration was read from."""
     rest = sorted({*paths} - {*known})
     return [
-        NotCarried(path, "not named as a migration is, and left out")
+        NotCarried(path, "not read as a migration, and left out", matters=False)
         for path in rest
         if path.suffix.lower() == ".sql"
     ] + [

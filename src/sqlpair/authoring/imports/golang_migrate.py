@@ -50,7 +50,9 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         down = downs.pop(int(item.id), None)
         part = SqlPart(down.read_bytes()) if down else None
         migrations.append(item._replace(down=part))
-    left += [NotCarried(path, "a down without its up") for path in downs.values()]
+    left += [
+        NotCarried(p, "a down without its up", matters=False) for p in downs.values()
+    ]
     known = [path for path in there if _NAME.fullmatch(path.name)]
     left += unknown(there, known)
     return ForeignHistory("golang-migrate", tuple(migrations), tuple(left))
