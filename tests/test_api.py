@@ -239,7 +239,7 @@ def test_adopt_records_only_what_was_agreed_to(filled: Project) -> None:
 
     shown = refused(project.adopt, ["postgres"])
 
-    assert shown == (("postgres", "001_users", "", (), (), ("table other",)),)
+    assert shown == (("postgres", "001_users", "", (), (), ("table other",), "", ()),)
     done = project.adopt(agree=True)
     assert done.deployed
     assert done.deployed.databases[0].migration == "001_users"

@@ -91,8 +91,8 @@ class Recognition(NamedTuple):
     ``migration`` is the version it is to be recorded at; empty where there is nothing
     to adopt, and ``why`` says so. ``lower`` are the versions below that have the same
     schema, ``replaces`` the revisions of another Alembic project, ``others`` the
-    objects that no version makes. ``record`` is the table of another tool that names
-    the version, ``unknown`` what it names beside the migrations here.
+    objects that no version makes. ``record`` is the table of another tool that named
+    the version, ``unknown`` what else that names.
     """
 
     database: str
@@ -142,7 +142,7 @@ def recognitions(
                     replaces=tuple(foreign(item.branch, item.state)),
                     others=item.others,
                     record=item.record.table if item.record else "",
-                    unknown=item.record.unknown if item.record else (),
+                    unknown=tuple(item.record.unknown) if item.record else (),
                 )
             )
     return tuple(told)
