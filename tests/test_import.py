@@ -653,3 +653,17 @@ def test_what_the_tool_does_not_run_is_told_and_no_fault(
 
     assert "2_b.down.sql: a down without its up" in said
     assert "schema.sql: not read as a migration, and left out" in said
+
+
+def test_a_migration_that_comes_late_is_told_to_run_behind(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = PROJECTS["goose"].write(tmp_path / "theirs")
+    late = (folder / "00002_add_email.sql").rename(tmp_path / "late.sql")
+    assert "behind" not in project.sqlpair("import", str(folder), "postgres").stdout
+    late.rename(folder / "00002_add_email.sql")
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert said.count("is older than what was imported before, and runs behind") == 1
+    assert ids(project)["004_add_email"] == "2"

@@ -37,6 +37,10 @@ def command(config: Path, folder: Path, database: str | None) -> None:
     for pair in outcome.pairs:
         item = pair.migration
         output.say(f"{output.path(item.up)}  of {output.path(pair.source)}")
+        if pair.is_late:
+            output.say(
+                "  is older than what was imported before, and runs behind it", "yellow"
+            )
         for line in pair.added:
             output.say(f"  added to {line}", "dim")
     serious = _say_left(outcome)
