@@ -10,7 +10,8 @@ MAKEFLAGS += --no-print-directory
 # What a person gives: make new DB=postgres NAME=add_email. It reaches the recipes through
 # the environment, as it was typed: written into a line of shell, a $(...) in it would run.
 # PYTHON: another Python to make .venv with, as in make migrate PYTHON=python3.13
-GIVEN := AT CHECK CREATE DB FILE FILES FROM LOSS NAME ONLY PYTHON RECORDED RUNS SINCE TEMPLATE TO V YES
+GIVEN := AT CHECK CREATE DB FILE FILES FROM HTML LIVE LOSS NAME ONLY PYTHON RECORDED
+GIVEN += RUNS SINCE TEMPLATE TO V YES
 export $(GIVEN)
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 
@@ -80,6 +81,9 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
 	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
 
+docs-schema: $(if $(HTML),$(DEV),$(RUN))  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
+	@$(BIN)/sqlpair document $(if $(HTML),--format html) $(if $(LIVE),--live) $(if $(CHECK),--check)
+
 lint-sql: $(RUN)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $$FILES
 
@@ -104,6 +108,10 @@ test:  ## Lint, types and all tests; installs the system packages that they need
 	@$(PACKAGES)
 	@$(MAKE) lint
 	@$(BIN)/pytest -n auto $(if $(CI),|| { [ $$? = 1 ] && $(AGAIN); })
+
+test-lowest:  ## All tests with the lowest versions of what sqlpair depends on
+	@$(MAKE) .venv-lowest/.installed
+	@.venv-lowest/bin/python -m pytest -n auto
 
 test-conditions: $(DEV)  ## All tests in other terminals, locales, as another user
 	@tests/conditions.sh
@@ -139,8 +147,14 @@ bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an h
 	@$(BIN)/python benchmarks/where.py > benchmarks/where.md
 	@$(BIN)/python benchmarks/report.py
 
+dist: $(DEV)  ## Build sdist and wheel into dist/, and try both in fresh environments
+	@rm -rf build dist
+	@$(BIN)/python -m build -q
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/pytest --dist-folder dist tests/test_distribution.py
+
 clean:  ## Remove .venv and caches; databases and logs stay
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:
@@ -161,12 +175,18 @@ $(DEV): pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(RUN)
 
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt
+	@python=$$($(PACKAGES) python) && "$$python" -m venv --clear .venv-lowest
+	@.venv-lowest/bin/pip install -q --disable-pip-version-check \
+	  -c constraints-lowest.txt -e '.[dev]'
+	@touch $@
+
 $(BIN)/python:
 	@python=$$($(PACKAGES) python) \
 	  && echo "Making .venv with $$("$$python" --version)" >&2 \
 	  && "$$python" -m venv .venv
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
-  adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
-  plan prove psql db-start db-stop test test-conditions test-migrations test-multi-user \
-  test-faults lint format docs walk bench clean
+  adopt force-version repair backup restore new revisions renumber snapshot docs-schema \
+  lint-sql plan prove psql db-start db-stop test test-lowest test-conditions \
+  test-migrations test-multi-user test-faults lint format docs walk bench dist clean

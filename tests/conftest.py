@@ -61,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=4, help="how many of each test_faults_counts kills"
     )
+    parser.addoption(
+        "--dist-folder", help="what test_distribution tries, with all it depends on"
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -835,3 +835,74 @@ def test_alembic_says_what_a_rollback_without_a_statement_leaves(
     told = project.alembic("downgrade", f"{database}@-1")
 
     assert "001_made_rollback.sql has no statement" in told.stderr
+
+
+def test_a_rollback_that_changes_no_schema_says_what_it_leaves(
+    project: Project, database: str
+) -> None:
+    project.add(
+        database,
+        "001_made",
+        "CREATE TABLE made (id int);\nCREATE TABLE other (id int);",
+        "DROP TABLE IF EXISTS mdae;\nDELETE FROM other;\n",
+    )
+    project.add(
+        database,
+        "002_half",
+        "CREATE TABLE half (id int);\nCREATE TABLE kept (id int);",
+        "DROP TABLE IF EXISTS half;\nDROP TABLE IF EXISTS kpet;\n",
+    )
+    project.add(
+        database, "003_rows", "INSERT INTO other VALUES (1);", "DELETE FROM other;"
+    )
+    project.upgrade()
+
+    told = project.sqlpair("rollback", "--to", "0", "--allow-data-loss").stderr
+
+    said = "the schema is the same after 001_made_rollback.sql as before"
+    assert said in told
+    assert "002_half_rollback.sql as before" not in told
+    assert "003_rows_rollback.sql as before" not in told
+    assert project.tables(database) == {"made", "other", "kept"}
+    assert said in (project.root / "logs" / "migration.log").read_text()
+
+
+def test_a_rollback_outside_a_transaction_says_what_it_leaves(project: Project) -> None:
+    concurrently = "-- no-transaction\nCREATE INDEX CONCURRENTLY {} ON made (id);\n"
+    dropped = "-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS {};\n"
+    project.add("postgres", "001_made", "CREATE TABLE made (id int);")
+    project.add("postgres", "002_i", concurrently.format("i"), dropped.format("i"))
+    project.add("postgres", "003_j", concurrently.format("j"), dropped.format("k"))
+    project.upgrade()
+
+    told = project.sqlpair("rollback", "--to", "1", "--allow-data-loss").stderr
+
+    assert "the schema is the same after 003_j_rollback.sql as before" in told
+    assert "002_i_rollback.sql as before" not in told
+
+
+def test_a_block_that_undoes_nothing_says_what_it_leaves(project: Project) -> None:
+    block = "DO $$ BEGIN IF {} THEN EXECUTE '{}'; END IF; END $$;"
+    project.add(
+        "postgres",
+        "001_kind",
+        block.format("true", "CREATE TYPE kind AS ENUM (''a'')"),
+        block.format("false", "DROP TYPE kind"),
+    )
+    project.upgrade()
+
+    told = project.alembic("downgrade", "postgres@-1").stderr
+
+    assert "the schema is the same after 001_kind_rollback.sql as before" in told
+
+
+def test_what_it_compares_with_is_not_left_behind(project: Project) -> None:
+    down = "ALTER TABLE bare DROP a, ADD b integer; INSERT INTO bare VALUES (1);"
+    project.add("postgres", "001_bare", "CREATE TABLE bare (a integer);")
+    project.add("postgres", "002_next", NOTHING, down)
+    project.upgrade()
+    project.pg("INSERT INTO bare VALUES (NULL)")
+
+    project.downgrade("-1")
+
+    assert project.tables("postgres") == {"bare"}

@@ -251,6 +251,20 @@ def test_a_rollback_that_does_not_lead_back_is_told(applied: Project) -> None:
     assert [change.name for change in step.undo.left] == ["u"]
 
 
+def test_what_it_compares_rows_with_is_no_change_of_the_rollback(
+    applied: Project,
+) -> None:
+    step = one(
+        applied,
+        "UPDATE t SET b = 'y';\nINSERT INTO t (a) VALUES (1);\n",
+        "DELETE FROM t WHERE a = 1;\nUPDATE t SET b = 'x';\n",
+    )
+
+    assert step.changes == ()
+    assert step.undo.losses != ()
+    assert step.undo.left == ()
+
+
 # -- what cannot be, and what fails --------------------------------------------------
 
 

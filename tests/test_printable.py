@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair.databases.interface import identifier, quote
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import SqlpairError, printable
 from test_cli_terminal import Terminal
 

@@ -10,10 +10,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.util import CommandError
 
@@ -33,8 +33,17 @@ plugin.setup()
 logger = logging.getLogger("sqlpair")
 
 
-def run(context: EnvironmentContext) -> None:
+def run(
+    context: EnvironmentContext,
+    *,
+    target_metadata: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> None:
     """Serve the Alembic command that is running.
+
+    ``target_metadata`` has the models of databases by their names, for those that
+    alembic.ini names none for. The ``options`` are Alembic's, for comparing with them:
+    see OPTIONS in ``alembic_commands/models.py``.
 
     From the command line a failure is printed to stderr and exits with its code;
     a program that called ``alembic.command`` gets a ``CommandError``.
@@ -44,13 +53,13 @@ def run(context: EnvironmentContext) -> None:
         _log_to_stderr()
     try:
         with _at_terminal() if from_terminal else nullcontext():
-            _serve(context)
+            _serve(context, target_metadata or {}, options)
     except OSError as error:
         if error.filename is None:
             raise
         _fail(of_file(error), from_terminal=from_terminal)
     except CommandError as error:
-        if not isinstance(error.__cause__, SqlpairError):
+        if not (from_terminal and isinstance(error.__cause__, SqlpairError)):
             raise
         _fail(error.__cause__, from_terminal=from_terminal)
     except (SqlpairError, Interrupted) as error:
@@ -91,12 +100,16 @@ def _at_terminal() -> Iterator[None]:
         yield
 
 
-def _serve(context: EnvironmentContext) -> None:
+def _serve(
+    context: EnvironmentContext,
+    metadata: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> None:
     config = context.config
     if config.config_file_name is None or config.config_ini_section != "alembic":
         raise UsageError(
             "sqlpair reads the section [alembic] of an alembic.ini, and nothing else",
-            remedy="Name the file with -c, and no section with -n.",
+            remedy="Give another project another file, and name that with -c.",
         )
     if "connection" in config.attributes:
         raise UsageError(
@@ -106,14 +119,15 @@ def _serve(context: EnvironmentContext) -> None:
     settings = load(Path(config.config_file_name))
     # Configured without a connection, only to read what the command asked for.
     context.configure(dialect_name="sqlite")
-    options = context.get_context().opts
-    command = options["fn"].__qualname__.partition(".")[0]
-    to_heads = options.get("destination_rev") in ("head", "heads", ("heads",))
+    asked = context.get_context().opts
+    command = asked["fn"].__qualname__.partition(".")[0]
+    to_heads = asked.get("destination_rev") in ("head", "heads", ("heads",))
     if command == "upgrade" and to_heads and not context.is_offline_mode():
         answer = fast_path.recall(settings, logger.info)
         if answer is not None:
             logger.info("%s", answer.summary)
             return
     from sqlpair.alembic_commands import commands
+    from sqlpair.alembic_commands.models import Given
 
-    commands.serve(context, settings, command)
+    commands.serve(context, settings, command, Given(metadata, options))

@@ -3,51 +3,59 @@
 Its upgrade, downgrade and stamp become deployments. Its reading commands are
 Alembic's own functions, given what the databases say: ``current`` and ``check`` one
 database at a time, with that database's branch alone as the revision map, so that
-each keeps its own meaning on each; the others all heads at once.
+each keeps its own meaning on each; the others all heads at once. A database without
+models is checked against its files.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, to_tuple
 
-from sqlpair.alembic_commands import offline
+from sqlpair.alembic_commands import check, models, offline
+from sqlpair.alembic_commands.models import Given
+from sqlpair.alembic_commands.one_database import alone, compare, surveyed
 from sqlpair.authoring import scaffold
-from sqlpair.databases import bookkeeping
-from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import Destination
-from sqlpair.errors import SqlpairError, UsageError
-from sqlpair.ledger import tables
+from sqlpair.errors import HistoryError, SqlpairError, UsageError
 from sqlpair.ledger.position import known_position
-from sqlpair.project.branches import Branch, branches
+from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Places
-from sqlpair.verify.interrupted import claims, interruptions
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import Connection
 
 logger = logging.getLogger("sqlpair")
 
 
-def serve(context: EnvironmentContext, settings: Settings, command: str) -> None:
+def serve(
+    context: EnvironmentContext, settings: Settings, command: str, given: Given
+) -> None:
     """Serve the Alembic command of that name."""
+    given.check(settings)
     if command in ("upgrade", "downgrade", "stamp"):
         _change(context, settings, command)
-    elif command in ("current", "check"):
+    elif command == "current":
         _read_each(context, settings)
+    elif command == "check":
+        check.check(context, settings, given)
     elif command == "revision":
-        _create(context, settings)
+        _create(context, settings, given)
     elif command == "merge":
-        raise UsageError("the branches of different databases do not merge")
+        raise UsageError(
+            "there is nothing to merge: a database's migrations are one line, and those"
+            " of different databases stay apart",
+            remedy="Where two took one number, give the later one another:"
+            " sqlpair renumber",
+        )
     elif command == "ensure_version":
-        raise UsageError("the version tables are made with the first migration")
+        raise UsageError(
+            "the version tables are made with the first migration",
+            remedy="To have them in an empty database now, run: alembic stamp base",
+        )
     else:
         _read_all(context, settings)
 
@@ -96,26 +104,17 @@ def _read_all(context: EnvironmentContext, settings: Settings) -> None:
     asked = context.config.cmd_opts
     marked = getattr(asked, "indicate_current", True)
     bounds = getattr(asked, "rev_range", None) or ""
-    places = _surveyed(settings) if marked or "current" in bounds else {}
+    places = surveyed(settings) if marked or "current" in bounds else {}
     heads = tuple(head for place in places.values() for head in place.state.revisions)
     migration_context.opts["fn"](heads, migration_context)
 
 
-def _surveyed(settings: Settings) -> Places:
-    """Read where every database is; warn where something was interrupted."""
-    places = claims(settings, logger.info)
-    for problem in interruptions(settings, places, logger.info):
-        lines = [problem.what, *problem.evidence, problem.remedy]
-        logger.warning("%s", "\n  ".join(lines))
-    return places
-
-
 def _read_each(context: EnvironmentContext, settings: Settings) -> None:
     """Run Alembic's own function for each database, on its branch alone."""
-    _surveyed(settings)
+    surveyed(settings)
     failures: list[CommandError] = []
     for branch in branches(settings):
-        with _alone(context, branch):
+        with alone(context, branch):
             migration_context = context.get_context()
             heads = migration_context.get_current_heads()
             for head in heads:
@@ -132,59 +131,68 @@ def _read_each(context: EnvironmentContext, settings: Settings) -> None:
         raise failures[0]
 
 
-@contextmanager
-def _alone(context: EnvironmentContext, branch: Branch) -> Iterator[None]:
-    """Let Alembic see one database and its branch; reads, and creates nothing."""
-    from alembic.script import ScriptDirectory
-    from sqlalchemy import MetaData
-
-    script = context.script
-    whole = script.revision_map
-    with _connection(branch) as (connection, schema):
-        try:
-            script.revision_map = ScriptDirectory(
-                script.dir, version_locations=[branch.database.versions]
-            ).revision_map
-            context.configure(
-                connection=connection,
-                target_metadata=MetaData(),
-                include_name=lambda *_: False,
-                version_table=bookkeeping.VERSION_TABLE,
-                version_table_schema=schema,
-            )
-            yield
-        finally:
-            script.revision_map = whole
-
-
-@contextmanager
-def _connection(branch: Branch) -> Iterator[tuple[Connection, str]]:
-    """A connection that reads the branch's database, and its version table's schema."""
-    database = branch.database
-    session = driver_of(database).connect(database, read_only=True, report=logger.info)
-    if session is None:  # an empty one answers the same
-        from sqlalchemy import create_engine
-
-        logger.info("%s: there is no database yet", branch.name)
-        with create_engine("sqlite://").connect() as connection:
-            yield connection, "main"
-        return
-    with closing(session):
-        # A table that is locked, or may not be read, is named by this: in Alembic's
-        # hands it would be a traceback.
-        tables.read(session)
-        with closing(session.alembic_connection()) as connection:
-            yield connection, session.table.schema
-
-
-def _create(context: EnvironmentContext, settings: Settings) -> None:
+def _create(context: EnvironmentContext, settings: Settings, given: Given) -> None:
     """Let ``alembic revision`` number the revision and write its SQL files."""
     options = context.get_context().opts
     arguments = options["revision_context"].command_args
     scaffold.refuse_options(arguments)
+    template = options["template_args"]
+    if arguments["autogenerate"]:
+        _generate(context, settings, given, str(arguments["head"] or "head"))
+        return
 
     def name_it(_context: object, _revision: object, directives: list[Any]) -> None:
-        scaffold.name(settings, directives[0], options["template_args"])
+        if directives:  # what calls alembic.command may have taken it away
+            scaffold.name(settings, directives[0], template)
 
     context.configure(dialect_name="sqlite", process_revision_directives=name_it)
     options["fn"]((), context.get_context())
+
+
+def _generate(
+    context: EnvironmentContext, settings: Settings, given: Given, head: str
+) -> None:
+    """Let ``alembic revision --autogenerate`` write its SQL files from the models."""
+    from sqlpair.alembic_commands import autogenerate
+
+    branch = scaffold.branch_below(settings, head)
+    declared = models.of(branch.database, settings, given)
+    if declared is None:
+        raise UsageError(
+            f"{branch.name} names no models to generate a migration from",
+            remedy=f"Name them in [{branch.name}] of {settings.ini.name}, for example:"
+            " target_metadata = myapp.models:Base.metadata",
+        )
+    own = given.options.get("process_revision_directives")
+
+    def name_it(migrations: Any, revision: Any, directives: list[Any]) -> None:
+        if own is not None:
+            own(migrations, revision, directives)
+        if not directives:
+            return
+        text = autogenerate.written(migrations, directives[0], branch, logger.info)
+        if text.up or text.down:
+            template = migrations.opts["template_args"]
+            scaffold.name(settings, directives[0], template, text)
+        else:
+            directives.clear()
+            logger.info(
+                "%s: nothing to write, the schema is what its models say (%s)",
+                branch.name,
+                declared.source,
+            )
+
+    with alone(context, branch, declared, process_revision_directives=name_it):
+        migrations = context.get_context()
+        if autogenerate.rebuilds(migrations):
+            migrations.opts["render_as_batch"] = True
+        heads = migrations.get_current_heads()
+        for name in heads:
+            known_position(branch, name)
+        if heads != tuple(item.revision for item in branch.migrations[-1:]):
+            raise HistoryError(
+                f"{branch.name}: migrations are pending, so its schema is not yet what"
+                " the models are compared with",
+                remedy="Apply them first: sqlpair migrate",
+            )
+        compare(context, branch)

@@ -15,7 +15,8 @@ from typing import IO
 
 from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.interface import BookkeepingSQL, Driver, Report, quote
+from sqlpair.databases.interface import BookkeepingSQL, Driver, Report
+from sqlpair.databases.quoting import quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.ledger import repeatable as repeatable_ledger

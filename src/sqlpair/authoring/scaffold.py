@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
 
 SKELETONS = Path(__file__).parent / "skeletons"
-NOT_FOR_US = ("sql", "splice", "branch_label", "version_path", "rev_id", "depends_on")
+# What ``alembic revision`` takes elsewhere, and why not here.
+NOT_FOR_US = {
+    "sql": "A migration is SQL already.",
+    "splice": "A migration follows the last one of its database.",
+    "branch_label": "A branch has its database's name.",
+    "version_path": "A revision module stands in its database's folder.",
+    "rev_id": "A revision is called by its database and number.",
+    "depends_on": "Migrations of all databases run in the order of their numbers.",
+}
 LONGEST_NAME = 100
 
 
@@ -81,24 +89,25 @@ def templates(driver: str) -> list[str]:
 
 def refuse_options(arguments: Mapping[str, Any]) -> None:
     """Raise UsageError for what ``alembic revision`` cannot do here."""
-    if arguments["autogenerate"]:
-        raise UsageError(
-            "there are no models to generate a migration from",
-            remedy="Write it as SQL: alembic revision -m MESSAGE --head DATABASE@head",
-        )
     given = [name for name in NOT_FOR_US if arguments[name]]
     if given:
         raise UsageError(
             f"alembic revision takes no --{given[0].replace('_', '-')} here",
-            remedy="A migration is numbered, and follows the last one of its database.",
+            remedy=NOT_FOR_US[given[0]],
         )
 
 
 def name(
-    settings: Settings, directive: MigrationScript, template_args: dict[str, Any]
+    settings: Settings,
+    directive: MigrationScript,
+    template_args: dict[str, Any],
+    generated: tuple[str, str] | None = None,
 ) -> None:
-    """Number the revision that ``alembic revision`` makes, and write its SQL files."""
-    branch = _branch_below(settings, str(directive.head or "head"))
+    """Number the revision that ``alembic revision`` makes, and write its SQL files.
+
+    They are ``generated``, up and down, or a skeleton.
+    """
+    branch = branch_below(settings, str(directive.head or "head"))
     item = _next(settings, branch, directive.message or "")
     if not branch.migrations:  # nothing to build on: the branch begins here
         directive.head = "base"
@@ -107,10 +116,15 @@ def name(
     directive.rev_id = item.revision
     directive.message = item.stem.replace("_", " ")
     template_args["sql"] = _relative(settings, item)
-    _write_sql(item, _skeleton(branch, "plain"))
+    skeleton = _skeleton(branch, "plain")
+    if generated is not None:
+        headers = (text.partition("--\n-- Hint")[0] for text in skeleton)
+        up, down = (f"{a}{b}" for a, b in zip(headers, generated, strict=True))
+        skeleton = up, down
+    _write_sql(item, skeleton)
 
 
-def _branch_below(settings: Settings, head: str) -> Branch:
+def branch_below(settings: Settings, head: str) -> Branch:
     """Return the branch that ``head`` is the end of, be it empty."""
     known = {branch.name: branch for branch in branches(settings)}
     ends = positions(parse(head), known.values())
@@ -153,7 +167,7 @@ def _write_sql(item: Migration, skeleton: tuple[str, str]) -> None:
     item.folder.mkdir(parents=True, exist_ok=True)
     for path, text in zip((item.up, item.down), skeleton, strict=True):
         # Not str.format: SQL has braces of its own.
-        text = text.replace("{sentence}", sentence).replace("{stem}", item.stem)
+        text = text.replace("{sentence}", sentence, 1).replace("{stem}", item.stem, 1)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ SECTIONS = {
     "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
     "Try, and change nothing": ("plan", "prove"),
     "Write files": (
-        *("new", "revisions", "renumber", "squash", "snapshot", "init", "completion"),
+        *("new", "revisions", "renumber", "squash", "snapshot", "document", "import"),
+        *("init", "completion"),
     ),
     "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }
@@ -82,7 +84,8 @@ class Commands(click.Group):
 
 def command(name: str) -> click.Command:
     """Import the command called ``name``."""
-    module = import_module(f"sqlpair.cli.{name.replace('-', '_')}")
+    path = name.replace("-", "_") + "_" * iskeyword(name)
+    module = import_module(f"sqlpair.cli.{path}")
     found: click.Command = module.command
     return found
 

@@ -8,7 +8,6 @@ import click
 
 from sqlpair.authoring.squash import Squashed, squash
 from sqlpair.cli import options, output
-from sqlpair.deploy.force_version import number_of
 from sqlpair.project.settings import load
 
 SHOWN = 50
@@ -35,7 +34,7 @@ def command(config: Path, to: str, yes: bool) -> None:
     has not is to be brought there first, from the commit before.
     """
     settings = load(config)
-    number = number_of(to)
+    number = options.number_of(to)
     output.agree(f"Replace the files of all migrations up to {number:03}?", yes=yes)
     for one in squash(settings, number, output.progress):
         _show(one)

@@ -24,6 +24,7 @@ _MODULES = {
     "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
+    "scratch_identity": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
     "own": "verification",
@@ -38,7 +39,9 @@ _MODULES = {
     "literal": "row_values",
     "tables": "row_values",
     "observer": "observer",
+    "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
+    "keys": "keys",
     "droppable": "droppable",
 }
 

@@ -20,6 +20,7 @@ from sqlpair.errors import SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.described_key import DescribedKey
     from sqlpair.databases.observed import Observer
     from sqlpair.databases.reference import ReferenceColumn
     from sqlpair.databases.row_counts import Inspector
@@ -87,8 +88,8 @@ class Session(Protocol):
     def execute(self, sql: str) -> None:
         """Run one or more statements of the engine's own."""
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """A transaction that writes nothing and sees one state of the database."""
+    def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
+        """A transaction that sees one state, and is undone if it was ``writable``."""
 
     def columns(self, table: str) -> list[str]:
         """Return a bookkeeping table's columns; none when it is not there."""
@@ -260,6 +261,11 @@ class Driver(Protocol):
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
 
+    def scratch_identity(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> Sequence[object]:
+        """Tell what ``scratch`` would give: its server, and what is there before."""
+
     def query(
         self, session: Session, statement: Statement, path: Path
     ) -> Iterator[dict[str, Any]]:
@@ -297,8 +303,8 @@ class Driver(Protocol):
         """
 
     def dangling(self, session: Session) -> Sequence[Dangling]:
-        """Return the foreign keys that refer to nothing: rows that break one, and keys
-        that nothing can fulfil. An engine that lets neither be has none.
+        """Return the foreign keys that refer to nothing, where an engine lets that be:
+        rows that break one, and keys that nothing can fulfil.
         """
 
     def tables(self, session: Session) -> Sequence[Shape]:
@@ -330,21 +336,14 @@ class Driver(Protocol):
         It is to be read; the same schema gives the same statements.
         """
 
+    def schema_mark(self, session: Session, *, transactional: bool) -> str:
+        """Return a mark that changes with the schema, in one transaction or across."""
+
+    def keys(self, schema: Schema) -> Iterable[DescribedKey]:
+        """Take apart the keys of a description that this engine's session made."""
+
     def droppable(self, session: Session, *, everything: bool = False) -> Sequence[str]:
         """Return what drops views, routines, triggers, rules, policies, or all."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""
-
-
-def quote(text: str) -> str:
-    """Return ``text`` as a SQL literal, for either engine.
-
-    PostgreSQL sessions here have standard_conforming_strings on.
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return ``name`` as a SQL identifier in quotes, for either engine."""
-    return '"' + name.replace('"', '""') + '"'

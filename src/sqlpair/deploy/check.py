@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlpair.errors import DataLossError, SqlpairError
-from sqlpair.project import revisions, sql_file
-from sqlpair.project.sql_file import SqlFile
-from sqlpair.revision import is_pair
+from sqlpair.errors import DataLossError
+from sqlpair.project import revisions
 from sqlpair.runner import data_loss
-from sqlpair.runner.migration import Ready, read, read_file, refuse_missing
+from sqlpair.runner.migration import Ready, read, refuse_missing
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import UNDOING, FileKind, edited
-
-# As in SELECT 1, which stands where a file may not be empty.
-_IDLE = re.compile(r"SELECT\s+(?:[0-9]+|NULL|TRUE|FALSE|'[^']*')\s*;?", re.IGNORECASE)
 
 
 def check(
@@ -52,33 +46,6 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
                 [f"{file.path.name} is -- no-transaction: no trial can be undone"],
                 data_loss.REMEDY,
             )
-
-
-def left_in_place(ready: Iterable[Ready]) -> Iterator[str]:
-    """Say of each rollback that has no statement that does anything what it leaves.
-
-    Unless its migration has none either, as many a history has it, or its revision
-    module does more than run the pair.
-    """
-    for step, file, module in ready:
-        if step.upgrade or not is_pair(getattr(module, "downgrade", None)):
-            continue
-        if not _does(file) and _made_something(step):
-            yield (
-                f"{step}: {file.path.name} has no statement that does anything:"
-                " what the migration made or changed stays, recorded as not applied"
-            )
-
-
-def _made_something(step: Step) -> bool:
-    try:
-        return _does(read_file(step._replace(upgrade=True)))
-    except SqlpairError:  # its file is gone, or cannot be read any more
-        return True
-
-
-def _does(file: SqlFile) -> bool:
-    return any(not _IDLE.fullmatch(it.text) for it in sql_file.statements(file))
 
 
 def refuse_changed(place: Place) -> None:

@@ -8,14 +8,14 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from sqlpair import ids, progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
-from sqlpair.deploy import absent, recovery
-from sqlpair.deploy.check import check, left_in_place
+from sqlpair.deploy import absent, left_in_place, recovery
+from sqlpair.deploy.check import check
 from sqlpair.deploy.stage import DeploymentOptions, Stage, stages
 from sqlpair.errors import (
     CommitError,
@@ -157,9 +157,8 @@ class Deployment:
         )
         texts = repeatable.read(repeats, checked, self.sessions)
         ready = checked[: len(steps)]
-        for sentence in (*left_in_place(ready), *repeatable.told(repeats)):
-            report(sentence)
-            self.journal.line("left-in-place", what=sentence)
+        self._say_left(left_in_place.without_statements(ready))
+        self._say_left(repeatable.told(repeats))
         mode = self.settings.transaction
         parts = stages(ready, texts, self.sessions, mode, work)
         for stage in parts:
@@ -178,7 +177,7 @@ class Deployment:
         with progress.task("", len(steps) + len(repeats), "migration"):
             for number, stage in enumerate(parts, start=1):
                 self._run(stage, two_phase.transaction_id(self.id, number))
-        return self._finish(after, [str(step) for step, _ in self.done])
+        return self._finish(after, [str(step) for step, *_ in self.done])
 
     def _run(self, stage: Stage, transaction: str) -> None:
         try:
@@ -186,18 +185,19 @@ class Deployment:
             done = stage.run(self.id, transaction)
         except (SqlpairError, Interrupted) as error:
             if self.done:
-                before = several([str(step) for step, _ in self.done])
+                before = several([str(step) for step, *_ in self.done])
                 error.add(f"committed before it: {before}")
             elif stage.transactional and not isinstance(
                 error, CommitError | DataLossError
             ):
                 error.add("rolled back: nothing was changed")
-            moved = {"", *(step.branch.name for step, _ in self.done)}
+            moved = {"", *(step.branch.name for step, *_ in self.done)}
             if isinstance(error, StatementError) and error.clash not in moved:
                 from sqlpair.deploy import unrecorded
 
                 unrecorded.advise(error, self.places, self.sessions)
             raise
+        self._say_left(step.left for step in done if step.left)
         self.journal.lines(
             "ran",  # and counts once ``committed`` follows
             (
@@ -207,10 +207,15 @@ class Deployment:
                     "direction": step.direction,
                     "ms": milliseconds,
                 }
-                for step, milliseconds in done
+                for step, milliseconds, _ in done
             ),
         )
         self.done += done
+
+    def _say_left(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            self.work.report(sentence)
+            self.journal.line("left-in-place", what=sentence)
 
     def record(self, writing: Writing, method: str) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""

@@ -19,6 +19,7 @@ from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
+from sqlpair.deploy.left_in_place import SchemaWatch
 from sqlpair.errors import StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
@@ -174,6 +175,7 @@ class Stage:
             runner = self._runners[step.branch.name]
             if runner.runs_python or _reads_records(file):
                 _record(ran, runner.session)
+            watch = SchemaWatch(runner.session, ready)
             with told(step, file.total, self._work.report):
                 milliseconds = runner.run(ready)
             if not self.transactional:
@@ -182,7 +184,7 @@ class Stage:
                 method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
             )
             ran[step.branch.name].append((step, files, own))
-            yield Done(step, milliseconds)
+            yield Done(step, milliseconds, watch.left())
         # All at once: the rows live or die together, as their migrations do.
         for session in sessions.values():
             _record(ran, session)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlpair.databases.bookkeeping import LEDGER
-from sqlpair.databases.interface import BookkeepingSQL, quote
+from sqlpair.databases.interface import BookkeepingSQL
+from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger.tables import Applied, Records
 from sqlpair.project import squashed

@@ -20,7 +20,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, printable, several
 from sqlpair.ledger import repeatable
 from sqlpair.ledger.repeatable import Repeated

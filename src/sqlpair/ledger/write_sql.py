@@ -1,7 +1,6 @@
 """What the ledger is told, as SQL text.
 
-A deployment and an ``--sql`` script write the same. Nothing here commits: the rows live
-or die with their migration.
+A deployment and an ``--sql`` script write the same. Nothing here commits.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session, quote
+from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.quoting import quote
 from sqlpair.ledger.applied_files import NONE, AppliedFiles
 from sqlpair.ledger.tables import (
     HISTORY_COLUMNS,

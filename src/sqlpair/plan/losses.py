@@ -38,6 +38,14 @@ class ObjectLoss(NamedTuple):
     name: str
     amount: int
 
+    def described(self) -> str:
+        """Say what is deleted, in words."""
+        thing = "row" if self.kind in ("table", "rows") else "value"
+        count = f"{self.amount:,} {thing}{'' if self.amount == 1 else 's'}"
+        if self.kind in ("table", "column"):
+            return f"{self.kind} {self.name} with {count}"
+        return f"{count} of {self.name}"
+
 
 def may_lose(statements: Iterable[Statement]) -> bool:
     """Say whether a statement may delete rows, values, a table or a column."""
@@ -45,20 +53,15 @@ def may_lose(statements: Iterable[Statement]) -> bool:
 
 
 def losses(
-    session: Session, before: Schema, text: str, run: Callable[[], Schema]
+    session: Session, before: Schema, text: str, run: Callable[[], None]
 ) -> tuple[tuple[ObjectLoss, ...], Schema]:
-    """Call ``run``, which returns the schema after it; return also what it deleted.
+    """Call ``run``; return what it deleted, and the schema after it.
 
     In the open transaction, whose schema is ``before``. It runs the file of that
-    ``text``, once or twice. The caller rolls it back.
+    ``text``, once or more. The caller rolls it back.
     """
-    after: Schema = {}
-
-    def once() -> None:
-        nonlocal after
-        after = run()
-
-    lost = data_loss.measure([session], [(session.database.name, text)], once)
+    lost = data_loss.measure([session], [(session.database.name, text)], run)
+    after = session.schema()  # now that the copies it compared with are gone
     counted = {_name(item): item.missing for item in lost}
     found = []
     for change in difference(before, after):

@@ -132,9 +132,8 @@ class DatabaseDryRun:
             for statement in sql_file.statements(file):
                 self._observer.run_back(statement, file.path)
 
-        def run() -> Schema:
+        def run() -> None:
             self._runner.run(item, forward)
-            return session.schema()
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -222,10 +221,9 @@ class DatabaseDryRun:
             for statement in sql_file.statements(file):
                 self._observer.run_back(statement, file.path)
 
-        def run() -> Schema:
+        def run() -> None:
             session.check()
             self._runner.run(Ready(down, file, item.module), back)
-            return session.schema()
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")

@@ -25,6 +25,8 @@ RESERVED_NAMES = {"alembic", "base", "current", "head", "heads"}
 RESERVED_NAMES |= {"formatters", "handlers", "loggers", "post_write_hooks"}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DRIVERS = ("postgresql", "sqlite")
+# As entry points are written.
+MODELS = re.compile(r"[^\W\d]\w*(\.\w+)*:[^\W\d]\w*(\.\w+)*")
 
 # libpq reads these from the process's environment by itself; from .env they have
 # to be handed over. https://www.postgresql.org/docs/current/libpq-envars.html
@@ -60,8 +62,9 @@ class Database(NamedTuple):
     server, else. ``scratch_server`` is of a scratch database itself, and says for
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
-    is what to change in the section; ``values`` are those of the variables in its
-    files. Times are in seconds.
+    is what to change in the section, ``models`` where SQLAlchemy's description of the
+    tables is, if there is one; ``values`` are those of the variables in its files.
+    Times are in seconds.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Database(NamedTuple):
     scratch_beside: bool = False
     scratch_server: str = ""
     notice: str = ""
+    models: str = ""
     values: Values = NO_VALUES
 
     def __repr__(self) -> str:
@@ -118,6 +122,7 @@ class Reader(NamedTuple):
     env_file: Path
     env: Mapping[str, str]
     environ: Mapping[str, str]
+    addresses: Mapping[str, str]
     versions: Path
 
     def __repr__(self) -> str:
@@ -143,7 +148,7 @@ class Reader(NamedTuple):
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
         beside = scratch == variable  # its own server, said outright
-        address = self._value(variable)
+        address = self.addresses.get(name, "").strip() or self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
         if driver == "postgresql":
@@ -179,8 +184,19 @@ class Reader(NamedTuple):
             scratch_variable="" if beside else scratch,
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
+            models=self._models(section),
             values=Values(self.environ, self.env, self.env_file.name),
         )
+
+    def _models(self, section: SectionProxy) -> str:
+        """Return where the models are; they are not imported before they are asked."""
+        value = section.get("target_metadata", "").strip()
+        if value and not MODELS.fullmatch(value):
+            raise SettingsError(
+                f"{self.ini.name} [{section.name}]: target_metadata = {value}",
+                remedy="It is MODULE:NAME, for example: myapp.models:Base.metadata",
+            )
+        return value
 
     def _ledger_schema(self, section: SectionProxy) -> tuple[str, str]:
         """Return the schema of the bookkeeping tables, and what to change for it."""

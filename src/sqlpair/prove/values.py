@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from random import Random
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_shape import (
     ColumnShape,
     TableShape,

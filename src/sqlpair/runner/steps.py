@@ -92,10 +92,11 @@ def _elapsed(since: float) -> str:
 
 
 class Done(NamedTuple):
-    """A step that was run, and how long it took."""
+    """A step that was run, how long it took, and what it left in place, if it did."""
 
     step: Step
     milliseconds: int
+    left: str = ""
 
 
 class Outcome(NamedTuple):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Dangling, Report
@@ -43,6 +44,17 @@ class Verified(NamedTuple):
     databases: tuple[DatabaseReport, ...]
     problems: tuple[Problem, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        return {
+            "ok": not self.problems,
+            "databases": {
+                item.name: {"head": item.head, "pending": list(item.pending)}
+                for item in self.databases
+            },
+            "problems": [problem._asdict() for problem in self.problems],
+        }
+
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     pass
@@ -65,7 +77,9 @@ def verify(
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")
-            problems += _database(subject, ignore, report, privileges=privileges)
+            problems += _database(
+                subject, settings.root / "state", ignore, report, privileges=privileges
+            )
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
@@ -85,7 +99,12 @@ def verify(
 
 
 def _database(
-    subject: ReadDatabase, ignore: tuple[str, ...], report: Report, *, privileges: bool
+    subject: ReadDatabase,
+    state: Path,
+    ignore: tuple[str, ...],
+    report: Report,
+    *,
+    privileges: bool,
 ) -> list[Problem]:
     problems = list(records.disagreements(subject.place, edited(subject.place)))
     if subject.unrecorded:
@@ -93,7 +112,7 @@ def _database(
     if subject.session is None or subject.position is None:
         return problems
     problems += drift.check(
-        subject, subject.position, ignore, report, privileges=privileges
+        subject, subject.position, state, ignore, report, privileges=privileges
     )
     problems += assertions.check(subject, subject.position)
     driver = driver_of(subject.branch.database)

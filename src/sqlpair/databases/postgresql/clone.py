@@ -13,11 +13,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlpair.databases import temporary
-from sqlpair.databases.interface import Report, identifier, quote
+from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
 from sqlpair.databases.postgresql.scratch import NAME, made_by, noted
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
 

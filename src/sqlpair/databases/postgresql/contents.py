@@ -105,6 +105,9 @@ class Contents:
                 found += _ordered(family, lost, self._compare(family, now, number))
             else:
                 unknown |= {table.name for table in family.tables}
+            if family.exact:
+                before = self._copies(family, number).before
+                self._session.execute(f"DROP TABLE {before}")
         return sorted(found, key=lambda each: each.table), unknown
 
     def _grouped(self, tables: Iterable[CountedTable]) -> Iterator[list[CountedTable]]:
@@ -229,7 +232,6 @@ class Contents:
             self._session.execute("SET LOCAL TimeZone = 'UTC'")
             counts = min(counts, self._compared(copies, family, now), key=Counts.total)
             self._session.execute("RESET TimeZone")
-        self._session.execute(f"DROP TABLE {copies.before}")
         return counts
 
     def _compared(self, copies: Copies, family: Family, now: Sequence[_Now]) -> Counts:

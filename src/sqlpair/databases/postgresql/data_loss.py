@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg2
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import quote
 from sqlpair.databases.postgresql.contents import Contents
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
 from sqlpair.databases.postgresql.values import LARGE_OBJECTS
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import quote
 from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession

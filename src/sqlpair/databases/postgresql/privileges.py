@@ -7,7 +7,7 @@ ones granted by name. Not compared: the database's own, tablespaces', an extensi
 
 from __future__ import annotations
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 
 MIGRATING = "the migrating role"
 

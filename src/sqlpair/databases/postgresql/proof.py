@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from sqlpair import signals
-from sqlpair.databases.interface import Progress, Report, identifier
+from sqlpair.databases.interface import Progress, Report
 from sqlpair.databases.postgresql import client_programs, properties
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
@@ -34,6 +34,7 @@ from sqlpair.databases.postgresql.parameters import unhindered
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.postgresql.scratch import NAME, drop_leftovers
 from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.quoting import identifier
 from sqlpair.errors import BackupError, SqlpairError
 
 if TYPE_CHECKING:

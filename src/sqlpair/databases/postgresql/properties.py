@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlpair.databases.interface import identifier, quote
+from sqlpair.databases.quoting import identifier, quote
 
 Rows = Callable[[str], list[dict[str, Any]]]
 

@@ -119,24 +119,27 @@ class Queries:
         )
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """A transaction that writes nothing and sees one state of the database.
+    def snapshot(self, *, writable: bool = False) -> Iterator[None]:
+        """A transaction that sees one state of the database, and is rolled back.
 
-        Within a transaction, that one.
+        Unless it is ``writable`` nothing can be written in it. Within a transaction,
+        that one.
         """
         if self.in_transaction():
             yield
             return
-        self.begin_reading()
+        self.begin_reading(writable=writable)
         try:
             yield
         finally:
             self.rollback()
 
-    def begin_reading(self) -> None:
+    def begin_reading(self, *, writable: bool = False) -> None:
         """Begin a transaction that writes nothing and waits for no lock for long."""
         limit = f"{self.database.lock_timeout * 1000:.0f}ms"
         begin = f"{READ}; SET LOCAL lock_timeout = '{limit}'"
+        if writable:
+            begin = begin.replace(" READ ONLY", " READ WRITE")
         try:
             self.execute(begin)
         except ConnectError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from sqlpair.databases.interface import identifier, quote
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_shape import (
     Check,
     ColumnShape,

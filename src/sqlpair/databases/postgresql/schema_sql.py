@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import quote
 from sqlpair.databases.postgresql.clone import dumped
 from sqlpair.databases.postgresql.split import split
 from sqlpair.databases.postgresql.viewdef import unqualified
+from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession

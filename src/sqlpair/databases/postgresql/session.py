@@ -23,14 +23,13 @@ from sqlpair.databases.interface import (
     Notice,
     Report,
     UnpreparableError,
-    identifier,
-    quote,
 )
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
 from sqlpair.databases.postgresql.queries import Queries
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases import embedded
-from sqlpair.databases.interface import Progress, identifier, quote
+from sqlpair.databases.interface import Progress
 from sqlpair.databases.postgresql import properties
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
 from sqlpair.databases.postgresql.parameters import hindrances, unhindered
 from sqlpair.databases.postgresql.queries import Queries
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import BackupError, ConnectError, LockError, SqlpairError
 
 if TYPE_CHECKING:

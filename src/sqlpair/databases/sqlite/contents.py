@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlpair.databases import missing_rows
-from sqlpair.databases.interface import identifier, quote
 from sqlpair.databases.missing_rows import Copies, Counts
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.row_counts import CountedTable, Missing
 
 # What a migration leaves in the temporary schema is dropped after it; not these.

@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlpair.databases.interface import Dangling, quote
+from sqlpair.databases.interface import Dangling
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.sqlite.tokens import fold, identifier
 
 Fetch = Callable[[str], list[tuple[Any, ...]]]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.bookkeeping import TABLES
-from sqlpair.databases.interface import identifier, quote
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.contents import Contents
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.interface import identifier, quote
+from sqlpair.databases.quoting import identifier, quote
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession

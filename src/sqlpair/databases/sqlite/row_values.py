@@ -7,7 +7,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.interface import quote
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_shape import (
     Check,
     ColumnShape,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair import progress, signals
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import BookkeepingSQL, Notice, Report, quote
+from sqlpair.databases.interface import BookkeepingSQL, Notice, Report
+from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     drop_journal,
@@ -143,7 +144,7 @@ class SQLiteSession:
             ) from error
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self, *, writable: bool = False) -> Iterator[None]:  # noqa: ARG002
         if self.raw.in_transaction:
             yield
             return
@@ -304,12 +305,13 @@ class SQLiteSession:
         own = () if bookkeeping else TABLES
         with self.guarded():
             key = (*self.fetch(_DESCRIBED), own)
-            if key not in _descriptions:
+            found = _descriptions.get(key)
+            if found is None:
                 found = catalog(self.fetch, own)
-                while len(_descriptions) > 7:
-                    del _descriptions[next(iter(_descriptions))]
+                for oldest in tuple(_descriptions)[:-7]:
+                    _descriptions.pop(oldest, None)  # not, where another thread did
                 _descriptions[key] = found
-            return _descriptions[key]
+            return found
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the result of one query, a tuple for each row."""
@@ -322,8 +324,7 @@ class SQLiteSession:
                 drop_journal(self._raw)
         self._resources.close()
         if self._made and self.deployment_lock.held:
-            # A first deployment that came to nothing leaves no file. Under the lock,
-            # so that nobody has opened it meanwhile to write to it.
+            # A first deployment that came to nothing leaves no file. Nobody writes now.
             with suppress(OSError):
                 if self._path.stat().st_size == 0:
                     self._path.unlink()
@@ -332,8 +333,7 @@ class SQLiteSession:
 
 def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description or ()]
-    for row in cursor:
-        yield dict(zip(names, row, strict=True))
+    yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from sqlpair.databases.interface import identifier
+from sqlpair.databases.quoting import identifier
 from sqlpair.databases.sqlite.tokens import Token, name_of, tokens
 
 # What this connection does not know, and that of an application may.

@@ -1,0 +1,125 @@
+"""Alembic's view of one database at a time: its connection, and its branch alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from alembic.util import CommandError
+
+from sqlpair.databases import bookkeeping
+from sqlpair.databases.driver import driver_of
+from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.ledger import tables
+from sqlpair.runner import scratch
+from sqlpair.verify.interrupted import claims, interruptions
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import Connection
+
+    from sqlpair.alembic_commands.models import Models
+    from sqlpair.project.branches import Branch
+    from sqlpair.project.settings import Settings
+    from sqlpair.runner.steps import Places
+
+logger = logging.getLogger("sqlpair")
+
+
+def surveyed(settings: Settings) -> Places:
+    """Read where every database is; warn where something was interrupted."""
+    places = claims(settings, logger.info)
+    for problem in interruptions(settings, places, logger.info):
+        lines = [problem.what, *problem.evidence, problem.remedy]
+        logger.warning("%s", "\n  ".join(lines))
+    return places
+
+
+@contextmanager
+def alone(
+    context: EnvironmentContext,
+    branch: Branch,
+    models: Models | None = None,
+    **options: Any,
+) -> Iterator[None]:
+    """Let Alembic see one database and its branch; reads, and creates nothing.
+
+    With ``models`` it is to compare them, with Alembic's ``options``.
+    """
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import MetaData
+
+    script = context.script
+    whole = script.revision_map
+    with _connection(branch, compared=models is not None) as (connection, schema):
+        if models is None:
+            options |= {"target_metadata": MetaData()}
+            options |= {"include_name": lambda *_: False}
+        else:
+            options = models.configuration(connection, schema) | options
+        try:
+            script.revision_map = ScriptDirectory(
+                script.dir, version_locations=[branch.database.versions]
+            ).revision_map
+            context.configure(
+                connection=connection,
+                version_table=bookkeeping.VERSION_TABLE,
+                version_table_schema=schema,
+                **options,
+            )
+            yield
+        finally:
+            script.revision_map = whole
+
+
+def compare(context: EnvironmentContext, branch: Branch) -> None:
+    """Let Alembic compare the database with the models; HistoryError where it fails."""
+    migrations = context.get_context()
+    try:
+        migrations.opts["fn"](migrations.get_current_heads(), migrations)
+    except (CommandError, SqlpairError):
+        raise
+    except Exception as error:  # a hook of the project, or a package that extends it
+        first, *_ = str(error).splitlines() or [""]
+        raise HistoryError(
+            f"{branch.name}: autogenerate failed",
+            [f"{type(error).__name__}: {first}"],
+            "SQLPAIR_DEBUG=1 in the environment shows where.",
+        ) from error
+
+
+@contextmanager
+def _connection(branch: Branch, *, compared: bool) -> Iterator[tuple[Connection, str]]:
+    """A connection that reads the branch's database, and its version table's schema.
+
+    What extends autogenerate may make things where schemas are ``compared``, to see
+    what becomes of them; that is rolled back.
+    """
+    database = branch.database
+    session = driver_of(database).connect(database, read_only=True, report=logger.info)
+    if session is None:  # an empty one answers the same
+        logger.info("%s: there is no database yet", branch.name)
+        if compared:
+            with (
+                scratch.opened(branch._replace(migrations=()), logger.info) as empty,
+                empty.session.snapshot(writable=True),
+                closing(empty.session.alembic_connection()) as connection,
+            ):
+                yield connection, empty.session.table.schema
+            return
+        from sqlalchemy import create_engine
+
+        with create_engine("sqlite://").connect() as connection:
+            yield connection, "main"
+        return
+    with closing(session):
+        # A table that is locked, or may not be read, is named by this: in Alembic's
+        # hands it would be a traceback.
+        tables.read(session)
+        with (
+            session.snapshot(writable=compared),
+            closing(session.alembic_connection()) as connection,
+        ):
+            yield connection, session.table.schema
