@@ -10,7 +10,8 @@ MAKEFLAGS += --no-print-directory
 # What a person gives: make new DB=postgres NAME=add_email. It reaches the recipes through
 # the environment, as it was typed: written into a line of shell, a $(...) in it would run.
 # PYTHON: another Python to make .venv with, as in make migrate PYTHON=python3.13
-GIVEN := AT CHECK CREATE DB FILE FILES FROM LOSS NAME ONLY PYTHON RECORDED RUNS SINCE TEMPLATE TO V YES
+GIVEN := AT CHECK CREATE DB FILE FILES FROM HTML LIVE LOSS NAME ONLY PYTHON RECORDED
+GIVEN += RUNS SINCE TEMPLATE TO V YES
 export $(GIVEN)
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 
@@ -79,6 +80,9 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
 	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
+
+docs-schema: $(RUN)  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
+	@$(BIN)/sqlpair document $(if $(HTML),--format html) $(if $(LIVE),--live) $(if $(CHECK),--check)
 
 lint-sql: $(RUN)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $$FILES
@@ -183,6 +187,6 @@ $(BIN)/python:
 	  && "$$python" -m venv .venv
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
-  adopt force-version repair backup restore new revisions renumber snapshot lint-sql \
-  plan prove psql db-start db-stop test test-lowest test-conditions test-migrations \
-  test-multi-user test-faults lint format docs walk bench dist clean
+  adopt force-version repair backup restore new revisions renumber snapshot docs-schema \
+  lint-sql plan prove psql db-start db-stop test test-lowest test-conditions \
+  test-migrations test-multi-user test-faults lint format docs walk bench dist clean

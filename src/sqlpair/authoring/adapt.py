@@ -49,14 +49,18 @@ def adapt(settings: Settings) -> tuple[list[Adapted], list[SqlFileError]]:
 
 def _add(path: Path, header: str, split: Split) -> bool:
     """Put ``header`` above the text; False, and nothing done, if that is no help."""
-    before = path.read_bytes()
-    mark = _BOM if before.startswith(_BOM) else b""
-    first, line_end, _ = before.partition(b"\n")
-    end = b"\r\n" if line_end and first.endswith(b"\r") else b"\n"
-    content = mark + header.encode() + end + before.removeprefix(_BOM)
+    content = with_header(path.read_bytes(), header)
     try:
         sql_file.parse(content, path, split)
     except SqlFileError:
         return False
     new_file.put(path, content, path.stat().st_mode & 0o777)
     return True
+
+
+def with_header(content: bytes, header: str) -> bytes:
+    """Return a file's bytes with the line ``header`` above them."""
+    mark = _BOM if content.startswith(_BOM) else b""
+    first, line_end, _ = content.partition(b"\n")
+    end = b"\r\n" if line_end and first.endswith(b"\r") else b"\n"
+    return mark + header.encode() + end + content.removeprefix(_BOM)

@@ -20,7 +20,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration
-from sqlpair.project import git, new_file
+from sqlpair.project import git, imported, new_file
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Settings
 
@@ -171,6 +171,20 @@ def _write(
         for name in {move.old.database for move in moves}:
             line = [new.get(item, item) for item in everything if item.database == name]
             _chain(settings, sorted(line, key=_order), files)
+            _rename_imported(settings.database(name).sql, moves, files)
+
+
+def _rename_imported(folder: Path, moves: Sequence[Move], files: _Files) -> None:
+    """Let the file about an import name the migrations as they are called now."""
+    path = imported.path_in(folder)
+    if not path.exists():
+        return
+    text = before = path.read_bytes().decode()
+    for move in _without_collision(moves):
+        if move.old.folder == folder:
+            text = own_name(move.old.stem).sub(move.new.stem, text)
+    if text != before:
+        files.replace(path, text)
 
 
 def own_name(stem: str) -> re.Pattern[str]:

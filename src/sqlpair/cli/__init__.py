@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -28,7 +29,10 @@ SECTIONS = {
     "Keep and bring back": ("backup", "restore"),
     "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
     "Try, and change nothing": ("plan", "prove"),
-    "Write files": ("new", "revisions", "renumber", "snapshot", "init", "completion"),
+    "Write files": (
+        *("new", "revisions", "renumber", "snapshot", "document", "import", "init"),
+        "completion",
+    ),
     "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
@@ -80,7 +84,8 @@ class Commands(click.Group):
 
 def command(name: str) -> click.Command:
     """Import the command called ``name``."""
-    module = import_module(f"sqlpair.cli.{name.replace('-', '_')}")
+    path = name.replace("-", "_") + "_" * iskeyword(name)
+    module = import_module(f"sqlpair.cli.{path}")
     found: click.Command = module.command
     return found
 

@@ -30,6 +30,8 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
     Its schema is compared with what the files build at every version. If it is one of
     them, and you agree, alembic_version and the ledger say so from then on. Where
     several fit, because migrations leave no trace in the schema, it is the highest.
+    Where the migrations were imported from another tool and the database has that
+    tool's record of them, that says which version it is, and the schema has to agree.
     Objects that no version makes count for nothing. If it is none of them, the
     differences from the nearest one are shown, and nothing is written. No migration
     runs.
@@ -54,7 +56,15 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
 
 def _say(item: Recognised, position: int) -> None:
     branch = item.branch
-    output.say(f"{branch.name}: is {branch.migrations[position - 1].stem}", "bold")
+    record = item.record
+    by = f", as {record.table} says" if record else ""
+    output.say(f"{branch.name}: is {branch.migrations[position - 1].stem}{by}", "bold")
+    if record and record.unknown:
+        output.say(
+            f"  {record.table} also names {several(record.unknown)},"
+            " which no migration here is",
+            "yellow",
+        )
     *lower, highest = item.positions
     if lower and position == highest:
         last = branch.migrations[lower[-1] - 1]

@@ -23,6 +23,7 @@ _MODULES = {
     "prove": "proof",
     "exchange": "swap",
     "scratch": "scratch",
+    "scratch_identity": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
     "own": "verification",
@@ -39,6 +40,7 @@ _MODULES = {
     "observer": "observer",
     "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
+    "keys": "keys",
 }
 
 

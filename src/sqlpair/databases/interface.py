@@ -20,6 +20,7 @@ from sqlpair.errors import SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.described_key import DescribedKey
     from sqlpair.databases.observed import Observer
     from sqlpair.databases.reference import ReferenceColumn
     from sqlpair.databases.row_counts import Inspector
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.
 Progress = Callable[[int, int | None], None]
-
-
 # Where a message came from, file and line, and the message.
 Notice = Callable[[str, str], None]
 
@@ -170,10 +169,8 @@ class Exchange(Protocol):
 
     copy: Database
     """The copy, as a database of its own."""
-
     kept: str
     """What the live database is called afterwards."""
-
     removal: str
     """The command that removes what was kept."""
 
@@ -261,6 +258,11 @@ class Driver(Protocol):
         It is of the kind of ``database``, and nothing that runs in it reaches that.
         """
 
+    def scratch_identity(
+        self, database: Database, files: Sequence[Path], report: Report
+    ) -> Sequence[object]:
+        """Tell what ``scratch`` would give: its server, and what is there before."""
+
     def query(
         self, session: Session, statement: Statement, path: Path
     ) -> Iterator[dict[str, Any]]:
@@ -299,8 +301,8 @@ class Driver(Protocol):
         """
 
     def dangling(self, session: Session) -> Sequence[Dangling]:
-        """Return the foreign keys that refer to nothing: rows that break one, and keys
-        that nothing can fulfil. An engine that lets neither be has none.
+        """Return the foreign keys that refer to nothing, where an engine lets that be:
+        rows that break one, and keys that nothing can fulfil.
         """
 
     def tables(self, session: Session) -> Sequence[Shape]:
@@ -337,6 +339,9 @@ class Driver(Protocol):
         """Return a mark that any change of the schema changes, until the transaction
         ends, or, where what runs between two marks is not ``transactional``, for ever.
         """
+
+    def keys(self, schema: Schema) -> Iterable[DescribedKey]:
+        """Take apart the keys of a description that this engine's session made."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""

@@ -129,11 +129,15 @@ class Runner:
             raise self.left
 
     def apply(
-        self, ready: Ready, statements: Iterable[Statement] | None = None
+        self,
+        ready: Ready,
+        statements: Iterable[Statement] | None = None,
+        look: Callable[[Ready], None] | None = None,
     ) -> None:
         """Run a migration in a transaction of its own, and commit it.
 
-        ``statements`` are the file's, where they were split before.
+        ``statements`` are the file's, where they were split before. ``look`` is called
+        at the end of the transaction.
         """
         execute = None
         if statements is not None:
@@ -143,5 +147,7 @@ class Runner:
                 self.session.begin()
             self.run(ready, execute)
             self.session.check()
+            if look is not None:
+                look(ready)
             self.session.commit()
         self.raise_left()

@@ -6,7 +6,7 @@ transaction of its own: so whatever any deployment accepted, this accepts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.ledger import tables
 from sqlpair.project.branches import Branch
-from sqlpair.runner.migration import Runner, read
+from sqlpair.runner.migration import Ready, Runner, read
 from sqlpair.runner.steps import Step
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Scratch:
         self.goal = len(branch.migrations)  # how far it will go in the end
         prepare(session, report)
 
-    def build(self, position: int) -> None:
-        """Run the files up to ``position``.
+    def build(self, position: int, look: Callable[[Ready], None] | None = None) -> None:
+        """Run the files up to ``position``; ``look`` before each transaction ends.
 
         Only ever forwards. SqlFileError, HistoryError or StatementError when they do
         not run.
@@ -50,14 +50,23 @@ class Scratch:
                 progress.advance()  # of the migrations
                 stem = ready.step.migration.stem
                 with progress.task(stem, ready.file.total, "statement"):
-                    runner.apply(ready)
+                    runner.apply(ready, look=look)
         self.position = position
 
     def schema(self, position: int) -> Schema:
         """Build up to ``position``, and describe what is there then."""
-        self.build(position)
-        with self.session.snapshot():
-            return self.session.schema()
+        ((_, schema),) = self.way_up([position])
+        return schema
+
+    def way_up(
+        self, positions: Iterable[int], look: Callable[[Ready], None] | None = None
+    ) -> Iterator[tuple[int, Schema]]:
+        """Build up to each of ``positions``, lowest first, and describe each."""
+        for position in positions:
+            self.build(position, look)
+            with self.session.snapshot():
+                schema = self.session.schema()
+            yield position, schema
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
@@ -65,7 +66,9 @@ def verify(
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")
-            problems += _database(subject, ignore, report, privileges=privileges)
+            problems += _database(
+                subject, settings.root / "state", ignore, report, privileges=privileges
+            )
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
@@ -85,7 +88,12 @@ def verify(
 
 
 def _database(
-    subject: ReadDatabase, ignore: tuple[str, ...], report: Report, *, privileges: bool
+    subject: ReadDatabase,
+    state: Path,
+    ignore: tuple[str, ...],
+    report: Report,
+    *,
+    privileges: bool,
 ) -> list[Problem]:
     problems = list(records.disagreements(subject.place, edited(subject.place)))
     if subject.unrecorded:
@@ -93,7 +101,7 @@ def _database(
     if subject.session is None or subject.position is None:
         return problems
     problems += drift.check(
-        subject, subject.position, ignore, report, privileges=privileges
+        subject, subject.position, state, ignore, report, privileges=privileges
     )
     problems += assertions.check(subject, subject.position)
     driver = driver_of(subject.branch.database)

@@ -7,11 +7,12 @@ is compared with what is here, by catalogs.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
-from sqlpair.runner import scratch
+from sqlpair.runner.built import built
 from sqlpair.schema.model import (
     Change,
     ObjectKey,
@@ -49,22 +50,15 @@ SWITCHED = (
 def check(
     subject: ReadDatabase,
     position: int,
+    state: Path,
     ignore: Sequence[str],
     report: Report,
     *,
     privileges: bool = False,
 ) -> Iterator[Problem]:
-    """Compare with what the files make up to ``position``."""
+    """Compare with what the files make up to ``position``; ``state`` is a folder."""
     try:
-        with scratch.opened(subject.branch, report) as opened:
-            opened.goal = position
-            opened.build(position)
-            session = opened.session
-            driver = driver_of(session.database)
-            with session.snapshot():
-                whole = session.schema(bookkeeping=True)
-                properties = driver.properties(session, privileges=privileges)
-            expected, own = bookkeeping.split(whole, driver.own(session))
+        made = built(subject.branch, position, state, report, privileges=privileges)
     except (HistoryError, SqlFileError, StatementError) as error:
         yield Problem(
             ProblemKind.SCHEMA,
@@ -74,11 +68,14 @@ def check(
             error.remedy,
         )
         return
+    assert subject.session is not None
+    driver = driver_of(subject.branch.database)
+    expected, own = bookkeeping.split(made.schema, driver.own(subject.session))
     yield from bookkeeping.check(subject.name, own, subject.own, ignore)
     common = expected.keys() & subject.schema.keys()
     for change in (
         *difference(expected, subject.schema, ignore),
-        *_beside(properties, subject.properties, common, ignore),
+        *_beside(made.properties, subject.properties, common, ignore),
     ):
         sentence, *lines = describe(change).splitlines()
         yield Problem(

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
+from sqlpair.ledger import record_tables
 from sqlpair.ledger.position import current
+from sqlpair.ledger.record_tables import Recorded
 from sqlpair.ledger.tables import Records
-from sqlpair.project import pyproject
+from sqlpair.project import imported, pyproject
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import scratch
@@ -29,14 +31,15 @@ from sqlpair.verify.subject import ReadDatabase, subjects
 class Recognised(NamedTuple):
     """A database that is what the files build at each of ``positions``, lowest first.
 
-    Several, where migrations leave no trace. ``others`` are the objects that no
-    version makes.
+    Several, where migrations leave no trace and no other tool's ``record`` names the
+    one. ``others`` are the objects that no version makes.
     """
 
     branch: Branch
     state: Records
     positions: tuple[int, ...]
     others: tuple[str, ...]
+    record: Recorded | None = None
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -45,11 +48,15 @@ class Recognised(NamedTuple):
 
 
 class Unlike(NamedTuple):
-    """A database that no version builds; ``differences`` are from the nearest one."""
+    """A database that no version builds; ``differences`` are from the nearest one.
+
+    Where another tool's ``record`` names the version, from that one.
+    """
 
     branch: Branch
     nearest: str
     differences: tuple[str, ...]
+    record: str = ""
 
 
 class Untouched(NamedTuple):
@@ -93,24 +100,45 @@ def _examine(
             return Untouched(branch, f"is recorded as {head} already")
     live = remaining(subject.schema, ignore)
     count = len(branch.migrations)
-    versions = "version" if count == 1 else "versions"
-    report(f"{branch.name}: comparing with what the files build at {count} {versions}")
+    record = None if number is not None else _recorded(subject)
     seen = Versions(branch, live, ignore, report)
-    seen.look({*_samples(count), *_positions(branch, number)})
-    seen.look(seen.around())
-    if not seen.certain():
-        seen.look(range(1, count + 1))
-    if not seen.ours:
-        return Untouched(branch, "holds nothing that the migrations make")
-    exact = tuple(seen.nearest())
+    if record:
+        head = _head(branch, record.position)
+        report(f"{branch.name}: comparing with what the files build at {head}")
+        seen.look({*_samples(count), record.position})
+        exact: tuple[int, ...] = (record.position,)
+    else:
+        versions = "version" if count == 1 else "versions"
+        report(
+            f"{branch.name}: comparing with what the files build at {count} {versions}"
+        )
+        seen.look({*_samples(count), *_positions(branch, number)})
+        seen.look(seen.around())
+        if not seen.certain():
+            seen.look(range(1, count + 1))
+        if not seen.ours:
+            return Untouched(branch, "holds nothing that the migrations make")
+        exact = tuple(seen.nearest())
     if seen.faults(exact[0]):
-        return _unlike(branch, exact[-1], live, seen.made, report)
+        unlike = _unlike(branch, exact[-1], live, seen.made, report)
+        return unlike._replace(record=record.table if record else "")
     others = sorted(
         str(key)
         for key, described in seen.foreign.items()
         if described.part_of not in seen.foreign
     )
-    return Recognised(branch, state, exact, tuple(others))
+    return Recognised(branch, state, exact, tuple(others), record)
+
+
+def _recorded(subject: ReadDatabase) -> Recorded | None:
+    """Read where the tool that its history was imported from says that it is."""
+    branch = subject.branch
+    theirs = imported.read(branch.database.sql)
+    if theirs is None or subject.session is None:
+        return None
+    return record_tables.read(
+        subject.session, branch, theirs, subject.theirs, subject.state
+    )
 
 
 def _samples(count: int) -> Iterator[int]:
@@ -158,8 +186,8 @@ class Versions:
         with scratch.opened(self.branch, self._report) as opened:
             opened.goal = wanted[-1]
             self.bare = opened.schema(0).keys()
-            for position in wanted:
-                built = remaining(opened.schema(position), self._ignore)
+            for position, schema in opened.way_up(wanted):
+                built = remaining(schema, self._ignore)
                 self._compare(position, _without(built, self.bare))
 
     def _compare(self, position: int, built: Schema) -> None:
@@ -244,10 +272,13 @@ def refuse_unlike(found: Sequence[Found]) -> None:
     for item in found:
         if isinstance(item, Unlike):
             lines = [line for text in item.differences for line in text.splitlines()]
+            where, by = "any version", f"nearest is {item.nearest}"
+            if item.record:
+                where, by = item.nearest, f"{item.record} says that it is that"
             raise HistoryError(
-                f"{item.branch.name}: it is not what the files build at any version",
+                f"{item.branch.name}: it is not what the files build at {where}",
                 [
-                    f"nearest is {item.nearest}, from which it differs:",
+                    f"{by}, from which it differs:",
                     *(f"  {line}" for line in lines),
                 ],
                 "Nothing was changed. Bring it there by hand and adopt again; or, if a"

@@ -11,19 +11,23 @@ from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
-from sqlpair.ledger import tables
+from sqlpair.ledger import record_tables, tables
 from sqlpair.ledger.position import stated
+from sqlpair.project import imported
 from sqlpair.project.branches import Branch
 from sqlpair.runner.steps import Place
 from sqlpair.schema.model import Schema
 from sqlpair.verify import bookkeeping
+
+NOTHING: Schema = {}
 
 
 class ReadDatabase(NamedTuple):
     """One database.
 
     Without a ``session`` there is no database yet. ``own`` are its bookkeeping tables,
-    ``properties`` what is compared beside the schema. ``position`` is what its version
+    ``theirs`` those of the tool that its history was imported from, ``properties`` what
+    is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
     place on the branch. ``undecided`` are the transactions it has prepared.
     """
@@ -36,6 +40,7 @@ class ReadDatabase(NamedTuple):
     properties: Schema
     position: int | None
     undecided: tuple[str, ...] = ()
+    theirs: Schema = NOTHING
 
     @property
     def name(self) -> str:
@@ -87,9 +92,11 @@ def _read(
         properties = driver.properties(session, privileges=privileges)
     undecided = tuple(session.prepared())
     schema, own = bookkeeping.split(found, driver.own(session))
+    foreign = record_tables.names(imported.read(database.sql), schema)
+    schema, theirs = bookkeeping.split(schema, foreign)
     position = stated(branch, state)
     return ReadDatabase(
-        branch, session, state, schema, own, properties, position, undecided
+        branch, session, state, schema, own, properties, position, undecided, theirs
     )
 
 

@@ -12,8 +12,9 @@ definitions is fully qualified.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from sqlpair.databases.postgresql import (
@@ -113,26 +114,39 @@ def _configure(fetch: Fetch, values: Iterable[str]) -> None:
 
 def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
     members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
-    functions = {deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)}
+    functions = frozenset(
+        deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)
+    )
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
-    attributes: dict[Address, dict[str, Attribute]] = {}
+    attributes: dict[Address, Mapping[str, Attribute]] = {}
     for query in _QUERIES:
         for row in fetch(query):
             at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
             if at[:2] in members:
                 continue
-            found[at] = ObjectKey(kind, _name(kind, json.loads(name))), owner, position
-            attributes[at] = _attributes(kind, json.loads(told), functions)
+            key, attributes[at] = _described(kind, name, told, functions)
+            found[at] = key, owner, position
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
-            attributes[catalog_, oid, part]["comment"] = _lines(comment)
-        elif (catalog_, oid, 0) in attributes:
-            attributes[catalog_, oid, 0][f"comment on {column}"] = _lines(comment)
+            at, word = (catalog_, oid, part), "comment"
+        else:
+            at, word = (catalog_, oid, 0), f"comment on {column}"
+        if at in attributes:
+            attributes[at] = {**attributes[at], word: _lines(comment)}
     return {
         key: SchemaObject(attributes[at], found[owner][0] if owner[0] else None, place)
         for at, (key, owner, place) in found.items()
         if owner[0] is None or owner in found
     }
+
+
+@lru_cache(maxsize=2**14)
+def _described(
+    kind: str, name: str, told: str, functions: frozenset[str]
+) -> tuple[ObjectKey, Mapping[str, Attribute]]:
+    """Remembered, since a schema is mostly described again after a small change."""
+    key = ObjectKey(kind, _name(kind, json.loads(name)))
+    return key, _attributes(kind, json.loads(told), functions)
 
 
 def _name(kind: str, parts: list[str | None]) -> str:

@@ -42,12 +42,13 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
                 CASE WHEN i.inhdetachpending THEN '(detach pending)' END)
                 ORDER BY i.inhseqno)
             FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
-        'constraint triggers', (SELECT json_agg(DISTINCT concat_ws(' ', o.conname,
+        'constraint triggers', CASE WHEN c.relhastriggers THEN (
+            SELECT json_agg(DISTINCT concat_ws(' ', o.conname,
                 CASE g.tgenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica'
                     ELSE 'always' END, 'on ' || NULLIF(o.conrelid, c.oid)::regclass))
             FROM pg_catalog.pg_trigger g
             JOIN pg_catalog.pg_constraint o ON o.oid = g.tgconstraint
-            WHERE g.tgrelid = c.oid AND g.tgisinternal AND g.tgenabled <> 'O'),
+            WHERE g.tgrelid = c.oid AND g.tgisinternal AND g.tgenabled <> 'O') END,
         'row security', CASE
             WHEN c.relrowsecurity AND c.relforcerowsecurity
             THEN 'enabled, also for the owner'
@@ -58,22 +59,26 @@ SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
             WHEN 'i' THEN (SELECT 'index ' || x.indexrelid::regclass
                 FROM pg_catalog.pg_index x
                 WHERE x.indrelid = c.oid AND x.indisreplident) END END,
-        'clustering index', (SELECT x.indexrelid::regclass::text
-            FROM pg_catalog.pg_index x WHERE x.indrelid = c.oid AND x.indisclustered),
+        'clustering index', CASE WHEN c.relhasindex THEN (
+            SELECT x.indexrelid::regclass::text FROM pg_catalog.pg_index x
+            WHERE x.indrelid = c.oid AND x.indisclustered) END,
         'access method', (SELECT NULLIF(m.amname, 'heap')
             FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
-        'server', (SELECT s.srvname FROM pg_catalog.pg_foreign_table f
+        'server', CASE c.relkind WHEN 'f' THEN (
+            SELECT s.srvname FROM pg_catalog.pg_foreign_table f
             JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver
-            WHERE f.ftrelid = c.oid),
-        'options', (SELECT json_agg(o ORDER BY o) FROM pg_catalog.pg_foreign_table f,
-            unnest(f.ftoptions) o WHERE f.ftrelid = c.oid),
-        'storage parameters', (SELECT json_agg(o ORDER BY o) FROM (
+            WHERE f.ftrelid = c.oid) END,
+        'options', CASE c.relkind WHEN 'f' THEN (
+            SELECT json_agg(o ORDER BY o) FROM pg_catalog.pg_foreign_table f,
+            unnest(f.ftoptions) o WHERE f.ftrelid = c.oid) END,
+        'storage parameters', CASE WHEN c.reloptions IS NOT NULL
+            OR u.reloptions IS NOT NULL THEN (SELECT json_agg(o ORDER BY o) FROM (
             SELECT unnest(c.reloptions)
-            UNION ALL SELECT 'toast.' || unnest(t.reloptions)
-            FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid) p(o))
+            UNION ALL SELECT 'toast.' || unnest(u.reloptions)) p(o)) END
     )::text
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class u ON u.oid = c.reltoastrelid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
@@ -96,7 +101,8 @@ SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
             || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END END,
         'identity', CASE WHEN NOT c.relispartition THEN CASE a.attidentity
             WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END END,
-        'identity sequence', CASE WHEN NOT c.relispartition THEN (
+        'identity sequence', CASE
+            WHEN NOT c.relispartition AND a.attidentity <> '' THEN (
             SELECT format('from %s by %s, %s to %s, cache %s%s', q.seqstart,
                 q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
                 CASE WHEN q.seqcycle THEN ', cycling' END)
@@ -112,8 +118,9 @@ SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
         'compression', CASE a.attcompression
             WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
         'statistics target', NULLIF(a.attstattarget, -1)::text,
-        'options', (SELECT json_agg(o ORDER BY o) FROM (SELECT unnest(a.attoptions)
-            UNION ALL SELECT unnest(a.attfdwoptions)) p(o))
+        'options', CASE WHEN a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL
+            THEN (SELECT json_agg(o ORDER BY o) FROM (SELECT unnest(a.attoptions)
+            UNION ALL SELECT unnest(a.attfdwoptions)) p(o)) END
     )::text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid

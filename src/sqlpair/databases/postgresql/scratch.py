@@ -34,6 +34,15 @@ from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 
+# Which server it is, what it makes extensions from, and what its defaults are.
+_IDENTITY = """
+SELECT version(), current_user::text, (SELECT string_agg(
+    name || ' ' || default_version, ',' ORDER BY name) FROM pg_available_extensions),
+    (SELECT string_agg(name || ' ' || setting, ',' ORDER BY name) FROM pg_settings
+    WHERE source IN ('configuration file', 'database', 'user', 'database user',
+        'global', 'command line') AND context IN ('user', 'superuser'))
+"""
+
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
 NAME = "sqlpair_scratch_"
@@ -101,6 +110,25 @@ def scratch(
             assert session is not None
             with closing(session):
                 yield session
+
+
+def scratch_identity(
+    database: Database, files: Sequence[Path], report: Report
+) -> Sequence[object]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    text = "\n".join(sql_file.lenient(path) for path in files)
+    there = _surroundings(database, report)
+    beside = there.may_create and not is_shared(text)
+    if database.scratch or (
+        beside and (database.embedded is not None or database.scratch_beside)
+    ):
+        with (
+            _server(database, report, beside=beside) as server,
+            _maintenance(database, server.dsn) as execute,
+        ):
+            return [*there, *execute(_IDENTITY)]
+    programs = embedded.find_binaries(database.binaries)
+    return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
 
 
 def _surroundings(database: Database, report: Report) -> _Surroundings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +26,17 @@ def scratch(
         assert session is not None
         with closing(session):
             yield session
+
+
+def scratch_identity(
+    database: Database,  # noqa: ARG001
+    files: Sequence[Path],  # noqa: ARG001
+    report: Report,  # noqa: ARG001
+) -> Sequence[object]:
+    """See ``sqlpair.databases.interface.Driver``."""
+    with closing(sqlite3.connect(":memory:")) as raw:
+        options = raw.execute("PRAGMA compile_options").fetchall()
+    return [sqlite3.sqlite_version, options]
 
 
 def is_shared(text: str) -> bool:  # noqa: ARG001

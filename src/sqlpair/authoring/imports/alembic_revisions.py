@@ -1,0 +1,234 @@
+"""Plain Alembic: revisions whose ``upgrade`` and ``downgrade`` only ``op.execute`` SQL.
+
+They are read, not run: what counts are strings that stand in the file. The order is
+that of ``down_revision`` and ``depends_on``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.authoring.imports.foreign import (
+    ForeignHistory,
+    ForeignMigration,
+    NotCarried,
+    SqlPart,
+    files,
+)
+from sqlpair.errors import SqlFileError, UsageError
+from sqlpair.project.statement import Split
+
+_EXECUTE = {"op.execute", "op.get_bind().execute"}
+_TEXT = {"sa.text", "text", "sqlalchemy.text", "op.inline_literal"}
+_NOT_READ = "is not SQL in op.execute"
+
+
+class _Revision(NamedTuple):
+    """A revision module: its id, what is below it, what else it needs, its text."""
+
+    path: Path
+    id: str
+    below: tuple[str, ...]
+    needs: tuple[str, ...]
+    tree: ast.Module
+
+
+class _Unread(Exception):  # noqa: N818 - no failure: the file is left out
+    """What in a function is no SQL, and in which line."""
+
+    def __init__(self, node: ast.AST):
+        super().__init__(f"line {getattr(node, 'lineno', 0)} {_NOT_READ}")
+
+
+def read(folder: Path, split: Split) -> ForeignHistory | None:
+    """Read a folder of revisions, or the one above it; None where there are none."""
+    found = _revisions(folder) or _revisions(folder / "versions")
+    if not found:
+        return None
+    migrations: list[ForeignMigration] = []
+    left: list[NotCarried] = []
+    for revision in _in_order(found):
+        up, down = _parts(revision, split, left)
+        migrations.append(
+            ForeignMigration(revision.id, _name(revision), revision.path, up, down)
+        )
+    return ForeignHistory("alembic", tuple(migrations), tuple(left))
+
+
+def _revisions(folder: Path) -> list[_Revision]:
+    found = []
+    for path in files(folder) if folder.is_dir() else []:
+        if path.suffix != ".py":
+            continue
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            raise UsageError(
+                f"{path.name} cannot be read", [str(error)], "Nothing was written."
+            ) from None
+        names = _constants(tree.body)
+        id_ = names.get("revision")
+        if isinstance(id_, str):
+            below, needs = (_ids(names.get(k)) for k in ("down_revision", "depends_on"))
+            found.append(_Revision(path, id_, below, needs, tree))
+    return found
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, tuple | list) else (value,)
+    return tuple(id_ for id_ in several if isinstance(id_, str))
+
+
+def _constants(body: Iterable[ast.stmt]) -> dict[str, object]:
+    """Return the names to which a value that stands there is assigned."""
+    found: dict[str, object] = {}
+    for node in body:
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        try:
+            known = ast.literal_eval(value)
+        except ValueError:
+            continue
+        found |= {
+            target.id: known for target in targets if isinstance(target, ast.Name)
+        }
+    return found
+
+
+def _name(revision: _Revision) -> str:
+    """Return what Alembic puts behind the id in a file's name, or the name itself."""
+    stem = revision.path.stem
+    parts = re.split(rf"(?:^|[_-]){re.escape(revision.id)}_", stem, maxsplit=1)
+    return parts[-1] or stem
+
+
+def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
+    """Yield each revision behind all that it stands on."""
+    known = {revision.id: revision for revision in found}
+    graph = {}
+    for revision in known.values():
+        for id_ in revision.below:
+            if id_ not in known:
+                raise UsageError(
+                    f"{revision.path.name} stands on {id_}, which is no file here",
+                    remedy="Name the folder with all revisions. Nothing was written.",
+                )
+        needs = (id_ for id_ in revision.needs if id_ in known)  # or it is a label
+        graph[revision.id] = [*revision.below, *needs]
+    try:
+        yield from (known[id_] for id_ in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise UsageError(
+            "revisions stand on each other in a circle", [*error.args[1]]
+        ) from None
+
+
+def _parts(
+    revision: _Revision, split: Split, left: list[NotCarried]
+) -> tuple[SqlPart | None, SqlPart | None]:
+    functions = {
+        node.name: node
+        for node in revision.tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    names = {
+        name: value
+        for name, value in _constants(revision.tree.body).items()
+        if isinstance(value, str)
+    }
+    parts: list[SqlPart | None] = []
+    for name in ("upgrade", "downgrade"):
+        function = functions.get(name)
+        try:
+            part = _sql(function, names, split) if function else None
+        except _Unread as unread:
+            part = None
+            left.append(_unread(revision, name, str(unread)))
+        parts.append(part)
+    return parts[0], parts[1]
+
+
+def _unread(revision: _Revision, function: str, why: str) -> NotCarried:
+    below = f"{revision.below[0]}:" if len(revision.below) == 1 else ""
+    way = f"{below}{revision.id}" if function == "upgrade" else f"{revision.id}:{below}"
+    return NotCarried(
+        revision.path,
+        f"{function}: {why}; its file does nothing until you write it as SQL. Alembic"
+        f" prints it: alembic {function} {way.rstrip(':')} --sql"
+        if function == "upgrade"
+        else f"{function}: {why}; it has no rollback until you write it as SQL",
+        matters=function == "upgrade",
+    )
+
+
+def _sql(function: ast.FunctionDef, names: Mapping[str, str], split: Split) -> SqlPart:
+    own = {k: v for k, v in _constants(function.body).items() if isinstance(v, str)}
+    found = [*_statements(function.body, {**names, **own})]
+    texts = [_ended(text, split) for text, _ in found]
+    return SqlPart("\n".join([*texts, ""]).encode(), any(alone for _, alone in found))
+
+
+def _statements(
+    body: Iterable[ast.stmt], names: Mapping[str, str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the SQL of a body, and whether it runs in no transaction."""
+    for node in body:
+        if isinstance(node, ast.Pass) or _is_constant(node, names):
+            continue
+        if isinstance(node, ast.With) and all(
+            ast.unparse(item.context_expr).endswith(".autocommit_block()")
+            for item in node.items
+        ):
+            yield from ((text, True) for text, _ in _statements(node.body, names))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            yield _executed(node.value, names), False
+        else:
+            raise _Unread(node)
+
+
+def _is_constant(node: ast.stmt, names: Mapping[str, str]) -> bool:
+    """Whether it is a docstring, or gives a name to a text."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Assign):
+        targets = [t.id for t in node.targets if isinstance(t, ast.Name)]
+        return isinstance(node.value, ast.Constant) and set(targets) <= names.keys()
+    return False
+
+
+def _executed(call: ast.Call, names: Mapping[str, str]) -> str:
+    if ast.unparse(call.func) not in _EXECUTE or len(call.args) != 1 or call.keywords:
+        raise _Unread(call)
+    # As SQLAlchemy's text() has it: a colon that begins no parameter is \:
+    return _string(call.args[0], names).replace("\\:", ":")
+
+
+def _string(node: ast.expr, names: Mapping[str, str]) -> str:
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in _TEXT and node.args:
+        return _string(node.args[0], names)
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    raise _Unread(node)
+
+
+def _ended(text: str, split: Split) -> str:
+    """Return it with a ``;`` behind its last statement."""
+    try:
+        *_, last = split(text)
+    except (SqlFileError, ValueError):
+        return text  # which is told when the file is checked, or there is none
+    if last.text.endswith(";") or last.rows:
+        return text
+    at = last.offset + len(last.text)
+    return f"{text[:at]};{text[at:]}"

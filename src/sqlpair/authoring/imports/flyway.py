@@ -1,0 +1,106 @@
+"""Flyway: ``V1_1__name.sql``, undone by ``U1_1__name.sql``; ``R__name.sql`` repeats.
+
+Versions are numbers between dots; ``1``, ``01`` and ``1.0`` are one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sqlpair.authoring.imports.foreign import (
+    ForeignHistory,
+    ForeignMigration,
+    NotCarried,
+    SqlPart,
+    files,
+    not_sql,
+    placeholders,
+    unknown,
+)
+from sqlpair.errors import UsageError
+from sqlpair.ledger.record_tables import flyway_version
+from sqlpair.project.statement import Split
+
+_NAME = re.compile(
+    r"(?P<kind>[VUB])(?P<version>[0-9]+(?:[._][0-9]+)*)(?:__(?P<name>.*))?"
+    r"\.(?P<end>sql|java|kt|class|groovy|py)"
+)
+_REPEATABLE = re.compile(r"R__.*\.\w+")
+_CALLBACK = re.compile(r"(before|after|create)[A-Z]\w*\.\w+")
+_ALONE = re.compile(r"^\s*executeInTransaction\s*=\s*false\b", re.MULTILINE)
+
+
+def read(folder: Path, _split: Split) -> ForeignHistory | None:
+    """Read a folder and those below; None where there is no ``V…__….sql``."""
+    there = files(folder, deep=True)
+    ups: dict[tuple[int, ...], ForeignMigration] = {}
+    undos: dict[tuple[int, ...], Path] = {}
+    left: list[NotCarried] = []
+    known = []
+    for path in there:
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            if why := _beside(path.name):
+                known.append(path)
+                left.append(NotCarried(path, why))
+            continue
+        known.append(path)
+        version = flyway_version(match["version"])
+        if match["kind"] == "U":
+            undos[version] = path
+        elif match["kind"] == "B":
+            left.append(NotCarried(path, "a baseline for new databases", matters=False))
+        elif version in ups:
+            raise _twice(match["version"], ups[version].source, path)
+        else:
+            name = match["name"] or path.stem
+            ups[version] = _up(path, version, name, left)
+    if not any(item.up for item in ups.values()):
+        return None
+    migrations = []
+    for version in sorted(ups):
+        undo = undos.pop(version, None)
+        down = _part(undo, left) if undo else None
+        migrations.append(ups[version]._replace(down=down))
+    left += [NotCarried(path, "undoes no migration here") for path in undos.values()]
+    left += unknown(there, known)
+    return ForeignHistory("flyway", tuple(migrations), tuple(left))
+
+
+def _up(
+    path: Path, version: tuple[int, ...], name: str, left: list[NotCarried]
+) -> ForeignMigration:
+    if path.suffix == ".sql":
+        part = _part(path, left)
+    else:
+        part = None
+        left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
+    return ForeignMigration(".".join(map(str, version)), name, path, part, None)
+
+
+def _part(path: Path, left: list[NotCarried]) -> SqlPart:
+    content = path.read_bytes()
+    left += placeholders(path, content)
+    settings = path.with_name(f"{path.name}.conf")
+    alone = settings.is_file() and _ALONE.search(settings.read_text(errors="replace"))
+    return SqlPart(content, bool(alone))
+
+
+def _beside(name: str) -> str:
+    if _REPEATABLE.fullmatch(name):
+        return (
+            "a repeatable file, which runs whenever it changes: put what it makes into"
+            " a migration"
+        )
+    if _CALLBACK.fullmatch(name):
+        return "a callback, which runs at each migrate of Flyway's"
+    return ""
+
+
+def _twice(version: str, one: Path, other: Path) -> UsageError:
+    return UsageError(
+        f"two migrations have the version {version}",
+        [str(one), str(other)],
+        "Take out the one that never ran. Nothing was written.",
+    )

@@ -1,0 +1,94 @@
+"""Diesel and Prisma: a folder for each migration.
+
+Diesel (and Hasura) have ``NAME/up.sql`` and ``NAME/down.sql``; Prisma has
+``NAME/migration.sql``, and ``down.sql`` where somebody made one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlpair.authoring.imports.foreign import (
+    ForeignHistory,
+    ForeignMigration,
+    SqlPart,
+)
+from sqlpair.errors import UsageError
+from sqlpair.project.statement import Split
+
+_PROVIDERS = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite"}
+
+
+def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
+    """Read a folder; None where no folder in it has an ``up.sql``."""
+    found = _read(folder, "up.sql", _diesel_id)
+    return ForeignHistory("diesel", found) if found else None
+
+
+def _diesel_id(name: str) -> str:
+    digits = re.match(r"[0-9]+(?:-[0-9]+)*", name)
+    return digits[0].replace("-", "") if digits else name.partition("_")[0]
+
+
+def prisma(folder: Path, _split: Split) -> ForeignHistory | None:
+    """Read a folder; None where no folder in it has a ``migration.sql``."""
+    found = _read(folder, "migration.sql", str)
+    lock = folder / "migration_lock.toml"
+    if not found:
+        return None
+    return ForeignHistory("prisma", found, driver=_provider(lock))
+
+
+def _provider(lock: Path) -> str:
+    if not lock.is_file():
+        return ""
+    try:
+        provider = tomllib.loads(lock.read_text()).get("provider", "")
+    except (ValueError, OSError):
+        return ""
+    if provider not in _PROVIDERS:
+        raise UsageError(
+            f"these migrations are written for {provider}",
+            [str(lock)],
+            "A database here is PostgreSQL or SQLite.",
+        )
+    return _PROVIDERS[provider]
+
+
+def _read(
+    folder: Path, up: str, id_of: Callable[[str], str]
+) -> tuple[ForeignMigration, ...]:
+    found = []
+    for path in folder.glob(f"*/{up}"):
+        name = path.parent.name
+        down = path.with_name("down.sql")
+        alone = _alone(path.with_name("metadata.toml"))
+        found.append(
+            ForeignMigration(
+                id_of(name),
+                re.sub(r"^[0-9-]+_?", "", name),
+                path,
+                SqlPart(path.read_bytes(), alone),
+                SqlPart(down.read_bytes(), alone) if down.is_file() else None,
+            )
+        )
+    return tuple(sorted(found, key=lambda item: (_number(item.id), item.id)))
+
+
+def _number(id_: str) -> int:
+    digits = re.match("[0-9]+", id_)
+    return int(digits[0]) if digits else 0
+
+
+def _alone(metadata: Path) -> bool:
+    """Whether Diesel's metadata want no transaction."""
+    if not metadata.is_file():
+        return False
+    try:
+        told = tomllib.loads(metadata.read_text())
+    except ValueError:
+        return False
+    return told.get("run_in_transaction") is False

@@ -1,0 +1,129 @@
+"""Another tool's history: what one of its folders holds, in the order it runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import UsageError
+from sqlpair.project.statement import Split
+
+# A file that the project has no kind for, with a migration in it.
+CODE = (".go", ".java", ".kt", ".py", ".rs", ".js", ".ts", ".rb", ".sh", ".json")
+NEWLINE = b"\n"
+_PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
+_COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+class SqlPart(NamedTuple):
+    """The SQL of one direction; ``alone`` where the tool runs it in no transaction.
+
+    ``added`` says what of it is not the tool's.
+    """
+
+    content: bytes
+    alone: bool = False
+    added: str = ""
+
+
+class ForeignMigration(NamedTuple):
+    """One migration: the tool's name for it in its record table, and its SQL.
+
+    ``up`` is None where it is no SQL, ``down`` where there is none.
+    """
+
+    id: str
+    name: str
+    source: Path
+    up: SqlPart | None
+    down: SqlPart | None
+
+
+class NotCarried(NamedTuple):
+    """What a folder holds beside that, and why it stays behind.
+
+    ``matters`` where a database of the tool's may be another one than the files build.
+    """
+
+    path: Path
+    why: str
+    matters: bool = True
+
+
+class ForeignHistory(NamedTuple):
+    """All of a folder; ``driver`` is what the tool says of the database's engine."""
+
+    tool: str
+    migrations: tuple[ForeignMigration, ...]
+    left: tuple[NotCarried, ...] = ()
+    driver: str = ""
+
+
+Reader = Callable[[Path, Split], ForeignHistory | None]
+
+
+def files(folder: Path, *, deep: bool = False) -> list[Path]:
+    """Return the files in ``folder``, and with ``deep`` in those below, by name."""
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(
+        path
+        for path in found
+        if path.is_file()
+        and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    )
+
+
+def not_sql(path: Path, what: str) -> NotCarried:
+    """Say of a migration that it is code, or else no SQL."""
+    return NotCarried(path, f"{what}; its pair does nothing until you write it as SQL")
+
+
+def unknown(paths: Iterable[Path], known: Iterable[Path]) -> list[NotCarried]:
+    """Name the SQL files, and the numbered code, that no migration was read from."""
+    rest = sorted({*paths} - {*known})
+    return [
+        NotCarried(path, "not named as a migration is, and left out")
+        for path in rest
+        if path.suffix.lower() == ".sql"
+    ] + [
+        NotCarried(path, "code beside the migrations, and left out")
+        for path in rest
+        if path.suffix in CODE and path.name[0].isdigit()
+    ]
+
+
+def placeholders(
+    path: Path,
+    content: bytes,
+    pattern: re.Pattern[bytes] = _PLACEHOLDER,
+    spans: Iterable[tuple[int, int]] = ((0, sys.maxsize),),
+) -> list[NotCarried]:
+    """Name what a tool replaces in a file, within ``spans`` and outside of comments."""
+    bare = _COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
+    return [
+        NotCarried(
+            path,
+            f"line {bare.count(NEWLINE, 0, match.start()) + 1}:"
+            f" {match[0].decode(errors='replace')} is replaced by nothing here:"
+            " write what it stands for",
+        )
+        for start, end in spans
+        for match in pattern.finditer(bare, start, min(end, len(bare)))
+    ]
+
+
+def in_order(found: Iterable[tuple[int, ForeignMigration]]) -> list[ForeignMigration]:
+    """Return migrations by their numbers; UsageError where two have the same."""
+    seen: dict[int, ForeignMigration] = {}
+    for number, item in found:
+        if other := seen.get(number):
+            raise UsageError(
+                f"two migrations have the version {item.id}",
+                [str(other.source), str(item.source)],
+                "Take out the one that never ran. Nothing was written.",
+            )
+        seen[number] = item
+    return [seen[number] for number in sorted(seen)]

@@ -1,0 +1,92 @@
+"""goose: one file for both directions, ``-- +goose Up`` and ``-- +goose Down``.
+
+What stands between StatementBegin and StatementEnd is sent as it is; the marks stay as
+the comments that they are. Where such a block ends without a ``;`` one is put there,
+for here a statement ends with it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+from sqlpair.authoring.imports import sections
+from sqlpair.authoring.imports.foreign import (
+    ForeignHistory,
+    ForeignMigration,
+    NotCarried,
+    SqlPart,
+    placeholders,
+)
+from sqlpair.errors import SqlFileError
+from sqlpair.project.statement import Split
+
+
+def _mark(words: bytes) -> re.Pattern[bytes]:
+    line = rb"^[ \t]*--[ \t]*\+goose[ \t]+" + words.replace(b" ", rb"[ \t]+")
+    return re.compile(line + rb"[ \t]*\r?$\n?", re.MULTILINE | re.IGNORECASE)
+
+
+_UP, _DOWN = _mark(b"up"), _mark(b"down")
+_ALONE = _mark(b"no transaction")
+_BEGIN, _END = _mark(b"statementbegin"), _mark(b"statementend")
+_ON, _OFF = _mark(b"envsub on"), _mark(b"envsub off")
+_VARIABLE = re.compile(rb"\$\{[^}\n]*\}|\$[A-Za-z_]\w*(?![\w$])")
+
+
+def read(folder: Path, split: Split) -> ForeignHistory | None:
+    """Read a folder; None where no file has ``-- +goose Up``."""
+    return sections.history("goose", folder, _UP, partial(_read, split), (".go",))
+
+
+def _read(
+    split: Split, path: Path, content: bytes
+) -> tuple[ForeignMigration, list[NotCarried]]:
+    up, down = sections.parted(content, _DOWN)
+    alone = bool(_ALONE.search(content))
+    parts = [None if half is None else _part(half, alone, split) for half in (up, down)]
+    return ForeignMigration("", "", path, parts[0], parts[1]), _variables(path, content)
+
+
+def _part(half: bytes, alone: bool, split: Split) -> SqlPart:
+    ended = _ended(half, split)
+    added = "" if ended == half else "a ; behind what ended at StatementEnd without one"
+    return SqlPart(ended, alone, added)
+
+
+def _ended(half: bytes, split: Split) -> bytes:
+    """Return it with a ``;`` in each block that ends without one."""
+    position = 0
+    while begin := _BEGIN.search(half, position):
+        end = _END.search(half, begin.end())
+        if end is None:
+            break
+        position = end.end()
+        at = _open_end(half[begin.end() : end.start()], split)
+        if at is not None:
+            at += begin.end()
+            half = half[:at] + b";" + half[at:]
+            position += 1
+    return half
+
+
+def _open_end(block: bytes, split: Split) -> int | None:
+    """Return where the last statement of a block ends without a ``;``."""
+    try:
+        text = block.decode()
+        *_, last = split(text)
+    except (SqlFileError, UnicodeDecodeError, ValueError):
+        return None  # which is told when the file is checked, or there is none
+    if last.text.endswith(";") or last.rows:
+        return None
+    return len(text[: last.offset + len(last.text)].encode())
+
+
+def _variables(path: Path, content: bytes) -> list[NotCarried]:
+    """Name what is taken from the environment."""
+    spans = []
+    for on in _ON.finditer(content):
+        off = _OFF.search(content, on.end())
+        spans.append((on.end(), off.start() if off else len(content)))
+    return placeholders(path, content, _VARIABLE, spans)

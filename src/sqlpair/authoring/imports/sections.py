@@ -1,0 +1,78 @@
+"""Files of which one half goes up and the other comes down, as comments part them.
+
+No byte is lost: what is above the line that begins the second half is the first, and
+both keep their marks, which are comments to every engine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from sqlpair.authoring.imports.foreign import (
+    ForeignHistory,
+    ForeignMigration,
+    NotCarried,
+    files,
+    in_order,
+    not_sql,
+    unknown,
+)
+
+_NUMBERED = re.compile(r"(?P<number>[0-9]+)(?P<name>.*)\.(?P<end>\w+)")
+
+# What a file's bytes are: id, name and path are filled in.
+Read = Callable[[Path, bytes], tuple[ForeignMigration, list[NotCarried]]]
+
+
+def parted(content: bytes, down: re.Pattern[bytes]) -> tuple[bytes, bytes | None]:
+    """Return both halves of a file; None for the second where there is no mark."""
+    mark = down.search(content)
+    if mark is None:
+        return content, None
+    return content[: mark.start()], content[mark.start() :]
+
+
+def history(
+    tool: str,
+    folder: Path,
+    up: re.Pattern[bytes],
+    read: Read,
+    code: Sequence[str] = (),
+) -> ForeignHistory | None:
+    """Read the numbered files of ``folder``; None where none has the mark ``up``.
+
+    ``code`` is how the names of migrations end that are no SQL.
+    """
+    there = files(folder)
+    found: list[tuple[int, ForeignMigration]] = []
+    left: list[NotCarried] = []
+    known: list[Path] = []
+    for path in there:
+        match = _NUMBERED.fullmatch(path.name)
+        if match is None:
+            continue
+        number, name = int(match["number"]), match["name"]
+        if path.suffix == ".sql" and up.search(content := path.read_bytes()):
+            item, beside = read(path, content)
+            left += beside
+        elif path.suffix in code and not path.stem.endswith("_test"):
+            item = ForeignMigration("", "", path, None, None)
+            left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
+        else:
+            continue
+        known.append(path)
+        found.append((number, item._replace(id=str(number), name=name)))
+    if not any(item.up for _, item in found):
+        return None
+    left += unknown(there, known)
+    return ForeignHistory(tool, tuple(in_order(found)), tuple(left))
+
+
+def padded(history: ForeignHistory, names: Iterable[str]) -> ForeignHistory:
+    """Return it with ids as the files write them, zeros and all."""
+    ids = {int(name): name for name in names}
+    return history._replace(
+        migrations=tuple(m._replace(id=ids[int(m.id)]) for m in history.migrations)
+    )

@@ -1,0 +1,309 @@
+"""The tables in which other tools record what they ran, and what their rows say.
+
+A database of a history that was imported may still have one. It is read and never
+changed; what it is called and which of its names is which migration stands in the file
+that the import wrote (``project/imported.py``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlpair.databases.bookkeeping import VERSION_TABLE
+from sqlpair.databases.interface import Session
+from sqlpair.errors import HistoryError, several
+from sqlpair.ledger.position import foreign
+from sqlpair.ledger.tables import Records
+from sqlpair.project.branches import Branch
+from sqlpair.project.imported import Imported
+from sqlpair.schema.model import ObjectKey, Schema
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Said(NamedTuple):
+    """What rows say: which migrations are applied, in their order, and which failed."""
+
+    applied: list[str]
+    unfinished: list[str]
+
+
+class RecordTable(NamedTuple):
+    """A tool's table: its usual name, the query behind FROM, and how rows are read.
+
+    ``columns`` it has to have. ``read`` also takes the ids of the migrations here.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    order: str
+    read: Callable[[Rows, Sequence[str]], Said]
+
+
+def flyway_version(text: str) -> tuple[int, ...]:
+    """Return a version of Flyway's as numbers: 1, 01, 1.0 and 1_0 are one."""
+    parts = [int(part) for part in text.replace("_", ".").split(".")]
+    while len(parts) > 1 and not parts[-1]:
+        del parts[-1]
+    return tuple(parts)
+
+
+def counted(names: Iterable[str]) -> list[str]:
+    """Return names with the second of a kind called ``name#2``."""
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return told
+
+
+def _through(last: str, ids: Sequence[str]) -> list[str]:
+    """Everything up to ``last``; that alone where it is not known."""
+    return [*ids[: ids.index(last) + 1]] if last in ids else [last]
+
+
+def _golang_migrate(rows: Rows, ids: Sequence[str]) -> Said:
+    said = Said([], [])
+    for row in rows:
+        version = str(int(row["version"]))
+        if row["dirty"]:
+            said.unfinished.append(f"version {version} is dirty")
+        if version != "-1":  # nothing is applied
+            said.applied.extend(_through(version, ids))
+    return said
+
+
+def _versions(rows: Rows, _ids: Sequence[str]) -> Said:
+    return Said([str(row["version"]) for row in rows], [])
+
+
+def _goose(rows: Rows, _ids: Sequence[str]) -> Said:
+    # Before goose deleted rows on the way down, it added one that says so.
+    state: dict[str, bool] = {}
+    for row in rows:
+        version = str(int(row["version_id"]))
+        state.pop(version, None)
+        state[version] = bool(row["is_applied"])
+    state.pop("0", None)  # it makes that row with the table
+    return Said([version for version, applied in state.items() if applied], [])
+
+
+def _flyway(rows: Rows, ids: Sequence[str]) -> Said:
+    applied: dict[str, None] = {}
+    unfinished = []
+    for row in rows:
+        if row["version"] is None:  # a repeatable file, or the schema itself
+            continue
+        version = flyway_version(str(row["version"]))
+        id_, kind = ".".join(map(str, version)), str(row["type"]).upper()
+        if not row["success"]:
+            unfinished.append(f"version {row['version']} ({row['script']}) failed")
+        elif kind.startswith("UNDO") or kind == "DELETE":
+            applied.pop(id_, None)
+        elif kind.endswith("BASELINE"):
+            below = (one for one in ids if flyway_version(one) <= version)
+            applied |= dict.fromkeys(below)
+        else:
+            applied[id_] = None
+    return Said([*applied], unfinished)
+
+
+def _prisma(rows: Rows, _ids: Sequence[str]) -> Said:
+    there = [row for row in rows if row["rolled_back_at"] is None]
+    return Said(
+        [row["migration_name"] for row in there if row["finished_at"] is not None],
+        [
+            f"{row['migration_name']} began and did not finish"
+            for row in there
+            if row["finished_at"] is None
+        ],
+    )
+
+
+def _sqitch(rows: Rows, ids: Sequence[str]) -> Said:
+    projects = {one.partition(":")[0] for one in ids}
+    named = (f"{row['project']}:{row['change']}" for row in rows)
+    return Said(counted(n for n in named if n.partition(":")[0] in projects), [])
+
+
+def _alembic(rows: Rows, ids: Sequence[str]) -> Said:
+    heads = [row["version_num"] for row in rows]
+    unknown = [head for head in heads if head not in ids]
+    known = sorted((head for head in heads if head in ids), key=ids.index)
+    return Said([*(_through(known[-1], ids) if known else []), *unknown], [])
+
+
+TOOLS = {
+    "golang-migrate": RecordTable(
+        "schema_migrations", ("version", "dirty"), "version", _golang_migrate
+    ),
+    "dbmate": RecordTable("schema_migrations", ("version",), "version", _versions),
+    "goose": RecordTable(
+        "goose_db_version", ("id", "version_id", "is_applied"), "id", _goose
+    ),
+    "flyway": RecordTable(
+        "flyway_schema_history",
+        ("installed_rank", "version", "type", "script", "success"),
+        "installed_rank",
+        _flyway,
+    ),
+    "diesel": RecordTable(
+        "__diesel_schema_migrations", ("version",), "version", _versions
+    ),
+    "prisma": RecordTable(
+        "_prisma_migrations",
+        ("migration_name", "started_at", "finished_at", "rolled_back_at"),
+        "started_at",
+        _prisma,
+    ),
+    "sqitch": RecordTable(
+        "sqitch.changes",
+        ("change_id", "change", "project", "committed_at"),
+        "committed_at",
+        _sqitch,
+    ),
+    "alembic": RecordTable(VERSION_TABLE, ("version_num",), "version_num", _alembic),
+}
+
+
+class Recorded(NamedTuple):
+    """Where a record table says that a database is, and what it names beside that."""
+
+    table: str
+    position: int
+    unknown: tuple[str, ...]
+
+
+def names(imported: Imported | None, schema: Schema) -> Collection[str]:
+    """Return the names of what in a schema is the record of the tool it came from.
+
+    Sqitch has a schema of its own for it.
+    """
+    if imported is None or not imported.table:
+        return ()
+    table = _found(imported, schema)
+    home, dot, _ = imported.table.rpartition(".")
+    if dot and imported.tool == "sqitch":
+        return [
+            k.name for k in schema if k.name == home or k.name.startswith(home + dot)
+        ]
+    return [table] if table else []
+
+
+def _found(imported: Imported, schema: Schema) -> str:
+    """Return the table's name as the schema has it, "" where it is not there."""
+    there = [key.name for key in schema if key.kind == "table"]
+    if imported.table in there:
+        return imported.table
+    # Made by a role whose search path led there.
+    elsewhere = [name for name in there if name.endswith(f".{imported.table}")]
+    return elsewhere[0] if len(elsewhere) == 1 else ""
+
+
+def read(
+    session: Session, branch: Branch, imported: Imported, theirs: Schema, state: Records
+) -> Recorded | None:
+    """Read where the tool's own record says that a database is.
+
+    ``theirs`` is what ``names`` names. None where there is no such table, or no row in
+    it. HistoryError where a row is of a migration that failed, where rows leave one out
+    that is not the last, or name one that is not here.
+    """
+    tool = TOOLS.get(imported.tool)
+    if tool is None:  # plain SQL has no record
+        return None
+    ids = [
+        imported.migrations[item.stem]
+        for item in branch.migrations
+        if item.stem in imported.migrations
+    ]
+    table, rows = _rows(session, tool, branch, imported, theirs, state)
+    if not rows:
+        return None
+    said = tool.read(rows, ids)
+    if said.unfinished:
+        raise HistoryError(
+            f"{branch.name}: {table} records what did not end well",
+            said.unfinished,
+            f"Finish or undo it by hand, and let {imported.tool} record that. Or say"
+            f" which version it is:\nsqlpair adopt {branch.name} --at N\n"
+            "Nothing was changed.",
+        )
+    return _position(branch, imported, table, said.applied) if said.applied else None
+
+
+def _rows(
+    session: Session,
+    tool: RecordTable,
+    branch: Branch,
+    imported: Imported,
+    theirs: Schema,
+    state: Records,
+) -> tuple[str, Rows]:
+    ours = foreign(branch, state)
+    if imported.table == VERSION_TABLE and ours:
+        return VERSION_TABLE, [{"version_num": name} for name in ours]
+    table = _found(imported, theirs)
+    if not table:
+        return imported.table, ()
+    there = {
+        key.name.removeprefix(f"{table}.")
+        for key, described in theirs.items()
+        if key.kind == "column" and described.part_of == ObjectKey("table", table)
+    }
+    missing = [name for name in tool.columns if name not in there]
+    if missing:
+        raise HistoryError(
+            f"{branch.name}: {table} is not a record of {imported.tool}'s",
+            [f"it has no {several(missing)}"],
+            f"Correct table in sql/{branch.name}/imported.toml.",
+        )
+    columns = ", ".join(tool.columns)
+    with session.snapshot():
+        rows = session.rows(f"SELECT {columns} FROM {table} ORDER BY {tool.order}")
+    return table, rows
+
+
+def _position(
+    branch: Branch, imported: Imported, table: str, applied: Sequence[str]
+) -> Recorded:
+    known = {imported.migrations.get(item.stem) for item in branch.migrations}
+    unknown = [name for name in applied if name not in known]
+    if applied[-1] not in known:
+        raise HistoryError(
+            f"{branch.name}: {table} is ahead of the files here",
+            [f"it names {several(unknown)}, and no migration here is that"],
+            f"Import what {imported.tool} ran since: sqlpair import FOLDER"
+            f" {branch.name}\nNothing was changed.",
+        )
+    missing = list(_missing(branch, imported, {*applied}))
+    if missing:
+        raise HistoryError(
+            f"{branch.name}: {table} leaves out migrations before the last it names",
+            missing,
+            f"Let {imported.tool} run them, or take them out, and adopt again."
+            " Nothing was changed.",
+        )
+    position = max(
+        at
+        for at, item in enumerate(branch.migrations, 1)
+        if imported.migrations.get(item.stem) in applied
+    )
+    return Recorded(table, position, tuple(unknown))
+
+
+def _missing(
+    branch: Branch, imported: Imported, applied: Collection[str]
+) -> Iterator[str]:
+    """Yield what has not run although something behind it has."""
+    waiting: list[str] = []
+    for item in branch.migrations:
+        id_ = imported.migrations.get(item.stem)
+        if id_ in applied:
+            yield from waiting
+            waiting = []
+        elif id_ is not None:
+            waiting.append(f"{item.stem} ({id_}) has not run")

@@ -1,0 +1,82 @@
+"""``imported.toml`` in a database's folder: which migrations came from another tool.
+
+The import of a history writes it. It names the tool's record table, and for each
+migration what that table calls it: so the rows there say which version a database is.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlpair.errors import SettingsError
+
+NAME = "imported.toml"
+_HEADER = """\
+# These migrations came from {tool}. sqlpair adopt reads in its table how far a database
+# is, and verify passes the table over. Where it is called otherwise, write that here.
+# Written by: sqlpair import
+"""
+
+
+class Imported(NamedTuple):
+    """What the file says; ``migrations`` has the tool's name for each stem."""
+
+    tool: str
+    table: str
+    migrations: Mapping[str, str]
+
+
+def path_in(folder: Path) -> Path:
+    """Return where the file of a database is, whose SQL files are in ``folder``."""
+    return folder / NAME
+
+
+def read(folder: Path) -> Imported | None:
+    """Read it; None where nothing was imported, SettingsError where it is damaged."""
+    path = path_in(folder)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+    tool, table = content.get("tool"), content.get("table", "")
+    migrations = content.get("migrations", {})
+    if not isinstance(tool, str) or not isinstance(table, str):
+        raise _damaged(path, "tool and table are texts")
+    if not isinstance(migrations, dict) or not all(
+        isinstance(value, str) for value in migrations.values()
+    ):
+        raise _damaged(path, "[migrations] names a text for each")
+    return Imported(tool, table, migrations)
+
+
+def _damaged(path: Path, why: str) -> SettingsError:
+    return SettingsError(
+        f"{path.parent.name}: {NAME} cannot be read",
+        [f"{path}: {why}"],
+        "Restore it: git has it, or sqlpair import wrote it.",
+    )
+
+
+def text(imported: Imported) -> str:
+    """Return what the file is to hold."""
+    lines = [
+        _HEADER.format(tool=imported.tool),
+        f"tool = {_quoted(imported.tool)}",
+        f"table = {_quoted(imported.table)}",
+        "",
+        "[migrations]",
+        *(f"{stem} = {_quoted(id_)}" for stem, id_ in imported.migrations.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as TOML writes it: as JSON does, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,160 @@
+"""What a database's files build, kept from one look to the next.
+
+To build a schema runs every migration, to describe one does not. So the description is
+kept in ``state/built.<database>`` with a checksum of all that it rests on: the bytes of
+the files, the settings, the server they run on and what is there before the first file
+runs, and this engine. Where any of it is another, the files run again. The folder is
+not made for it: to look creates nothing where nothing was.
+
+A revision module that does more than to name its pair may rest on anything: with one
+among them, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlpair
+from sqlpair.databases.driver import driver_of
+from sqlpair.databases.interface import Report
+from sqlpair.project import new_file
+from sqlpair.project.branches import Branch
+from sqlpair.project.revisions import module_path
+from sqlpair.runner import scratch
+from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
+
+
+class Built(NamedTuple):
+    """The schema, bookkeeping tables included, and the properties beside it."""
+
+    schema: Schema
+    properties: Schema
+
+
+def built(
+    branch: Branch, position: int, state: Path, report: Report, *, privileges: bool
+) -> Built:
+    """Describe what the files make up to ``position``; ``state`` is the folder.
+
+    SqlFileError, HistoryError or StatementError where they do not run.
+    """
+    key = _key(branch, position, report, privileges=privileges)
+    path = state / f"built.{branch.name}"
+    kept = _read(path, key) if key else None
+    if kept is not None:
+        return kept
+    with scratch.opened(branch, report) as opened:
+        opened.goal = position
+        opened.build(position)
+        session = opened.session
+        driver = driver_of(session.database)
+        with session.snapshot():
+            made = Built(
+                session.schema(bookkeeping=True),
+                driver.properties(session, privileges=privileges),
+            )
+    # What it rests on may have changed meanwhile.
+    if key and key == _key(branch, position, report, privileges=privileges):
+        with suppress(OSError):
+            _write(path, key, made)
+    return made
+
+
+def _key(
+    branch: Branch, position: int, report: Report, *, privileges: bool
+) -> str | None:
+    """Return a checksum of all that a description rests on; None where it may be more.
+
+    The files above ``position`` count: what they mention decides on the server.
+    """
+    database = branch.database
+    files = [item.up for item in branch.migrations]
+    parts: list[object] = [
+        *(branch.name, database.driver, database.ledger_schema, position, privileges),
+        *driver_of(database).scratch_identity(database, files, report),
+        *_engine(),
+    ]
+    for item in branch.migrations:
+        try:
+            module = module_path(branch, item).read_bytes()
+            parts += (item.stem, item.up.read_bytes(), module)
+        except OSError:
+            return None  # the build names it
+        if not _is_plain(module):
+            return None
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _engine() -> Iterator[object]:
+    """Tell one engine from another; in a checkout it changes without a new version."""
+    for folder, _, names in os.walk(Path(sqlpair.__file__).parent):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                at = Path(folder, name).stat()
+                yield from (name, at.st_size, at.st_mtime_ns)
+
+
+def _is_plain(source: bytes) -> bool:
+    """Say whether a revision module names its pair, and holds but literals besides."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return False
+    return all(map(_is_declaration, body))
+
+
+def _is_declaration(node: ast.stmt) -> bool:
+    match node:
+        case ast.ImportFrom(module="sqlpair.revision" | "__future__"):
+            return True
+        case ast.Assign(value=ast.Call(func=ast.Name(id="pair"), args=[value])):
+            return isinstance(value, ast.Constant)
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+            return _is_literal(value)
+        case ast.Expr(value=ast.Constant()):
+            return True
+    return False
+
+
+def _is_literal(value: ast.expr) -> bool:
+    with suppress(ValueError):
+        ast.literal_eval(value)
+        return True
+    return False
+
+
+def _write(path: Path, key: str, made: Built) -> None:
+    parts = [[*map(_row, part.items())] for part in made]
+    new_file.put(path, f"{key}\n{json.dumps(parts)}\n".encode(), 0o600)
+
+
+def _row(item: tuple[ObjectKey, SchemaObject]) -> tuple[Any, ...]:
+    key, described = item
+    return (*key, dict(described.attributes), described.part_of, described.position)
+
+
+def _read(path: Path, key: str) -> Built | None:
+    try:
+        with path.open(encoding="utf-8") as file:
+            if file.readline() != f"{key}\n":
+                return None
+            schema, properties = json.load(file)
+        return Built(_schema(schema), _schema(properties))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _schema(rows: Iterable[tuple[str, str, Mapping[str, Any], Any, Any]]) -> Schema:
+    return {
+        ObjectKey(kind, name): SchemaObject(
+            attributes, ObjectKey(*owner) if owner else None, position
+        )
+        for kind, name, attributes, owner, position in rows
+    }

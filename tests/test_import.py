@@ -1,0 +1,603 @@
+"""Another tool's history becomes SQL pairs: the same bytes under other names."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from conftest import Project
+from foreign_histories import PROJECTS, STEPS
+
+TOOLS = [*PROJECTS]
+
+
+def sql(project: Project, database: str = "postgres") -> dict[str, bytes]:
+    """Return the SQL files of a database by name."""
+    folder = project.root / "sql" / database
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.sql"))}
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return folder
+
+
+def ids(project: Project, database: str = "postgres") -> dict[str, str]:
+    """Return what imported.toml calls each migration."""
+    path = project.root / "sql" / database / "imported.toml"
+    found = tomllib.loads(path.read_text())["migrations"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_history_becomes_pairs_that_move_up_and_down(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    foreign = PROJECTS[tool]
+    folder = foreign.write(tmp_path / "theirs")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    stems = [f"{n:03}_{title}" for n, (title, _) in enumerate(STEPS, 1)]
+    assert [*ids(project).items()] == [*zip(stems, foreign.ids, strict=True)]
+    assert len(sql(project)) == 6
+    assert f"Imported 3 migrations of {tool} into postgres: {stems[0]} to" in said
+    assert {p: p.read_bytes() for p in before} == before
+    project.sqlpair("migrate")
+    assert project.tables("postgres") == {"users", "posts"}
+    assert project.applied("postgres") == stems
+    project.sqlpair("rollback", "--to", "0", "--allow-data-loss", "--yes")
+    assert project.tables("postgres") == set()
+
+
+@pytest.mark.parametrize("tool", ["golang-migrate", "diesel", "sqitch", "prisma"])
+def test_files_go_over_byte_for_byte(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    foreign = PROJECTS[tool]
+    odd = {
+        name: text.replace("\n", "\r\n") + "-- Ünïcödé, no end of line"
+        for name, text in foreign.files.items()
+        if name.endswith(".sql")
+    }
+    write(foreign.write(tmp_path / "theirs"), odd)
+
+    project.sqlpair("import", str(tmp_path / "theirs"), "postgres")
+
+    there = sorted(text.encode() for name, text in odd.items() if "verify/" not in name)
+    assert sorted(sql(project).values()) == there
+
+
+@pytest.mark.parametrize(
+    ("tool", "down"), [("goose", b"-- +goose Down"), ("dbmate", b"-- migrate:down")]
+)
+def test_no_byte_of_a_file_with_both_directions_is_lost(
+    project: Project, tmp_path: Path, tool: str, down: bytes
+) -> None:
+    folder = PROJECTS[tool].write(tmp_path / "theirs")
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    files = sql(project)
+    for source, (title, _) in zip(sorted(folder.iterdir()), STEPS, strict=True):
+        (stem,) = (name[:-4] for name in files if name.endswith(f"_{title}.sql"))
+        up, back = files[f"{stem}.sql"], files[f"{stem}_rollback.sql"]
+        assert up + back == source.read_bytes()
+        assert back.startswith(down)
+
+
+def test_what_a_tool_runs_outside_a_transaction_runs_so_here(
+    project: Project, tmp_path: Path
+) -> None:
+    index = "CREATE INDEX CONCURRENTLY i ON t (id);\n"
+    folder = write(
+        tmp_path / "goose",
+        {
+            "1_t.sql": "-- +goose Up\nCREATE TABLE t (id int);\n-- +goose Down\n",
+            "2_i.sql": f"-- +goose NO TRANSACTION\n-- +goose Up\n{index}"
+            "-- +goose Down\nDROP INDEX CONCURRENTLY i;\n",
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert "added to 002_i.sql: -- no-transaction" in said
+    assert "added to 002_i_rollback.sql: -- no-transaction" in said
+    assert sql(project)["002_i.sql"].startswith(b"-- no-transaction\n-- +goose NO")
+    assert b"no-transaction" not in sql(project)["001_t.sql"]
+    assert b"no-transaction" not in sql(project)["001_t_rollback.sql"]
+    project.sqlpair("migrate")
+
+
+def test_dbmate_says_so_for_each_direction(project: Project, tmp_path: Path) -> None:
+    text = (
+        "-- migrate:up transaction:false\nVACUUM;\n\n-- migrate:down\nSELECT 1;\n"
+        "-- a comment\n"
+    )
+    folder = write(tmp_path / "dbmate", {"20260101_vacuum.sql": text})
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    up, down = sql(project).values()
+    assert up.startswith(b"-- no-transaction\n-- migrate:up transaction:false\n")
+    assert down == b"-- migrate:down\nSELECT 1;\n-- a comment\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "stem"),
+    [
+        ({"V1__a.sql": "VACUUM;", "V1__a.sql.conf": "executeInTransaction=false"}, "a"),
+        (
+            {
+                "2026-01-01-000000_a/up.sql": "VACUUM;",
+                "2026-01-01-000000_a/metadata.toml": "run_in_transaction = false\n",
+            },
+            "a",
+        ),
+        ({"1_a.up.sql": "VACUUM;", "1_a.down.sql": ""}, "a"),  # nowhere said: needed
+    ],
+)
+def test_files_beside_a_migration_and_its_statements_say_so_too(
+    project: Project, tmp_path: Path, files: dict[str, str], stem: str
+) -> None:
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert sql(project)[f"001_{stem}.sql"] == b"-- no-transaction\nVACUUM;"
+    project.sqlpair("migrate")
+
+
+def test_a_block_of_gooses_that_ends_without_a_semicolon_gets_one(
+    project: Project, tmp_path: Path
+) -> None:
+    block = (
+        "-- +goose Up\n-- +goose StatementBegin\n"
+        "CREATE FUNCTION é() RETURNS int LANGUAGE plpgsql AS $$\n"
+        "BEGIN RETURN 1; END $$ -- as goose takes it\n-- +goose StatementEnd\n"
+        "-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\n"
+    )
+    folder = write(tmp_path / "goose", {"1_f.sql": block})
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    made = sql(project)["001_f.sql"].decode()
+    assert made == block.replace("END $$ --", "END $$; --")
+    assert "added to 001_f.sql: a ; behind what ended at StatementEnd" in said
+    project.sqlpair("migrate")
+
+
+def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "flyway",
+        {
+            "V1__t.sql": "CREATE TABLE t (id int);\n-- ${kept} is a comment\n",
+            "V2__Seed.java": "class V2__Seed {}\n",
+            "sub/V10__owner.sql": "SELECT 1;\nALTER TABLE t OWNER TO ${owner};\n",
+            "R__view.sql": "CREATE OR REPLACE VIEW v AS SELECT 1;\n",
+            "afterMigrate.sql": "SELECT 1;\n",
+            "U9__gone.sql": "SELECT 1;\n",
+            "notes.sql": "SELECT 1;\n",
+            "README.md": "text\n",
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    for name, why in (
+        ("V2__Seed.java", "a migration in java; its pair does nothing until you write"),
+        ("sub/V10__owner.sql", "line 2: ${owner} is replaced by nothing here"),
+        ("R__view.sql", "a repeatable file, which runs whenever it changes"),
+        ("afterMigrate.sql", "a callback"),
+        ("U9__gone.sql", "undoes no migration here"),
+        ("notes.sql", "not named as a migration is, and left out"),
+    ):
+        assert re.search(rf"{re.escape(name)}: {re.escape(why)}", said), said
+    assert "kept" not in said
+    assert "README" not in said
+    assert "3 migrations without a rollback" in said
+    assert [*ids(project)] == ["001_t", "002_Seed", "010_owner"]
+    assert b"V2__Seed.java was not carried over" in sql(project)["002_Seed.sql"]
+
+
+def test_migrations_in_code_keep_their_place(project: Project, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "goose",
+        {
+            "00001_t.sql": "-- +goose Up\nCREATE TABLE t (id int);\n",
+            "00002_seed.go": "package migrations\n",
+            "00002_seed_test.go": "package migrations\n",
+            "embed.go": "package migrations\n",
+            "00003_u.sql": "-- +goose Up\nCREATE TABLE u (id int);\n",
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    assert ids(project) == {"001_t": "1", "002_seed": "2", "003_u": "3"}
+    assert said.count("a migration in go") == 1
+    project.sqlpair("migrate")
+
+
+def test_gooses_variables_are_named_where_they_are_on(
+    project: Project, tmp_path: Path
+) -> None:
+    text = (
+        "-- +goose Up\nSELECT '$NO';\n-- +goose ENVSUB ON\nSELECT '${ROLE:-app}';\n"
+        "SELECT $body$x$body$, '$HOST';\n-- +goose ENVSUB OFF\nSELECT '${NOR}';\n"
+    )
+    folder = write(tmp_path / "goose", {"1_x.sql": text})
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    assert "line 4: ${ROLE:-app} is replaced by nothing here" in said
+    assert "line 5: $HOST is replaced by nothing here" in said
+    assert said.count("is replaced by nothing") == 2
+
+
+def test_a_second_import_takes_what_is_new(project: Project, tmp_path: Path) -> None:
+    folder = PROJECTS["dbmate"].write(tmp_path / "theirs")
+    project.sqlpair("import", str(folder), "postgres")
+    project.add("postgres", "004_own", "SELECT 1;")
+    before = sql(project)
+    again = project.sqlpair("import", str(folder), "postgres").stdout
+    assert again == "Nothing to do: all 3 migrations are imported.\n"
+    assert sql(project) == before
+
+    write(folder, {"20260201000000_new.sql": "-- migrate:up\nSELECT 2;\n"})
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert sql(project).keys() - before.keys() == {"005_new.sql"}
+    assert ids(project)["005_new"] == "20260201000000"
+    project.sqlpair("migrate")
+
+
+@pytest.mark.parametrize(
+    ("own", "names", "stems"),
+    [
+        ([], ["1_a", "2_b", "40_c"], ["001_a", "002_b", "040_c"]),
+        ([], ["0_a", "1234_b"], ["0000_a", "1234_b"]),
+        ([], ["20260101120000_a", "20260102120000_b"], ["001_a", "002_b"]),
+        (["007_own"], ["1_a", "8_b"], ["008_a", "009_b"]),
+        (["007_own"], ["8_a", "11_b"], ["008_a", "011_b"]),
+    ],
+)
+def test_numbers_stay_where_they_can(
+    project: Project, tmp_path: Path, own: list[str], names: list[str], stems: list[str]
+) -> None:
+    for stem in own:
+        project.add("sqlite", stem, "SELECT 1;")
+    files = {f"{name}.up.sql": "SELECT 1;" for name in names}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert [*ids(project)] == stems
+    project.sqlpair("migrate")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("add rollback", "001_add_rollback-"),
+        ("verify", "001_verify-"),
+        ("café Ümlaut!", "001_cafe_Umlaut"),
+        ("日本", "001_migration"),
+        ("a" * 200, f"001_{'a' * 100}"),
+        ("", "001_migration"),
+    ],
+)
+def test_any_name_becomes_one_that_a_file_may_have(
+    project: Project, tmp_path: Path, name: str, stem: str
+) -> None:
+    files = {f"1_{name}.up.sql": "SELECT 1;", f"1_{name}.down.sql": "SELECT 1;"}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert [*sql(project)] == sorted([f"{stem}.sql", f"{stem}_rollback.sql"])
+    project.sqlpair("migrate")
+    project.sqlpair("rollback", "--to", "0")
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "told"),
+    [
+        ({"1_a.up.sql": ""}, [], "it is not clear which database this history is for"),
+        ({"1_a.up.sql": ""}, ["other"], "no database is called 'other'"),
+        ({}, ["postgres"], "is the folder of sqlite's own migrations"),
+        ({"a.txt": "", "db/1_a.sql": ""}, ["postgres"], "There is SQL in: "),
+        ({"1_a.up.sql": "", "01_b.up.sql": ""}, ["postgres"], "have the version 1"),
+        ({"V1__a.sql": "", "V1.0__b.sql": ""}, ["postgres"], "have the version 1"),
+        (
+            {"1/migration.sql": "", "migration_lock.toml": 'provider = "mysql"'},
+            ["postgres"],
+            "written for mysql",
+        ),
+        (
+            {"1/migration.sql": "", "migration_lock.toml": 'provider = "sqlite"'},
+            ["postgres"],
+            "it is not clear which database this history (sqlite) is for",
+        ),
+    ],
+)
+def test_nothing_is_written_where_it_is_not_clear_what(
+    project: Project,
+    tmp_path: Path,
+    files: dict[str, str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    own = project.root / "sql" / "sqlite"
+    folder = write(tmp_path / "x", files) if files else own
+
+    failed = project.sqlpair("import", str(folder), *arguments, expect=2)
+
+    assert told in failed.stderr
+    assert sql(project) == {}
+    assert not (project.root / "sql" / "postgres" / "imported.toml").exists()
+
+
+def test_what_prisma_says_of_the_engine_chooses_the_database(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = PROJECTS["prisma"].write(tmp_path / "theirs")
+    write(folder, {"migration_lock.toml": 'provider = "sqlite"\n'})
+
+    project.sqlpair("import", str(folder))
+
+    assert len(sql(project, "sqlite")) == 6
+
+
+def test_a_database_takes_the_history_of_one_tool(
+    project: Project, tmp_path: Path
+) -> None:
+    for tool, expect in (("goose", 0), ("flyway", 2)):
+        folder = PROJECTS[tool].write(tmp_path / tool)
+        done = project.sqlpair("import", str(folder), "postgres", expect=expect)
+
+    assert "its history came from goose, not from flyway" in done.stderr
+    assert len(sql(project)) == 6
+
+
+def test_what_cannot_be_written_leaves_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = PROJECTS["goose"].write(tmp_path / "theirs")
+    target = project.root / "sql" / "postgres"
+    # Behind five files that are written, the sixth is there already.
+    real = Path.open
+
+    def full(path: Path, *arguments: object, **more: object) -> object:
+        if path.name == "003_create_posts_rollback.sql":
+            raise OSError(28, os.strerror(28), str(path))
+        return real(path, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "open", full)
+
+    failed = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert "No space left" in failed
+    assert "Nothing was written." in failed
+    assert [*target.iterdir()] == []
+
+
+def test_files_that_nothing_helps_are_told_and_written(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "x",
+        {"1_a.up.sql": "\\i other.sql\n", "2_b.up.sql": "SELECT 'endless;\n"},
+    )
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    assert "postgres 001_a.sql:1: " in said
+    assert "postgres 002_b.sql:1: a string that never ends" in said
+    assert len(sql(project)) == 2
+
+
+def test_a_reworked_change_of_sqitchs_has_the_script_of_its_time(
+    project: Project, tmp_path: Path
+) -> None:
+    plan = (
+        "%syntax-version=1.0.0\n%project=flipr\n\n"
+        "f 2026-01-01T00:00:00Z A <a@x.org> # f\n"
+        "@v1 2026-01-02T00:00:00Z A <a@x.org> # 1\n"
+        "g [f] 2026-01-02T00:00:00Z A <a@x.org> # g\n"
+        "@v2 2026-01-03T00:00:00Z A <a@x.org> # 2\n\n"
+        "# a comment\n"
+        "f [f@v2] 2026-01-04T00:00:00Z A <a@x.org> # again\n"
+    )
+    folder = write(
+        tmp_path / "flipr",
+        {
+            "sqitch.conf": '[core]\n\ttop_dir = db\n[engine "pg"]\n\ttarget = x\n',
+            "db/sqitch.plan": plan,
+            "db/deploy/f@v2.sql": "SELECT 1;",
+            "db/deploy/g.sql": "SELECT 2;",
+            "db/deploy/f.sql": "SELECT 3;",
+            "db/revert/f@v2.sql": "SELECT -1;",
+            "db/revert/f.sql": "SELECT -3;",
+            "db/verify/f.sql": "SELECT 0;",
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert ids(project) == {
+        "001_f": "flipr:f",
+        "002_g": "flipr:g",
+        "003_f": "flipr:f#2",
+    }
+    assert sql(project) == {
+        "001_f.sql": b"SELECT 1;",
+        "001_f_rollback.sql": b"SELECT -1;",
+        "002_g.sql": b"SELECT 2;",
+        "003_f.sql": b"SELECT 3;",
+        "003_f_rollback.sql": b"SELECT -3;",
+    }
+    assert "verify: 1 verify script" in said
+
+
+ALEMBIC = '''
+import sqlalchemy as sa
+from alembic import op
+revision: str = "{0}"
+down_revision = {1}
+SQL = """
+CREATE TABLE t{0} (at text DEFAULT '12\\\\:30', pct text DEFAULT '5 %')
+"""
+
+def upgrade():
+    """Go up."""
+{2}
+
+def downgrade():
+    pass
+'''
+
+
+def revision(id_: str, below: object, *lines: str) -> str:
+    body = "".join(f"    {line}\n" for line in lines)
+    return ALEMBIC.format(id_, repr(below), body)
+
+
+def test_sql_in_op_execute_is_read_in_the_order_of_down_revision(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "alembic",
+        {
+            "versions/z_first.py": revision("z", None, "op.execute(SQL)"),
+            "versions/b_left.py": revision("b", "z", 'op.execute(sa.text("SELECT 1"))'),
+            "versions/a_right.py": revision("a", "z", "op.execute('SELECT ' '2;')"),
+            "versions/m_merge.py": revision("m", ("a", "b"), "pass"),
+            "versions/c_index.py": revision(
+                "c",
+                "m",
+                "with op.get_context().autocommit_block():",
+                "    op.execute('CREATE INDEX CONCURRENTLY i ON tz (at) -- x')",
+            ),
+        },
+    )
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert [*ids(project).values()] == ["z", "a", "b", "m", "c"]
+    files = sql(project)
+    assert files["001_first.sql"].decode() == (
+        "\nCREATE TABLE tz (at text DEFAULT '12:30', pct text DEFAULT '5 %');\n\n"
+    )
+    assert files["002_right.sql"] == b"SELECT 2;\n"
+    assert files["003_left.sql"] == b"SELECT 1;\n"
+    assert files["005_index.sql"] == (
+        b"-- no-transaction\nCREATE INDEX CONCURRENTLY i ON tz (at); -- x\n"
+    )
+    project.sqlpair("migrate")
+    assert project.pg(
+        "SELECT column_default FROM information_schema.columns"
+        " WHERE table_name = 'tz' ORDER BY 1"
+    ) == [("'12:30'::text",), ("'5 %'::text",)]
+
+
+def test_what_is_no_sql_in_a_revision_is_named(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "alembic",
+        {
+            "1_a.py": revision("a", None, "op.create_table('t')"),
+            "2_b.py": revision("b", "a", "op.execute(f'SELECT {1}')"),
+            "3_c.py": revision(
+                "c", "b", "for x in 'ab':", "    op.execute('SELECT 1')"
+            ),
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    assert "1_a.py: upgrade: line 12 is not SQL in op.execute" in said
+    assert "alembic upgrade a --sql" in said
+    assert "alembic upgrade a:b --sql" in said
+    assert "alembic upgrade b:c --sql" in said
+    assert b"1_a.py was not carried over" in sql(project)["001_1_a.sql"]
+
+
+@pytest.mark.parametrize(
+    ("below", "told"),
+    [("x", "stands on x, which is no file here"), ("b", "in a circle")],
+)
+def test_revisions_without_an_order_are_refused(
+    project: Project, tmp_path: Path, below: str, told: str
+) -> None:
+    folder = write(
+        tmp_path / "alembic",
+        {"a.py": revision("a", below, "pass"), "b.py": revision("b", "a", "pass")},
+    )
+    failed = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert told in failed
+
+
+def test_a_renumbered_migration_is_still_known(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = PROJECTS["goose"].write(tmp_path / "theirs")
+    project.sqlpair("import", str(folder), "postgres")
+
+    project.sqlpair("renumber", "sql/postgres/002_add_email.sql")
+
+    assert ids(project) == {
+        "001_create_users": "1",
+        "004_add_email": "2",
+        "003_create_posts": "3",
+    }
+
+
+def test_numbers_of_folders_are_numbers(project: Project, tmp_path: Path) -> None:
+    files = {
+        f"{name}/up.sql": "SELECT 1;"
+        for name in ("10-later", "9-first", "2026-01-02-030405-0000_last")
+    }
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert ids(project) == {
+        "001_first": "9",
+        "002_later": "10",
+        "003_last": "202601020304050000",
+    }
+
+
+def test_a_file_that_runs_by_hand_alone_runs_so(
+    project: Project, tmp_path: Path
+) -> None:
+    middle = "CREATE TABLE t (id);\nPRAGMA foreign_keys = OFF;\nDROP TABLE t;\n"
+    files = {"1_a.up.sql": middle, "2_b.up..sql": "SELECT 1;", "3_b.go": "package x\n"}
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "sqlite", expect=1
+    ).stdout
+
+    assert "added to 001_a.sql: -- no-transaction" in said
+    assert "3_b.go: code beside the migrations, and left out" in said
+    assert [*ids(project, "sqlite")] == ["001_a", "002_b"]
+    project.sqlpair("migrate")
+
+
+def test_what_a_revision_depends_on_runs_before_it(
+    project: Project, tmp_path: Path
+) -> None:
+    other = revision("a", None, "pass") + 'depends_on = "z"\n'
+    files = {"a.py": other, "z.py": revision("z", None, "pass")}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert [*ids(project).values()] == ["z", "a"]
+
+
+def test_files_of_another_tools_in_the_projects_folder_are_told_of_import(
+    project: Project,
+) -> None:
+    write(project.root / "sql" / "postgres", {"1_a.up.sql": ""})
+
+    assert "sqlpair import FOLDER" in project.sqlpair("status", expect=1).stderr

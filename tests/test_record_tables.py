@@ -1,0 +1,323 @@
+"""Adopt by another tool's record of what it ran; the schema has to agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Project
+from foreign_histories import PROJECTS, RECORDING, STEPS
+
+BOTH = [(tool, engine) for tool in RECORDING for engine in PROJECTS[tool].engines]
+
+
+def execute(project: Project, engine: str) -> Callable[[str], object]:
+    return project.pg if engine == "postgres" else project.lite
+
+
+def taken_over(
+    project: Project,
+    tmp_path: Path,
+    tool: str,
+    engine: str = "postgres",
+    steps: int = 3,
+) -> None:
+    """Import a history whose tool took the database so many steps."""
+    project.file.parent.mkdir(exist_ok=True)
+    PROJECTS[tool].migrate(execute(project, engine), steps)
+    folder = PROJECTS[tool].write(tmp_path / "theirs")
+    project.sqlpair("import", str(folder), engine)
+
+
+@pytest.mark.parametrize(("tool", "engine"), BOTH)
+def test_the_record_says_which_version_it_is_and_stays(
+    project: Project, tmp_path: Path, tool: str, engine: str
+) -> None:
+    taken_over(project, tmp_path, tool, engine, steps=2)
+    query = execute(project, engine)
+    table = "sqitch.changes" if tool == "sqitch" else PROJECTS[tool].table.split()[2]
+    before = query(f"SELECT * FROM {table}")
+    told = project.sqlpair("verify", engine, expect=1).stdout
+    assert f"sqlpair adopt {engine}" in told
+
+    said = project.sqlpair("adopt", engine, "--yes").stdout
+
+    assert f"{engine}: is 002_add_email, as {table} says" in said
+    assert project.applied(engine) == ["001_create_users", "002_add_email"]
+    project.sqlpair("verify", engine)
+    project.sqlpair("migrate")
+    assert project.tables(engine) >= {"users", "posts"}
+    project.sqlpair("verify")
+    if tool != "alembic":  # whose table is the version table here, too
+        assert query(f"SELECT * FROM {table}") == before
+
+
+def test_no_guess_is_needed_where_migrations_leave_no_trace(
+    project: Project, tmp_path: Path
+) -> None:
+    rows = {f"{n}_rows.sql": "-- +goose Up\nDELETE FROM users;\n" for n in range(4, 9)}
+    taken_over(project, tmp_path, "goose")
+    for name, text in rows.items():
+        (tmp_path / "theirs" / name).write_text(text)
+    project.sqlpair("import", str(tmp_path / "theirs"), "postgres")
+    project.pg("INSERT INTO goose_db_version VALUES (9, 4, true), (10, 5, true)")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 005_rows, as goose_db_version says" in said
+    assert "--at" not in said
+
+
+FAILED = {
+    "golang-migrate": (
+        "UPDATE schema_migrations SET dirty = true",
+        "version 3 is dirty",
+    ),
+    "flyway": (
+        "UPDATE flyway_schema_history SET success = false WHERE installed_rank = 3",
+        "version 1.3 (V1_3__x.sql) failed",
+    ),
+    "prisma": (
+        "UPDATE _prisma_migrations SET finished_at = NULL WHERE id = '3'",
+        "20260103120000_create_posts began and did not finish",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", FAILED)
+def test_a_migration_that_failed_is_refused_by_name(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    taken_over(project, tmp_path, tool)
+    sql, row = FAILED[tool]
+    project.pg(sql)
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "records what did not end well" in failed
+    assert row in failed
+    assert "sqlpair adopt postgres --at N" in failed
+    # Who knows better says so.
+    said = project.sqlpair("adopt", "postgres", "--at", "3", "--yes").stdout
+    assert "is 003_create_posts\n" in said
+
+
+UNDONE = {
+    "flyway": "INSERT INTO flyway_schema_history SELECT 4, '1.3', 'x', 'UNDO_SQL',"
+    " 'U1_3__x.sql', 1, 'ann', now(), 5, true",
+    "prisma": "UPDATE _prisma_migrations SET rolled_back_at = now(),"
+    " finished_at = NULL WHERE id = '3'",
+    "goose": "INSERT INTO goose_db_version VALUES (5, 3, false)",
+}
+
+
+@pytest.mark.parametrize("tool", UNDONE)
+def test_what_was_undone_is_not_applied(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    taken_over(project, tmp_path, tool)
+    project.pg(UNDONE[tool])
+    project.pg("DROP TABLE posts")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 002_add_email" in said
+
+
+def test_a_baseline_of_flyways_stands_for_what_is_below_it(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "flyway")
+    project.pg("DELETE FROM flyway_schema_history WHERE installed_rank < 3")
+    project.pg(
+        "INSERT INTO flyway_schema_history SELECT 1, '1.02', 'x', 'BASELINE', 'x',"
+        " NULL, 'ann', now(), 0, true"
+    )
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 003_create_posts, as flyway_schema_history says" in said
+
+
+def test_a_migration_left_out_before_the_last_is_refused_by_name(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "dbmate")
+    project.pg("DELETE FROM schema_migrations WHERE version = '20260102120000'")
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "schema_migrations leaves out migrations before the last" in failed
+    assert "002_add_email (20260102120000) has not run" in failed
+
+
+@pytest.mark.parametrize(
+    ("tool", "sql"),
+    [
+        ("goose", "INSERT INTO goose_db_version VALUES (5, 4, true)"),
+        ("golang-migrate", "UPDATE schema_migrations SET version = 4"),
+        ("alembic", "UPDATE alembic_version SET version_num = '4'"),
+    ],
+)
+def test_a_record_that_is_ahead_of_the_files_is_refused(
+    project: Project, tmp_path: Path, tool: str, sql: str
+) -> None:
+    taken_over(project, tmp_path, tool)
+    project.pg(sql)
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "is ahead of the files here" in failed
+    assert "it names 4, and no migration here is that" in failed
+
+
+def test_what_was_squashed_before_is_told_and_in_nobodys_way(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "diesel")
+    project.pg(
+        "INSERT INTO __diesel_schema_migrations (version) VALUES ('20250101000000')"
+    )
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "also names 20250101000000, which no migration here is" in said
+    assert project.heads("postgres") == ["postgres_003"]
+
+
+def test_a_schema_that_is_not_what_the_record_says_is_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "goose")
+    project.pg("ALTER TABLE users DROP COLUMN email")
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "it is not what the files build at 003_create_posts" in failed
+    assert "goose_db_version says that it is that" in failed
+    assert "column users.email is missing" in failed
+
+
+def test_without_rows_or_table_the_schema_decides(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "goose")
+    project.pg("DELETE FROM goose_db_version")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "postgres: is 003_create_posts\n" in said
+
+
+def test_a_table_called_otherwise_is_named_in_imported_toml(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "goose", steps=2)
+    project.pg("CREATE SCHEMA ops")
+    project.pg("ALTER TABLE goose_db_version SET SCHEMA ops")
+    project.pg("ALTER TABLE ops.goose_db_version RENAME TO versions")
+    path = project.root / "sql" / "postgres" / "imported.toml"
+    text = path.read_text()
+    path.write_text(text.replace('"goose_db_version"', '"ops.versions"'))
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 002_add_email, as ops.versions says" in said
+
+
+def test_a_table_in_the_schema_of_a_search_path_is_found(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "goose", steps=2)
+    project.pg("CREATE SCHEMA ops")
+    project.pg("ALTER TABLE goose_db_version SET SCHEMA ops")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 002_add_email, as ops.goose_db_version says" in said
+
+
+def test_a_table_of_that_name_that_is_another_programs_is_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "golang-migrate")
+    project.pg("ALTER TABLE schema_migrations RENAME dirty TO clean")
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "schema_migrations is not a record of golang-migrate's" in failed
+    assert "it has no dirty" in failed
+
+
+@pytest.mark.parametrize("text", ["tool = 5", "tool = 'goose'\nmigrations = 3", "["])
+def test_a_damaged_imported_toml_is_named(
+    project: Project, tmp_path: Path, text: str
+) -> None:
+    taken_over(project, tmp_path, "goose")
+    (project.root / "sql" / "postgres" / "imported.toml").write_text(text)
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "postgres: imported.toml cannot be read" in failed
+
+
+def test_alembics_own_row_is_replaced_and_kept_in_the_history(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "alembic")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 003_create_posts, as alembic_version says" in said
+    assert project.heads("postgres") == ["postgres_003"]
+    assert "alembic_version 3a1b2c3d4e5f" in project.sqlpair("history").stdout
+
+
+def test_alembics_own_row_stays_where_ours_are_in_another_schema(
+    project: Project, tmp_path: Path
+) -> None:
+    project.pg("CREATE SCHEMA ledger")
+    project.configure("postgres", ledger_schema="ledger")
+    taken_over(project, tmp_path, "alembic", steps=2)
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 002_add_email, as alembic_version says" in said
+    assert project.heads("postgres") == ["2a1b2c3d4e5f"]
+    project.sqlpair("verify", "postgres")
+
+
+def test_a_migration_of_ones_own_before_the_import_counts_too(
+    project: Project, tmp_path: Path
+) -> None:
+    project.add("postgres", "001_own", "CREATE TABLE own (id int);", "DROP TABLE own;")
+    project.pg("CREATE TABLE own (id int)")
+    taken_over(project, tmp_path, "goose", steps=2)
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 003_add_email, as goose_db_version says" in said
+
+
+def test_migrate_points_to_adopt(project: Project, tmp_path: Path) -> None:
+    taken_over(project, tmp_path, "prisma")
+
+    failed = project.sqlpair("migrate", expect=1).stderr
+
+    assert "sqlpair adopt postgres" in failed
+
+
+def test_the_steps_are_three() -> None:
+    assert all(len(p.rows) == len(p.ids) == len(STEPS) for p in PROJECTS.values())
+
+
+def test_plain_files_are_adopted_by_the_schema(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "plain SQL")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "postgres: is 003_create_posts\n" in said
