@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -71,6 +72,18 @@ def declared(context: click.Context) -> tuple[Declared, ...]:
         return ()
 
 
+def number_of(text: str) -> int:
+    """Return the version that ``text`` names; UsageError for anything but digits."""
+    from sqlpair.errors import UsageError
+
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(
+            f"{text!r} is not a valid version",
+            remedy="It is the number of a migration, for example: 3",
+        )
+    return int(text)
+
+
 def database(told: str) -> Callable[[Run], Run]:
     """Take the name of a database, which may be left out."""
     return argument("database", told, required=False, shell_complete=databases)
@@ -80,3 +93,19 @@ json = click.option("--json", is_flag=True, help="Print JSON, for a program.")
 yes = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask. For scripts that know."
 )
+
+
+def html_book() -> ModuleType:
+    """Import what writes HTML; SettingsError where its packages are missing."""
+    from importlib import import_module
+
+    from sqlpair.errors import SettingsError
+
+    try:
+        return import_module("sqlpair.document.html")
+    except ImportError as error:
+        raise SettingsError(
+            "HTML needs packages that are not installed",
+            [str(error)],
+            "Run: pip install 'sqlpair[document]'",
+        ) from error
