@@ -85,7 +85,7 @@ SPAN = re.compile(
     re.MULTILINE,
 )
 # Of these it is enough that make knows them: they test or measure this project itself.
-DEVELOPMENT = ("test", "lint", "format", "bench", "docs")
+DEVELOPMENT = ("test", "lint", "format", "bench", "docs", "dist")
 
 
 def commands_in(text: str) -> list[str]:

@@ -127,7 +127,7 @@ def test_only_the_value_changes(env: Path, before: str, after: str) -> None:
     assert dotenv.write_value(env, "V", "3")
 
     assert env.read_bytes() == after.encode()
-    assert dotenv_values(env)["V"] == "3"
+    assert dotenv_values(env, encoding="utf-8-sig")["V"] == "3"
     assert not dotenv.write_value(env, "V", "3")
 
 

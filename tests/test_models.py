@@ -398,3 +398,23 @@ def test_what_extends_autogenerate_and_fails_is_named(models: Project) -> None:
         head = ["sqlite@head"] if "--head" in command else []
         failure = models.alembic(*command, *head, expect=1)
         assert ": autogenerate failed\n  KeyError: 'x'" in failure.stderr
+
+
+def test_bookkeeping_tables_of_another_schema_are_left_out(models: Project) -> None:
+    models.pg("CREATE SCHEMA trail")
+    models.configure("postgres", ledger_schema="trail")
+    env = models.root / "alembic" / "env.py"
+    text = env.read_text().replace("run(context)", "run(context, include_schemas=True)")
+    env.write_text(text)
+    generate(models, "postgres")
+    models.configure("sqlite", target_metadata="")
+    models.upgrade()
+
+    models.alembic("check")
+    models.pg(
+        "CREATE TABLE schema_version (mine int); CREATE TABLE trail.other (x int)"
+    )
+    said = models.alembic("check", expect=1).stderr
+    assert "to do: remove table schema_version" in said
+    assert "to do: remove table other" in said
+    assert said.count("remove table") == 2
