@@ -2,7 +2,7 @@
 
 What stands in the page is marked by the first line of its fence, and is done in its
 order: ``python path`` (or any other language and a path) is a file to write,
-``ini alembic.ini`` has keys to set, ``console`` has commands to type, each after ``$``.
+``ini path`` has keys to set there, ``console`` has commands to type, each after ``$``.
 What follows a command is in its output, line by line and in that order. A command that
 is to fail is followed by a line ``(exit 1)``.
 """
@@ -28,7 +28,7 @@ def follow(page: Path, folder: Path, environ: Mapping[str, str]) -> list[str]:
                 command, *said = _lines(block)
                 _run(command, said, folder, environ)
                 ran.append(command)
-        elif path == "alembic.ini":
+        elif path.endswith(".ini"):
             _set(folder / path, text)
         elif path:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

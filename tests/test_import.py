@@ -307,6 +307,7 @@ def test_any_name_becomes_one_that_a_file_may_have(
     [
         ({"1_a.up.sql": ""}, [], "it is not clear which database this history is for"),
         ({"1_a.up.sql": ""}, ["other"], "no database is called 'other'"),
+        ({}, ["postgres"], "is the folder of sqlite's own migrations"),
         ({"a.txt": "", "db/1_a.sql": ""}, ["postgres"], "There is SQL in: "),
         ({"1_a.up.sql": "", "01_b.up.sql": ""}, ["postgres"], "have the version 1"),
         ({"V1__a.sql": "", "V1.0__b.sql": ""}, ["postgres"], "have the version 1"),
@@ -329,7 +330,8 @@ def test_nothing_is_written_where_it_is_not_clear_what(
     arguments: list[str],
     told: str,
 ) -> None:
-    folder = write(tmp_path / "x", files)
+    own = project.root / "sql" / "sqlite"
+    folder = write(tmp_path / "x", files) if files else own
 
     failed = project.sqlpair("import", str(folder), *arguments, expect=2)
 
@@ -580,3 +582,22 @@ def test_a_file_that_runs_by_hand_alone_runs_so(
     assert "3_b.go: code beside the migrations, and left out" in said
     assert [*ids(project, "sqlite")] == ["001_a", "002_b"]
     project.sqlpair("migrate")
+
+
+def test_what_a_revision_depends_on_runs_before_it(
+    project: Project, tmp_path: Path
+) -> None:
+    other = revision("a", None, "pass") + 'depends_on = "z"\n'
+    files = {"a.py": other, "z.py": revision("z", None, "pass")}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert [*ids(project).values()] == ["z", "a"]
+
+
+def test_files_of_another_tools_in_the_projects_folder_are_told_of_import(
+    project: Project,
+) -> None:
+    write(project.root / "sql" / "postgres", {"1_a.up.sql": ""})
+
+    assert "sqlpair import FOLDER" in project.sqlpair("status", expect=1).stderr

@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from types import FrameType
 
 from sqlpair.errors import Interrupted
@@ -24,6 +25,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Cancel = Callable[[], None]
 
 _cancels: set[Cancel] = set()
+# Of those, what the work that is being done here has begun.
+_own: ContextVar[set[Cancel] | None] = ContextVar("sqlpair_cancels", default=None)
+# Threads may be at work side by side.
+_counting = threading.Lock()
 _shields = 0
 _deferrals = 0
 _pending = 0
@@ -32,22 +37,39 @@ _pending = 0
 @contextmanager
 def cancelling(cancel: Cancel) -> Iterator[None]:
     """Call ``cancel``, from another thread, when a signal comes within the block."""
-    _cancels.add(cancel)
+    own = _own.get()
+    for known in (_cancels, own):
+        if known is not None:
+            known.add(cancel)
     try:
         yield
     finally:
-        _cancels.discard(cancel)
+        for known in (_cancels, own):
+            if known is not None:
+                known.discard(cancel)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let ``cancel`` within the block stop what the block began, and nothing else."""
+    token = _own.set(set())
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
     """Let no signal interrupt the block; ``raise_pending`` raises one that came."""
     global _shields
-    _shields += 1
+    with _counting:
+        _shields += 1
     try:
         yield
     finally:
-        _shields -= 1
+        with _counting:
+            _shields -= 1
 
 
 @contextmanager
@@ -57,11 +79,13 @@ def deferred() -> Iterator[None]:
     For code that no exception may leave between two instructions.
     """
     global _deferrals
-    _deferrals += 1
+    with _counting:
+        _deferrals += 1
     try:
         yield
     finally:
-        _deferrals -= 1
+        with _counting:
+            _deferrals -= 1
         if not _shields and not _deferrals:
             raise_pending()
 
@@ -127,8 +151,16 @@ def _raise(number: int) -> None:
 
 
 def cancel() -> None:
-    """Stop what runs now within a ``cancelling`` block, of whichever thread."""
-    for each in tuple(_cancels):
+    """Stop what runs now within a ``cancelling`` block, of whichever thread.
+
+    Within ``apart``, of those blocks that began in it.
+    """
+    own = _own.get()
+    _call(_cancels if own is None else own)
+
+
+def _call(cancels: set[Cancel]) -> None:
+    for each in tuple(cancels):
         with suppress(Exception):
             each()
 
@@ -136,4 +168,4 @@ def cancel() -> None:
 def _cancel_all(reading: int) -> None:
     while os.read(reading, 1):
         if not _shields:
-            cancel()
+            _call(_cancels)

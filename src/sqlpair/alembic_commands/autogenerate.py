@@ -188,13 +188,13 @@ def _blocks(
         target.statements.clear()
         python = ""
         try:
-            python = _python(autogen, operation)
-            lines = "\n".join(sorted(autogen.imports))
             with (
                 _savepoint(target.context),
                 warnings.catch_warnings(record=True) as said,
             ):
                 warnings.simplefilter("always")
+                python = _python(autogen, operation)
+                lines = "\n".join(sorted(autogen.imports))
                 exec(lines, names.imports, names)  # noqa: S102 - Alembic's own text
                 exec(python, names.imports, names)  # noqa: S102
         except Exception as error:  # noqa: BLE001 - it may be anything

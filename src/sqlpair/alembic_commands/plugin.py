@@ -8,9 +8,11 @@ take turns. And a ``%`` in the path of alembic.ini is no more than that.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from threading import RLock
+from types import ModuleType
 from typing import Any
 
 from alembic import util
@@ -18,6 +20,15 @@ from alembic.util import compat, langhelpers
 
 from sqlpair.revision import ORDER
 
+
+class _Iterable(ModuleType):
+    """What Alembic before 1.20.1 takes for a plugin: it iterates over the module."""
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _Iterable
 _FAULTY = "the revision module does not fit its place on the branch"
 
 

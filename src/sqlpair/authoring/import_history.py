@@ -124,6 +124,7 @@ def _read(
         candidates: Sequence[Database] = [settings.database(name)]
     else:
         candidates = settings.databases
+    _refuse_own(settings, folder)
     # The splitter matters where a statement has no end; one engine's is as good.
     history = imports.read(folder, driver_of(candidates[0]).split)
     fitting = [db for db in candidates if history.driver in ("", db.driver)]
@@ -137,6 +138,15 @@ def _read(
     if fitting[0].driver != candidates[0].driver:
         history = imports.read(folder, driver_of(fitting[0]).split)
     return history, fitting[0]
+
+
+def _refuse_own(settings: Settings, folder: Path) -> None:
+    for database in settings.databases:
+        if folder.resolve() == database.sql.resolve():
+            raise UsageError(
+                f"{folder} is the folder of {database.name}'s own migrations",
+                remedy="Name the one where the other tool's are.",
+            )
 
 
 def _numbers(

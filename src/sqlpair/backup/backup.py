@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
+from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -152,7 +153,8 @@ class _Copying:
                 copying = {}
                 for name, session in sessions.items():
                     self._report(f"Backing up {name}")
-                    copying[name] = threads.submit(self._dump, session)
+                    here = copy_context()  # for one thread each
+                    copying[name] = threads.submit(here.run, self._dump, session)
                 for one in as_completed(copying.values()):
                     one.result()
             except BaseException:

@@ -76,15 +76,19 @@ class Manifest(NamedTuple):
         """Whether it says what each migration is, not its number alone."""
         return bool(self.project)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``manifest.json`` holds it."""
+        values: dict[str, Any] = {"format": FORMAT} | self._asdict()
+        values["databases"] = [
+            copy._asdict() | {"applied": [row._asdict() for row in copy.applied]}
+            for copy in self.databases
+        ]
+        return values
+
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest and the checksums of all files into ``folder``, durably."""
-    values: dict[str, Any] = {"format": FORMAT} | manifest._asdict()
-    values["databases"] = [
-        copy._asdict() | {"applied": [row._asdict() for row in copy.applied]}
-        for copy in manifest.databases
-    ]
-    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False) + "\n"
     # A path may hold a byte that is no UTF-8; JSON escapes it in the same way.
     write_file(folder / MANIFEST, text.encode("utf-8", "backslashreplace"))
     write_file(folder / SUMS, _sums(folder, manifest.databases).encode())

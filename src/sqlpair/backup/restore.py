@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlpair import ids
 from sqlpair.backup import directory, manifest, swap
@@ -49,6 +49,14 @@ class Restored(NamedTuple):
     id: str
     manifest: Manifest
     kept: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        return {
+            "restore": self.id,
+            "backup": self.manifest.to_json(),
+            "kept": dict(self.kept),
+        }
 
 
 def restore(

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.deploy.adopt import adopt, choose
-from sqlpair.deploy.force_version import number_of
 from sqlpair.errors import several
-from sqlpair.ledger.position import foreign
-from sqlpair.project.settings import load
-from sqlpair.verify.recognise import Recognised, Untouched, examine, refuse_unlike
 
 
 @click.command("adopt", cls=options.Command)
@@ -36,48 +32,49 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
     differences from the nearest one are shown, and nothing is written. No migration
     runs.
     """
-    settings = load(config)
-    number = None if at is None else number_of(at)
-    found = examine(settings, output.progress, (database,) if database else (), number)
-    refuse_unlike(found)
-    positions = choose(found, number)
-    for item in found:
-        if isinstance(item, Untouched):
-            output.say(f"{item.branch.name}: {item.why}")
-        elif isinstance(item, Recognised):
-            _say(item, positions[item.branch.name])
-    if not positions:
+    project = sqlpair.open(config, progress=output.progress)
+
+    def agree(found: tuple[sqlpair.Recognition, ...]) -> bool:
+        for item in found:
+            _say(item)
+        output.agree("Record that? No migration runs.", yes=yes)
+        return True
+
+    number = None if at is None else options.number_of(at)
+    adopted = project.adopt([database] if database else None, number, agree=agree)
+    if adopted.deployed is None:
+        for item in adopted.found:
+            _say(item)
         output.say("Nothing to adopt.", "green")
         return
-    output.agree("Record that? No migration runs.", yes=yes)
-    outcome = adopt(settings, found, positions, output.progress)
-    output.say(f"Adopted: schema version {outcome.version}.", "bold green")
+    output.say(f"Adopted: schema version {adopted.deployed.version}.", "bold green")
 
 
-def _say(item: Recognised, position: int) -> None:
-    branch = item.branch
-    record = item.record
-    by = f", as {record.table} says" if record else ""
-    output.say(f"{branch.name}: is {branch.migrations[position - 1].stem}{by}", "bold")
-    if record and record.unknown:
+def _say(item: sqlpair.Recognition) -> None:
+    if item.why:
+        output.say(f"{item.database}: {item.why}")
+        return
+    by = f", as {item.record} says" if item.record else ""
+    output.say(f"{item.database}: is {item.migration}{by}", "bold")
+    if item.unknown:
         output.say(
-            f"  {record.table} also names {several(record.unknown)},"
+            f"  {item.record} also names {several(item.unknown)},"
             " which no migration here is",
             "yellow",
         )
-    *lower, highest = item.positions
-    if lower and position == highest:
-        last = branch.migrations[lower[-1] - 1]
+    if item.lower:
+        last = item.lower[-1]
         output.say(
-            f"  has the same schema as {several(item.heads[:-1])}; if what came after"
-            f" {last.stem} did not run:",
+            f"  has the same schema as {several(item.lower)}; if what came after"
+            f" {last} did not run:",
             "yellow",
         )
-        output.say(f"  sqlpair adopt {branch.name} --at {last.number}", "yellow")
-    if theirs := foreign(branch, item.state):
+        number = int(last.partition("_")[0])
+        output.say(f"  sqlpair adopt {item.database} --at {number}", "yellow")
+    if item.replaces:
         output.say(
-            f"  alembic_version says {several(theirs)}, of another Alembic project;"
-            " it is replaced, and kept in the history",
+            f"  alembic_version says {several(item.replaces)}, of another Alembic"
+            " project; it is replaced, and kept in the history",
             "yellow",
         )
     if item.others:

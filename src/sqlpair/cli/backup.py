@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from sqlpair.backup import manifest
-from sqlpair.backup.backup import backup
+import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.project.settings import load
 
 PROVEN = {"rows": "all of it checked", "schema": "schema checked", "": "not checked"}
 
@@ -24,9 +22,7 @@ def command(config: Path) -> None:
     the oldest ones over backup_keep are removed. One that fails leaves nothing behind.
     Outside development every deployment begins with a backup by itself.
     """
-    with output.bar(of_bytes=True) as show:
-        folder = backup(load(config), output.progress, show)
-    said = manifest.peek(folder) or manifest.read(folder)
+    folder, said = sqlpair.open(config, progress=output.progress).backup()
     output.table(
         ("", "", ".", ""),
         [

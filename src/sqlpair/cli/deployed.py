@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import sqlpair
 from sqlpair.cli import output
-from sqlpair.runner.steps import Outcome
 
 SHOWN = 50  # of the migrations that ran
 
 
-def tell(outcome: Outcome, verb: str, participle: str) -> None:
+def tell(outcome: sqlpair.Deployed, verb: str, participle: str) -> None:
     """Print what ran where, and where every database is now."""
-    if outcome.done:
-        touched = len({done.step.branch.name for done in outcome.done})
-        total = output.duration(sum(done.milliseconds for done in outcome.done))
-        before = len(outcome.done) - SHOWN
+    ran = outcome.migrations
+    if ran:
+        touched = len({each.database for each in ran})
+        total = output.duration(sum(each.milliseconds for each in ran))
+        before = len(ran) - SHOWN
         if before > 0:
             output.say(f"{before:,} more before these; the log has them all.")
         output.table(
             ("", "", "", "."),
             [
                 (
-                    ("+" if done.step.upgrade else "-", "green"),
-                    done.step.branch.name,
-                    done.step.migration.stem,
-                    (output.duration(done.milliseconds), "dim"),
+                    ("+" if each.direction == "upgrade" else "-", "green"),
+                    each.database,
+                    each.migration,
+                    (output.duration(each.milliseconds), "dim"),
                 )
-                for done in outcome.done[-SHOWN:]
+                for each in ran[-SHOWN:]
             ],
         )
         output.say()
         output.say(
-            f"{verb}: {output.count(len(outcome.done), 'migration')} {participle}"
+            f"{verb}: {output.count(len(ran), 'migration')} {participle}"
             f" in {output.count(touched, 'database')}, {total}"
             f" (deployment {outcome.deployment}).",
             "bold green",
@@ -38,9 +39,9 @@ def tell(outcome: Outcome, verb: str, participle: str) -> None:
     tell_places(outcome)
 
 
-def tell_places(outcome: Outcome) -> None:
+def tell_places(outcome: sqlpair.Deployed) -> None:
     """Print where every database is."""
-    *places, version = outcome.where()
-    for line in places:
-        output.say(line)
-    output.say(version, "bold")
+    width = max((len(item.database) for item in outcome.databases), default=0)
+    for item in outcome.databases:
+        output.say(f"  {item.database:<{width}}  is at  {item.migration}")
+    output.say(f"Schema version {outcome.version}.", "bold")

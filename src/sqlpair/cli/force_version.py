@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from sqlpair.api.results import deployed
 from sqlpair.cli import options, output
 from sqlpair.cli.deployed import tell_places
-from sqlpair.deploy.force_version import force, number_of, preview
+from sqlpair.deploy.force_version import force, preview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
 
@@ -26,7 +27,7 @@ def command(config: Path, number: str, yes: bool) -> None:
     write, and asks first.
     """
     settings = load(config)
-    version = number_of(number)
+    version = options.number_of(number)
     changes = preview(settings, version, output.progress)
     output.warn("No SQL runs. The databases will say this, whether it is true or not:")
     output.table(
@@ -48,4 +49,4 @@ def command(config: Path, number: str, yes: bool) -> None:
     output.agree(f"Force version {version}?", yes=yes)
     outcome = force(settings, version, output.progress)
     output.say(f"Forced by {outcome.deployment}.", "bold")
-    tell_places(outcome)
+    tell_places(deployed(outcome))

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
 from sqlpair.cli.deployed import tell
 from sqlpair.cli.fast_path import NOTHING_TO_DO
-from sqlpair.deploy import deployment
-from sqlpair.deploy.force_version import number_of
-from sqlpair.deploy.targets import Destination, Version
-from sqlpair.project.settings import load
 
 NOTHING_UP_TO = "Nothing to do: every migration up to version {} is applied."
 
@@ -37,12 +34,9 @@ def command(config: Path, to: str | None, create: bool) -> None:
     end: when one migration fails, every database is left as it was. A second run has
     nothing to do.
     """
-    targets = (
-        Destination(("heads",), "upgrade", output.progress)
-        if to is None
-        else Version(number_of(to))
-    )
-    outcome = deployment.deploy(load(config), targets, output.progress, create=create)
-    if not outcome.done:
+    project = sqlpair.open(config, progress=output.progress)
+    number = None if to is None else options.number_of(to)
+    done = project.migrate(number, create=create)
+    if not done.migrations:
         output.say(NOTHING_TO_DO if to is None else NOTHING_UP_TO.format(to), "green")
-    tell(outcome, "Migrated", "applied")
+    tell(done, "Migrated", "applied")

@@ -72,6 +72,18 @@ def declared(context: click.Context) -> tuple[Declared, ...]:
         return ()
 
 
+def number_of(text: str) -> int:
+    """Return the version that ``text`` names; UsageError for anything but digits."""
+    from sqlpair.errors import UsageError
+
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(
+            f"{text!r} is not a valid version",
+            remedy="It is the number of a migration, for example: 3",
+        )
+    return int(text)
+
+
 def database(told: str) -> Callable[[Run], Run]:
     """Take the name of a database, which may be left out."""
     return argument("database", told, required=False, shell_complete=databases)

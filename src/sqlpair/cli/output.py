@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -20,7 +19,6 @@ from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
 from sqlpair.progress import duration as duration
-from sqlpair.progress import meter
 from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
@@ -167,13 +165,6 @@ def agree(question: str, *, yes: bool) -> None:
     if not click.confirm(printable(question), err=True):
         warn("Nothing was changed.")
         sys.exit(1)
-
-
-def bar(
-    *, of_bytes: bool = False
-) -> AbstractContextManager[Callable[[str, int, int | None], None]]:
-    """Show how far something has come: its name, how much is done, and of how much."""
-    return meter("bytes" if of_bytes else "")
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

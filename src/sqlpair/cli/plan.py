@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.databases.observed import Observed
-from sqlpair.document.ticket import markdown, ticket
-from sqlpair.plan.checklist import ChecklistItem, checklist, described
-from sqlpair.plan.dry_run import dry_run
-from sqlpair.plan.losses import ObjectLoss
-from sqlpair.plan.report import DryRun, StepResult, Undo
 from sqlpair.project.settings import load
-from sqlpair.schema.model import BEFORE, Change, describe
+from sqlpair.schema.model import BEFORE, describe
+
+if TYPE_CHECKING:
+    from sqlpair.databases.observed import Observed
+    from sqlpair.plan.losses import ObjectLoss
+    from sqlpair.plan.report import StepResult, Undo
 
 WIDTH = 60
 
@@ -43,22 +43,27 @@ def command(config: Path, form: str, json: bool) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
-    settings = load(config)
-    writer = options.html_book().ticket_html if form == "html" else markdown
-    found = dry_run(settings, output.progress)
-    answers = checklist(settings, found, output.progress)
-    if json or form == "json":
-        output.dump(_plain(found, answers))
-    elif form == "text":
-        _print(found, answers)
+    written = _ticket(form) if form in ("markdown", "html") else None
+    found = sqlpair.open(config, progress=output.progress).plan()
+    if written:
+        output.raw(written(load(config).environment, found).rstrip("\n"))
+    elif json or form == "json":
+        output.dump(found.to_json())
     else:
-        made = ticket(settings.environment, found, answers)
-        output.raw(writer(made).rstrip("\n"))
+        _print(found)
     if found.failed:
         sys.exit(1)
 
 
-def _print(found: DryRun, answers: tuple[ChecklistItem, ...]) -> None:
+def _ticket(form: str) -> Callable[[str, sqlpair.DryRun], str]:
+    """Return what writes it; SettingsError where packages for it are missing."""
+    from sqlpair.document import ticket
+
+    write = options.html_book().ticket_html if form == "html" else ticket.markdown
+    return lambda environment, found: write(ticket.ticket(environment, found))
+
+
+def _print(found: sqlpair.DryRun) -> None:
     if not found.steps:
         output.say("Nothing is pending.", "green")
     for number, item in enumerate(found.steps, start=1):
@@ -77,7 +82,9 @@ def _print(found: DryRun, answers: tuple[ChecklistItem, ...]) -> None:
         output.say()
     output.say("Checklist", "bold")
     marks = {True: "yes", False: "NO", None: "?"}
-    output.table(("", "", ""), [(a.question, marks[a.good], a.answer) for a in answers])
+    output.table(
+        ("", "", ""), [(a.question, marks[a.good], a.answer) for a in found.checklist]
+    )
 
 
 def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
@@ -104,7 +111,7 @@ def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
 
 def _deleted(item: StepResult) -> Iterator[tuple[str, str]]:
     for loss in item.losses or ():
-        yield f"deletes: {described(loss)}", "yellow"
+        yield f"deletes: {loss.described()}", "yellow"
     if item.losses is None:
         yield "deletes: not counted within plan_lock_limit", "yellow"
 
@@ -140,48 +147,3 @@ def _loss(loss: ObjectLoss) -> str:
     if loss.kind in ("table", "column"):
         return f"{loss.kind} {loss.name}, now {has}"
     return f"{has} of {loss.name}"
-
-
-def _plain(found: DryRun, answers: tuple[ChecklistItem, ...]) -> dict[str, Any]:
-    return {
-        "migrations": [
-            {
-                "database": item.step.branch.name,
-                "migration": item.step.migration.stem,
-                "rehearsed": not item.reason,
-                "reason": item.reason,
-                "milliseconds": item.milliseconds,
-                "statements": [
-                    one._asdict() | {"locks": [lock._asdict() for lock in one.locks]}
-                    for one in item.statements
-                ],
-                "changes": [_plain_change(change) for change in item.changes],
-                "losses": None
-                if item.losses is None
-                else [loss._asdict() for loss in item.losses],
-                "rollback": None if item.undo is None else _plain_undo(item.undo),
-            }
-            for item in found.steps
-        ],
-        "held": [
-            {"database": held.database, "milliseconds": held.milliseconds}
-            | held.lock._asdict()
-            for held in found.held
-        ],
-        "notes": list(found.notes),
-        "failed": found.failed,
-        "checklist": [answer._asdict() for answer in answers],
-    }
-
-
-def _plain_change(change: Change) -> dict[str, Any]:
-    return change._asdict() | {"words": describe(change, BEFORE)}
-
-
-def _plain_undo(undo: Undo) -> dict[str, Any]:
-    return {
-        "losses": [loss._asdict() for loss in undo.losses],
-        "left": [_plain_change(change) for change in undo.left],
-        "refused": undo.refused,
-        "unknown": undo.unknown,
-    }

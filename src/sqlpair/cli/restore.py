@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sqlpair.backup import manifest
-from sqlpair.backup.restore import find, restore
+import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.project.settings import load
+
+if TYPE_CHECKING:
+    from sqlpair.backup.manifest import Manifest
 
 
 @click.command("restore", cls=options.Command)
@@ -24,28 +26,27 @@ def command(config: Path, source: str, yes: bool) -> None:
     may be connected meanwhile: stop the application. What was live until then is kept
     under another name. Asks first.
     """
-    settings = load(config)
-    if Path(source).is_dir():  # from here, not from the project's folder
-        source = str(Path(source).absolute())
-    folder = find(settings, source)
-    # Quick, to ask with; every byte is read before anything else happens.
-    said = manifest.peek(folder) or manifest.read(folder)
-    output.warn(
-        f"The backup is of {said.created_at}, by {said.created_by}:"
-        f" schema version {said.schema_version}.",
-        "What was written since then will no longer be in the databases.",
-    )
-    if said.interrupted:
+    project = sqlpair.open(config, progress=output.progress)
+
+    def agree(backup: sqlpair.Backup) -> bool:
+        said = backup.manifest
         output.warn(
-            f"It is of an interrupted deployment: {said.interrupted}.",
-            "After the restore, sqlpair status says what is pending.",
+            f"The backup is of {said.created_at}, by {said.created_by}:"
+            f" schema version {said.schema_version}.",
+            "What was written since then will no longer be in the databases.",
         )
-    output.agree(f"Restore {_names(said)} in {settings.environment}?", yes=yes)
-    with output.bar(of_bytes=True) as show:
-        done = restore(settings, str(folder), output.progress, show)
+        if said.interrupted:
+            output.warn(
+                f"It is of an interrupted deployment: {said.interrupted}.",
+                "After the restore, sqlpair status says what is pending.",
+            )
+        output.agree(f"Restore {_names(said)} in {said.environment}?", yes=yes)
+        return True
+
+    done = project.restore(source, agree=agree)
     output.say(
-        f"Restored: {_names(said)}, schema version {said.schema_version}"
-        f" (restore {done.id}).",
+        f"Restored: {_names(done.manifest)}, schema version"
+        f" {done.manifest.schema_version} (restore {done.id}).",
         "bold green",
     )
     output.say("What was live is kept. When it is no longer needed, remove it:")
@@ -53,5 +54,5 @@ def command(config: Path, source: str, yes: bool) -> None:
         output.say(f"  {removal}")
 
 
-def _names(said: manifest.Manifest) -> str:
+def _names(said: Manifest) -> str:
     return " and ".join(copy.name for copy in said.databases)

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
 from sqlpair.cli.deployed import tell
-from sqlpair.deploy import recorded
-from sqlpair.deploy.force_version import number_of
-from sqlpair.deploy.rollback import rollback
-from sqlpair.project.settings import load
 
 
 @click.command("rollback", cls=options.Command)
@@ -46,28 +43,29 @@ def command(
     With --recorded it runs what the files were when each migration was applied: the
     checkout may have been reverted already, and need not have them any more.
     """
-    settings = load(config)
-    number = None if to is None else number_of(to)
-    if from_ledger:
-        found = recorded.read(settings, output.progress, number)
+    project = sqlpair.open(config, progress=output.progress)
+
+    def agree(found: tuple[sqlpair.RecordedFile, ...]) -> bool:
         _show(found)
-        if found.steps:
-            output.agree("Run these rollbacks?", yes=yes)
-        outcome = recorded.rollback(
-            settings, found, output.progress, allow_data_loss=allow_data_loss
-        )
-    else:
-        outcome = rollback(
-            settings, output.progress, number, allow_data_loss=allow_data_loss
-        )
-    if not outcome.done:
+        output.agree("Run these rollbacks?", yes=yes)
+        return True
+
+    done = project.rollback(
+        None if to is None else options.number_of(to),
+        allow_data_loss=allow_data_loss,
+        recorded=from_ledger,
+        agree=agree,
+    )
+    if not done.migrations:
         output.say("Nothing to do: no migration is applied above that.", "green")
-    tell(outcome, "Rolled back", "undone")
+    tell(done, "Rolled back", "undone")
 
 
-def _show(found: recorded.RecordedRollback) -> None:
-    for step, file, _ in found.steps:
-        output.say(f"{step}, its rollback as recorded:", "bold")
-        for line in file.text.splitlines():
+def _show(found: tuple[sqlpair.RecordedFile, ...]) -> None:
+    for item in found:
+        output.say(
+            f"{item.database} {item.migration}, its rollback as recorded:", "bold"
+        )
+        for line in item.sql.splitlines():
             output.say(f"    {line}")
         output.say()

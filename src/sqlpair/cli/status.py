@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.deploy.status import DatabaseStatus, Status, overview, with_problems
-from sqlpair.project.settings import load
-from sqlpair.verify import verify
-from sqlpair.verify.edits import FileKind
+
+if TYPE_CHECKING:
+    from sqlpair.deploy.status import DatabaseStatus
 
 
 @click.command("status", cls=options.Command)
@@ -33,12 +33,12 @@ def command(config: Path, strict: bool, json: bool) -> None:
     doubt for example. With --exit-code a pending migration makes it 1 too, and so does
     whatever sqlpair verify finds, which is run then.
     """
-    settings = load(config)
-    found = overview(settings, output.progress)
+    project = sqlpair.open(config, progress=output.progress)
+    found = project.status()
     if strict:
-        found = with_problems(found, verify(settings, output.progress).problems)
+        found = found.with_problems(project.verify().problems)
     if json:
-        output.dump(_status_json(found))
+        output.dump(found.to_json())
     else:
         for standing in found.databases:
             _show(standing)
@@ -79,15 +79,15 @@ def _show(standing: DatabaseStatus) -> None:
 
 def _edited(number: int, standing: DatabaseStatus) -> str:
     words = {
-        FileKind.SQL: " edited",
-        FileKind.ROLLBACK: " rollback edited",
-        FileKind.MODULE: " module edited",
+        "SQL file": " edited",
+        "rollback file": " rollback edited",
+        "revision module": " module edited",
     }
     said = (word for kind, word in words.items() if (number, kind) in standing.edited)
     return ",".join(said)
 
 
-def _closing(found: Status) -> str:
+def _closing(found: sqlpair.Status) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
     if found.pending:
         what = output.count(len(found.pending), "migration")
@@ -95,42 +95,3 @@ def _closing(found: Status) -> str:
     if found.problems:
         said.append(output.count(len(found.problems), "problem"))
     return f"{'; '.join(said)}."
-
-
-def _status_json(found: Status) -> dict[str, Any]:
-    databases = {}
-    for item in found.databases:
-        databases[item.name] = {
-            "version": item.version,
-            "head": item.head,
-            "applied": [
-                {
-                    "version": row.number,
-                    "migration": row.stem,
-                    "applied_at": row.applied_at,
-                    "applied_by": row.applied_by,
-                    "milliseconds": row.milliseconds,
-                    "method": row.method,
-                    "deployment": row.deployment,
-                    "checksum": row.checksum,
-                    "edited": (row.number, FileKind.SQL) in item.edited,
-                    "rollback_checksum": row.rollback_checksum,
-                    "rollback_edited": (row.number, FileKind.ROLLBACK) in item.edited,
-                    "module_checksum": row.module_checksum,
-                    "module_edited": (row.number, FileKind.MODULE) in item.edited,
-                }
-                for row in item.applied
-            ],
-            "pending": [
-                {"version": migration.number, "migration": migration.stem}
-                for migration in item.pending
-            ],
-        }
-    return {
-        "environment": found.environment,
-        "version": found.version,
-        "latest": found.latest,
-        "expected": found.expected,
-        "problems": [problem._asdict() for problem in found.problems],
-        "databases": databases,
-    }

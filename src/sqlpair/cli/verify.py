@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import click
 
+import sqlpair
 from sqlpair.cli import options, output
 from sqlpair.errors import several
-from sqlpair.project.settings import load
-from sqlpair.verify import Verified, verify
 
 
 @click.command("verify", cls=options.Command)
@@ -31,19 +29,17 @@ def command(config: Path, database: str | None, json: bool) -> None:
     return no row. References: SQLite's foreign keys hold, and [tool.sqlpair.references]
     across databases. Nothing is changed.
     """
-    settings = load(config)
-    names = (database,) if database else ()
-    with output.bar() as progress:
-        found = verify(settings, output.progress, names, progress)
+    project = sqlpair.open(config, progress=output.progress)
+    found = project.verify([database] if database else None)
     if json:
-        output.dump(_json(found))
+        output.dump(found.to_json())
     else:
         _tell(found)
     if found.problems:
         sys.exit(1)
 
 
-def _tell(found: Verified) -> None:
+def _tell(found: sqlpair.Verified) -> None:
     output.table(
         ("database", "is at", ""),
         [
@@ -66,14 +62,3 @@ def _tell(found: Verified) -> None:
 
 def _pending(stems: tuple[str, ...]) -> str:
     return f"{len(stems)} pending: {several(stems, 3)}" if stems else ""
-
-
-def _json(found: Verified) -> dict[str, Any]:
-    return {
-        "ok": not found.problems,
-        "databases": {
-            item.name: {"head": item.head, "pending": list(item.pending)}
-            for item in found.databases
-        },
-        "problems": [problem._asdict() for problem in found.problems],
-    }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import refuse_unknown
-from sqlpair.errors import HistoryError, UsageError
+from sqlpair.errors import HistoryError
 from sqlpair.ledger import version
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
@@ -34,16 +34,6 @@ class VersionChange(NamedTuple):
     after: str
     recorded: tuple[str, ...]
     forgotten: tuple[str, ...]
-
-
-def number_of(text: str) -> int:
-    """Return the version that ``text`` names; UsageError for anything but digits."""
-    if not (text.isascii() and text.isdecimal()):
-        raise UsageError(
-            f"{text!r} is not a valid version",
-            remedy="It is the number of a migration, for example: 3",
-        )
-    return int(text)
 
 
 def preview(

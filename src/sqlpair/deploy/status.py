@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.unrecorded import holds_tables
@@ -65,6 +65,50 @@ class Status(NamedTuple):
         found = [item for standing in self.databases for item in standing.pending]
         return tuple(sorted(found, key=lambda item: item.number))
 
+    def with_problems(self, more: Iterable[Problem]) -> Status:
+        """Return it with what else is wrong, each problem once."""
+        return self._replace(problems=tuple(dict.fromkeys([*self.problems, *more])))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        databases = {}
+        for item in self.databases:
+            databases[item.name] = {
+                "version": item.version,
+                "head": item.head,
+                "applied": [
+                    {
+                        "version": row.number,
+                        "migration": row.stem,
+                        "applied_at": row.applied_at,
+                        "applied_by": row.applied_by,
+                        "milliseconds": row.milliseconds,
+                        "method": row.method,
+                        "deployment": row.deployment,
+                        "checksum": row.checksum,
+                        "edited": (row.number, FileKind.SQL) in item.edited,
+                        "rollback_checksum": row.rollback_checksum,
+                        "rollback_edited": (row.number, FileKind.ROLLBACK)
+                        in item.edited,
+                        "module_checksum": row.module_checksum,
+                        "module_edited": (row.number, FileKind.MODULE) in item.edited,
+                    }
+                    for row in item.applied
+                ],
+                "pending": [
+                    {"version": migration.number, "migration": migration.stem}
+                    for migration in item.pending
+                ],
+            }
+        return {
+            "environment": self.environment,
+            "version": self.version,
+            "latest": self.latest,
+            "expected": self.expected,
+            "problems": [problem._asdict() for problem in self.problems],
+            "databases": databases,
+        }
+
 
 def overview(settings: Settings, report: Report) -> Status:
     """Read where every database stands. Creates nothing."""
@@ -84,11 +128,6 @@ def overview(settings: Settings, report: Report) -> Status:
             *records.expected(settings, places),
         ),
     )
-
-
-def with_problems(found: Status, more: Iterable[Problem]) -> Status:
-    """Return ``found`` with what else is wrong, each problem once."""
-    return found._replace(problems=tuple(dict.fromkeys([*found.problems, *more])))
 
 
 def _standing(place: Place, report: Report) -> DatabaseStatus:

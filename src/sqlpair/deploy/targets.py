@@ -9,7 +9,7 @@ one: ``downgrade -1`` is one step back on each.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
@@ -113,10 +113,14 @@ def _revision(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, i
 
 
 class Version:
-    """Each database at its last migration up to ``number``; only ever upwards."""
+    """Each database at its last migration up to ``number``; only ever upwards.
 
-    def __init__(self, number: int):
+    With ``names``, those alone.
+    """
+
+    def __init__(self, number: int, names: Collection[str] = ()):
         self.number = number
+        self.names = names
 
     def __call__(self, places: Places) -> Mapping[str, int]:
         """Return the positions.
@@ -125,6 +129,8 @@ class Version:
         is there and one is above.
         """
         refuse_unknown(self.number, places)
+        if self.names:
+            places = {name: places[name] for name in self.names}
         wanted = {name: p.branch.at(self.number) for name, p in places.items()}
         above = [
             f"{name} is at {place.head}"

@@ -6,7 +6,7 @@ that holds its style and needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,8 +16,7 @@ from sqlpair.document.book import SchemaChange
 from sqlpair.document.growth import told
 from sqlpair.errors import several
 from sqlpair.markup import block, code, plain, table
-from sqlpair.plan.checklist import ChecklistItem, described
-from sqlpair.plan.report import DryRun, Held, StepResult
+from sqlpair.plan.report import ChecklistItem, DryRun, Held, StepResult
 from sqlpair.progress import duration
 from sqlpair.project import header, sql_file
 from sqlpair.project.header import Header
@@ -94,7 +93,7 @@ class Ticket:
         return f"Change ticket: {told} in {amount(len(bases), 'database')}"
 
 
-def ticket(environment: str, found: DryRun, answers: Sequence[ChecklistItem]) -> Ticket:
+def ticket(environment: str, found: DryRun) -> Ticket:
     """Describe a dry run and the answers to its checklist."""
     steps = tuple(_step(n, item) for n, item in enumerate(found.steps, start=1))
     return Ticket(
@@ -104,7 +103,7 @@ def ticket(environment: str, found: DryRun, answers: Sequence[ChecklistItem]) ->
         steps,
         found.held,
         found.notes,
-        tuple(answers),
+        found.checklist,
     )
 
 
@@ -122,7 +121,7 @@ def _verdict(found: DryRun) -> str:
 
 def _step(number: int, item: StepResult) -> TicketStep:
     undo, migration = item.undo, item.step.migration
-    deletes = [described(loss) for loss in item.losses or ()]
+    deletes = [loss.described() for loss in item.losses or ()]
     return TicketStep(
         number,
         item.step.branch.name,
@@ -133,7 +132,7 @@ def _step(number: int, item: StepResult) -> TicketStep:
         tuple(map(_statement, item.statements)),
         tuple(map(told, item.changes)),
         (NOT_COUNTED,) if item.losses is None else tuple(deletes),
-        tuple(described(loss) for loss in undo.losses) if undo else (),
+        tuple(loss.described() for loss in undo.losses) if undo else (),
         tuple(told(change).text for change in undo.left) if undo else (),
         (undo.refused or undo.unknown) if undo else "not run",
     )

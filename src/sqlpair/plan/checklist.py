@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from sqlpair.backup import directory
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.status import Status, overview
 from sqlpair.errors import several
-from sqlpair.plan.losses import ObjectLoss
-from sqlpair.plan.report import DryRun, StepResult
+from sqlpair.plan.report import ChecklistItem, DryRun, StepResult
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
 from sqlpair.schema.model import BEFORE, Change, describe
@@ -20,14 +18,6 @@ FRESH = timedelta(days=1)
 # A name that other programs may use.
 NAMED = {"table", "column", "view", "materialized view", "function", "procedure",
          "type", "enum", "domain", "sequence", "schema"}  # fmt: skip
-
-
-class ChecklistItem(NamedTuple):
-    """A line of the checklist; ``good`` is None where a person has to judge."""
-
-    question: str
-    good: bool | None
-    answer: str
 
 
 def checklist(
@@ -125,7 +115,7 @@ def _breaking(dry_run: DryRun) -> ChecklistItem:
     question = "breaks"
     found = [line for item in dry_run.steps for line in breaking(item)]
     found += [
-        f"{item.step} deletes {described(loss)}"
+        f"{item.step} deletes {loss.described()}"
         for item in dry_run.steps
         for loss in item.losses or ()
         if loss.amount
@@ -140,15 +130,6 @@ def _breaking(dry_run: DryRun) -> ChecklistItem:
     return ChecklistItem(
         question, True, "nothing that a program may use is missing or changed"
     )
-
-
-def described(loss: ObjectLoss) -> str:
-    """Say what is deleted, in words."""
-    thing = "row" if loss.kind in ("table", "rows") else "value"
-    count = f"{loss.amount:,} {thing}{'' if loss.amount == 1 else 's'}"
-    if loss.kind in ("table", "column"):
-        return f"{loss.kind} {loss.name} with {count}"
-    return f"{count} of {loss.name}"
 
 
 def breaking(item: StepResult) -> list[str]:

@@ -38,6 +38,14 @@ class ObjectLoss(NamedTuple):
     name: str
     amount: int
 
+    def described(self) -> str:
+        """Say what is deleted, in words."""
+        thing = "row" if self.kind in ("table", "rows") else "value"
+        count = f"{self.amount:,} {thing}{'' if self.amount == 1 else 's'}"
+        if self.kind in ("table", "column"):
+            return f"{self.kind} {self.name} with {count}"
+        return f"{count} of {self.name}"
+
 
 def may_lose(statements: Iterable[Statement]) -> bool:
     """Say whether a statement may delete rows, values, a table or a column."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.plan.losses import ObjectLoss
 from sqlpair.runner.steps import Step
-from sqlpair.schema.model import Change
+from sqlpair.schema.model import BEFORE, Change, describe
 
 
 class Undo(NamedTuple):
@@ -46,11 +46,20 @@ class Held(NamedTuple):
     milliseconds: int
 
 
+class ChecklistItem(NamedTuple):
+    """A line of the checklist; ``good`` is None where a person has to judge."""
+
+    question: str
+    good: bool | None
+    answer: str
+
+
 class DryRun(NamedTuple):
     """What is pending, in its order, and what came of running it.
 
     ``absent`` are the databases that are not there yet; ``notes`` what to know of a
     database; ``failed`` says that something did not run which should have.
+    ``checklist`` is empty where it was not asked for.
     """
 
     steps: tuple[StepResult, ...]
@@ -58,3 +67,50 @@ class DryRun(NamedTuple):
     held: tuple[Held, ...]
     notes: tuple[str, ...]
     failed: bool
+    checklist: tuple[ChecklistItem, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        return {
+            "migrations": [
+                {
+                    "database": item.step.branch.name,
+                    "migration": item.step.migration.stem,
+                    "rehearsed": not item.reason,
+                    "reason": item.reason,
+                    "milliseconds": item.milliseconds,
+                    "statements": [
+                        one._asdict()
+                        | {"locks": [lock._asdict() for lock in one.locks]}
+                        for one in item.statements
+                    ],
+                    "changes": [_plain_change(change) for change in item.changes],
+                    "losses": None
+                    if item.losses is None
+                    else [loss._asdict() for loss in item.losses],
+                    "rollback": None if item.undo is None else _plain_undo(item.undo),
+                }
+                for item in self.steps
+            ],
+            "held": [
+                {"database": held.database, "milliseconds": held.milliseconds}
+                | held.lock._asdict()
+                for held in self.held
+            ],
+            "notes": list(self.notes),
+            "failed": self.failed,
+            "checklist": [answer._asdict() for answer in self.checklist],
+        }
+
+
+def _plain_change(change: Change) -> dict[str, Any]:
+    return change._asdict() | {"words": describe(change, BEFORE)}
+
+
+def _plain_undo(undo: Undo) -> dict[str, Any]:
+    return {
+        "losses": [loss._asdict() for loss in undo.losses],
+        "left": [_plain_change(change) for change in undo.left],
+        "refused": undo.refused,
+        "unknown": undo.unknown,
+    }

@@ -118,6 +118,7 @@ class Reader(NamedTuple):
     env_file: Path
     env: Mapping[str, str]
     environ: Mapping[str, str]
+    addresses: Mapping[str, str]
     versions: Path
 
     def __repr__(self) -> str:
@@ -143,7 +144,7 @@ class Reader(NamedTuple):
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
         beside = scratch == variable  # its own server, said outright
-        address = self._value(variable)
+        address = self.addresses.get(name, "").strip() or self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
         if driver == "postgresql":

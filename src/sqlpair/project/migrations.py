@@ -79,7 +79,9 @@ def listing(folder: Path, database: str) -> tuple[Migration, ...]:
                 f"{database}: {name!a} is not a valid name for a SQL file",
                 [f"in {folder}"],
                 "Name it NNN_name.sql, NNN_name_rollback.sql or NNN_name_verify.sql "
-                "(3 to 9 digits, then letters, digits, _ and -), or move it away.",
+                "(3 to 9 digits, then letters, digits, _ and -), or move it away.\n"
+                "Those of another tool's: put them into a folder of their own, and run:"
+                " sqlpair import FOLDER",
             )
         number, stem = int(match["number"]), match["stem"]
         if match["suffix"]:

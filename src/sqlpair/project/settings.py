@@ -31,6 +31,7 @@ from sqlpair.project.database import (
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
 INI = "alembic.ini"
+NONE: Mapping[str, str] = {}
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -109,14 +110,19 @@ def _declares_databases(ini: Path) -> bool:
     return config.has_option("alembic", "databases")
 
 
-def load(ini: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(
+    ini: Path,
+    environ: Mapping[str, str] = os.environ,
+    addresses: Mapping[str, str] = NONE,
+) -> Settings:
     """Read the settings of the project whose ``alembic.ini`` is ``ini``.
 
-    Raises SettingsError naming the key, variable or file that is wrong.
+    ``addresses`` are those of databases, by name; the others are looked up. Raises
+    SettingsError naming the key, variable or file that is wrong.
     """
     ini = ini.absolute()
     try:
-        return _load(ini, _parse(ini), environ)
+        return _load(ini, _parse(ini), environ, addresses)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
@@ -136,7 +142,12 @@ def _where(error: Error) -> list[str]:
     return [", ".join([kind, *words])]
 
 
-def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settings:
+def _load(
+    ini: Path,
+    config: ConfigParser,
+    environ: Mapping[str, str],
+    addresses: Mapping[str, str],
+) -> Settings:
     root = ini.parent
     section = config["alembic"]
     environment, env_file = _environment(root, environ)
@@ -158,7 +169,13 @@ def _load(ini: Path, config: ConfigParser, environ: Mapping[str, str]) -> Settin
             remedy="It is either deployment or migration.",
         )
     versions = folder(root, section.get("script_location", "alembic")) / "versions"
-    reader = Reader(ini, root, environment, env_file, env, environ, versions)
+    if unknown := sorted(addresses.keys() - set(names)):
+        raise SettingsError(
+            f"an address is given for {unknown[0]!r}, which {ini.name} does not name",
+            [f"databases: {', '.join(names)}"],
+        )
+    found = environ, addresses
+    reader = Reader(ini, root, environment, env_file, env, *found, versions)
     databases = tuple(reader.database(name, config) for name in names)
     refuse_shared(databases)
     _refuse_unlisted(section, root, databases)

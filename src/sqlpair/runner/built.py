@@ -21,7 +21,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import sqlpair
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.project import new_file
@@ -94,7 +93,7 @@ def _key(
 
 def _engine() -> Iterator[object]:
     """Tell one engine from another; in a checkout it changes without a new version."""
-    for folder, _, names in os.walk(Path(sqlpair.__file__).parent):
+    for folder, _, names in os.walk(Path(__file__).parents[1]):
         for name in sorted(names):
             if name.endswith(".py"):
                 at = Path(folder, name).stat()

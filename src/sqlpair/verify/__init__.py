@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Dangling, Report
@@ -43,6 +43,17 @@ class Verified(NamedTuple):
 
     databases: tuple[DatabaseReport, ...]
     problems: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        return {
+            "ok": not self.problems,
+            "databases": {
+                item.name: {"head": item.head, "pending": list(item.pending)}
+                for item in self.databases
+            },
+            "problems": [problem._asdict() for problem in self.problems],
+        }
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:

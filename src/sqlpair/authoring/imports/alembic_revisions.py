@@ -1,7 +1,7 @@
 """Plain Alembic: revisions whose ``upgrade`` and ``downgrade`` only ``op.execute`` SQL.
 
 They are read, not run: what counts are strings that stand in the file. The order is
-that of ``down_revision``; of branches, what hangs together stays together.
+that of ``down_revision`` and ``depends_on``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,11 +29,12 @@ _NOT_READ = "is not SQL in op.execute"
 
 
 class _Revision(NamedTuple):
-    """A revision module: its id, what is below it, and how it is read."""
+    """A revision module: its id, what is below it, what else it needs, its text."""
 
     path: Path
     id: str
     below: tuple[str, ...]
+    needs: tuple[str, ...]
     tree: ast.Module
 
 
@@ -70,11 +72,16 @@ def _revisions(folder: Path) -> list[_Revision]:
                 f"{path.name} cannot be read", [str(error)], "Nothing was written."
             ) from None
         names = _constants(tree.body)
-        id_, below = names.get("revision"), names.get("down_revision")
+        id_ = names.get("revision")
         if isinstance(id_, str):
-            ids = below if isinstance(below, tuple | list) else (below,)
-            found.append(_Revision(path, id_, tuple(filter(None, ids)), tree))
+            below, needs = (_ids(names.get(k)) for k in ("down_revision", "depends_on"))
+            found.append(_Revision(path, id_, below, needs, tree))
     return found
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, tuple | list) else (value,)
+    return tuple(id_ for id_ in several if isinstance(id_, str))
 
 
 def _constants(body: Iterable[ast.stmt]) -> dict[str, object]:
@@ -105,11 +112,9 @@ def _name(revision: _Revision) -> str:
 
 
 def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
-    """Yield each revision behind all that are below it."""
+    """Yield each revision behind all that it stands on."""
     known = {revision.id: revision for revision in found}
-    done: set[str] = set()
-    # By what they stand on: a revision follows the one below it at once.
-    above: dict[str, list[_Revision]] = {}
+    graph = {}
     for revision in known.values():
         for id_ in revision.below:
             if id_ not in known:
@@ -117,20 +122,14 @@ def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
                     f"{revision.path.name} stands on {id_}, which is no file here",
                     remedy="Name the folder with all revisions. Nothing was written.",
                 )
-            above.setdefault(id_, []).append(revision)
-    waiting = [revision for revision in known.values() if not revision.below][::-1]
-    while waiting:
-        revision = waiting.pop()
-        done.add(revision.id)
-        yield revision
-        waiting += [
-            item
-            for item in above.get(revision.id, [])[::-1]
-            if done.issuperset(item.below)
-        ]
-    if len(done) < len(known):
-        rest = sorted(known.keys() - done)
-        raise UsageError("revisions stand on each other in a circle", rest)
+        needs = (id_ for id_ in revision.needs if id_ in known)  # or it is a label
+        graph[revision.id] = [*revision.below, *needs]
+    try:
+        yield from (known[id_] for id_ in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise UsageError(
+            "revisions stand on each other in a circle", [*error.args[1]]
+        ) from None
 
 
 def _parts(

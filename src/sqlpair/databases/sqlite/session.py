@@ -304,12 +304,13 @@ class SQLiteSession:
         own = () if bookkeeping else TABLES
         with self.guarded():
             key = (*self.fetch(_DESCRIBED), own)
-            if key not in _descriptions:
+            found = _descriptions.get(key)
+            if found is None:
                 found = catalog(self.fetch, own)
-                while len(_descriptions) > 7:
-                    del _descriptions[next(iter(_descriptions))]
+                for oldest in tuple(_descriptions)[:-7]:
+                    _descriptions.pop(oldest, None)  # not, where another thread did
                 _descriptions[key] = found
-            return _descriptions[key]
+            return found
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the result of one query, a tuple for each row."""
