@@ -11,7 +11,6 @@ import click
 
 import sqlpair
 from sqlpair.cli import options, output
-from sqlpair.project.settings import load
 from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
@@ -43,10 +42,10 @@ def command(config: Path, form: str, json: bool) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
-    written = _ticket(form) if form in ("markdown", "html") else None
+    written = _ticket(config, form) if form in ("markdown", "html") else None
     found = sqlpair.open(config, progress=output.progress).plan()
     if written:
-        output.raw(written(load(config).environment, found).rstrip("\n"))
+        output.raw(written(found).rstrip("\n"))
     elif json or form == "json":
         output.dump(found.to_json())
     else:
@@ -55,12 +54,14 @@ def command(config: Path, form: str, json: bool) -> None:
         sys.exit(1)
 
 
-def _ticket(form: str) -> Callable[[str, sqlpair.DryRun], str]:
+def _ticket(config: Path, form: str) -> Callable[[sqlpair.DryRun], str]:
     """Return what writes it; SettingsError where packages for it are missing."""
     from sqlpair.document import ticket
+    from sqlpair.project.settings import load
 
     write = options.html_book().ticket_html if form == "html" else ticket.markdown
-    return lambda environment, found: write(ticket.ticket(environment, found))
+    environment = load(config).environment
+    return lambda found: str(write(ticket.ticket(environment, found)))
 
 
 def _print(found: sqlpair.DryRun) -> None:
