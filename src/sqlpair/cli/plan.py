@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,6 @@ import click
 
 import sqlpair
 from sqlpair.cli import members, options, output
-from sqlpair.document.ticket import markdown, ticket
-from sqlpair.project.settings import load
 from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
@@ -44,17 +42,26 @@ def command(config: Path, form: str, json: bool) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
-    writer = options.html_book().ticket_html if form == "html" else markdown
+    written = _ticket(config, form) if form in ("markdown", "html") else None
     found = sqlpair.open(config, progress=output.progress).plan()
-    if json or form == "json":
+    if written:
+        output.raw(written(found).rstrip("\n"))
+    elif json or form == "json":
         output.dump(found.to_json())
-    elif form == "text":
-        _print(found)
     else:
-        made = ticket(load(config).environment, found, found.checklist)
-        output.raw(writer(made).rstrip("\n"))
+        _print(found)
     if found.failed:
         sys.exit(1)
+
+
+def _ticket(config: Path, form: str) -> Callable[[sqlpair.DryRun], str]:
+    """Return what writes it; SettingsError where packages for it are missing."""
+    from sqlpair.document import ticket
+    from sqlpair.project.settings import load
+
+    write = options.html_book().ticket_html if form == "html" else ticket.markdown
+    environment = load(config).environment
+    return lambda found: str(write(ticket.ticket(environment, found)))
 
 
 def _print(found: sqlpair.DryRun) -> None:

@@ -17,6 +17,9 @@ _WORDS = {
     "one", "only", "many", "zero", "to", "optionally", "direction", "style", "class",
     "classdef", "title", "acctitle", "accdescr", "erdiagram", "u", "o", "end",
 }  # fmt: skip
+# What its grammar or its markup reads, in quotes, too.
+_SIGNS = '"%\\<>#;`'
+_KEYS = {"pk", "fk", "uk"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -46,7 +49,7 @@ def _names(diagram: Diagram) -> Iterator[tuple[tuple[str, str], str]]:
     for box in diagram.boxes:
         page = box.page
         shown = f"{page.database}.{page.name}" if several else page.name
-        name = shown = "".join(c for c in shown if c.isprintable() and c not in '"%\\')
+        name = shown = "".join(c for c in shown if c.isprintable() and c not in _SIGNS)
         number = 1
         while name.lower() in taken:
             number += 1
@@ -68,9 +71,8 @@ def _word(text: str) -> str:
     """The text as one word of an attribute."""
     spaced = re.sub(r"[,.\s]+", "_", text.strip().strip('"'))
     word = re.sub(r"[^A-Za-z0-9_\[\]()\u00C0-\uD7FF]", "", spaced)
-    return (
-        word if re.match(r"[A-Za-z_\u00C0-\uD7FF]", word) else f"_{word}" * bool(word)
-    )
+    bare = re.match(r"[A-Za-z_\u00C0-\uD7FF]", word) and word.lower() not in _KEYS
+    return word if bare else f"_{word}" * bool(word)
 
 
 def _relation(link: Link, names: Mapping[tuple[str, str], str]) -> str:

@@ -6,7 +6,7 @@ that holds its style and needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ class Ticket:
         return f"Change ticket: {told} in {amount(len(bases), 'database')}"
 
 
-def ticket(environment: str, found: DryRun, answers: Sequence[ChecklistItem]) -> Ticket:
+def ticket(environment: str, found: DryRun) -> Ticket:
     """Describe a dry run and the answers to its checklist."""
     steps = tuple(_step(n, item) for n, item in enumerate(found.steps, start=1))
     return Ticket(
@@ -103,7 +103,7 @@ def ticket(environment: str, found: DryRun, answers: Sequence[ChecklistItem]) ->
         steps,
         found.held,
         found.notes,
-        tuple(answers),
+        found.checklist,
     )
 
 
