@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +19,7 @@ import pytest
 import sqlpair
 from conftest import CANARY, Project
 from sqlpair import errors, signals
+from sqlpair.databases import held
 
 PUBLIC = """
 Adopted Backup BackupError CommitError ConnectError DataLossError DatabaseHead Deployed
@@ -405,6 +407,32 @@ def test_verbs_run_beside_an_event_loop(filled: Project) -> None:
 
     assert found.problems == ()
     assert ticks > 10
+
+
+def test_what_a_verb_keeps_is_its_own_and_goes_with_the_outermost() -> None:
+    ended: list[str] = []
+    both = threading.Barrier(2)
+
+    @contextmanager
+    def use(name: str) -> Iterator[None]:
+        yield
+        ended.append(name)
+
+    def work(name: str) -> None:
+        with held.to_the_end():
+            both.wait()
+            with held.to_the_end():
+                held.keep("server", lambda: use(name))
+                held.keep("server", lambda: use("again"))
+            both.wait()
+            assert ended == []
+            both.wait()
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(work, name) for name in ("one", "two")]:
+            done.result()
+
+    assert sorted(ended) == ["one", "two"]
 
 
 def test_what_one_thread_stops_runs_on_in_another() -> None:

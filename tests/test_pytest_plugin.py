@@ -65,7 +65,8 @@ def shop(project: Project, tmp_path: Path) -> Project:
     """A project with tests of its own; a file notes each time its first SQL runs."""
     ran = tmp_path / "ran"
     note = f"COPY (SELECT 1) TO PROGRAM 'cat >> {ran}';\n"
-    up = f"CREATE TABLE users (id integer PRIMARY KEY);\n{note}"
+    # Slow, so that another worker comes while it runs.
+    up = f"CREATE TABLE users (id integer PRIMARY KEY);\n{note}SELECT pg_sleep(1);\n"
     project.add("postgres", "001_users", up, "DROP TABLE users;\n")
     project.add(
         "sqlite",
