@@ -72,7 +72,7 @@ class Project:
 
     def __repr__(self) -> str:
         """Name the project without its addresses."""
-        return f"<sqlpair project of {self.config}>"
+        return f"<Project of {self.config}>"
 
     def migrate(
         self,
