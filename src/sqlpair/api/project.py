@@ -72,7 +72,7 @@ class Project:
 
     def __repr__(self) -> str:
         """Name the project without its addresses."""
-        return f"<Project of {self.config}>"
+        return f"<Project {self.config}>"
 
     def migrate(
         self,
@@ -127,7 +127,7 @@ class Project:
             from sqlpair.deploy import recorded as ledger
 
             found = ledger.read(settings, report, to)
-            if found.steps:
+            if found.steps or found.repeats:
                 _ask(agree, recorded_files(found), "run the rollbacks of the ledger")
             outcome = ledger.rollback(
                 settings, found, report, allow_data_loss=allow_data_loss
@@ -158,7 +158,10 @@ class Project:
 
         with self._work() as (settings, report):
             found = dry_run(settings, report)
-            return found._replace(checklist=checklist(settings, found, report))
+            return found._replace(
+                checklist=checklist(settings, found, report),
+                environment=settings.environment,
+            )
 
     def adopt(
         self,

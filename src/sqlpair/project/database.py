@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
+from sqlpair.project.variables import NONE as NO_VALUES
+from sqlpair.project.variables import Values
 
 DEVELOPMENT = "development"
 # alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
@@ -61,7 +63,8 @@ class Database(NamedTuple):
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
     is what to change in the section, ``models`` where SQLAlchemy's description of the
-    tables is, if there is one. Times are in seconds.
+    tables is, if there is one; ``values`` are those of the variables in its files.
+    Times are in seconds.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Database(NamedTuple):
     scratch_server: str = ""
     notice: str = ""
     models: str = ""
+    values: Values = NO_VALUES
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -181,6 +185,7 @@ class Reader(NamedTuple):
             scratch_beside=beside or self.environment == DEVELOPMENT,
             notice=notice,
             models=self._models(section),
+            values=Values(self.environ, self.env, self.env_file.name),
         )
 
     def _models(self, section: SectionProxy) -> str:
