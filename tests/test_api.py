@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import inspect
 import json
 import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +21,7 @@ import pytest
 import sqlpair
 from conftest import CANARY, Project
 from sqlpair import errors, signals
+from sqlpair.databases import held
 
 PUBLIC = """
 Adopted Backup BackupError CommitError ConnectError DataLossError DatabaseHead Deployed
@@ -102,17 +106,21 @@ def test_import_of_sqlpair_imports_nothing_of_it(project: Project) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_command_has_all_it_does_from_the_public_api(verb: str) -> None:
     path = Path(sqlpair.__file__).parent / "cli" / f"{verb}.py"
-    names = set()
+    # What prints and words it, beside values and their types.
+    showing = ("sqlpair.cli", "sqlpair.errors", "sqlpair.schema.model")
+    showing += ("sqlpair.document.ticket",)
+    modules = set()
     for node in ast.parse(path.read_text()).body:  # not, what only names types
-        if isinstance(node, ast.ImportFrom):
-            names.add(node.module)
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    own = {name for name in names if name and name.startswith("sqlpair")}
-    shared = {"sqlpair", "sqlpair.errors", "sqlpair.schema.model", "sqlpair.cli"}
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        if node.module.startswith("sqlpair") and not node.module.startswith(showing):
+            found = import_module(node.module)
+            for alias in node.names:
+                assert not inspect.isfunction(getattr(found, alias.name)), alias.name
 
-    assert "sqlpair" in own
-    assert {name for name in own if not name.startswith("sqlpair.cli.")} <= shared
+    assert "sqlpair" in modules
 
 
 # -- the verbs -----------------------------------------------------------------------
@@ -405,6 +413,32 @@ def test_verbs_run_beside_an_event_loop(filled: Project) -> None:
 
     assert found.problems == ()
     assert ticks > 10
+
+
+def test_what_a_verb_keeps_is_its_own_and_goes_with_the_outermost() -> None:
+    ended: list[str] = []
+    both = threading.Barrier(2)
+
+    @contextmanager
+    def use(name: str) -> Iterator[None]:
+        yield
+        ended.append(name)
+
+    def work(name: str) -> None:
+        with held.to_the_end():
+            both.wait()
+            with held.to_the_end():
+                held.keep("server", lambda: use(name))
+                held.keep("server", lambda: use("again"))
+            both.wait()
+            assert ended == []
+            both.wait()
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(work, name) for name in ("one", "two")]:
+            done.result()
+
+    assert sorted(ended) == ["one", "two"]
 
 
 def test_what_one_thread_stops_runs_on_in_another() -> None:

@@ -87,6 +87,16 @@ def test_a_database_that_is_ahead_is_refused_unless_it_may_be(code: Project) -> 
     assert "not applied: 001_users" in refused(code, allow_newer=True)
 
 
+def test_what_waiting_cannot_mend_is_told_at_once(code: Project) -> None:
+    code.upgrade("postgres@head")
+    forget(code, "003_users")  # PostgreSQL is ahead, and SQLite behind
+
+    told = refused(code, wait=600)
+
+    assert told.startswith("postgres: the database is at 003_users")
+    assert "sqlite: the database is at base" in told
+
+
 def test_records_that_disagree_are_refused(code: Project) -> None:
     code.upgrade()
     code.pg("UPDATE alembic_version SET version_num = 'postgres_001'")

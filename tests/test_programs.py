@@ -79,11 +79,11 @@ def _bare(root: Path) -> Config:
     return bare
 
 
-def test_connection_that_would_not_be_used_is_refused(program: Project) -> None:
+def test_what_is_not_a_connection_is_refused_as_one(program: Project) -> None:
     settings = config(program)
     settings.attributes["connection"] = object()
 
-    with pytest.raises(CommandError, match="its own connections"):
+    with pytest.raises(CommandError, match="not a connection of SQLAlchemy"):
         command.upgrade(settings, "heads")
 
     assert program.tables("postgres") == set()

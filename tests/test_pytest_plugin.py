@@ -12,6 +12,10 @@ import pytest
 
 from conftest import Project
 
+PAGE = (Path(__file__).parents[1] / "docs/testing.md").read_text()
+EXAMPLES = dict(
+    re.findall(r"<!-- run: (\S+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+)
 TESTS = """
 import pytest
 import sqlpair
@@ -61,7 +65,8 @@ def shop(project: Project, tmp_path: Path) -> Project:
     """A project with tests of its own; a file notes each time its first SQL runs."""
     ran = tmp_path / "ran"
     note = f"COPY (SELECT 1) TO PROGRAM 'cat >> {ran}';\n"
-    up = f"CREATE TABLE users (id integer PRIMARY KEY);\n{note}"
+    # Slow, so that another worker comes while it runs.
+    up = f"CREATE TABLE users (id integer PRIMARY KEY);\n{note}SELECT pg_sleep(1);\n"
     project.add("postgres", "001_users", up, "DROP TABLE users;\n")
     project.add(
         "sqlite",
@@ -91,10 +96,13 @@ def add(project: Project, stem: str, up: str, down: str) -> None:
     env.write_text(said)
 
 
-def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the project's tests as its developer does."""
+def run(
+    project: Project, *arguments: str, plugins: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run the project's tests as its developer does, with pytest-alembic or without."""
+    without = [] if plugins else ["-p", "no:pytest_alembic"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:pytest_alembic", *arguments],
+        [sys.executable, "-m", "pytest", *without, *arguments],
         cwd=project.root,
         env=project.environ,
         capture_output=True,
@@ -184,6 +192,17 @@ def test_a_folder_without_a_project_is_said(shop: Project) -> None:
         assert "alembic.ini is not there" in done.stdout + done.stderr
     named = run(shop, "-o", "sqlpair_config=other.ini", "-k", "memory")
     assert outcomes(named).get("passed") == 1, named.stdout
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_example_of_the_page_runs(shop: Project, name: str) -> None:
+    (shop.root / name).write_text(EXAMPLES[name])
+
+    done = run(shop, name, plugins=True)
+
+    assert done.returncode == 0, done.stdout
+    expected = len(re.findall(r"^def test_", EXAMPLES[name], re.MULTILINE)) or 2 * 4
+    assert outcomes(done)["passed"] == expected
 
 
 def test_the_plugin_imports_nothing_before_it_is_asked(project: Project) -> None:

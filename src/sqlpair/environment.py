@@ -22,7 +22,7 @@ from sqlpair.alembic_commands import plugin
 from sqlpair.databases import held
 from sqlpair.deploy import fast_path
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file, printable
-from sqlpair.project.settings import load
+from sqlpair.project.settings import load, load_without_addresses
 from sqlpair.signals import handled
 
 if TYPE_CHECKING:
@@ -111,12 +111,14 @@ def _serve(
             "sqlpair reads the section [alembic] of an alembic.ini, and nothing else",
             remedy="Give another project another file, and name that with -c.",
         )
-    if "connection" in config.attributes:
-        raise UsageError(
-            "sqlpair opens its own connections, to the databases its settings name",
-            remedy="Leave out attributes['connection'], and set their variables.",
-        )
-    settings = load(Path(config.config_file_name))
+    file = Path(config.config_file_name)
+    if config.attributes.get("connection") is not None:
+        from sqlpair.alembic_commands import given_connection, models
+
+        own = models.Given(metadata, options)
+        given_connection.serve(context, load_without_addresses(file), own)
+        return
+    settings = load(file)
     # Configured without a connection, only to read what the command asked for.
     context.configure(dialect_name="sqlite")
     asked = context.get_context().opts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
@@ -42,18 +42,22 @@ def alone(
     context: EnvironmentContext,
     branch: Branch,
     models: Models | None = None,
+    *,
+    on: tuple[Connection, str] | None = None,
     **options: Any,
 ) -> Iterator[None]:
     """Let Alembic see one database and its branch; reads, and creates nothing.
 
-    With ``models`` it is to compare them, with Alembic's ``options``.
+    With ``models`` it is to compare them, with Alembic's ``options``. ``on`` is a
+    connection to use, and the version table's schema.
     """
     from alembic.script import ScriptDirectory
     from sqlalchemy import MetaData
 
     script = context.script
     whole = script.revision_map
-    with _connection(branch, compared=models is not None) as (connection, schema):
+    connected = nullcontext(on) if on else _connection(branch, compared=bool(models))
+    with connected as (connection, schema):
         if models is None:
             options |= {"target_metadata": MetaData()}
             options |= {"include_name": lambda *_: False}

@@ -120,7 +120,7 @@ def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
             _both(branch, applied),
             [f"applied, and not in the code: {several(newer)}"],
             "Start the code that has them; or let the database be newer, if this code"
-            " can work with it: sqlpair.check(allow_newer=True)",
+            " can work with it: allow_newer=True",
         )
     last = branch.migrations[-1].revision if expected else ""
     if not newer and revisions != last:

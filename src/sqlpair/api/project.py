@@ -167,7 +167,10 @@ class Project:
 
         with self._work() as (settings, report):
             found = dry_run(settings, report)
-            return found._replace(checklist=checklist(settings, found, report))
+            return found._replace(
+                checklist=checklist(settings, found, report),
+                environment=settings.environment,
+            )
 
     def adopt(
         self,

@@ -42,7 +42,7 @@ def command(config: Path, form: str, json: bool) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
-    written = _ticket(config, form) if form in ("markdown", "html") else None
+    written = _ticket(form) if form in ("markdown", "html") else None
     found = sqlpair.open(config, progress=output.progress).plan()
     if written:
         output.raw(written(found).rstrip("\n"))
@@ -54,14 +54,12 @@ def command(config: Path, form: str, json: bool) -> None:
         sys.exit(1)
 
 
-def _ticket(config: Path, form: str) -> Callable[[sqlpair.DryRun], str]:
+def _ticket(form: str) -> Callable[[sqlpair.DryRun], str]:
     """Return what writes it; SettingsError where packages for it are missing."""
     from sqlpair.document import ticket
-    from sqlpair.project.settings import load
 
     write = options.html_book().ticket_html if form == "html" else ticket.markdown
-    environment = load(config).environment
-    return lambda found: str(write(ticket.ticket(environment, found)))
+    return lambda found: str(write(ticket.ticket(found.environment, found)))
 
 
 def _print(found: sqlpair.DryRun) -> None:

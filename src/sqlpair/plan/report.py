@@ -59,7 +59,7 @@ class DryRun(NamedTuple):
 
     ``absent`` are the databases that are not there yet; ``notes`` what to know of a
     database; ``failed`` says that something did not run which should have.
-    ``checklist`` is empty where it was not asked for.
+    ``checklist`` and ``environment`` are empty where they were not asked for.
     """
 
     steps: tuple[StepResult, ...]
@@ -68,6 +68,7 @@ class DryRun(NamedTuple):
     notes: tuple[str, ...]
     failed: bool
     checklist: tuple[ChecklistItem, ...] = ()
+    environment: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a program reads it."""

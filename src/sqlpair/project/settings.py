@@ -23,6 +23,7 @@ from sqlpair.project.database import (
     DEVELOPMENT,
     Database,
     Reader,
+    declared,
     folder,
     refuse_shared,
     refuse_unanswered,
@@ -169,6 +170,25 @@ def load(
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
         raise SettingsError(f"{ini.name} cannot be read", _where(error)) from None
+
+
+def load_without_addresses(
+    ini: Path,
+    environ: Mapping[str, str] = os.environ,
+    addresses: Mapping[str, str] = NONE,
+) -> Settings:
+    """As ``load``, but no database needs an address.
+
+    Those that are not in ``addresses`` get one that leads nowhere, whatever the
+    environment says.
+    """
+    nowhere = {
+        item.name: f"postgresql:///{item.name}"
+        if item.driver == "postgresql"
+        else f"/nowhere/{item.name}.db"
+        for item in declared(ini)
+    }
+    return load(ini, environ, nowhere | dict(addresses))
 
 
 def _where(error: Error) -> list[str]:

@@ -177,6 +177,13 @@ class DatabaseCopies:
             template.backup(copy)
         return copy
 
+    def empty(self, name: str) -> str:
+        """Return the URL of another database of that kind, which nothing has run in."""
+        number = next(_numbers)
+        if self._templates.driver(name) == "sqlite":
+            return f"sqlite:///{self._folder / f'{name}-{number}.db'}"
+        return self._made(name, number)
+
     def close(self) -> None:
         """Close the connections, and remove the copies."""
         self._resources.close()
@@ -191,9 +198,12 @@ class DatabaseCopies:
         return f"sqlite:///{path}"
 
     def _database(self, name: str) -> str:
+        template = self._templates.database(name, self._templates.server(name))
+        return self._made(name, next(_numbers), template)
+
+    def _made(self, name: str, number: int, template: str = "") -> str:
         address = self._templates.server(name)
-        template = self._templates.database(name, address)
-        copy = server.copy_name(next(_numbers))
+        copy = server.copy_name(number)
         server.create(address, copy, template)
         self._resources.callback(server.drop, address, copy)
         return server.url_of(address, copy)

@@ -10,12 +10,12 @@ import fcntl
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlpair.project.database import DEVELOPMENT, Database, declared
-from sqlpair.project.settings import Settings, load
+from sqlpair.project.database import DEVELOPMENT, Database
+from sqlpair.project.settings import Settings, load_without_addresses
 
 
 def new_folder() -> Path:
@@ -41,7 +41,7 @@ def settings_of(config: Path, name: str, address: str, folder: Path) -> Settings
     The environment and .env say nothing, and what a deployment writes beside the
     database goes to ``folder``: the project's own files stay as they are.
     """
-    found = _load(config, {}, {name: address})
+    found = load_without_addresses(config, {}, {name: address})
     own = found.database(name)._replace(
         parameters={}, scratch="", scratch_variable="", scratch_beside=True
     )
@@ -58,16 +58,4 @@ def settings_of(config: Path, name: str, address: str, folder: Path) -> Settings
 
 def database_of(config: Path, name: str) -> Database:
     """Return what the environment and .env say of a database, but for its address."""
-    return _load(config, os.environ, {}).database(name)
-
-
-def _load(
-    config: Path, environ: Mapping[str, str], addresses: Mapping[str, str]
-) -> Settings:
-    nowhere = {
-        item.name: f"postgresql:///{item.name}"
-        if item.driver == "postgresql"
-        else f"/nowhere/{item.name}.db"
-        for item in declared(config)
-    }
-    return load(config, environ, nowhere | dict(addresses))
+    return load_without_addresses(config).database(name)
