@@ -261,7 +261,8 @@ def test_a_rollback_from_the_ledger_runs_the_text_before(second: Project) -> Non
 
     done = second.sqlpair("rollback", "--recorded", "--yes")
 
-    assert "postgres repeatable/v, the text that ran before it" in done.stdout
+    shown = "postgres repeatable/v, the text that ran before it:\n    DROP VIEW IF"
+    assert shown in done.stdout
     assert columns(second) == OLD
     drop_kept(second)
 

@@ -220,6 +220,14 @@ def test_a_role_that_a_scratch_database_makes_is_known_by_its_value(
     project.sqlpair("rollback")
 
 
+def test_what_they_make_is_nowhere_kept_with_a_checksum(given: Project) -> None:
+    given.sqlpair("migrate")
+
+    given.sqlpair("verify")
+
+    assert not [*given.root.rglob("built.*")]
+
+
 def test_assertions_use_them_too(given: Project) -> None:
     given.sqlpair("migrate")
     path = given.root / "sql/sqlite/002_s_verify.sql"

@@ -158,21 +158,11 @@ class RecordedFile(NamedTuple):
 
 def recorded_files(found: RecordedRollback) -> tuple[RecordedFile, ...]:
     """Return the rollbacks that are to run, the first one first."""
-    repeats = (
-        RecordedFile(
-            repeat.step.branch.name,
-            repeat.step.migration.stem,
-            f"-- of {repeat.earlier.applied_at[:19]}"
-            if repeat.earlier
-            else "-- none: what it made is dropped",
-        )
-        for repeat in found.repeats
-    )
-    files = (
+    ready = (*(one.ready for one in found.repeats), *found.steps)
+    return tuple(
         RecordedFile(step.branch.name, step.migration.stem, file.text)
-        for step, file, _ in found.steps
+        for step, file, _ in ready
     )
-    return (*repeats, *files)
 
 
 class Backup(NamedTuple):

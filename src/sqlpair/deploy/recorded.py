@@ -26,7 +26,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable
 from sqlpair.runner.migration import Ready, of_pair
-from sqlpair.runner.repeatable import Repeat
+from sqlpair.runner.repeatable import ReadyRepeat, Repeat
 from sqlpair.runner.steps import Outcome, Place, Places, Step, plan
 from sqlpair.runner.survey import survey
 
@@ -41,7 +41,7 @@ class RecordedRollback(NamedTuple):
     steps: tuple[Ready, ...]
     places: Places
     goals: Mapping[str, int]
-    repeats: tuple[Repeat, ...]
+    repeats: tuple[ReadyRepeat, ...]
     undoes: str
 
 
@@ -62,7 +62,7 @@ def read(settings: Settings, report: Report, to: int | None = None) -> RecordedR
             for name in dict.fromkeys(step.branch.name for step in steps)
         }
         ready = tuple(_ready(step, texts[step.branch.name]) for step in steps)
-        repeats = repeatable.plan(places, goals, targets)
+        repeats = _texts(repeatable.plan(places, goals, targets), report)
         undoes = getattr(targets, "undoes", "")
         return RecordedRollback(ready, places, goals, repeats, undoes)
 
@@ -125,6 +125,20 @@ def _as_applied(place: Place) -> Place:
     )
     branch = branch._replace(migrations=tuple(sorted((*branch.migrations, *gone))))
     return place._replace(branch=branch, position=current(branch, state))
+
+
+def _texts(repeats: Sequence[Repeat], report: Report) -> tuple[ReadyRepeat, ...]:
+    """Read what runs again of repeatable files."""
+    known = {one.step.branch.name: one.step.branch.database for one in repeats}
+    with ExitStack() as resources:
+        sessions = {}
+        for name, database in known.items():
+            session = driver_of(database).connect(
+                database, read_only=True, report=report
+            )
+            assert session is not None  # its ledger was read
+            sessions[name] = resources.enter_context(closing(session))
+        return repeatable.read(repeats, (), sessions)
 
 
 def _recorded(

@@ -2,13 +2,13 @@
 
 To build a schema runs every migration, to describe one does not. So the description is
 kept in ``state/built.<database>`` with a checksum of all that it rests on: the bytes of
-the files, the values of their variables, the settings, the server they run on and what
-is there before the first file runs, and this engine. Where any of it is another, the
-files run again. The folder is not made for it: to look creates nothing where nothing
-was.
+the files, the settings, the server they run on and what is there before the first file
+runs, and this engine. Where any of it is another, the files run again. The folder is
+not made for it: to look creates nothing where nothing was.
 
 A revision module that does more than to name its pair may rest on anything: with one
-among them, nothing is kept.
+among them, nothing is kept. Nor with a file that uses variables: no checksum is to hold
+their values.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.project import new_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.revisions import module_path
+from sqlpair.project.variables import HEADER
 from sqlpair.runner import scratch
 from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
@@ -89,23 +90,24 @@ def _key(
     The files above ``position`` count: what they mention decides on the server.
     """
     database = branch.database
-    files = [item.up for item in branch.migrations]
+    files = branch.files
     parts: list[object] = [
         *(branch.name, database.driver, database.ledger_schema, position, privileges),
         database.search_path,
         *driver_of(database).scratch_identity(database, files, report),
         *_engine(),
     ]
-    parts += [(str(step), database.values.shown(file.text)) for step, file, _ in texts]
+    if any(file.used for _, file, _ in texts):
+        return None
+    parts += [(str(step), file.text) for step, file, _ in texts]
     for item in branch.migrations:
         try:
             module = module_path(branch, item).read_bytes()
             text = item.up.read_bytes()
-            filled = database.values.shown(text.decode(errors="replace"))
-            parts += (item.stem, text, filled, module)
+            parts += (item.stem, text, module)
         except OSError:
             return None  # the build names it
-        if not _is_plain(module):
+        if not _is_plain(module) or HEADER.encode() in text:
             return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
