@@ -81,7 +81,7 @@ renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: tha
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
 	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
 
-docs-schema: $(RUN)  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
+docs-schema: $(if $(HTML),$(DEV),$(RUN))  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
 	@$(BIN)/sqlpair document $(if $(HTML),--format html) $(if $(LIVE),--live) $(if $(CHECK),--check)
 
 lint-sql: $(RUN)  ## Check the SQL files of every migration

@@ -396,6 +396,7 @@ class Project:
                 " AND relnamespace = 'public'::regnamespace"
             )
         own = {"alembic_version", "schema_version", "schema_history"}
+        own.add("schema_repeatable")
         return {row[0] for row in rows} - own - {"sqlite_sequence"}
 
     def applied(self, database: str) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from conftest import Project
-from sqlpair.databases.bookkeeping import TABLES as OWN
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.deploy import repair as repairing
 from sqlpair.deploy.rollback import LastDeployment
 from sqlpair.errors import HistoryError
@@ -237,7 +237,10 @@ def test_rollback_of_a_deployment_that_reached_one_database_undoes_that_half(
 ) -> None:
     """What a death between two commits leaves where PostgreSQL cannot prepare."""
     four.upgrade("+1")
-    before = {table: four.pg(f"SELECT * FROM {table}") for table in OWN}
+    before = {
+        table: four.pg(f"SELECT * FROM {table}")
+        for table in (VERSION_TABLE, LEDGER, HISTORY)
+    }
     four.upgrade("+1")
     four.pg("DROP TABLE t3")
     for table, rows in before.items():
@@ -423,7 +426,7 @@ def test_repair_records_nothing_but_what_was_agreed_to(four: Project) -> None:
     before = ledger(four, "checksum")
     file = four.root / "sql" / "sqlite" / "002_t2.sql"
     file.write_text("-- shown\n")
-    agreed = repairing.edits(four.settings, print)
+    agreed = repairing.repairs(four.settings, print)
     file.write_text("-- saved while the question stood\n")
 
     with pytest.raises(HistoryError, match="changed while you were asked"):

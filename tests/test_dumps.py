@@ -153,7 +153,7 @@ def test_a_variable_of_psqls_is_told_as_one(project: Project) -> None:
     with pytest.raises(StatementError) as caught:
         project.upgrade()
     assert caught.value.line == 2
-    assert "variable of psql's" in caught.value.remedy
+    assert "-- variables: NAME" in caught.value.remedy
 
 
 def test_a_dump_of_sqlite_is_a_migration(project: Project, tmp_path: Path) -> None:

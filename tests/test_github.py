@@ -141,7 +141,7 @@ def test_a_good_migration_passes_every_step_and_is_told_in_the_summary(
         ],
         0,
     ), ran.printed.get("Restore")
-    headings = re.findall("^### (.*)$", ran.summary, re.MULTILINE)
+    headings = re.findall("^## (.*)$", ran.summary, re.MULTILINE)
     assert headings == [
         f"{name}: passed"
         for name in (
@@ -152,12 +152,12 @@ def test_a_good_migration_passes_every_step_and_is_told_in_the_summary(
             "Plan, on restored databases",
         )
     ]
-    assert ran.summary.count("`````text\n") == ran.summary.count("`````\n") == 5
-    empty, restored = ran.summary.split("### Plan, on restored databases")
-    assert "1. postgres 001_t" in empty
-    assert "1. postgres 003_more" in restored
+    assert ran.summary.count("`````text\n") == ran.summary.count("`````\n") == 3
+    empty, restored = ran.summary.split("## Plan, on restored databases")
+    assert "#### 1. postgres 001_t\n" in empty
+    assert "#### 1. postgres 003_more\n" in restored
     assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in restored
-    assert re.search(r"tested +yes", restored)
+    assert "| tested | yes |" in restored
 
 
 def test_a_bad_migration_is_told_by_every_step_it_concerns(
@@ -176,7 +176,7 @@ def test_a_bad_migration_is_told_by_every_step_it_concerns(
         "Plan, on restored databases": False,
     }
     assert "::error file=sql/postgres/003_more.sql,line=1" in ran.printed["Lint"]
-    assert "### Lint: failed" in ran.summary
+    assert "## Lint: failed" in ran.summary
     assert "rollback leaves" in ran.summary
 
 
@@ -195,7 +195,7 @@ def test_a_backup_of_ones_own_is_restored_instead(
     ran = review(base="no-such-branch", backup=str(backup))
 
     assert set(ran.codes.values()) == {0}, ran.printed
-    assert "Nothing is pending." in ran.printed["Plan, on restored databases"]
+    assert "nothing is pending" in ran.printed["Plan, on restored databases"]
 
 
 def test_where_the_base_has_no_migrations_there_is_nothing_to_restore(
@@ -225,7 +225,24 @@ def test_a_report_ends_as_its_command_does_and_tells_why(tmp_path: Path) -> None
 
     assert (done.returncode, done.stdout, done.stderr) == (3, "shown\n", "told\n")
     assert (tmp_path / "s").read_text() == (
-        "### A title: failed\n\n`````text\nshown\ntold\n`````\n\n"
+        "## A title: failed\n\n`````text\nshown\ntold\n`````\n\n"
+    )
+
+
+def test_a_report_shows_markdown_as_that_and_why_a_command_failed_fenced(
+    tmp_path: Path,
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(tmp_path / "s")}
+    command = ("sh", "-c", "echo '| a |'; echo '`````' >&2; exit $0")
+
+    for code in ("0", "1"):
+        report = [str(ACTION / "report.sh"), "--markdown", "T", *command, code]
+        done = subprocess.run(report, env=environ, capture_output=True, check=False)
+        assert done.returncode == int(code)
+
+    assert (tmp_path / "s").read_text() == (
+        "## T: passed\n\n| a |\n\n"
+        "## T: failed\n\n| a |\n\n``````text\n`````\n``````\n\n"
     )
 
 

@@ -44,7 +44,7 @@ class Machine:
             assert found, name
             (self.programs / name).symlink_to(found)
         self.add("python3", PYTHON)
-        for name in ("git", "sqlite3", "pgbouncer"):
+        for name in ("git", "sqlite3", "pgbouncer", "chromium"):
             self.add(name)
         self.belongs_to(1000)
 
@@ -124,6 +124,16 @@ def test_where_nothing_is_missing_nothing_is_said_or_called(machine: Machine) ->
     assert machine.called == []
 
 
+@pytest.mark.parametrize("name", ["chromium-browser", "google-chrome"])
+def test_chromium_may_have_another_name(machine: Machine, name: str) -> None:
+    machine.has("apt-get")
+    machine.remove("chromium")
+    machine.add(name)
+
+    assert machine.run() == ("", "")
+    assert machine.called == []
+
+
 def test_root_installs_what_is_missing_and_says_what(machine: Machine) -> None:
     machine.remove("git", "sqlite3")
     machine.has("apt-get", "git", "sqlite3")
@@ -183,21 +193,21 @@ def test_sudo_asks_for_a_password_at_a_terminal_alone(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("manager", "command"),
     [
-        ("dnf", "dnf -q -y install python3 git sqlite pgbouncer"),
-        ("brew", "brew install -q python3 git sqlite pgbouncer"),
+        ("dnf", "dnf -q -y install python3 git sqlite pgbouncer chromium"),
+        ("brew", "brew install -q python3 git sqlite pgbouncer chromium"),
     ],
 )
 def test_each_manager_is_given_its_own_names(
     machine: Machine, manager: str, command: str
 ) -> None:
-    programs = ("python3", "git", "sqlite3", "pgbouncer")
+    programs = ("python3", "git", "sqlite3", "pgbouncer", "chromium")
     machine.remove(*programs)
     machine.has(manager, *programs)
     machine.belongs_to(0 if manager == "dnf" else 1000)  # brew refuses root
 
     _, said = machine.run()
 
-    assert said == f"Installing with {manager}: python3 git sqlite pgbouncer\n"
+    assert said == f"Installing with {manager}: python3 git sqlite pgbouncer chromium\n"
     assert machine.called == [command]
 
 
@@ -207,21 +217,21 @@ def test_each_manager_is_given_its_own_names(
         (
             "apt-get",
             "Run as root: apt-get update && apt-get install"
-            " python3-venv git sqlite3 pgbouncer",
+            " python3-venv git sqlite3 pgbouncer chromium",
         ),
-        ("dnf", "Run as root: dnf install python3 git sqlite pgbouncer"),
+        ("dnf", "Run as root: dnf install python3 git sqlite pgbouncer chromium"),
     ],
 )
 def test_without_the_right_one_message_names_the_packages_and_the_command(
     machine: Machine, manager: str, command: str
 ) -> None:
-    machine.remove("python3", "git", "sqlite3", "pgbouncer")
+    machine.remove("python3", "git", "sqlite3", "pgbouncer", "chromium")
     machine.has(manager)
 
     _, said = machine.run(expect=1)
 
     assert said.splitlines() == [
-        "Programs are missing: python3 with venv, git, sqlite3, pgbouncer",
+        "Programs are missing: python3 with venv, git, sqlite3, pgbouncer, chromium",
         "  They were not installed: this is not root, and there is no sudo.",
         f"  {command}",
     ]
@@ -266,7 +276,7 @@ def test_a_package_without_its_program_is_no_success(machine: Machine) -> None:
 def test_the_python_for_venv_is_printed_and_nothing_else_is_asked_for(
     machine: Machine,
 ) -> None:
-    machine.remove("git", "sqlite3", "pgbouncer")
+    machine.remove("git", "sqlite3", "pgbouncer", "chromium")
     machine.add("python3", OLD)
     machine.add("python3.12", PYTHON)
 

@@ -253,7 +253,10 @@ def test_a_file_that_is_gone_is_told_once(two: Project) -> None:
         "postgres 001_t1: the file of an applied migration is gone"
     )
     assert found[0].evidence[0].startswith("applied on 20")
-    assert found[0].remedy == ("Restore sql/postgres/001_t1.sql from version control.")
+    assert found[0].remedy == (
+        "Restore sql/postgres/001_t1.sql from version control, or, where it was"
+        " renamed: sqlpair repair"
+    )
     assert [problem.kind for problem in found].count(ProblemKind.VERSIONS) == 0
 
 

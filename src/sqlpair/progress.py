@@ -123,3 +123,15 @@ def meter(unit: str = "") -> Iterator[Callable[[str, int, int | None], None]]:
 
         watching = _watched.get()
         yield note
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a time as a person reads it."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds} s"

@@ -15,17 +15,18 @@ from typing import IO
 
 from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.databases.interface import BookkeepingSQL, Driver, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
+from sqlpair.ledger import repeatable as repeatable_ledger
 from sqlpair.ledger import tables, write_sql
 from sqlpair.project import sql_file
-from sqlpair.project.branches import branches
+from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
-from sqlpair.runner import applied_files, revision_modules
-from sqlpair.runner.migration import Ready
+from sqlpair.runner import applied_files, repeatable, revision_modules
+from sqlpair.runner.migration import Ready, of_pair, read_file
 from sqlpair.runner.steps import Place, Places, Step, plan, record
 
 DEPLOYMENT = "offline"
@@ -34,6 +35,11 @@ INSTEAD = """\
 -- No migration is in here. Each database has a script for its own client:
 {files}-- The script of one database comes here: alembic upgrade NAME@head --sql
 SELECT * FROM the_scripts_named_above;
+"""
+
+EARLIER = """
+-- The texts that repeatable files had before are in the database's ledger, which a
+-- script cannot read: they do not run here. What the files made stays as it is.
 """
 
 
@@ -57,7 +63,7 @@ def write(
     else:
         steps = plan(places, targets)
         scripts = {
-            name: _script(places[name], mine)
+            name: _script(places[name], mine, targets[name])
             for name in targets
             if (mine := [step for step in steps if step.branch.name == name])
         }
@@ -140,7 +146,7 @@ def _stamp(place: Place, position: int) -> str:
     )
 
 
-def _script(place: Place, steps: Sequence[Step]) -> str:
+def _script(place: Place, steps: Sequence[Step], target: int) -> str:
     from alembic.runtime.migration import MigrationContext
 
     database = place.branch.database
@@ -154,8 +160,8 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         dialect_opts={"paramstyle": "named"},
         opts={"as_sql": True, "output_buffer": buffer},
     )
-    buffer.write(driver.SCRIPT_HEADER + driver.SCRIPT_BEGIN)
-    buffer.write(_tables(table))
+    buffer.write(driver.SCRIPT_HEADER + _variables(place.branch, steps, driver))
+    buffer.write(driver.SCRIPT_BEGIN + _tables(table))
     buffer.write(_guard(table, place.branch.migrations[: place.position]))
     for step, module in zip(steps, modules, strict=True):
         path = step.migration.up if step.upgrade else step.migration.down
@@ -176,8 +182,33 @@ def _script(place: Place, steps: Sequence[Step]) -> str:
         buffer.write(record([own], table))
         if not file.transactional:  # what it did stays, whatever fails after it
             buffer.write(driver.SCRIPT_COMMIT + driver.SCRIPT_BEGIN)
+    if steps[-1].upgrade and target == len(place.branch.migrations):
+        buffer.write(_repeatable(place.branch, driver, table))
+    elif not steps[-1].upgrade and place.branch.repeatable:
+        buffer.write(EARLIER)
     buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()
+
+
+def _variables(branch: Branch, steps: Sequence[Step], driver: Driver) -> str:
+    """Return what a script begins with whose files use variables."""
+    repeated = repeatable.steps(branch) if steps[-1].upgrade else []
+    files = [read_file(step) for step in (*steps, *repeated)]
+    names = sorted({name for file in files for name in file.used})
+    return driver.script_variables(names) if names else ""
+
+
+def _repeatable(branch: Branch, driver: Driver, table: BookkeepingSQL) -> str:
+    """Return the SQL of all repeatable files: a script cannot look what has changed."""
+    script = repeatable_ledger.table(table) if branch.repeatable else ""
+    for step in repeatable.steps(branch):
+        ready = of_pair(step, read_file(step))
+        text = sql_file.body(ready.file)
+        script += f"\n-- {ready.step}\n{text}" + "\n" * (not text.endswith("\n"))
+        script += driver.SCRIPT_RESET
+        one = repeatable.ReadyRepeat(repeatable.Repeat(ready.step), ready)
+        script += repeatable.record([(one, (), _entry("upgrade"))], table)
+    return script
 
 
 def _entry(method: str) -> write_sql.Entry:

@@ -136,7 +136,7 @@ class Project:
             from sqlpair.deploy import recorded as ledger
 
             found = ledger.read(settings, report, to)
-            if found.steps:
+            if found.steps or found.repeats:
                 _ask(agree, recorded_files(found), "run the rollbacks of the ledger")
             outcome = ledger.rollback(
                 settings, found, report, allow_data_loss=allow_data_loss

@@ -158,10 +158,21 @@ class RecordedFile(NamedTuple):
 
 def recorded_files(found: RecordedRollback) -> tuple[RecordedFile, ...]:
     """Return the rollbacks that are to run, the first one first."""
-    return tuple(
+    repeats = (
+        RecordedFile(
+            repeat.step.branch.name,
+            repeat.step.migration.stem,
+            f"-- of {repeat.earlier.applied_at[:19]}"
+            if repeat.earlier
+            else "-- none: what it made is dropped",
+        )
+        for repeat in found.repeats
+    )
+    files = (
         RecordedFile(step.branch.name, step.migration.stem, file.text)
         for step, file, _ in found.steps
     )
+    return (*repeats, *files)
 
 
 class Backup(NamedTuple):

@@ -10,17 +10,18 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration
-from sqlpair.project import git, imported, new_file
+from sqlpair.project import git, imported, squashed
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Settings
 
@@ -71,7 +72,11 @@ def _behind(settings: Settings, everything: Sequence[Migration]) -> tuple[Move, 
             "git does not say which migrations are released",
             remedy="Name the one to move: sqlpair renumber sql/<database>/NNN_name.sql",
         )
-    fixed = [item for item in everything if _is_on(on_main, settings, item)]
+    fixed = [
+        item
+        for item in everything
+        if _is_on(on_main, settings, item) or squashed.read(item.up)
+    ]
     free = [item for item in everything if item not in fixed]
     if not fixed:
         raise UsageError(
@@ -155,7 +160,7 @@ def _write(
 ) -> None:
     """Move the files and correct the modules; on a failure all are as before."""
     new = {move.old: move.new for move in moves}
-    with _Files() as files:
+    with FileChanges("the migrations cannot be renumbered") as files:
         for move in _without_collision(moves):
             pairs = [
                 (move.old.up, move.new.up),
@@ -174,7 +179,7 @@ def _write(
             _rename_imported(settings.database(name).sql, moves, files)
 
 
-def _rename_imported(folder: Path, moves: Sequence[Move], files: _Files) -> None:
+def _rename_imported(folder: Path, moves: Sequence[Move], files: FileChanges) -> None:
     """Let the file about an import name the migrations as they are called now."""
     path = imported.path_in(folder)
     if not path.exists():
@@ -199,7 +204,7 @@ def _without_collision(moves: Sequence[Move]) -> list[Move]:
     return up[::-1] + down
 
 
-def _chain(settings: Settings, line: Sequence[Migration], files: _Files) -> None:
+def _chain(settings: Settings, line: Sequence[Migration], files: FileChanges) -> None:
     """Let every revision module name itself, and the one below it."""
     below: str | None = None
     for item in line:
@@ -240,53 +245,6 @@ def restated(module: str, values: dict[str, str | None]) -> str:
 
 def _module(settings: Settings, item: Migration) -> Path:
     return settings.database(item.database).versions / f"{item.stem}.py"
-
-
-class _Files:
-    """Changes to files that are taken back, last one first, when one fails."""
-
-    def __init__(self) -> None:
-        self._undo: list[Callable[[], object]] = []
-
-    def __enter__(self) -> _Files:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: object
-    ) -> None:
-        if kind is None:
-            return
-        for step in reversed(self._undo):
-            step()
-        if isinstance(error, OSError | SyntaxError | UnicodeDecodeError):
-            raise HistoryError(
-                "the migrations cannot be renumbered",
-                [str(error)],
-                "Put that right and run it again. Every file is as it was.",
-            ) from error
-
-    def move(self, old: Path, new: Path, text: str) -> None:
-        """Write ``text`` as ``new``, which must not be there, and remove ``old``."""
-        before = _own(old)
-        with new.open("xb") as file:
-            self._undo.append(new.unlink)
-            file.write(text.encode("utf-8", "surrogateescape"))
-        new.chmod(old.stat().st_mode & 0o777)
-        old.unlink()
-        self._undo.append(lambda: old.write_bytes(before))
-
-    def replace(self, path: Path, text: str) -> None:
-        """Put a new file with ``text`` in the place of one that is there."""
-        before = _own(path)
-        new_file.put(path, text.encode(), path.stat().st_mode & 0o777)
-        self._undo.append(lambda: path.write_bytes(before))
-
-
-def _own(path: Path) -> bytes:
-    """Return a file's bytes; OSError for a link, which may lead out of the project."""
-    if path.is_symlink():
-        raise OSError(f"{path} is a link, not a file of its own")
-    return path.read_bytes()
 
 
 def paths(settings: Settings, moves: Iterable[Move]) -> list[tuple[str, str]]:

@@ -18,7 +18,8 @@ from sqlpair.project import new_file, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings
-from sqlpair.runner import scratch
+from sqlpair.runner import repeatable, scratch
+from sqlpair.runner.migration import read
 
 HEADER = """\
 -- The schema that the migrations of {name} make.
@@ -63,7 +64,8 @@ def snapshots(
     return tuple(
         _snapshot(branch, report)
         for branch in branches(settings)
-        if branch.migrations and (not names or branch.name in names)
+        if (branch.migrations or branch.repeatable)
+        and (not names or branch.name in names)
     )
 
 
@@ -71,9 +73,10 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
     report(f"{branch.name}: building what the files make")
     with scratch.opened(branch, report) as opened:
         opened.build(len(branch.migrations))
+        opened.repeat(read(repeatable.steps(branch)))
         statements = driver_of(branch.database).schema_sql(opened.session)
     path = branch.database.sql / SNAPSHOT
-    wanted = f"{HEADER.format(name=branch.name)}{_text(statements)}\n"
+    wanted = f"{HEADER.format(name=branch.name)}{text_of(statements)}\n"
     found = None
     if path.exists() or path.is_symlink():  # which is refused
         # A Windows checkout is no stale one.
@@ -81,7 +84,7 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
     return Snapshot(branch.name, path, wanted, found)
 
 
-def _text(statements: Sequence[str]) -> str:
+def text_of(statements: Sequence[str]) -> str:
     """An empty line before each, unless it is the next line of a list: indexes, say."""
     text, before = "", ""
     for statement in statements:

@@ -30,8 +30,8 @@ SECTIONS = {
     "Look, and change nothing": ("version", "status", "history", "verify", "lint"),
     "Try, and change nothing": ("plan", "prove"),
     "Write files": (
-        *("new", "revisions", "renumber", "snapshot", "document", "import", "init"),
-        "completion",
+        *("new", "revisions", "renumber", "squash", "snapshot", "document", "import"),
+        *("init", "completion"),
     ),
     "PostgreSQL itself": ("psql", "db-start", "db-stop"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlpair
 from sqlpair.cli import output
+from sqlpair.project.migrations import REPEATABLE
 
 SHOWN = 50  # of the migrations that ran
 
@@ -31,12 +32,21 @@ def tell(outcome: sqlpair.Deployed, verb: str, participle: str) -> None:
         )
         output.say()
         output.say(
-            f"{verb}: {output.count(len(ran), 'migration')} {participle}"
+            f"{verb}: {_counted(outcome)} {participle}"
             f" in {output.count(touched, 'database')}, {total}"
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
     tell_places(outcome)
+
+
+def _counted(outcome: sqlpair.Deployed) -> str:
+    ran = outcome.migrations
+    repeated = sum(item.migration.startswith(f"{REPEATABLE}/") for item in ran)
+    migrations = len(ran) - repeated
+    said = [output.count(migrations, "migration")] * bool(migrations or not repeated)
+    said += [output.count(repeated, "repeatable file")] * bool(repeated)
+    return " and ".join(said)
 
 
 def tell_places(outcome: sqlpair.Deployed) -> None:

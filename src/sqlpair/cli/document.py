@@ -9,6 +9,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.document import folder
+from sqlpair.document.book import Book
 from sqlpair.document.describe import book
 from sqlpair.document.markdown import markdown
 from sqlpair.project.settings import load
@@ -52,7 +53,7 @@ def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -
     settings = load(config)
     target = to or settings.root / DEFAULT[form]
     described = book(settings, output.progress, live=live)
-    files = folder.compare(target, markdown(described))
+    files = folder.compare(target, _pages(described, form))
     stale = [one for one in files if one.stale]
     if check:
         for one in stale:
@@ -68,3 +69,10 @@ def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -
         output.say(f"{what} written in {output.path(target)}")
     if not stale:
         output.say("Nothing to do: every page is up to date.", "green")
+
+
+def _pages(described: Book, form: str) -> dict[str, str]:
+    if form == "markdown":
+        return markdown(described)
+    pages: dict[str, str] = options.html_book().html(described)
+    return pages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -92,3 +93,19 @@ json = click.option("--json", is_flag=True, help="Print JSON, for a program.")
 yes = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask. For scripts that know."
 )
+
+
+def html_book() -> ModuleType:
+    """Import what writes HTML; SettingsError where its packages are missing."""
+    from importlib import import_module
+
+    from sqlpair.errors import SettingsError
+
+    try:
+        return import_module("sqlpair.document.html")
+    except ImportError as error:
+        raise SettingsError(
+            "HTML needs packages that are not installed",
+            [str(error)],
+            "Run: pip install 'sqlpair[document]'",
+        ) from error

@@ -18,6 +18,7 @@ import click
 from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
+from sqlpair.progress import duration as duration
 from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
@@ -164,18 +165,6 @@ def agree(question: str, *, yes: bool) -> None:
     if not click.confirm(printable(question), err=True):
         warn("Nothing was changed.")
         sys.exit(1)
-
-
-def duration(milliseconds: int | None) -> str:
-    """Return a time as a person reads it."""
-    if milliseconds is None:
-        return ""
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
-    minutes, seconds = divmod(round(milliseconds / 1000), 60)
-    return f"{minutes} min {seconds} s"
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

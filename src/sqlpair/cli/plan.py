@@ -11,6 +11,8 @@ import click
 
 import sqlpair
 from sqlpair.cli import members, options, output
+from sqlpair.document.ticket import markdown, ticket
+from sqlpair.project.settings import load
 from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
@@ -22,9 +24,17 @@ WIDTH = 60
 
 
 @click.command("plan", cls=members.OfMember)
-@options.json
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "html", "json"]),
+    default="text",
+    metavar="FORM",
+    help="text; markdown or html, which is a change ticket; json, for a program.",
+)
+@click.option("--json", is_flag=True, help="The same as --format json.")
 @click.pass_obj
-def command(config: Path, json: bool) -> None:
+def command(config: Path, form: str, json: bool) -> None:
     """Run what is pending for real, roll it back, and report: a dry run.
 
     Says in which order what would run on which database; for each statement the time,
@@ -34,11 +44,15 @@ def command(config: Path, json: bool) -> None:
     development no table is kept from writers for longer than plan_lock_limit seconds.
     Exit code 1 when something pending would fail.
     """
+    writer = options.html_book().ticket_html if form == "html" else markdown
     found = sqlpair.open(config, progress=output.progress).plan()
-    if json:
+    if json or form == "json":
         output.dump(found.to_json())
-    else:
+    elif form == "text":
         _print(found)
+    else:
+        made = ticket(load(config).environment, found, found.checklist)
+        output.raw(writer(made).rstrip("\n"))
     if found.failed:
         sys.exit(1)
 

@@ -64,7 +64,7 @@ def command(
 def _known(settings: Settings, names: Sequence[str]) -> int:
     """How many migrations there are to choose from."""
     found = [b for b in branches(settings) if not names or b.name in names]
-    return sum(len(branch.migrations) for branch in found)
+    return sum(len(branch.migrations) + len(branch.repeatable) for branch in found)
 
 
 def _note(task: progress.Task, what: str, done: int, total: int) -> None:
@@ -120,10 +120,12 @@ def _summary(verdicts: Sequence[Verdict], known: int) -> None:
     output.say()
     if len(verdicts) < known:
         output.say(f"Tried: {len(verdicts)} of {output.count(known, 'migration')}.")
+    twice = sum(verdict.repeatable for verdict in good)
     if good or not bad:
-        text = (
-            f"Proved: {output.count(len(good), 'migration')}, up, down and up on rows."
-        )
+        text = output.count(len(good) - twice, "migration")
+        text = f"Proved: {text}, up, down and up on rows."
+        if twice:
+            text += f" {output.count(twice, 'repeatable file')}, run twice."
         output.say(text, "green" if bad else "bold green")
     without_effect = sum(not verdict.effect for verdict in good)
     if without_effect:

@@ -1,4 +1,4 @@
-"""sqlpair repair: accept applied migrations that were edited."""
+"""sqlpair repair: accept applied migrations that were edited, renamed, squashed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sqlpair.cli import members, options, output
-from sqlpair.deploy.repair import edits, repair
+from sqlpair.deploy.repair import Repairs, repair, repairs
 from sqlpair.project.settings import load
 
 
@@ -15,20 +15,50 @@ from sqlpair.project.settings import load
 @options.yes
 @click.pass_obj
 def command(config: Path, yes: bool) -> None:
-    """Accept applied migrations whose files were edited since.
+    """Accept applied migrations whose files were edited, renamed or squashed since.
 
     Their SQL file, rollback or revision module. Shows each one with the recorded and
     the present checksum, asks, and records the present ones, and the rollback as it is
     now. No SQL runs: the databases keep what the old text made of them. It is meant for
     an edit that changes nothing, a comment for example, and for a rollback that was
     corrected; a real change of what was applied belongs into a new migration.
+
+    A file with the recorded text is accepted under another name or number, as long as
+    the order is kept. Where migrations were squashed, the ledger of a database that has
+    all of them names the one that replaces them instead.
     """
     settings = load(config)
-    edited = edits(settings, output.progress)
-    if not edited:
+    found = repairs(settings, output.progress)
+    if not found.total:
         output.say(
             "Nothing to repair: every applied migration is as its file.", "green"
         )
+        return
+    _show(found)
+    output.agree("Record them as the files are now?", yes=yes)
+    repair(settings, found, output.progress)
+    said = [
+        output.count(len(many), what)
+        for many, what in (
+            (found.edits, "checksum"),
+            (found.renames, "name"),
+            (found.squashes, "squashed migration"),
+        )
+        if many
+    ]
+    output.say(f"Repaired: {' and '.join(said)} recorded.", "bold green")
+
+
+def _show(found: Repairs) -> None:
+    for rows, into in found.squashes:
+        count = output.count(len(rows), "migration")
+        output.say(
+            f"{into.database}: {count}, {rows[0].stem} to {rows[-1].stem}, squashed"
+            f" into {into.stem}"
+        )
+    for row, item in found.renames:
+        output.say(f"{item.database}: {row.stem} is called {item.stem} now")
+    if not found.edits:
         return
     output.table(
         ("database", "migration", "file", "applied", "recorded", "file now"),
@@ -41,11 +71,6 @@ def command(config: Path, yes: bool) -> None:
                 edit.recorded[:12],
                 (edit.now[:12], "yellow"),
             )
-            for edit in edited
+            for edit in found.edits
         ],
-    )
-    output.agree("Record the checksums of the files as they are now?", yes=yes)
-    repair(settings, edited, output.progress)
-    output.say(
-        f"Repaired: {output.count(len(edited), 'checksum')} recorded.", "bold green"
     )

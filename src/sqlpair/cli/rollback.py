@@ -9,6 +9,7 @@ import click
 import sqlpair
 from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell
+from sqlpair.project.migrations import REPEATABLE
 
 
 @click.command("rollback", cls=members.OverMembers)
@@ -63,9 +64,9 @@ def command(
 
 def _show(found: tuple[sqlpair.RecordedFile, ...]) -> None:
     for item in found:
-        output.say(
-            f"{item.database} {item.migration}, its rollback as recorded:", "bold"
-        )
+        repeated = item.migration.startswith(f"{REPEATABLE}/")
+        what = "the text that ran before it" if repeated else "its rollback as recorded"
+        output.say(f"{item.database} {item.migration}, {what}:", "bold")
         for line in item.sql.splitlines():
             output.say(f"    {line}")
         output.say()

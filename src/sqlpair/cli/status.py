@@ -10,6 +10,7 @@ import click
 
 import sqlpair
 from sqlpair.cli import members, options, output
+from sqlpair.runner.repeatable import FileState, RepeatableFile
 
 if TYPE_CHECKING:
     from sqlpair.deploy.status import DatabaseStatus
@@ -44,13 +45,13 @@ def command(config: Path, strict: bool, json: bool) -> None:
             _show(standing)
         output.problems(found.problems)
         output.say(_closing(found), "bold")
-    if found.problems or (strict and found.pending):
+    if found.problems or (strict and (found.pending or found.repeats)):
         sys.exit(1)
 
 
 def _show(standing: DatabaseStatus) -> None:
     output.say(standing.name, "bold")
-    if not standing.applied and not standing.pending:
+    if not standing.applied and not standing.pending and not standing.repeatable:
         output.say("  no migrations")
     rows: list[tuple[output.Cell, ...]] = [
         (
@@ -69,12 +70,29 @@ def _show(standing: DatabaseStatus) -> None:
     rows += [
         (item.stem, ("pending", "yellow"), "", "", "", "") for item in standing.pending
     ]
+    rows += [_repeatable(file) for file in standing.repeatable]
     if rows:
         output.table(
             ("migration", "applied (UTC)", "took.", "how", "by", "deployment"),
             rows,
         )
     output.say()
+
+
+def _repeatable(file: RepeatableFile) -> tuple[output.Cell, ...]:
+    words = {
+        FileState.NEW: "pending",
+        FileState.CHANGED: "pending: changed",
+        FileState.GONE: "its file is gone",
+    }
+    name, row = f"repeatable/{file.name}", file.row
+    if row is None or file.state is FileState.NEW:
+        return (name, (words[FileState.NEW], "yellow"), "", "", "", "")
+    at: output.Cell = row.applied_at[:19]
+    if file.pending:
+        at = (words[file.state], "yellow")
+    took = output.duration(row.milliseconds)
+    return (name, at, took, "upgrade", row.applied_by, row.deployment)
 
 
 def _edited(number: int, standing: DatabaseStatus) -> str:
@@ -89,9 +107,10 @@ def _edited(number: int, standing: DatabaseStatus) -> str:
 
 def _closing(found: sqlpair.Status) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
-    if found.pending:
-        what = output.count(len(found.pending), "migration")
-        said[1] = f"{what} pending: sqlpair migrate"
+    what = [output.count(len(found.pending), "migration")] * bool(found.pending)
+    what += [output.count(found.repeats, "repeatable file")] * bool(found.repeats)
+    if what:
+        said[1] = f"{' and '.join(what)} pending: sqlpair migrate"
     if found.problems:
         said.append(output.count(len(found.problems), "problem"))
     return f"{'; '.join(said)}."

@@ -11,4 +11,7 @@ LEDGER = "schema_version"
 HISTORY = "schema_history"
 
 
-TABLES = (VERSION_TABLE, LEDGER, HISTORY)
+REPEATABLE = "schema_repeatable"
+
+
+TABLES = (VERSION_TABLE, LEDGER, HISTORY, REPEATABLE)

@@ -18,6 +18,7 @@ _MODULES = {
     "SCRIPT_BEGIN": "script",
     "SCRIPT_RESET": "script",
     "SCRIPT_COMMIT": "script",
+    "script_variables": "script",
     "DUMP_SUFFIX": "dump",
     "dump": "dump",
     "prove": "proof",
@@ -44,6 +45,7 @@ _MODULES = {
     "schema_mark": "schema_mark",
     "schema_sql": "schema_sql",
     "keys": "keys",
+    "droppable": "droppable",
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.errors import HistoryError, StatementError
+from sqlpair.project.repeatable import shown
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -55,9 +56,10 @@ def statement_error(
     snippet = [gutter + source[:WIDTH].replace("\t", " ")]
     if position is not None:
         snippet.append(" " * (len(gutter) - 2) + "| " + " " * column + "^")
+    masked = database.values.masked
     return StatementError(
-        f"{database.name} {path.name}:{line}: {message}",
-        [*snippet, *evidence],
+        f"{database.name} {shown(path)}:{line}: {masked(message)}",
+        [*snippet, *map(masked, evidence)],
         remedy,
         line=line,
         retry=retry,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 # Bytes done, and of how many where that is known.
 Progress = Callable[[int, int | None], None]
-# Where a message came from, file and line, and the message.
+# A message: where it came from, file and line, and its text.
 Notice = Callable[[str, str], None]
 
 
@@ -209,6 +209,9 @@ class Driver(Membership, Protocol):
     SCRIPT_COMMIT: str
     """What ends a transaction in a script."""
 
+    def script_variables(self, names: Sequence[str]) -> str:
+        """What ends a script where a variable of its files has no value."""
+
     DUMP_SUFFIX: str
     """How the name of a dump ends."""
 
@@ -281,8 +284,7 @@ class Driver(Membership, Protocol):
         """Run a file's statements outside a transaction, as by hand.
 
         StatementError tells which of them were done and stay. What the file left
-        broken is returned, not raised: its statements are done, and the ledger must
-        say so first.
+        broken is returned, not raised: the ledger must say first that it ran.
         """
 
     def inspector(self, session: Session) -> Inspector:
@@ -320,29 +322,29 @@ class Driver(Membership, Protocol):
     ) -> AbstractContextManager[Session]:
         """Restore a backup of a scratch database beside it; it goes with the block.
 
-        What ``files`` make outside of their database (roles) goes with it. No
-        transaction may be open.
+        So do roles that ``files`` make. No transaction may be open.
         """
 
     def is_shared(self, text: str) -> bool:
-        """Whether a file's text reaches what other databases of its server share."""
+        """Whether a text reaches what other databases of its server share."""
 
     def observer(self, session: Session) -> Observer:
         """Return what watches ``session`` in a dry run."""
 
     def schema_sql(self, session: Session) -> Sequence[str]:
-        """Return the statements that make the schema in an empty database, to be read.
+        """Return what makes the schema in an empty database, without bookkeeping.
 
-        Bookkeeping tables are left out; the same schema gives the same statements.
+        It is to be read; the same schema gives the same statements.
         """
 
     def schema_mark(self, session: Session, *, transactional: bool) -> str:
-        """Return a mark that any change of the schema changes, until the transaction
-        ends, or, where what runs between two marks is not ``transactional``, for ever.
-        """
+        """Return a mark that changes with the schema, in one transaction or across."""
 
     def keys(self, schema: Schema) -> Iterable[DescribedKey]:
         """Take apart the keys of a description that this engine's session made."""
+
+    def droppable(self, session: Session, *, everything: bool = False) -> Sequence[str]:
+        """Return what drops views, routines, triggers, rules, policies, or all."""
 
     def exchange(self, session: Session, restore: str, folder: Path) -> Exchange:
         """The exchange of a locked database in the restore of that id; still undone."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlpair.errors import DataLossError
 from sqlpair.project import revisions
 from sqlpair.runner import data_loss
-from sqlpair.runner.migration import Ready, read
+from sqlpair.runner.migration import Ready, read, refuse_missing
 from sqlpair.runner.steps import Place, Places, Step
 from sqlpair.verify.edits import UNDOING, FileKind, edited
 
@@ -29,6 +29,7 @@ def check(
     if recorded:
         assert [ready.step for ready in recorded] == [*steps]
         ready = [*recorded]
+        refuse_missing(ready)
     else:
         refuse_other_rollbacks(places, steps)
         ready = read(steps)

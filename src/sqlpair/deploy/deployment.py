@@ -19,7 +19,7 @@ from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import restoring
+from sqlpair.runner import repeatable, restoring
 from sqlpair.runner.steps import (
     Outcome,
     Places,
@@ -90,7 +90,7 @@ def _is_done(
     if _is_interrupted(settings, places):
         return False
     goals = targets(places)
-    if plan(places, goals):
+    if plan(places, goals) or repeatable.plan(places, goals, targets):
         return False
     at_head = [
         place

@@ -23,6 +23,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger.version import KEY
+from sqlpair.project.migrations import REPEATABLE
 from sqlpair.runner import restoring
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def seen(settings: Settings) -> Seen | None:
             parts += (database.name, database.driver, database.ledger_schema)
             latest = max(latest, _look(database.sql, parts, files=True))
             latest = max(latest, _look(database.versions, parts, files=False))
+            if _is_repeated(database):
+                latest = max(latest, _look(_repeatable(database), parts, files=True))
     except OSError:
         return None
     return Seen(repr(parts), latest / 1e9)
@@ -100,6 +103,15 @@ def _look(folder: Path, parts: list[object], *, files: bool) -> int:
                     if changed > latest:
                         latest = changed
     return latest
+
+
+def _repeatable(database: Database) -> Path:
+    return database.sql / REPEATABLE
+
+
+def _is_repeated(database: Database) -> bool:
+    """Say whether it has repeatable files, and so a table of what ran of them."""
+    return os.path.isdir(_repeatable(database))  # noqa: PTH112 - many times as fast
 
 
 def recall(settings: Settings, report: Report) -> NothingToDo | None:
@@ -137,6 +149,12 @@ def _asked(database: Database, report: Report) -> list[object] | None:
     if session is None:
         return None
     prefix, join = session.table.prefix, session.table.join
+    repeated = "NULL"
+    if _is_repeated(database):
+        repeated = (
+            f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ') FROM"
+            f" (SELECT * FROM {prefix}schema_repeatable ORDER BY id) AS r)"
+        )
     try:
         with session.snapshot():
             (row,) = session.rows(
@@ -148,14 +166,16 @@ def _asked(database: Database, report: Report) -> list[object] | None:
                 f" checksum FROM {prefix}schema_version ORDER BY version, id) AS l)"
                 " AS applied,"
                 " (SELECT transaction_id || ' ' || COALESCE(databases, '')"
-                f" FROM {prefix}schema_history ORDER BY id DESC LIMIT 1) AS last"
+                f" FROM {prefix}schema_history ORDER BY id DESC LIMIT 1) AS last,"
+                f" {repeated} AS repeated"
             )
             undecided = session.prepared()
     except SqlpairError:
         return None
     finally:
         session.close()
-    return [*(row[name] or "" for name in ("heads", "applied", "last")), undecided]
+    names = ("heads", "applied", "last", "repeated")
+    return [*(row[name] or "" for name in names), undecided]
 
 
 def _stated(place: Place) -> list[object]:
@@ -166,10 +186,12 @@ def _stated(place: Place) -> list[object]:
         for database, head in state.last.databases.items()
     )
     applied = (f"{row.number} {row.stem} {row.checksum}" for row in state.applied)
+    repeated = (f"{row.name} {row.version} {row.checksum}" for row in state.repeated)
     return [
         " ".join(state.revisions),
         ", ".join(applied),
         f"{state.last.name} {last}" if state.last.name else "",
+        ", ".join(repeated) if _is_repeated(place.branch.database) else "",
         list(place.undecided),
     ]
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
-from sqlpair.ledger import tables, write_sql
+from sqlpair.ledger import squashed, tables, write_sql
 from sqlpair.ledger.position import claimed, current, foreign, known_position
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
@@ -77,4 +77,6 @@ def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str
         (item, applied_files.present(place.branch, item))
         for item in place.branch.migrations[: place.position]
     ]
-    return write_sql.stamped(table, kept, entry, foreign(place.branch, place.state))
+    theirs = foreign(place.branch, place.state)
+    forgotten = squashed.forgotten(place.branch, table) if kept else ""
+    return forgotten + write_sql.stamped(table, kept, entry, theirs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from types import ModuleType
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
@@ -25,18 +24,25 @@ from sqlpair.project import sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
-from sqlpair.revision import pair
-from sqlpair.runner.migration import Ready
+from sqlpair.runner import repeatable
+from sqlpair.runner.migration import Ready, of_pair
+from sqlpair.runner.repeatable import Repeat
 from sqlpair.runner.steps import Outcome, Place, Places, Step, plan
 from sqlpair.runner.survey import survey
 
 
 class RecordedRollback(NamedTuple):
-    """What runs, newest first, and where the databases were and will be."""
+    """What runs, newest first, and where the databases were and will be.
+
+    ``repeats`` are the repeatable files whose earlier text runs, ``undoes`` is the
+    deployment that is undone, if it is one.
+    """
 
     steps: tuple[Ready, ...]
     places: Places
     goals: Mapping[str, int]
+    repeats: tuple[Repeat, ...]
+    undoes: str
 
 
 def read(settings: Settings, report: Report, to: int | None = None) -> RecordedRollback:
@@ -48,14 +54,17 @@ def read(settings: Settings, report: Report, to: int | None = None) -> RecordedR
         known = branches(settings)
         found = survey(known, report, resources, locate=claimed)
         places = {name: _as_applied(place) for name, place in found.items()}
-        goals = targets_of(to)(places)
+        targets = targets_of(to)
+        goals = targets(places)
         steps = plan(places, goals)
         texts = {
             name: _recorded(places[name], steps, report)
             for name in dict.fromkeys(step.branch.name for step in steps)
         }
         ready = tuple(_ready(step, texts[step.branch.name]) for step in steps)
-        return RecordedRollback(ready, places, goals)
+        repeats = repeatable.plan(places, goals, targets)
+        undoes = getattr(targets, "undoes", "")
+        return RecordedRollback(ready, places, goals, repeats, undoes)
 
 
 def rollback(
@@ -72,24 +81,37 @@ def rollback(
     from sqlpair.deploy.run import Deployment
     from sqlpair.deploy.stage import DeploymentOptions
 
-    def targets(places: Places) -> Mapping[str, int]:
-        for name, place in shown.places.items():
-            if places[name].state.applied != place.state.applied:
-                raise HistoryError(
-                    f"{name}: the ledger changed after its rollbacks were shown",
-                    remedy="Run it again. Nothing was changed.",
-                )
-        return shown.goals
-
-    if not shown.steps:
+    if not shown.steps and not shown.repeats:
         return Outcome("", (), shown.places)
     with deployment.refusals_logged(settings, report):
         deployment.finish_restores(settings, report)
     work = DeploymentOptions(
         report, allow_data_loss, settings.backups.first, recorded=shown.steps
     )
-    with Deployment(settings, shown.places, targets, work) as run:
+    with Deployment(settings, shown.places, AsShown(shown), work) as run:
         return run.migrate()
+
+
+class AsShown:
+    """The positions that a person was shown."""
+
+    def __init__(self, shown: RecordedRollback):
+        self._shown = shown
+        self.undoes = shown.undoes
+
+    def __call__(self, places: Places) -> Mapping[str, int]:
+        """Return them; HistoryError where the ledgers say something else by now."""
+        for name, place in self._shown.places.items():
+            now = places[name].state
+            if (now.applied, now.repeated) != (
+                place.state.applied,
+                place.state.repeated,
+            ):
+                raise HistoryError(
+                    f"{name}: the ledger changed after its rollbacks were shown",
+                    remedy="Run it again. Nothing was changed.",
+                )
+        return self._shown.goals
 
 
 def _as_applied(place: Place) -> Place:
@@ -154,6 +176,4 @@ def _ready(step: Step, texts: Mapping[int, bytes]) -> Ready:
     file = sql_file.parse(
         texts[item.number], item.down, driver_of(step.branch.database).split
     )
-    module = ModuleType(item.stem)
-    _, module.downgrade = pair(f"sql/{step.branch.name}/{item.up.name}")  # type: ignore[attr-defined]
-    return Ready(step, file, module)
+    return of_pair(step, file)

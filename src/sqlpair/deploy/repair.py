@@ -1,39 +1,151 @@
-"""Taking over the present files of applied migrations that were edited.
+"""Taking over the present files of applied migrations: edited, renamed or squashed.
 
-Nothing runs: the ledger learns the new checksums, and the rollback as it is now; its
-history says who let it.
+Nothing runs: the ledger learns the new checksums, names and numbers, and the rollback
+as it is now; its history says who let it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from sqlpair.databases.interface import BookkeepingSQL, Report
 from sqlpair.deploy import record
-from sqlpair.errors import HistoryError
-from sqlpair.ledger import write_sql
-from sqlpair.project.branches import branches
+from sqlpair.errors import HistoryError, several
+from sqlpair.ledger import squashed, write_sql
+from sqlpair.ledger.applied_files import AppliedFiles
+from sqlpair.ledger.position import current
+from sqlpair.ledger.tables import Applied, Records
+from sqlpair.project.branches import Branch, branches
+from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
 from sqlpair.verify.edits import Edit, edited
+from sqlpair.verify.renames import Rename, renames
 
 
-def edits(settings: Settings, report: Report) -> tuple[Edit, ...]:
-    """Return what of applied migrations differs and is there. Creates nothing."""
+class Squash(NamedTuple):
+    """Rows of a ledger, and the migration that replaces theirs."""
+
+    rows: tuple[Applied, ...]
+    into: Migration
+
+
+class Repairs(NamedTuple):
+    """What of applied migrations differs, and can be accepted."""
+
+    edits: tuple[Edit, ...] = ()
+    renames: tuple[Rename, ...] = ()
+    squashes: tuple[Squash, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self.edits) + len(self.renames) + len(self.squashes)
+
+
+def repairs(settings: Settings, report: Report) -> Repairs:
+    """Return what differs and can be accepted. Creates nothing.
+
+    HistoryError where a ledger is below what was squashed, or names another order.
+    """
     with ExitStack() as resources:
-        places = survey(branches(settings), report, resources)
+        places = survey(branches(settings), report, resources, locate=_accepted)
         return _accepted_by(places)
 
 
-def _accepted_by(places: Places) -> tuple[Edit, ...]:
-    found = (edit for place in places.values() for edit in edited(place))
-    return tuple(edit for edit in found if edit.now)
+def _accepted(branch: Branch, state: Records) -> int:
+    """Return the position once all is accepted; HistoryError where it cannot be."""
+    return current(branch, _after(branch, state))
 
 
-def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcome:
+def _after(branch: Branch, state: Records) -> Records:
+    """Return what a database says of itself once all names are accepted."""
+    squash = _squash(branch, state)
+    rows = tuple(
+        row
+        for row in state.applied
+        if squash is None or row.stem not in {one.stem for one in squash.rows[:-1]}
+    )
+    if squash is not None:
+        last, into = squash.rows[-1].stem, squash.into
+        rows = tuple(
+            row._replace(number=into.number, stem=into.stem)
+            if row.stem == last
+            else row
+            for row in rows
+        )
+    named = {rename.row: rename.migration for rename in renames(branch, rows)}
+    if not named and squash is None:
+        return state
+    rows = tuple(
+        row._replace(number=item.number, stem=item.stem)
+        if (item := named.get(row))
+        else row
+        for row in rows
+    )
+    _refuse_other_order(branch, state, rows)
+    known = {item.number: item.revision for item in branch.migrations}
+    head = known.get(max((row.number for row in rows), default=-1))
+    revisions = (head,) if head and len(state.revisions) == 1 else state.revisions
+    return state._replace(applied=rows, revisions=revisions)
+
+
+def _refuse_other_order(
+    branch: Branch, state: Records, rows: Sequence[Applied]
+) -> None:
+    """Raise HistoryError unless the numbers of ``rows`` rise as they were applied."""
+    numbers = [row.number for row in rows]
+    if numbers != sorted(numbers):
+        raise HistoryError(
+            f"{branch.name}: the renamed files are in another order",
+            [
+                f"applied: {several([row.stem for row in state.applied], 10)}",
+                f"as they are called now: {several([row.stem for row in rows], 10)}",
+            ],
+            "Number them in the order in which they were applied. Nothing was changed.",
+        )
+
+
+def _squash(branch: Branch, state: Records) -> Squash | None:
+    rows = squashed.left(branch, state)
+    if not rows:
+        return None
+    error = squashed.error(branch, state)
+    if error is not None and not squashed.is_whole(branch, rows):
+        raise error
+    return Squash(rows, branch.migrations[0])
+
+
+def _accepted_by(places: Places) -> Repairs:
+    found = []
+    for place in places.values():
+        branch, state = place.branch, place.state
+        squash = _squash(branch, state)
+        after = place._replace(state=_after(branch, state))
+        into = squash.into if squash else None
+        edits = (edit for edit in edited(after) if edit.migration != into)
+        rows = state.applied
+        if squash:
+            rows = tuple(row for row in rows if row not in squash.rows)
+        found.append(
+            Repairs(
+                tuple(edit for edit in edits if edit.now),
+                renames(branch, rows),
+                (squash,) if squash else (),
+            )
+        )
+    return Repairs(
+        tuple(edit for one in found for edit in one.edits),
+        tuple(rename for one in found for rename in one.renames),
+        tuple(squash for one in found for squash in one.squashes),
+    )
+
+
+def repair(settings: Settings, agreed: Repairs, report: Report) -> Outcome:
     """Record the files of ``agreed`` as they are, which is what a person was shown.
 
     HistoryError when files or ledgers say something else by now.
@@ -41,22 +153,48 @@ def repair(settings: Settings, agreed: Sequence[Edit], report: Report) -> Outcom
 
     def targets(places: Places) -> Mapping[str, int]:
         now = _accepted_by(places)
-        if now != tuple(agreed):
+        if now != agreed:
             raise HistoryError(
                 "the files or the ledger changed while you were asked",
-                [str(edit) for edit in now] or ["nothing differs any more"],
+                [str(edit) for edit in now.edits]
+                or [f"{now.total} differences now, {agreed.total} were shown"],
                 "Run it again. Nothing was changed.",
             )
-        names = {edit.migration.database for edit in agreed}
+        names = {item.database for item in _migrations(agreed)}
         return {name: p.position for name, p in places.items() if name in names}
 
     def writing(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
-        own = dict.fromkeys(
-            edit.migration
-            for edit in agreed
-            if edit.migration.database == place.branch.name
-        )
-        files = [(item, applied_files.present(place.branch, item)) for item in own]
-        return write_sql.accepted(table, files, entry)
+        name = place.branch.name
 
-    return record.record_only(settings, targets, writing, report, method="repair")
+        def present(item: Migration) -> AppliedFiles:
+            return applied_files.present(place.branch, item)
+
+        sql = "".join(
+            write_sql.squashed(table, rows, into, present(into), entry)
+            for rows, into in agreed.squashes
+            if into.database == name
+        )
+        named = [
+            (rename.row, rename.migration, present(rename.migration))
+            for rename in agreed.renames
+            if rename.migration.database == name
+        ]
+        if named and place.migration:
+            sql += write_sql.renamed(table, named, place.migration, entry)
+        own = dict.fromkeys(
+            edit.migration for edit in agreed.edits if edit.migration.database == name
+        )
+        files = [(item, present(item)) for item in own]
+        return sql + write_sql.accepted(table, files, entry)
+
+    return record.record_only(
+        settings, targets, writing, report, method="repair", locate=_accepted
+    )
+
+
+def _migrations(agreed: Repairs) -> Sequence[Migration]:
+    return [
+        *(edit.migration for edit in agreed.edits),
+        *(rename.migration for rename in agreed.renames),
+        *(squash.into for squash in agreed.squashes),
+    ]

@@ -22,6 +22,7 @@ from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Outcome, Place, Places, Targets
 
+_HOW = {"stamp": "stamped", "force": "forced", "adopt": "adopted", "squash": "squashed"}
 RAN = "upgrade"  # the method of a row whose SQL was run
 NAME_IT = "Say how far to go back: sqlpair rollback --to N"
 
@@ -80,18 +81,18 @@ class LastDeployment:
     """Each database as it was before the last deployment."""
 
     def __init__(self) -> None:
-        self._deployment = ""
+        self.undoes = ""
 
     def __call__(self, places: Places) -> Mapping[str, int]:
         """Return the positions. Called again under the locks, it means the same one."""
         last = _last(places)
-        if self._deployment and last != self._deployment:
+        if self.undoes and last != self.undoes:
             raise HistoryError(
                 "another deployment ended while this one waited for its locks",
-                [f"the last one was {self._deployment}, now it is {last}"],
+                [f"the last one was {self.undoes}, now it is {last}"],
                 "Look at it with sqlpair status. Nothing was changed.",
             )
-        self._deployment = last
+        self.undoes = last
         return {name: _before(last, place) for name, place in _with_ledger(places)}
 
 
@@ -104,13 +105,14 @@ def _with_ledger(places: Places) -> Iterator[tuple[str, Place]]:
 def _last(places: Places) -> str:
     """Return the id of the last deployment."""
     rows = [(name, row) for name, p in places.items() for row in p.state.applied]
-    if not rows:
+    repeated = [row for p in places.values() for row in p.state.repeated]
+    if not rows and not repeated:
         raise HistoryError(
             "nothing is applied, so there is nothing to roll back",
             [f"{name} is at base" for name in places],
         )
-    ran = [row.deployment for _, row in rows if ids.ID.fullmatch(row.deployment)]
-    last = max(ran, default="")
+    known = [row.deployment for _, row in rows] + [row.deployment for row in repeated]
+    last = max((name for name in known if ids.ID.fullmatch(name)), default="")
     began = ids.began(last) if last else ""
     untold = [
         f"{name} {row.stem}: {_how(row)} on {row.applied_at[:19]}"
@@ -131,9 +133,7 @@ def _how(row: Applied) -> str:
     if row.method == RAN:
         offline = row.deployment == "offline"
         return "replayed from a script" if offline else f"run by {row.deployment}"
-    return {"stamp": "stamped", "force": "forced", "adopt": "adopted"}.get(
-        row.method, "recorded by another program"
-    )
+    return _HOW.get(row.method, "recorded by another program")
 
 
 def _before(identifier: str, place: Place) -> int:

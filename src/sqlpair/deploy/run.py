@@ -30,7 +30,7 @@ from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import current
 from sqlpair.project.branches import Branch
 from sqlpair.project.settings import Settings
-from sqlpair.runner import two_phase
+from sqlpair.runner import repeatable, two_phase
 from sqlpair.runner.steps import (
     Done,
     Outcome,
@@ -142,20 +142,25 @@ class Deployment:
         work, report = self.work, self.work.report
         goals = recovery.resume(self.places, self.targets, report)
         steps = plan(self.places, goals)
-        if not steps:
+        repeats = repeatable.plan(self.places, goals, self.targets)
+        if not steps and not repeats:
             version.write(self.settings, reached(self.places))
             self.journal.close()
             return Outcome("", (), self.places)
         after = self._after(goals)
-        self.journal.begin("started", steps=len(steps))
-        ready = check(
+        self.journal.begin("started", steps=len(steps) + len(repeats))
+        checked = check(
             self.places,
-            steps,
+            [*steps, *(repeat.step for repeat in repeats if repeat.from_file)],
             allow_data_loss=work.allow_data_loss,
             recorded=work.recorded,
         )
+        texts = repeatable.read(repeats, checked, self.sessions)
+        ready = checked[: len(steps)]
         self._say_left(left_in_place.without_statements(ready))
-        parts = stages(ready, self.sessions, self.settings.transaction, work)
+        self._say_left(repeatable.told(repeats))
+        mode = self.settings.transaction
+        parts = stages(ready, texts, self.sessions, mode, work)
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:
@@ -169,7 +174,7 @@ class Deployment:
 
             folder = backup.before_deployment(self.settings, self.sessions, report)
             self.journal.line("backed-up", folder=folder.name)
-        with progress.task("", len(steps), "migration"):
+        with progress.task("", len(steps) + len(repeats), "migration"):
             for number, stage in enumerate(parts, start=1):
                 self._run(stage, two_phase.transaction_id(self.id, number))
         return self._finish(after, [str(step) for step, *_ in self.done])

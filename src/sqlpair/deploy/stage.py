@@ -2,7 +2,12 @@
 
 With ``transaction = deployment`` a deployment is one stage, with ``transaction =
 migration`` each migration is one. A ``-- no-transaction`` file is always its own: it
-runs outside, and the transaction only records it.
+runs outside, and the transaction only records it. Repeatable files are the last stage,
+or the end of it.
+
+Downwards, what repeatable files made is dropped, and their earlier texts run, twice.
+First, so that they let go of what the rollbacks take away: a view of a new column. One
+that fails then is passed over. And last, when the schema is the one they ran on.
 """
 
 from __future__ import annotations
@@ -11,16 +16,22 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlpair.databases import bookkeeping
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
 from sqlpair.deploy.left_in_place import SchemaWatch
-from sqlpair.ledger import tables, write_sql
+from sqlpair.errors import StatementError
+from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import applied_files, data_loss, two_phase
+from sqlpair.runner import repeatable as runner_repeatable
 from sqlpair.runner.migration import Ready, Runner
+from sqlpair.runner.repeatable import ReadyRepeat
 from sqlpair.runner.steps import Done, Step, record, told
+
+SAVEPOINT = "sqlpair_earlier"
 
 
 class DeploymentOptions(NamedTuple):
@@ -47,13 +58,29 @@ class Stage:
         sessions: Mapping[str, Session],
         known: Container[str],
         work: DeploymentOptions,
+        repeats: Sequence[ReadyRepeat] = (),
+        before: Sequence[ReadyRepeat] = (),
     ):
-        """``known`` are databases that an earlier stage has given their ledger."""
+        """``known`` are databases that an earlier stage has given their ledger.
+
+        ``repeats`` run behind the steps, and are recorded. ``before`` are those that
+        run before rollbacks, in databases that the stage moves.
+        """
         self.steps = tuple(steps)
+        self.repeats = tuple(repeats)
         self._known = known
         self._work = work
-        self.transactional = steps[0].file.transactional
-        names = {step.branch.name for step, _, _ in steps}
+        everything = [*steps, *(one.ready for one in repeats)]
+        self._upwards = everything[0].step.upgrade
+        self.transactional = everything[0].file.transactional
+        names = {step.branch.name for step, _, _ in everything}
+        self._before = [
+            ready
+            for one in before
+            for ready in (one.undo, one.ready)
+            if self.transactional and ready and ready.step.branch.name in names
+        ]
+        self._files = [*everything, *self._before]
         self.sessions = [s for name, s in sessions.items() if name in names]
         self._runners = {
             session.database.name: Runner(session) for session in self.sessions
@@ -63,6 +90,11 @@ class Stage:
     def heads(self) -> dict[str, Migration | None]:
         """Where each of its databases is afterwards: its last migration, or base."""
         return {
+            one.repeat.step.branch.name: one.repeat.step.branch.head_at(
+                one.repeat.step.migration.number
+            )
+            for one in self.repeats
+        } | {
             step.branch.name: step.migration if step.upgrade else step.below
             for step, _, _ in self.steps
         }
@@ -102,7 +134,7 @@ class Stage:
             if self.transactional:
                 self._begin()
             if self._guarded:
-                texts = [(step.branch.name, file.text) for step, file, _ in self.steps]
+                texts = [(step.branch.name, file.text) for step, file, _ in self._files]
                 data_loss.guard(self.sessions, texts, run)
             else:
                 run()
@@ -113,7 +145,7 @@ class Stage:
 
     @property
     def _guarded(self) -> bool:
-        return not (self._work.allow_data_loss or self.steps[0].step.upgrade)
+        return not (self._work.allow_data_loss or self._upwards)
 
     def _begin(self) -> None:
         for session in self.sessions:
@@ -124,12 +156,19 @@ class Stage:
         for session in self.sessions:
             if session.database.name not in self._known:
                 tables.ensure(session)
+            if any(
+                one.ready.step.branch.name == session.database.name
+                for one in self.repeats
+            ):
+                session.execute(repeatable.table(session.table))
 
     def _steps(self, entry: write_sql.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
         ran: dict[str, list[tuple[Step, AppliedFiles, write_sql.Entry]]] = {
             name: [] for name in sessions
         }
+        for ready in self._before:
+            self._try(ready)
         for ready in self.steps:
             step, file, _ = ready
             files = applied_files.of_ready(ready)
@@ -149,6 +188,45 @@ class Stage:
         # All at once: the rows live or die together, as their migrations do.
         for session in sessions.values():
             _record(ran, session)
+        yield from self._repeat(entry)
+
+    def _repeat(self, entry: write_sql.Entry) -> Iterator[Done]:
+        """Run the repeatable files, and record them."""
+        for one in self.repeats:
+            step, file, _ = one.ready
+            runner = self._runners[step.branch.name]
+            session = runner.session
+            droppable = driver_of(session.database).droppable
+            there = {*droppable(session)} if step.upgrade else set()
+            if one.undo and (error := self._try(one.undo)):
+                self._work.report(f"{step}: what it made stays: {error.what}")
+            with told(step, file.total, self._work.report):
+                milliseconds = runner.run(one.ready)
+            made = droppable(session) if step.upgrade else ()
+            own = entry._replace(
+                method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
+            )
+            drops = [drop for drop in made if drop not in there]
+            session.execute(
+                runner_repeatable.record([(one, drops, own)], session.table)
+            )
+            yield Done(step, milliseconds)
+
+    def _try(self, ready: Ready) -> StatementError | None:
+        """Run a text in a savepoint; return the error with which it was undone."""
+        runner = self._runners[ready.step.branch.name]
+        session, failed = runner.session, None
+        session.execute(f"SAVEPOINT {SAVEPOINT}")
+        try:
+            runner.run(ready)
+        except StatementError as error:
+            if error.retry:
+                raise
+            failed = error
+            session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            session.reset()
+        session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        return failed
 
 
 def _reads_records(file: SqlFile) -> bool:
@@ -169,11 +247,12 @@ def _record(
 
 def stages(
     steps: Iterable[Ready],
+    repeats: Sequence[ReadyRepeat],
     sessions: Mapping[str, Session],
     transaction: str,
     work: DeploymentOptions,
 ) -> list[Stage]:
-    """Part ``steps`` into stages; ``transaction`` is the setting of that name."""
+    """Part what is to run into stages; ``transaction`` is the setting of that name."""
     parts: list[list[Ready]] = []
     for ready in steps:
         together = (
@@ -186,9 +265,15 @@ def stages(
             parts[-1].append(ready)
         else:
             parts.append([ready])
+    alone = not parts or transaction != "deployment"
+    if repeats and (alone or not parts[-1][-1].file.transactional):
+        parts.append([])
     made = []
     known: set[str] = set()
+    downward = [one for one in repeats if not one.repeat.step.upgrade]
     for part in parts:
-        made.append(Stage(part, sessions, frozenset(known), work))
+        own = repeats if part is parts[-1] else ()
+        before = downward if part else ()
+        made.append(Stage(part, sessions, frozenset(known), work, own, before))
         known.update(step.branch.name for step, _, _ in part)
     return made

@@ -12,6 +12,7 @@ from sqlpair.ledger import version
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
+from sqlpair.runner.repeatable import RepeatableFile, files
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
 from sqlpair.verify.edits import FileKind, edited
@@ -23,7 +24,8 @@ class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
     ``edited`` are the files of applied migrations that differ, each with its number;
-    ``unrecorded`` is a database that has tables, and no record of any migration.
+    ``repeatable`` are the repeatable files, those that are gone too; ``unrecorded`` is
+    a database that has tables, and no record of any migration.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DatabaseStatus(NamedTuple):
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
     edited: frozenset[tuple[int, FileKind]]
+    repeatable: tuple[RepeatableFile, ...]
     problems: tuple[Problem, ...]
     unrecorded: bool
 
@@ -65,6 +68,13 @@ class Status(NamedTuple):
         found = [item for standing in self.databases for item in standing.pending]
         return tuple(sorted(found, key=lambda item: item.number))
 
+    @property
+    def repeats(self) -> int:
+        """How many repeatable files ``sqlpair migrate`` would have to do with."""
+        return sum(
+            file.pending for standing in self.databases for file in standing.repeatable
+        )
+
     def with_problems(self, more: Iterable[Problem]) -> Status:
         """Return it with what else is wrong, each problem once."""
         return self._replace(problems=tuple(dict.fromkeys([*self.problems, *more])))
@@ -98,6 +108,19 @@ class Status(NamedTuple):
                 "pending": [
                     {"version": migration.number, "migration": migration.stem}
                     for migration in item.pending
+                ],
+                "repeatable": [
+                    {
+                        "name": file.name,
+                        "state": file.state,
+                        "version": file.row.version if file.row else None,
+                        "applied_at": file.row.applied_at if file.row else None,
+                        "applied_by": file.row.applied_by if file.row else None,
+                        "milliseconds": file.row.milliseconds if file.row else None,
+                        "deployment": file.row.deployment if file.row else None,
+                        "checksum": file.row.checksum if file.row else None,
+                    }
+                    for file in item.repeatable
                 ],
             }
         return {
@@ -139,6 +162,7 @@ def _standing(place: Place, report: Report) -> DatabaseStatus:
         applied=place.state.applied,
         pending=tuple(m for m in place.branch.migrations if m.number not in applied),
         edited=frozenset((edit.migration.number, edit.file) for edit in edits),
+        repeatable=files(place),
         problems=tuple(records.disagreements(place, edits)),
         unrecorded=holds_tables(place, report),
     )

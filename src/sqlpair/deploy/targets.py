@@ -118,6 +118,8 @@ class Version:
     With ``names``, those alone.
     """
 
+    upward = True
+
     def __init__(self, number: int, names: Collection[str] = ()):
         self.number = number
         self.names = names
@@ -165,6 +167,7 @@ class Destination:
         """``command`` is upgrade, downgrade or stamp."""
         self.addresses = tuple(parse(argument) for argument in arguments)
         self.command = command
+        self.upward = command == "upgrade"
         self._report = report
         self._skipped: set[str] = set()
         for address in self.addresses:

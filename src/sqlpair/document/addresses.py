@@ -21,6 +21,7 @@ class Addresses:
             chapter.name: file_names(page.name for page in chapter.tables)
             for chapter in book.chapters
         }
+        self._migrations = {(page.database, page.stem) for page in book.migrations}
 
     def chapter(self, database: str) -> str:
         """The overview of a database."""
@@ -32,7 +33,9 @@ class Addresses:
         return f"{database}/tables/{found}{self._suffix}" if found else ""
 
     def migration(self, database: str, stem: str) -> str:
-        """The page of a migration."""
+        """The page of a migration; empty where it has none."""
+        if (database, stem) not in self._migrations:
+            return ""
         return f"{database}/migrations/{stem}{self._suffix}"
 
 

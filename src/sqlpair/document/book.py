@@ -131,10 +131,25 @@ class TablePage:
 
     @property
     def neighbours(self) -> tuple[tuple[str, str], ...]:
-        """The tables that it refers to or that refer to it, each once."""
+        """The tables that it refers to or that refer to it, each once.
+
+        Those whose rows go with its own come first of the latter.
+        """
         found = [link.to.address for link in self.refers]
-        found += [link.of.address for link in self.referred]
+        nearest = sorted(self.referred, key=lambda link: link.on_delete != "cascade")
+        found += [link.of.address for link in nearest]
         return tuple(dict.fromkeys(one for one in found if one != self.address))
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """One thing that a migration does: ``sign`` is ``+``, ``-`` or ``~``.
+
+    ``text`` is a sentence; lines of a difference may follow it.
+    """
+
+    sign: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -155,7 +170,7 @@ class RollbackTrial:
 class MigrationPage:
     """A migration. ``state`` is where the live database has it; empty without one.
 
-    ``changes`` are sentences. ``locks`` is None where they were not seen, since it runs
+    ``locks`` is None where they were not seen, since it runs
     outside a transaction.
     """
 
@@ -167,7 +182,7 @@ class MigrationPage:
     sql: str
     rollback_sql: str
     verify_sql: str
-    changes: tuple[str, ...]
+    changes: tuple[SchemaChange, ...]
     tables: tuple[str, ...]
     locks: tuple[Lock, ...] | None
     rollback: RollbackTrial

@@ -234,7 +234,7 @@ class _Chapter:
 
     def _part(self, key: ObjectKey, table: str) -> PartRow:
         described = self._schema[key]
-        name = key.name.removeprefix(table) if table else key.name
+        name = _own_name(key.name, table)
         columns = described.attributes.get("columns")
         listed = tuple(columns) if isinstance(columns, list) else ()
         if key in self._keys:
@@ -242,7 +242,7 @@ class _Chapter:
         facts = [one for one in _facts(described) if one[0] != "columns"]
         return PartRow(
             key.kind,
-            name.removeprefix(".").strip(),
+            name,
             listed,
             tuple(facts),
             str(described.attributes.get("comment") or ""),
@@ -267,6 +267,13 @@ class _Chapter:
             up, down, verify, grown.changes, grown.tables, grown.locks, grown.rollback,
             header.read(down).labels, state,
         )  # fmt: skip
+
+
+def _own_name(name: str, table: str) -> str:
+    """Its name without its table's; what it is of, where it has no name."""
+    if table and (name == table or name.startswith((f"{table}(", f"{table} ("))):
+        return name[len(table) :].strip()
+    return name.removeprefix(f"{table}.")
 
 
 def _marks(keys: Sequence[DescribedKey], name: str) -> Iterator[str]:

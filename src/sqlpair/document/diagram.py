@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlpair.document.book import Book, Chapter, ColumnRow, Link, TablePage
 
-TABLES = 25  # boxes in one diagram
+Address = tuple[str, str]
+
+TABLES = 25  # boxes in an overview
+NEAR = 15  # boxes in a neighbourhood
 COLUMNS = 30  # lines in one box
 
 
@@ -53,7 +56,7 @@ def neighbourhood(book: Book, page: TablePage) -> Diagram | None:
     if not page.refers and not page.referred:
         return None
     near = page.neighbours
-    shown = [page.address, *near[: TABLES - 1]]
+    shown = [page.address, *near[: NEAR - 1]]
     links = [
         one
         for one in dict.fromkeys((*page.refers, *page.referred))
@@ -65,15 +68,28 @@ def neighbourhood(book: Book, page: TablePage) -> Diagram | None:
 
 
 def _most_linked(title: str, tables: Iterable[TablePage]) -> Diagram:
-    known = list(tables)
-    ranked = sorted(known, key=lambda one: (-len(one.neighbours), one.name))[:TABLES]
-    shown = {page.address for page in ranked}
-    kept = [page for page in known if page.address in shown]
+    known = {page.address: page for page in tables}
+    shown = {*known} if len(known) <= TABLES else _together(known)
+    kept = [page for address, page in known.items() if address in shown]
     links = tuple(
         link for page in kept for link in page.refers if link.to.address in shown
     )
     boxes = tuple(_box(page, links) for page in kept)
     return Diagram(title, boxes, links, len(known) - len(kept))
+
+
+def _together(known: Mapping[Address, TablePage]) -> set[Address]:
+    """Some that hang together: the most linked, then what has most links to those."""
+    near = {one: {*page.neighbours} & known.keys() for one, page in known.items()}
+    shown: set[Address] = set()
+    while len(shown) < TABLES:
+        shown.add(
+            min(
+                known.keys() - shown,
+                key=lambda one: (-len(near[one] & shown), -len(near[one]), one),
+            )
+        )
+    return shown
 
 
 def _box(page: TablePage, links: Iterable[Link], *, focus: bool = False) -> Box:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.databases.observed import Lock
-from sqlpair.document.book import Origin, RollbackTrial
-from sqlpair.errors import SqlpairError
+from sqlpair.document.book import Origin, RollbackTrial, SchemaChange
+from sqlpair.errors import SqlpairError, printable
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.runner import scratch
@@ -39,7 +39,7 @@ class Grown:
     """What one migration did. ``tables`` are those it touched, by name."""
 
     migration: Migration
-    changes: tuple[str, ...]
+    changes: tuple[SchemaChange, ...]
     tables: tuple[str, ...]
     locks: tuple[Lock, ...] | None
     rollback: RollbackTrial
@@ -102,7 +102,7 @@ class _Climb:
             self._grown.append(
                 Grown(
                     migration,
-                    tuple(describe(change, BEFORE) for change in changes),
+                    tuple(map(told, changes)),
                     tuple(sorted(tables)),
                     self._locks,
                     self._try_rollback(migration, before),
@@ -162,8 +162,17 @@ class _Climb:
         lost = difference(self._schema, below)
         return RollbackTrial(
             tuple(f"{one.kind} {one.name}" for one in lost if _lost(one)),
-            tuple(describe(one, BEFORE) for one in difference(before, below)),
+            tuple(told(one).text for one in difference(before, below)),
         )
+
+
+def told(change: Change) -> SchemaChange:
+    """What was done, as a sentence."""
+    if change.attribute is not None:
+        return SchemaChange("~", describe(change, BEFORE))
+    if change.actual:
+        return SchemaChange("+", describe(change, BEFORE))
+    return SchemaChange("-", printable(f"{change.kind} {change.name} was dropped"))
 
 
 def _lost(change: Change) -> bool:

@@ -226,8 +226,8 @@ class _Page:
         yield from ("", "## What it changes", "")
         if not page.changes:
             yield "Nothing in the schema."
-        for sentence in page.changes:
-            first, *more = sentence.split("\n")
+        for change in page.changes:
+            first, *more = change.text.split("\n")
             yield f"- {plain(first)}"
             if more:
                 yield from (
@@ -303,9 +303,8 @@ class _Page:
         return self._stem(link.of.database, link.origin.made)
 
     def _stem(self, database: str, stem: str) -> str:
-        if not stem:
-            return ""
-        return self._link(stem, self._at.migration(database, stem))
+        there = self._at.migration(database, stem)
+        return self._link(stem, there) if there else plain(stem)
 
     def _linked(self, database: str, name: str) -> str:
         there = self._at.table(database, name)

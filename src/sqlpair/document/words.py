@@ -63,6 +63,6 @@ def caption(diagram: Diagram) -> str:
             " others are in the lists below."
         )
     return (
-        f"The {shown} tables with the most references, of {shown + diagram.left_out}."
+        f"{shown} of {shown + diagram.left_out} tables: those with the most references."
         " Each table's page draws its neighbourhood."
     )

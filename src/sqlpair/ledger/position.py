@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlpair.errors import HistoryError
+from sqlpair.ledger import squashed
 from sqlpair.ledger.tables import Records
 from sqlpair.project.branches import Branch
 
@@ -18,7 +19,8 @@ def known_position(branch: Branch, head: str) -> int:
             f"{branch.name}: the database is ahead of this checkout",
             [f"alembic_version says {head}; the last file here is {last}"],
             "Update the checkout, or run the command from the newer one. To undo what"
-            " it lacks:\nsqlpair rollback --recorded",
+            " it lacks:\nsqlpair rollback --recorded\nWhere its file has another number"
+            " now: sqlpair repair",
         )
     return position
 
@@ -37,6 +39,8 @@ def current(branch: Branch, state: Records) -> int:
             f" {branch.name}@<revision>",
         )
     head = state.revisions[0] if state.revisions else None
+    if error := squashed.error(branch, state):
+        raise error
     if foreign(branch, state) and not state.applied:
         raise _of_another_project(branch, str(head))
     position = known_position(branch, head) if head else 0

@@ -1,12 +1,13 @@
 """The ledger: which migrations a database has applied, and from which bytes.
 
-Three tables, one room:
+Four tables, one room:
 
 - ``schema_version``, the ledger: a row means applied; downgrading deletes it.
 - ``alembic_version``, Alembic's own: the head of the branch.
 - ``schema_history``: what every step did, append-only. It also names the
   transaction a step was part of, and where that took each of its databases, which
   resolves a deployment that died between two databases' commits.
+- ``schema_repeatable``: what ran of repeatable files (see ``ledger/repeatable.py``).
 
 What changes their rows is in ``ledger/write_sql.py``. Nothing here commits.
 """
@@ -18,10 +19,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, printable, several
+from sqlpair.ledger import repeatable
+from sqlpair.ledger.repeatable import Repeated
 from sqlpair.project.migrations import Migration
 
 # After the four documented columns; each may be left out by another program's INSERT.
@@ -41,6 +44,7 @@ NEEDED = {
     VERSION_TABLE: {"version_num"},
     LEDGER: {"id", "version", "migration_name", "applied_at"},
     HISTORY: {"id", "at", "deployment", "transaction_id", "action"},
+    REPEATABLE: {*repeatable.COLUMNS},
 }
 Columns = tuple[tuple[str, str], ...]
 # Of the history; added where it was made before they were.
@@ -91,13 +95,15 @@ NONE = Transaction("", {})
 class Records(NamedTuple):
     """What a database says of itself: the version table's rows and the ledger's.
 
-    ``last`` is the last transaction in its history.
+    ``last`` is the last transaction in its history, ``repeated`` what ran of repeatable
+    files, oldest first.
     """
 
     revisions: tuple[str, ...]
     applied: tuple[Applied, ...]
     has_ledger: bool
     last: Transaction = NONE
+    repeated: tuple[Repeated, ...] = ()
 
 
 EMPTY = Records((), (), has_ledger=False)
@@ -151,7 +157,10 @@ def _read(session: Session) -> Records:
         )
         for row in rows
     }
-    return Records(revisions, tuple(applied.values()), True, _last(session))
+    repeated: tuple[Repeated, ...] = ()
+    if _ours(session, REPEATABLE):
+        repeated = repeatable.read(session)
+    return Records(revisions, tuple(applied.values()), True, _last(session), repeated)
 
 
 def _ours(session: Session, table: str) -> list[str]:

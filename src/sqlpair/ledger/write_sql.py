@@ -1,7 +1,6 @@
 """What the ledger is told, as SQL text.
 
-A deployment and an ``--sql`` script write the same. Nothing here commits: the rows live
-or die with their migration.
+A deployment and an ``--sql`` script write the same. Nothing here commits.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
+from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
 from sqlpair.databases.interface import BookkeepingSQL, Session
 from sqlpair.databases.quoting import quote
 from sqlpair.ledger.applied_files import NONE, AppliedFiles
@@ -120,6 +119,100 @@ def accepted(
     )
 
 
+def renamed(
+    table: BookkeepingSQL,
+    agreed: Sequence[tuple[Applied, Migration, AppliedFiles]],
+    head: Migration,
+    entry: Entry,
+) -> str:
+    """Return the SQL that gives rows the name and number that their files have now.
+
+    All else stays. ``head`` is the last applied migration.
+    """
+    return (
+        "".join(
+            f"UPDATE {table.prefix}{LEDGER} SET version = {item.number},"
+            f" migration_name = {quote(item.stem)},"
+            f" module_checksum = {_kept(files.module_checksum)}"
+            f" WHERE version = {row.number} AND migration_name = {quote(row.stem)};\n"
+            for row, item, files in agreed
+        )
+        + _head(table, head.revision)
+        + _events(table, [(item, files.checksum, entry) for _, item, files in agreed])
+    )
+
+
+def squashed(
+    table: BookkeepingSQL,
+    rows: Sequence[Applied],
+    into: Migration,
+    files: AppliedFiles,
+    entry: Entry,
+) -> str:
+    """Return the SQL that lets one row stand for ``rows``: the last, as ``into``."""
+    ledger = f"{table.prefix}{LEDGER}"
+    gone = ", ".join(quote(row.stem) for row in rows[:-1])
+    return (
+        f"DELETE FROM {ledger} WHERE migration_name IN ({gone});\n"
+        f"UPDATE {ledger} SET version = {into.number},"
+        f" migration_name = {quote(into.stem)}, method = 'squash', {_changes(files)}"
+        f" WHERE migration_name = {quote(rows[-1].stem)};\n"
+        + _events(table, [(into, files.checksum, entry)])
+    )
+
+
+class RepeatRecord(NamedTuple):
+    """A repeatable file that ran at ``version``. Where rows are ``removed``, it was its
+    earlier text, which has a row already.
+    """
+
+    name: str
+    version: int
+    checksum: str
+    text: str
+    undo: str
+    removed: Sequence[int]
+    entry: Entry
+
+
+def repeated(table: BookkeepingSQL, records: Sequence[RepeatRecord]) -> str:
+    """Return the SQL that records what ran of repeatable files."""
+    own = f"{table.prefix}{REPEATABLE}"
+    removed = ", ".join(str(number) for one in records for number in one.removed)
+    rows = (f"({_repeated(table, record)})" for record in records if not record.removed)
+    return (
+        (f"DELETE FROM {own} WHERE id IN ({removed});\n" if removed else "")
+        + _insert(f"{own} {_REPEATABLE_COLUMNS}", rows)
+        + _events(
+            table,
+            [
+                (
+                    f"repeatable/{one.name}",
+                    "" if one.removed else one.checksum,
+                    one.entry,
+                )
+                for one in records
+            ],
+        )
+    )
+
+
+def _repeated(table: BookkeepingSQL, record: RepeatRecord) -> str:
+    entry = record.entry
+    values = (
+        quote(record.name),
+        str(record.version),
+        quote(record.checksum),
+        _kept(record.text),
+        _kept(record.undo),
+        _literal(entry.at) if entry.at else table.now,
+        quote(entry.deployment),
+        _literal(entry.who),
+        _literal(entry.milliseconds),
+    )
+    return ", ".join(values)
+
+
 def _changes(files: AppliedFiles) -> str:
     changed = files._asdict()
     if not files.rollback_checksum:
@@ -144,6 +237,10 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
 _LEDGER_COLUMNS = (
     "(version, migration_name, applied_at, checksum, deployment, applied_by,"
     " milliseconds, method, rollback_checksum, module_checksum, rollback)"
+)
+_REPEATABLE_COLUMNS = (
+    "(name, version, checksum, text, undo, applied_at, deployment, applied_by,"
+    " milliseconds)"
 )
 _HISTORY_COLUMNS = (
     "(at, deployment, transaction_id, action, version, migration_name, applied_by,"

@@ -13,9 +13,18 @@ from sqlpair.lint.replay import apply
 from sqlpair.lint.rules import all_rules
 from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
-from sqlpair.project import git
+from sqlpair.project import git, repeatable
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Database, Settings
+
+# What these ask of a migration a repeatable file has not: a number, a rollback, a text
+# that stays.
+OF_MIGRATIONS = frozenset(
+    [
+        *("edited-after-release", "header-line-missing", "number-out-of-sequence"),
+        *("number-taken-twice", "rollback-incomplete", "rollback-missing"),
+    ]
+)
 
 
 def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
@@ -31,11 +40,19 @@ def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
             key=lambda item: (item.number, item.database, item.stem),
         )
     )
-    wanted = _wanted(files, everything, config)
+    repeated = tuple(
+        repeatable.migration(database.sql, database.name, name, everything[-1].number)
+        for database in settings.databases
+        if everything
+        for name in repeatable.find(database.sql, database.name)
+    )
+    wanted = _wanted(files, (*everything, *repeated), config)
     on_main = git.read(settings.root, config.main_branch)
     found: list[Finding] = []
     for database in settings.databases:
-        subjects = _subjects(settings.root, database, config, everything, on_main)
+        subjects = _subjects(
+            settings.root, database, config, everything, repeated, on_main
+        )
         chosen = [item for item in subjects if item.migration in wanted]
         found += _findings(settings.root, database, chosen)
     return tuple(sorted(found, key=lambda item: (item.path, item.line, item.rule)))
@@ -67,12 +84,16 @@ def _subjects(
     database: Database,
     config: Configuration,
     everything: tuple[Migration, ...],
+    repeated: tuple[Migration, ...],
     on_main: git.Released | None,
 ) -> list[Subject]:
-    """Replay the history of a database into one subject for each migration."""
+    """Replay the history of a database into one subject for each migration.
+
+    Then come its repeatable files.
+    """
     model = Model(database.driver)
     subjects = []
-    for item in everything:
+    for item in (*everything, *repeated):
         if item.database != database.name:
             continue
         up = script.read(item.up, database)
@@ -122,6 +143,7 @@ def _findings(
         (name, *problem)
         for subject in subjects
         for name, check in rules.items()
+        if _concerns(name, subject)
         for problem in check(subject)
     ]
     if database.driver == "postgresql":
@@ -141,14 +163,31 @@ def _findings(
             yield Finding(rule, database.name, path, item.line, message, instead)
 
 
+def _concerns(rule: str, subject: Subject) -> bool:
+    """Whether a rule is for such a file.
+
+    A squashed one makes what released ones made, where nobody waits.
+    """
+    if subject.is_squashed:
+        return rule == "unusable-file"
+    return not (subject.migration.repeatable and rule in OF_MIGRATIONS)
+
+
 def _squawked(
     subjects: Sequence[Subject], said: Sequence[tuple[str, Script, int, str, str]]
 ) -> Iterator[tuple[str, Script, int, str, str]]:
     """Yield the findings of squawk, without those that our rules have already."""
     lines = {(where.path, rule, line) for rule, where, line, _, _ in said}
     config = subjects[0].configuration if subjects else Configuration()
-    scripts = [subject.up for subject in subjects if not subject.up.refused]
+    scripts = [
+        subject.up
+        for subject in subjects
+        if not subject.up.refused and not subject.is_squashed
+    ]
+    repeated = {s.up.path for s in subjects if s.migration.repeatable}
     for finding in squawk.findings(scripts, config):
         rule, where, line, _, _ = finding
+        if where.path in repeated and rule in squawk.TWINS:
+            continue  # a view that is dropped and made again drops nothing
         if (where.path, squawk.TWINS.get(rule), line) not in lines:
             yield finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from sqlpair.lint.tokens import Lexeme, tokenize
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 from sqlpair.project.statement import Statement
+from sqlpair.project.variables import plain
 
 _SHAPES = re.compile(r"\b(CREATE|ALTER|DROP|EXECUTE)\b", re.IGNORECASE)
 # SQLite's messages for invalid SQL. A table that does not exist gives another one.
@@ -82,14 +83,18 @@ def read(path: Path, database: Database) -> Script:
             refused_line=error.line or 1,
             remedy=error.remedy,
         )
-    statements = tuple(_parsed(sql_file.statements(file), database.driver))
+    known = (
+        it._replace(text=plain(it.text, it.variables))
+        for it in sql_file.statements(file)
+    )
+    statements = tuple(_parsed(known, database.driver))
     first = next(file.split(file.text), None)
     return Script(
         path,
         file.text,
         statements,
         file.text if first is None else file.text[: first.offset],
-        sql_file.body(file, rows=False),
+        plain(sql_file.body(file, rows=False), file.used),
         file.transactional,
     )
 
@@ -102,7 +107,7 @@ def _lenient(path: Path) -> str:
         return ""
 
 
-def _parsed(statements: Iterator[Statement], driver: str) -> Iterator[Parsed]:
+def _parsed(statements: Iterable[Statement], driver: str) -> Iterator[Parsed]:
     with closing(sqlite3.connect(":memory:")) as connection:
         for statement in statements:
             parsed = _parse(statement, driver)

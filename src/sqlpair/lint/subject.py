@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Column, Model, Table
 from sqlpair.lint.script import Parsed, Script
+from sqlpair.project import squashed
 from sqlpair.project.git import Released
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Database
@@ -48,6 +49,11 @@ class Subject(NamedTuple):
     def scripts(self) -> tuple[Script, ...]:
         """The files that move the schema, up first."""
         return (self.up, self.down) if self.down else (self.up,)
+
+    @property
+    def is_squashed(self) -> bool:
+        """Whether the file replaces others (``sqlpair squash``)."""
+        return squashed.MARK in self.up.header
 
     def relative(self, path: Path) -> str:
         """Return a path relative to the project's folder, as git has it."""

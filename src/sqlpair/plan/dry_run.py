@@ -26,7 +26,7 @@ from sqlpair.plan.report import DryRun, Held, StepResult
 from sqlpair.plan.run import DatabaseDryRun
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import two_phase
+from sqlpair.runner import repeatable, two_phase
 from sqlpair.runner.steps import Place, plan
 from sqlpair.runner.survey import survey
 from sqlpair.verify.interrupted import interruptions
@@ -41,7 +41,11 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
         with ExitStack() as reading:
             places = survey(known, report, reading)
         notes = _interrupted(settings, places, report)
-        names = {step.branch.name for step in plan(places, heads(places))}
+        goals = heads(places)
+        names = {step.branch.name for step in plan(places, goals)}
+        names |= {
+            repeat.step.branch.name for repeat in repeatable.plan(places, goals, heads)
+        }
         refusals = _refusals(settings, places, names, report)
         sessions, absent = _sessions(places, names, report, resources)
         notes += refusals
@@ -51,7 +55,13 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
         ]
         for name, session in sessions.items():
             places[name] = _place(places[name], session)
-        steps = plan(places, heads(places))
+        goals = heads(places)
+        repeats = repeatable.plan(places, goals, heads)
+        notes += repeatable.told(repeats)
+        steps = [
+            *plan(places, goals),
+            *(repeat.step for repeat in repeats if repeat.from_file),
+        ]
         ready = check(places, steps, allow_data_loss=True)
         found: dict[str, StepResult] = {}
         held: list[Held] = []
@@ -107,7 +117,7 @@ def _sessions(
     sessions = two_phase.lock(there, report, resources)
     for database in absent:
         branch = places[database.name].branch
-        files = [path for item in branch.migrations for path in (item.up, item.down)]
+        files = [*branch.files, *(item.down for item in branch.migrations)]
         driver = driver_of(database)
         session = resources.enter_context(driver.scratch(database, files, report))
         session.lock(report)

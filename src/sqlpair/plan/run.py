@@ -103,7 +103,9 @@ class DatabaseDryRun:
             lost = self._losses(item, before)
             milliseconds = self._execute(item, observed)
             after = self._session.schema()
-            undo = self._undo(item, before, after)
+            undo = None
+            if not step.migration.repeatable:
+                undo = self._undo(item, before, after)
         except SqlpairError as error:
             self.failed = True
             reason = self._told(error)

@@ -7,8 +7,10 @@ base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
 from __future__ import annotations
 
 from bisect import bisect_left
+from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair.project import repeatable
 from sqlpair.project.migrations import Migration, find
 from sqlpair.project.settings import Database, Settings
 
@@ -16,12 +18,14 @@ from sqlpair.project.settings import Database, Settings
 class Branch(NamedTuple):
     """A database and its migrations, lowest number first.
 
-    ``expected`` is what ``.env`` says of the schema version, to tell beside the rest.
+    ``expected`` is what ``.env`` says of the schema version, to tell beside the rest;
+    ``repeatable`` are the names of its repeatable files, in the order they run.
     """
 
     database: Database
     migrations: tuple[Migration, ...]
     expected: str = ""
+    repeatable: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -35,10 +39,24 @@ class Branch(NamedTuple):
                 return index
         return None
 
+    @property
+    def files(self) -> list[Path]:
+        """The SQL files that build its schema: of migrations, then repeatable ones."""
+        own = self.database
+        return [item.up for item in self.migrations] + [
+            repeatable.migration(own.sql, own.name, name, 0).up
+            for name in self.repeatable
+        ]
+
     def below(self, migration: Migration) -> Migration | None:
         """Return the migration before ``migration``, None where it is the first."""
         index = bisect_left(self.migrations, migration.number, key=lambda m: m.number)
         return self.migrations[index - 1] if index else None
+
+    def head_at(self, number: int) -> Migration | None:
+        """Return the last migration numbered ``number`` or lower, None for base."""
+        position = self.at(number)
+        return self.migrations[position - 1] if position else None
 
     def at(self, number: int) -> int:
         """Return the position with every migration numbered ``number`` or lower."""
@@ -53,6 +71,7 @@ def branches(settings: Settings) -> tuple[Branch, ...]:
             database,
             find(database.sql, database.name),
             f"{expected} in {settings.env_file.name}",
+            repeatable.find(database.sql, database.name),
         )
         for database in settings.databases
     )

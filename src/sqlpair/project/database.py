@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
 from sqlpair.project import fleet
+from sqlpair.project.variables import NONE as NO_VALUES
+from sqlpair.project.variables import Values
 
 DEVELOPMENT = "development"
 # alembic_version.version_num is VARCHAR(32), and a revision is <database>_<NNN...>.
@@ -62,7 +64,8 @@ class Database(NamedTuple):
     messages which server it is on. ``ledger_schema`` is where the
     bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
     is what to change in the section, ``models`` where SQLAlchemy's description of the
-    tables is, if there is one. Times are in seconds.
+    tables is, if there is one; ``values`` are those of the variables in its files.
+    Times are in seconds.
 
     A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
     ``search_path`` is what its migrations run under, its own schema first, where it is
@@ -90,6 +93,7 @@ class Database(NamedTuple):
     member: str = ""
     search_path: tuple[str, ...] = ()
     models: str = ""
+    values: Values = NO_VALUES
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -198,6 +202,7 @@ class Reader(NamedTuple):
             notice=notice,
             fleet=members,
             models=self._models(section),
+            values=Values(self.environ, self.env, self.env_file.name),
         )
 
     def _models(self, section: SectionProxy) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +24,15 @@ _FILE_NAME = re.compile(
 )
 SNAPSHOT = "schema.sql"
 SEED = "seed.sql"
+REPEATABLE = "repeatable"
 
 
 class Migration(NamedTuple):
-    """One numbered pair; ``stem`` is its file name without suffix and ``.sql``."""
+    """One numbered pair; ``stem`` is its file name without suffix and ``.sql``.
+
+    Or a repeatable file: ``stem`` begins with its folder then, and ``number`` is the
+    version that it runs at (see ``project/repeatable.py``).
+    """
 
     database: str
     number: int
@@ -37,6 +42,11 @@ class Migration(NamedTuple):
     @property
     def name(self) -> str:
         return self.stem.partition("_")[2]
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is a repeatable file."""
+        return self.stem.startswith(f"{REPEATABLE}/")
 
     @property
     def revision(self) -> str:
@@ -74,7 +84,7 @@ def listing(folder: Path, database: str) -> tuple[Migration, ...]:
     """As ``find``, but two migrations may have one number: lint and renumber ask."""
     migrations = []
     companions: list[tuple[str, str]] = []
-    for name in _sql_files(folder, database):
+    for name in sql_files(folder, database):
         match = _FILE_NAME.fullmatch(name)
         if match is None:
             raise SqlFileError(
@@ -94,8 +104,10 @@ def listing(folder: Path, database: str) -> tuple[Migration, ...]:
     return tuple(sorted(migrations))
 
 
-def _sql_files(folder: Path, database: str) -> list[str]:
-    """The names of the SQL files in ``folder``, each a regular file in it."""
+def sql_files(
+    folder: Path, database: str, besides: Container[str] = (SNAPSHOT, SEED)
+) -> list[str]:
+    """The names of the SQL files in ``folder`` but ``besides``, each a regular file."""
     names = []
     try:
         if folder.is_symlink():
@@ -103,7 +115,9 @@ def _sql_files(folder: Path, database: str) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
-                if not name.lower().endswith(".sql") or name in (SNAPSHOT, SEED):
+                if not name.lower().endswith(".sql"):
+                    continue
+                if name in besides:
                     continue
                 if not entry.is_file(follow_symlinks=False):
                     raise _link(database, folder / name)

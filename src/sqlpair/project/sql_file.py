@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SqlFileError
+from sqlpair.project import repeatable, variables
 from sqlpair.project.read_once import once
 from sqlpair.project.statement import Role, Split, Statement, excerpt
 
@@ -83,7 +84,8 @@ class SqlFile(NamedTuple):
 
     ``text`` is without a byte order mark, its line ends as they are. ``kept`` are its
     statements, or None where they would take much memory. ``left_out`` are those that
-    the engine's own transaction stands for, ``total`` is how many run.
+    the engine's own transaction stands for, ``total`` is how many run. ``variables``
+    are those that it declares, ``used`` those that it uses.
     """
 
     path: Path
@@ -94,6 +96,8 @@ class SqlFile(NamedTuple):
     left_out: tuple[Statement, ...]
     kept: tuple[Statement, ...] | None = None
     total: int = 0
+    variables: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
 
 
 def checksum(data: bytes) -> str:
@@ -112,15 +116,18 @@ def read(path: Path, split: Split) -> SqlFile:
 
 def parse(data: bytes, path: Path, split: Split) -> SqlFile:
     """Check a file's bytes as ``read`` does; they need not be at ``path``."""
-    where = f"{path.parent.name} {path.name}"
+    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     text = _text(data, where)
     try:
         kept = tuple(split(text)) if len(text) <= KEPT else None
         first = next(split(text) if kept is None else iter(kept), None)
         header = text if first is None else text[: first.offset]
-        transactional = not _is_marked(header)
-        all_of_it = _Counted(split(text) if kept is None else kept)
+        comments = [match[0] for match in _COMMENTS.finditer(header)]
+        transactional = not any(map(_NO_TRANSACTION.fullmatch, comments))
+        declared = variables.declared(comments)
+        all_of_it = _Counted(split(text) if kept is None else kept, declared)
         left_out = _check(all_of_it, transactional)
+        all_of_it.refuse_undeclared()
     except SqlFileError as fault:
         raise SqlFileError(
             f"{where}:{fault.line}: {fault.what}",
@@ -129,29 +136,63 @@ def parse(data: bytes, path: Path, split: Split) -> SqlFile:
             line=fault.line,
             header=fault.header,
         ) from None
-    total = all_of_it.count - len(left_out)
     return SqlFile(
-        path, text, checksum(data), transactional, split, left_out, kept, total
+        path,
+        text,
+        checksum(data),
+        transactional,
+        split,
+        left_out,
+        kept,
+        all_of_it.count - len(left_out),
+        declared,
+        tuple(name for name in declared if name in all_of_it.used),
     )
 
 
 class _Counted:
-    """An iterable that knows how many have passed."""
+    """An iterable that knows how many have passed, and the variables in them."""
 
-    def __init__(self, statements: Iterable[Statement]):
+    def __init__(self, statements: Iterable[Statement], declared: tuple[str, ...]):
         self.count = 0
+        self.used: set[str] = set()
         self._statements = statements
+        self._declared = declared
+        self._undeclared: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Statement]:
         for statement in self._statements:
             self.count += 1
+            for name, offset in variables.used(statement.text, self._declared):
+                if name in self._declared:
+                    self.used.add(name)
+                else:
+                    line = statement.line + statement.text.count("\n", 0, offset)
+                    self._undeclared.setdefault(name, line)
             yield statement
+
+    def refuse_undeclared(self) -> None:
+        """Raise SqlFileError for variables that the header does not declare."""
+        if not self._undeclared:
+            return
+        names, line = " ".join(self._undeclared), min(self._undeclared.values())
+        header = f"{variables.HEADER} {names}"
+        raise SqlFileError(
+            "variables as psql has them, which the file does not declare",
+            [f"{line} | {name}" for name, line in self._undeclared.items()],
+            f"Put this line above the first statement: {header}\n"
+            "The values come from the environment or .env.",
+            line=line,
+            header=header,
+        )
 
 
 def statements(file: SqlFile) -> Iterator[Statement]:
     """What runs, in order."""
     left_out = {statement.offset for statement in file.left_out}
     known = file.split(file.text) if file.kept is None else file.kept
+    if file.used:
+        known = (statement._replace(variables=file.used) for statement in known)
     return (statement for statement in known if statement.offset not in left_out)
 
 
@@ -195,7 +236,7 @@ def lenient(path: Path) -> str:
 
 def contents(path: Path) -> bytes:
     """Return a file's bytes; SqlFileError if it cannot be read, or is a link."""
-    where = f"{path.parent.name} {path.name}"
+    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     try:
         if not path.is_symlink():
             return path.read_bytes()
@@ -238,10 +279,6 @@ def _text(data: bytes, where: str) -> str:
             line=line,
         )
     return text.removeprefix("\ufeff")
-
-
-def _is_marked(header: str) -> bool:
-    return any(_NO_TRANSACTION.fullmatch(m[0]) for m in _COMMENTS.finditer(header))
 
 
 def _check(

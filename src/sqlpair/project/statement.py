@@ -33,6 +33,7 @@ class Statement(NamedTuple):
     comments between them skipped. ``title`` names, for a message, what gave the
     statement a role other than ORDINARY. ``rows`` is what a COPY finds in the file
     behind its ``;``: a line end, and the lines up to the one that ends them.
+    ``variables`` are those that its file declares.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Statement(NamedTuple):
     role: Role = Role.ORDINARY
     title: str = ""
     rows: str = ""
+    variables: tuple[str, ...] = ()
 
 
 Split: TypeAlias = Callable[[str], Iterator[Statement]]

@@ -22,7 +22,7 @@ from sqlpair.project.sql_file import SqlFile
 from sqlpair.project.statement import Statement
 from sqlpair.prove.compare import State
 from sqlpair.runner import revision_modules, scratch
-from sqlpair.runner.migration import Ready, Runner
+from sqlpair.runner.migration import Ready, Runner, refuse_missing
 from sqlpair.runner.steps import Step
 
 
@@ -50,7 +50,7 @@ def read(branch: Branch) -> tuple[Pair, ...]:
     """
     ups = [Step(branch, item, upgrade=True) for item in branch.migrations]
     modules = revision_modules.load(ups)
-    return tuple(
+    pairs = tuple(
         Pair(
             step.migration,
             _half(step, step.migration.up, module),
@@ -58,6 +58,13 @@ def read(branch: Branch) -> tuple[Pair, ...]:
         )
         for step, module in zip(ups, modules, strict=True)
     )
+    halves = [half for pair in pairs for half in (pair.up, pair.down)]
+    refuse_missing(
+        Ready(half.step, half.file, half.module)
+        for half in halves
+        if isinstance(half, Half)
+    )
+    return pairs
 
 
 def _half(step: Step, path: Path, module: ModuleType) -> Half | SqlpairError:

@@ -7,16 +7,19 @@ the migrations of one database, ``trial`` tries one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import UsageError
-from sqlpair.project.branches import branches
+from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
 from sqlpair.prove.branch_proof import BranchProof
+from sqlpair.prove.repeatable import verdicts as verdicts_of_repeatable
 from sqlpair.prove.trial import Verdict
+from sqlpair.runner import repeatable
 
 
 class Selection(NamedTuple):
@@ -58,26 +61,33 @@ def prove(
     chosen = [b for b in branches(settings) if not names or b.name in names]
     wanted = {b.name: [m for m in b.migrations if m in selection] for b in chosen}
     _check(selection, [m for found in wanted.values() for m in found])
+    repeated = [b for b in chosen if b.repeatable and _reaches_head(b, selection)]
     total = sum(map(len, wanted.values()))
+    total += sum(len(branch.repeatable) for branch in repeated)
     verdicts: list[Verdict] = []
     for branch in chosen:
         proved = set()
         try:
-            proof = BranchProof(
-                branch,
-                wanted[branch.name],
-                report,
-                lambda what: watch(what, len(verdicts), total),
-            )
-            for verdict in proof.verdicts():
+
+            def see(what: str) -> None:
+                watch(what, len(verdicts), total)
+
+            proof = BranchProof(branch, wanted[branch.name], report, see)
+            files = verdicts_of_repeatable(branch, report, see)
+            for verdict in chain(proof.verdicts(), files if branch in repeated else ()):
                 tell(verdict)
                 verdicts.append(verdict)
                 if verdict.proved:
                     proved.add(verdict.migration)
         finally:
-            done = [m for m in branch.migrations if m.stem in proved]
+            known = [step.migration for step in repeatable.steps(branch)]
+            done = [m for m in (*branch.migrations, *known) if m.stem in proved]
             record.keep(settings, done, report)
     return tuple(verdicts)
+
+
+def _reaches_head(branch: Branch, selection: Selection) -> bool:
+    return not branch.migrations or branch.migrations[-1] in selection
 
 
 def _check(selection: Selection, found: Sequence[Migration]) -> None:

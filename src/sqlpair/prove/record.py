@@ -20,7 +20,8 @@ from sqlpair.project.sql_file import checksum_of
 def proved(settings: Settings, item: Migration) -> str | None:
     """Return when the pair, as its files are now, was proved; None if it was not."""
     found = _read(_path(settings)).get(_name(item))
-    if not found or not item.down.is_file() or found[0] != _sum(item):
+    whole = item.repeatable or item.down.is_file()
+    if not found or not whole or found[0] != _sum(item):
         return None
     return found[1]
 
@@ -52,7 +53,8 @@ def _name(item: Migration) -> str:
 
 
 def _sum(item: Migration) -> str:
-    return f"{checksum_of(item.up)} {checksum_of(item.down)}"
+    files = [item.up] if item.repeatable else [item.up, item.down]
+    return " ".join(map(checksum_of, files))
 
 
 def _read(path: Path) -> dict[str, list[str]]:

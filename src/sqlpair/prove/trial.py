@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Session
 from sqlpair.errors import SqlpairError
+from sqlpair.project.migrations import REPEATABLE
 from sqlpair.prove import rows
 from sqlpair.prove.compare import (
     State,
@@ -43,6 +44,7 @@ class Reason(Enum):
     AGAIN = "after its rollback, the migration fails or has another result"
     RESTORE = "a backup above it cannot be restored, or restores differently"
     SEED = "seed.sql does not run"
+    REPEAT = "a repeatable file fails, or changes something when it runs again"
 
 
 class Verdict(NamedTuple):
@@ -63,6 +65,11 @@ class Verdict(NamedTuple):
     declared: str = ""
     losses: tuple[str, ...] = ()
     effect: bool = True
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is of a repeatable file."""
+        return self.migration.startswith(f"{REPEATABLE}/")
 
     @property
     def proved(self) -> bool:

@@ -2,9 +2,10 @@
 
 To build a schema runs every migration, to describe one does not. So the description is
 kept in ``state/built.<database>`` with a checksum of all that it rests on: the bytes of
-the files, the settings, the server they run on and what is there before the first file
-runs, and this engine. Where any of it is another, the files run again. The folder is
-not made for it: to look creates nothing where nothing was.
+the files, the values of their variables, the settings, the server they run on and what
+is there before the first file runs, and this engine. Where any of it is another, the
+files run again. The folder is not made for it: to look creates nothing where nothing
+was.
 
 A revision module that does more than to name its pair may rest on anything: with one
 among them, nothing is kept.
@@ -16,7 +17,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from sqlpair.project import new_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.revisions import module_path
 from sqlpair.runner import scratch
+from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
 
 
@@ -38,13 +40,20 @@ class Built(NamedTuple):
 
 
 def built(
-    branch: Branch, position: int, state: Path, report: Report, *, privileges: bool
+    branch: Branch,
+    position: int,
+    texts: Sequence[Ready],
+    state: Path,
+    report: Report,
+    *,
+    privileges: bool,
 ) -> Built:
     """Describe what the files make up to ``position``; ``state`` is the folder.
 
-    SqlFileError, HistoryError or StatementError where they do not run.
+    ``texts`` of repeatable files run at the end. SqlFileError, HistoryError or
+    StatementError where they do not run.
     """
-    key = _key(branch, position, report, privileges=privileges)
+    key = _key(branch, position, texts, report, privileges=privileges)
     path = state / f"built.{branch.name}"
     kept = _read(path, key) if key else None
     if kept is not None:
@@ -52,6 +61,7 @@ def built(
     with scratch.opened(branch, report) as opened:
         opened.goal = position
         opened.build(position)
+        opened.repeat(texts)
         session = opened.session
         driver = driver_of(session.database)
         with session.snapshot():
@@ -60,14 +70,19 @@ def built(
                 driver.properties(session, privileges=privileges),
             )
     # What it rests on may have changed meanwhile.
-    if key and key == _key(branch, position, report, privileges=privileges):
+    if key and key == _key(branch, position, texts, report, privileges=privileges):
         with suppress(OSError):
             _write(path, key, made)
     return made
 
 
 def _key(
-    branch: Branch, position: int, report: Report, *, privileges: bool
+    branch: Branch,
+    position: int,
+    texts: Sequence[Ready],
+    report: Report,
+    *,
+    privileges: bool,
 ) -> str | None:
     """Return a checksum of all that a description rests on; None where it may be more.
 
@@ -80,10 +95,13 @@ def _key(
         *driver_of(database).scratch_identity(database, files, report),
         *_engine(),
     ]
+    parts += [(str(step), database.values.shown(file.text)) for step, file, _ in texts]
     for item in branch.migrations:
         try:
             module = module_path(branch, item).read_bytes()
-            parts += (item.stem, item.up.read_bytes(), module)
+            text = item.up.read_bytes()
+            filled = database.values.shown(text.decode(errors="replace"))
+            parts += (item.stem, text, filled, module)
         except OSError:
             return None  # the build names it
         if not _is_plain(module):

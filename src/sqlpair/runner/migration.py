@@ -17,6 +17,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
 from sqlpair.project import sql_file
 from sqlpair.project.sql_file import SqlFile
+from sqlpair.project.variables import NONE
 from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
 from sqlpair.runner.two_phase import rolled_back
@@ -49,7 +50,21 @@ def read(steps: Sequence[Step]) -> list[Ready]:
             faults.append(fault)
     if faults:
         raise together(faults)
+    refuse_missing(ready)
     return ready
+
+
+def refuse_missing(steps: Iterable[Ready]) -> None:
+    """Raise SettingsError where variables of files have no value, naming all."""
+    where: dict[str, list[str]] = {}
+    values = NONE
+    for step, file, _ in steps:
+        values = step.branch.database.values
+        for name in file.used:
+            path = file.path.relative_to(step.branch.database.sql)
+            where.setdefault(name, []).append(f"{step.branch.name} {path}")
+    if error := values.missing(where):
+        raise error
 
 
 def together(faults: Sequence[SqlFileError]) -> SqlFileError:
@@ -69,7 +84,19 @@ def together(faults: Sequence[SqlFileError]) -> SqlFileError:
 def read_file(step: Step) -> SqlFile:
     """Read the SQL file of a step: the migration's, or its rollback's."""
     path = step.migration.up if step.upgrade else step.migration.down
-    return sql_file.read(path, driver_of(step.branch.database).split)
+    file = sql_file.read(path, driver_of(step.branch.database).split)
+    if step.migration.repeatable and not file.transactional:
+        raise SqlFileError(
+            f"{step}: a repeatable file is never -- no-transaction",
+            ["what ran of it before a failure could not be undone"],
+            "Put what needs that into a numbered migration.",
+        )
+    return file
+
+
+def of_pair(step: Step, file: SqlFile) -> Ready:
+    """Return a step that runs ``file`` and has no revision module of its own."""
+    return Ready(step, file, revision_modules.of_pair(step))
 
 
 class Runner:

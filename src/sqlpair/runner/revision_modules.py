@@ -31,6 +31,9 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
         require(branch)
     modules = []
     for step in steps:
+        if step.migration.repeatable:
+            modules.append(of_pair(step))
+            continue
         path = module_path(step.branch, step.migration)
         try:
             module = _load(path)
@@ -42,6 +45,14 @@ def load(steps: Sequence[Step]) -> list[ModuleType]:
         _check(step, module, path)
         modules.append(module)
     return modules
+
+
+def of_pair(step: Step) -> ModuleType:
+    """Return a module that runs the SQL file of ``step``, and nothing else."""
+    module = ModuleType(step.migration.stem)
+    path = f"sql/{step.branch.name}/{step.migration.stem}.sql"
+    module.upgrade, module.downgrade = revision.pair(path)  # type: ignore[attr-defined]
+    return module
 
 
 def loaded(path: Path) -> ModuleType | None:

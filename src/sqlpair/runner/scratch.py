@@ -6,14 +6,14 @@ transaction of its own: so whatever any deployment accepted, this accepts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlpair import progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
-from sqlpair.ledger import tables
+from sqlpair.ledger import repeatable, tables
 from sqlpair.project.branches import Branch
 from sqlpair.runner.migration import Ready, Runner, read
 from sqlpair.runner.steps import Step
@@ -53,6 +53,12 @@ class Scratch:
                     runner.apply(ready, look=look)
         self.position = position
 
+    def repeat(self, texts: Sequence[Ready]) -> None:
+        """Run repeatable files, each in a transaction of its own."""
+        runner = Runner(self.session)
+        for ready in texts:
+            runner.apply(ready)
+
     def schema(self, position: int) -> Schema:
         """Build up to ``position``, and describe what is there then."""
         ((_, schema),) = self.way_up([position])
@@ -72,9 +78,8 @@ class Scratch:
 @contextmanager
 def opened(branch: Branch, report: Report) -> Iterator[Scratch]:
     """A scratch database for the files of ``branch``; it goes with the block."""
-    files = [item.up for item in branch.migrations]
     driver = driver_of(branch.database)
-    with driver.scratch(branch.database, files, report) as session:
+    with driver.scratch(branch.database, branch.files, report) as session:
         yield Scratch(branch, session, report)
 
 
@@ -86,4 +91,5 @@ def prepare(session: Session, report: Report) -> None:
     session.lock(report)
     session.begin()
     tables.ensure(session)
+    session.execute(repeatable.table(session.table))
     session.commit()

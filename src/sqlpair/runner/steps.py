@@ -135,7 +135,9 @@ class Outcome(NamedTuple):
 
 Places = Mapping[str, Place]
 # Given where every database is, say where each one concerned is to go. Called once
-# before the locks are taken and once after.
+# before the locks are taken and once after. One that is an object with ``upward`` true
+# goes up, and runs what is new of repeatable files; one with ``undoes`` takes back what
+# that deployment ran of them.
 Targets = Callable[[Places], Mapping[str, int]]
 # The bookkeeping to write in one database; no SQL file runs.
 Writing = Callable[[Place, BookkeepingSQL, write_sql.Entry], str]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
 from sqlpair.databases.row_counts import amount
-from sqlpair.errors import SqlFileError, StatementError, printable
+from sqlpair.errors import SettingsError, SqlFileError, StatementError, printable
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.statement import Statement
@@ -54,6 +54,9 @@ def _check(
                 count += 1
                 if count <= SHOWN:
                     shown.append(_line(row))
+    except SettingsError as error:  # a variable has no value
+        yield problem_of(ProblemKind.ASSERTIONS, item.database, error)
+        return
     except StatementError as error:
         yield Problem(
             ProblemKind.ASSERTIONS,

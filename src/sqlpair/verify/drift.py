@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
+from sqlpair.runner import repeatable
 from sqlpair.runner.built import built
 from sqlpair.schema.model import (
     Change,
@@ -58,7 +59,12 @@ def check(
 ) -> Iterator[Problem]:
     """Compare with what the files make up to ``position``; ``state`` is a folder."""
     try:
-        made = built(subject.branch, position, state, report, privileges=privileges)
+        assert subject.session is not None
+        with subject.session.snapshot():
+            texts = repeatable.applied(subject.place, subject.session)
+        made = built(
+            subject.branch, position, texts, state, report, privileges=privileges
+        )
     except (HistoryError, SqlFileError, StatementError) as error:
         yield Problem(
             ProblemKind.SCHEMA,
@@ -68,7 +74,6 @@ def check(
             error.remedy,
         )
         return
-    assert subject.session is not None
     driver = driver_of(subject.branch.database)
     expected, own = bookkeeping.split(made.schema, driver.own(subject.session))
     yield from bookkeeping.check(subject.name, own, subject.own, ignore)

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
-from sqlpair.ledger import record_tables
+from sqlpair.ledger import record_tables, squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.record_tables import Recorded
 from sqlpair.ledger.tables import Records
 from sqlpair.project import imported, pyproject
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import scratch
+from sqlpair.runner import repeatable, scratch
+from sqlpair.runner.migration import read
 from sqlpair.schema.model import (
     ObjectKey,
     Schema,
@@ -94,6 +95,10 @@ def _examine(
     subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
 ) -> Found:
     branch, state = subject.branch, subject.state
+    if rows := squashed.left(branch, state):
+        error = squashed.error(branch, state)
+        if error and not squashed.is_whole(branch, rows):
+            raise error
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records
             head = _head(branch, current(branch, state))
@@ -175,6 +180,7 @@ class Versions:
         self.made: set[ObjectKey] = set()
         self._ignore = ignore
         self._report = report
+        self.repeated: set[ObjectKey] = set()  # what only repeatable files make
         self._missing: dict[int, int] = {}
         self._common: dict[int, int] = {}
 
@@ -189,6 +195,23 @@ class Versions:
             for position, schema in opened.way_up(wanted):
                 built = remaining(schema, self._ignore)
                 self._compare(position, _without(built, self.bare))
+            if wanted[-1] == len(self.branch.migrations):
+                self._look_above(opened, _without(built, self.bare))
+
+    def _look_above(self, opened: scratch.Scratch, head: Schema) -> None:
+        """See what the repeatable files make and change at head.
+
+        Whether they have run counts for nothing: the next migration runs them.
+        """
+        opened.repeat(read(repeatable.steps(self.branch)))
+        built = remaining(opened.schema(opened.position), self._ignore)
+        self.repeated = built.keys() - {*head, *self.bare}
+        own = _without(built, {*self.repeated, *self.bare})
+        common = len(own.keys() & self.live.keys())
+        missing = len(own) - common + _different(own, self.live)
+        if missing < self._missing[opened.position]:
+            self._missing[opened.position] = missing
+            self._common[opened.position] = common
 
     def _compare(self, position: int, built: Schema) -> None:
         self.made |= built.keys()
@@ -204,7 +227,7 @@ class Versions:
     @property
     def foreign(self) -> Schema:
         """The objects that no version makes."""
-        return _without(self.live, {*self.bare, *self.made})
+        return _without(self.live, {*self.bare, *self.made, *self.repeated})
 
     def faults(self, position: int) -> int:
         """How many objects are missing, different, or there for another version."""

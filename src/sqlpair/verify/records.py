@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sqlpair.errors import HistoryError
-from sqlpair.ledger import version
+from sqlpair.ledger import squashed, version
 from sqlpair.ledger.position import current
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
@@ -21,6 +21,9 @@ from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 
 def disagreements(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
     """Check one database: its files, of which ``edits`` are known, then its records."""
+    if error := squashed.error(place.branch, place.state):
+        yield problem_of(ProblemKind.FILES, place.branch.name, error)
+        return
     yield from _files(place, edits)
     gone = _without_file(place)  # said already
     rows = tuple(row for row in place.state.applied if row not in gone)
@@ -40,7 +43,8 @@ def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
             database,
             f"{database} {row.stem}: the file of an applied migration is gone",
             (f"applied {_when(row)}",),
-            f"Restore sql/{database}/{row.stem}.sql from version control.",
+            f"Restore sql/{database}/{row.stem}.sql from version control, or, where it"
+            " was renamed: sqlpair repair",
         )
     for row in place.state.applied:
         item = known.get(row.number)
@@ -51,7 +55,8 @@ def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
                 f"{database} {item.stem}: the file has another name than when it was"
                 " applied",
                 (f"applied as {row.stem}, {_when(row)}",),
-                "Rename it back. A new migration takes the next free number.",
+                "Rename it back, or accept the name: sqlpair repair\n"
+                "A new migration takes the next free number.",
             )
     for edit in edits:
         yield problem_of(ProblemKind.FILES, database, edit.error())

@@ -30,7 +30,8 @@ def copied(
     session: PostgreSQLSession, report: Report, files: Sequence[Path] = ()
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    texts = [sql_file.lenient(path) for path in files]
+    values = session.database.values
+    texts = [values.shown(sql_file.lenient(path)) for path in files]
     roles = _roles(session)
     name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
     quoted = identifier(name)

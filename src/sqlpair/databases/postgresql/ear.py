@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from sqlpair import signals
+from sqlpair.project.repeatable import shown
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -36,6 +37,7 @@ class Ear:
         self, database: Database, raw: Callable[[], connection], notice: Notice
     ):
         self._name = database.name
+        self._masked = database.values.masked
         self._raw = raw
         self._notice = notice
         self._place = ""
@@ -44,7 +46,7 @@ class Ear:
     def open(self, path: Path, first: Statement, last: Statement) -> Iterator[None]:
         """Hear within the block, in which the statements from ``first`` on run."""
         lines = str(first.line) if first is last else f"{first.line}-{last.line}"
-        self._place = f"{self._name} {path.name}:{lines}"
+        self._place = f"{self._name} {shown(path)}:{lines}"
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]
         other = extensions.get_wait_callback()
@@ -60,7 +62,7 @@ class Ear:
 
     def append(self, text: str) -> None:
         """Pass on a message; psycopg2 calls this."""
-        self._notice(self._place, " ".join(text.split()))
+        self._notice(self._place, self._masked(" ".join(text.split())))
 
 
 def _wait(raw: connection) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases.failure import statement_error
 from sqlpair.errors import ConnectError, LockError, SqlpairError, StatementError
+from sqlpair.project.variables import raw_position
 
 if TYPE_CHECKING:
     import psycopg2
@@ -81,6 +82,11 @@ def translate(
     """
     diag = error.diag
     position = int(diag.statement_position) - before if diag.statement_position else 0
+    if statement.variables and position > 0:
+        _, places = database.values.fill(
+            statement.text, statement.variables, backslashes=True
+        )
+        position = raw_position(position, places)
     if statement.rows and (row := _ROW.match(diag.context or "")):
         statement, position = _at_row(statement, int(row[1]))
     what, evidence = _said(error)
@@ -150,8 +156,8 @@ def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
 def _psql_variable(statement: Statement, position: int) -> str:
     if position > 0 and _VARIABLE.match(statement.text, position - 1):
         return (
-            "If that is a variable of psql's, write its value: a migration runs without"
-            " psql."
+            "A variable is written as :\"NAME\" or :'NAME', and declared above the"
+            " first statement: -- variables: NAME"
         )
     return ""
 
@@ -159,6 +165,8 @@ def _psql_variable(statement: Statement, position: int) -> str:
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:
     """Return ``error``, raised by a statement of the engine's own, for a person."""
     what, evidence = _said(error)
+    what = database.values.masked(what)
+    evidence = [*map(database.values.masked, evidence)]
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
     if error.pgcode in RETRY:
         return LockError(what, evidence, _remedy(error), retry=True)

@@ -27,8 +27,8 @@ _REMEDIES = {
     "i": "Put the text of that file in this place, or make it a migration of its own.",
     "copy": "Write COPY … FROM stdin, the rows below it, and a line \\. at their end.",
     "c": "Take it out: what concerns another database belongs into that one's folder.",
-    "set": "Take it out, and write the value in its places: a migration runs without"
-    " psql.",
+    "set": "Take it out, and write the value in its places. A value of the environment"
+    " is declared\nabove the first statement: -- variables: NAME",
     "gexec": "Run it in one block: DO $$ … EXECUTE format(…) … $$;",
     "g": "End the statement with ; instead: its result is not shown.",
     "!": "Take it out: a migration runs no program.",

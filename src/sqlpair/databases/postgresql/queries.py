@@ -28,6 +28,7 @@ from sqlpair.databases.postgresql.failure import (
 from sqlpair.databases.postgresql.parameters import path_of
 from sqlpair.databases.retry import retried
 from sqlpair.errors import ConnectError, SqlpairError
+from sqlpair.project.variables import sent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -165,6 +166,7 @@ class Queries:
         In the same round trip run ``then``, statements of the engine's own; the rows
         are theirs then, but for a COPY's.
         """
+        statement, given = self.filled(statement), statement
         text = f"{statement.text};{then}" if then else statement.text
         progress.advance(look=self._look)
         try:
@@ -174,9 +176,14 @@ class Queries:
                 cursor.execute(text)
                 return cursor.rowcount
         except psycopg2.Error as error:
-            raise translate(
-                self.database, path, statement, error, self.blockers(error)
-            ) from error
+            failure = translate(self.database, path, given, error, self.blockers(error))
+            # Its text may show values.
+            raise failure from (None if given.variables else error)
+
+    def filled(self, statement: Statement) -> Statement:
+        """Return a statement with the values of its variables."""
+        text = sent(statement, self.database.values, backslashes=True)
+        return statement._replace(text=text)
 
     def run_batch(
         self, statements: Sequence[Statement], path: Path, then: str = ""
@@ -188,7 +195,7 @@ class Queries:
         progress.advance(len(statements), self._look)
         try:
             with self._running(path, statements[0], statements[-1]) as cursor:
-                cursor.execute(batch.together(statements))
+                cursor.execute(batch.together(map(self.filled, statements)))
         except psycopg2.Error as error:
             if is_lost(error):
                 last = statements[-1].line
@@ -304,12 +311,13 @@ def query(
     session: Queries, statement: Statement, path: Path
 ) -> Iterator[dict[str, Any]]:
     """See ``sqlpair.databases.interface.Driver``."""
+    text = session.filled(statement).text
     try:
         with reading(session.raw) as cursor:
             if not statement.words or statement.words[0] in QUERIES:
-                yield from _streamed(cursor, statement.text)
+                yield from _streamed(cursor, text)
             else:  # EXPLAIN, SHOW, DO
-                cursor.execute(statement.text)
+                cursor.execute(text)
                 yield from dicts(cursor)
     except psycopg2.Error as error:
         sent = (error.cursor.query or b"") if error.cursor else b""
@@ -321,4 +329,4 @@ def query(
             error,
             session.blockers(error),
             before=before,
-        ) from error
+        ) from (None if statement.variables else error)

@@ -96,7 +96,7 @@ def scratch(
     database: Database, files: Sequence[Path], report: Report
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text = "\n".join(sql_file.lenient(path) for path in files)
+    text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
     there = _surroundings(database, report)
     beside = there.may_create and not is_shared(text)
     with _server(database, report, beside=beside) as server:

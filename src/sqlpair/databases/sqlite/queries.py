@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.sqlite.session import SQLiteSession, dicts
+from sqlpair.project.variables import sent
 
 if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
@@ -18,6 +19,7 @@ def query(
 ) -> Iterator[dict[str, Any]]:
     """See ``sqlpair.databases.interface.Driver``."""
     try:
-        yield from dicts(session.raw.execute(statement.text))
+        yield from dicts(session.raw.execute(sent(statement, session.database.values)))
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise session.refused(statement, path, error) from error
+        failure = session.refused(statement, path, error)
+        raise failure from (None if statement.variables else error)

@@ -28,6 +28,7 @@ from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
 from sqlpair.databases.sqlite.remedies import remedy
 from sqlpair.errors import ConnectError, LockError, StatementError
+from sqlpair.project.variables import sent
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -250,10 +251,11 @@ class SQLiteSession:
         progress.advance(look=self._look)
         try:
             with self._counted():
-                for _row in self.raw.execute(statement.text):
+                for _row in self.raw.execute(sent(statement, self.database.values)):
                     pass  # a SELECT may fail at any row
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self.refused(statement, path, error) from error
+            failure = self.refused(statement, path, error)
+            raise failure from (None if statement.variables else error)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -323,8 +325,7 @@ class SQLiteSession:
                 drop_journal(self._raw)
         self._resources.close()
         if self._made and self.deployment_lock.held:
-            # A first deployment that came to nothing leaves no file. Under the lock,
-            # so that nobody has opened it meanwhile to write to it.
+            # A first deployment that came to nothing leaves no file. Nobody writes now.
             with suppress(OSError):
                 if self._path.stat().st_size == 0:
                     self._path.unlink()
@@ -333,8 +334,7 @@ class SQLiteSession:
 
 def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description or ()]
-    for row in cursor:
-        yield dict(zip(names, row, strict=True))
+    yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
