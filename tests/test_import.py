@@ -105,6 +105,7 @@ def test_what_a_tool_runs_outside_a_transaction_runs_so_here(
             "1_t.sql": "-- +goose Up\nCREATE TABLE t (id int);\n-- +goose Down\n",
             "2_i.sql": f"-- +goose NO TRANSACTION\n-- +goose Up\n{index}"
             "-- +goose Down\nDROP INDEX CONCURRENTLY i;\n",
+            "3_x.sql": "-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose Down\n",
         },
     )
     said = project.sqlpair("import", str(folder), "postgres").stdout
@@ -113,13 +114,14 @@ def test_what_a_tool_runs_outside_a_transaction_runs_so_here(
     assert "added to 002_i_rollback.sql: -- no-transaction" in said
     assert sql(project)["002_i.sql"].startswith(b"-- no-transaction\n-- +goose NO")
     assert b"no-transaction" not in sql(project)["001_t.sql"]
-    assert b"no-transaction" not in sql(project)["001_t_rollback.sql"]
+    for stem in ("001_t_rollback", "003_x", "003_x_rollback"):  # that does nothing
+        assert b"no-transaction" not in sql(project)[f"{stem}.sql"]
     project.sqlpair("migrate")
 
 
 def test_dbmate_says_so_for_each_direction(project: Project, tmp_path: Path) -> None:
     text = (
-        "-- migrate:up transaction:false\nVACUUM;\n\n-- migrate:down\nSELECT 1;\n"
+        "-- migrate:up transaction:false\nSELECT 0;\n\n-- migrate:down\nSELECT 1;\n"
         "-- a comment\n"
     )
     folder = write(tmp_path / "dbmate", {"20260101_vacuum.sql": text})
@@ -190,12 +192,15 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     for name, why in (
-        ("V2__Seed.java", "a migration in java; its pair does nothing until you write"),
+        (
+            "V2__Seed.java",
+            "a migration written in Java; its pair does nothing until you write",
+        ),
         ("sub/V10__owner.sql", "line 2: ${owner} is replaced by nothing here"),
         ("R__view.sql", "a repeatable file, which runs whenever it changes"),
         ("afterMigrate.sql", "a callback"),
-        ("U9__gone.sql", "undoes no migration here"),
-        ("notes.sql", "not named as a migration is, and left out"),
+        ("U9__gone.sql", "undoes no migration"),
+        ("notes.sql", "not read as a migration, and left out"),
     ):
         assert re.search(rf"{re.escape(name)}: {re.escape(why)}", said), said
     assert "kept" not in said
@@ -219,7 +224,7 @@ def test_migrations_in_code_keep_their_place(project: Project, tmp_path: Path) -
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     assert ids(project) == {"001_t": "1", "002_seed": "2", "003_u": "3"}
-    assert said.count("a migration in go") == 1
+    assert said.count("a migration written in Go") == 1
     project.sqlpair("migrate")
 
 
@@ -308,6 +313,11 @@ def test_any_name_becomes_one_that_a_file_may_have(
         ({"1_a.up.sql": ""}, [], "it is not clear which database this history is for"),
         ({"1_a.up.sql": ""}, ["other"], "no database is called 'other'"),
         ({}, ["postgres"], "is the folder of sqlite's own migrations"),
+        (
+            {"a.sql": "", "../sqitch.plan": ""},
+            ["postgres"],
+            "a part of a Sqitch project",
+        ),
         ({"a.txt": "", "db/1_a.sql": ""}, ["postgres"], "There is SQL in: "),
         ({"1_a.up.sql": "", "01_b.up.sql": ""}, ["postgres"], "have the version 1"),
         ({"V1__a.sql": "", "V1.0__b.sql": ""}, ["postgres"], "have the version 1"),
@@ -601,3 +611,59 @@ def test_files_of_another_tools_in_the_projects_folder_are_told_of_import(
     write(project.root / "sql" / "postgres", {"1_a.up.sql": ""})
 
     assert "sqlpair import FOLDER" in project.sqlpair("status", expect=1).stderr
+
+
+def test_a_name_is_the_text_that_it_was_given_last(
+    project: Project, tmp_path: Path
+) -> None:
+    lines = (
+        "conn = op.get_bind()",
+        "sql = 'SELECT 1'",
+        "conn.execute(sa.text(sql))",
+        "sql = 'SELECT 2'",
+        "op.execute(sql)",
+    )
+    files = {"a_x.py": revision("a", None, *lines)}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert sql(project)["001_x.sql"] == b"SELECT 1;\nSELECT 2;\n"
+
+
+def test_many_files_with_one_fault_are_named_together(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {f"{n}_x.go": "package x\n" for n in range(1, 31)}
+    files["31_a.sql"] = "-- +goose Up\nSELECT 1;\n"
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "postgres", expect=1
+    ).stdout
+
+    assert said.count("a migration written in Go") == 1
+    assert "… (30 in all): a migration written in Go" in said
+
+
+def test_what_the_tool_does_not_run_is_told_and_no_fault(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {"1_a.up.sql": "SELECT 1;", "2_b.down.sql": "", "schema.sql": "SELECT 1;"}
+
+    said = project.sqlpair("import", str(write(tmp_path / "x", files)), "sqlite").stdout
+
+    assert "2_b.down.sql: a down without its up" in said
+    assert "schema.sql: not read as a migration, and left out" in said
+
+
+def test_a_migration_that_comes_late_is_told_to_run_behind(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = PROJECTS["goose"].write(tmp_path / "theirs")
+    late = (folder / "00002_add_email.sql").rename(tmp_path / "late.sql")
+    assert "behind" not in project.sqlpair("import", str(folder), "postgres").stdout
+    late.rename(folder / "00002_add_email.sql")
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert said.count("is older than what was imported before, and runs behind") == 1
+    assert ids(project)["004_add_email"] == "2"

@@ -321,3 +321,31 @@ def test_plain_files_are_adopted_by_the_schema(
     said = project.sqlpair("adopt", "postgres", "--yes").stdout
 
     assert "postgres: is 003_create_posts\n" in said
+
+
+@pytest.mark.parametrize("tool", ["golang-migrate", "plain SQL"])
+def test_the_record_of_sqlx_whose_files_look_alike_is_read(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    project.pg(
+        "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, description text"
+        " NOT NULL, installed_on timestamptz NOT NULL DEFAULT now(), success boolean"
+        " NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL)"
+    )
+    for n, (title, sql) in enumerate(STEPS[:2], 1):
+        project.pg(sql)
+        project.pg(
+            "INSERT INTO _sqlx_migrations VALUES"
+            f" ({n}, '{title}', now(), {n < 2}, '', 1)"
+        )
+    folder = PROJECTS[tool].write(tmp_path / "theirs")
+    project.sqlpair("import", str(folder), "postgres")
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+    assert "version 2 failed" in failed
+    assert "let sqlx record that" in failed
+    project.pg("UPDATE _sqlx_migrations SET success = true")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 002_add_email, as _sqlx_migrations says" in said
+    project.sqlpair("verify", "postgres")

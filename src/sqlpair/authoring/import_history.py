@@ -41,12 +41,16 @@ STUB = """\
 
 
 class ImportedPair(NamedTuple):
-    """A migration that was written, of which file it is, and what was added to it."""
+    """A migration that was written, of which file it is, and what was added to it.
+
+    ``is_late`` where it stands before one that was imported earlier.
+    """
 
     migration: Migration
     source: Path
     added: tuple[str, ...]
     has_down: bool
+    is_late: bool = False
 
 
 class ImportOutcome(NamedTuple):
@@ -90,6 +94,8 @@ def import_history(
             "Nothing was written.",
         )
     ids = {*before.migrations.values()}
+    order = [item.id for item in history.migrations]
+    early = order[: max((order.index(id_) for id_ in ids & {*order}), default=0)]
     fresh = [item for item in history.migrations if item.id not in ids]
     numbers = _numbers([m for b in known for m in b.migrations], fresh)
     pairs: list[ImportedPair] = []
@@ -100,7 +106,7 @@ def import_history(
             database.name, int(number), f"{number}_{_slug(item.name)}", database.sql
         )
         pair, files, wrong = _pair(item, migration, driver_of(database).split)
-        pairs.append(pair)
+        pairs.append(pair._replace(is_late=item.id in early))
         contents |= files
         faults += wrong
     _write(branch, contents, before, fresh, pairs)

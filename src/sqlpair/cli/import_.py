@@ -9,6 +9,7 @@ import click
 
 from sqlpair.authoring.import_history import ImportOutcome, import_history
 from sqlpair.cli import options, output
+from sqlpair.errors import several
 from sqlpair.project.settings import load
 
 
@@ -36,6 +37,10 @@ def command(config: Path, folder: Path, database: str | None) -> None:
     for pair in outcome.pairs:
         item = pair.migration
         output.say(f"{output.path(item.up)}  of {output.path(pair.source)}")
+        if pair.is_late:
+            output.say(
+                "  is older than what was imported before, and runs behind it", "yellow"
+            )
         for line in pair.added:
             output.say(f"  added to {line}", "dim")
     serious = _say_left(outcome)
@@ -53,10 +58,11 @@ def _say_left(outcome: ImportOutcome) -> bool:
             " nothing undoes them until you write one",
             "yellow",
         )
+    paths: dict[tuple[str, bool], list[str]] = {}
     for item in outcome.left:
-        output.say(
-            f"{output.path(item.path)}: {item.why}", "yellow" if item.matters else "dim"
-        )
+        paths.setdefault(item[1:], []).append(output.path(item.path))
+    for (why, matters), names in paths.items():
+        output.say(f"{several(names)}: {why}", "yellow" if matters else "dim")
     for fault in outcome.faults:
         output.say(fault.what, "yellow")
         for line in fault.evidence:

@@ -199,7 +199,7 @@ class Stage:
             droppable = driver_of(session.database).droppable
             there = {*droppable(session)} if step.upgrade else set()
             if one.undo and (error := self._try(one.undo)):
-                self._work.report(f"{step}: what it made stays: {error.what}")
+                self._work.report(f"{step}: what it made stays: {error}")
             with told(step, file.total, self._work.report):
                 milliseconds = runner.run(one.ready)
             made = droppable(session) if step.upgrade else ()
@@ -212,17 +212,17 @@ class Stage:
             )
             yield Done(step, milliseconds)
 
-    def _try(self, ready: Ready) -> StatementError | None:
-        """Run a text in a savepoint; return the error with which it was undone."""
+    def _try(self, ready: Ready) -> str:
+        """Run a text in a savepoint; say with what it failed and was undone, if so."""
         runner = self._runners[ready.step.branch.name]
-        session, failed = runner.session, None
+        session, failed = runner.session, ""
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
             runner.run(ready)
         except StatementError as error:
             if error.retry:
                 raise
-            failed = error
+            failed = error.what
             session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             session.reset()
         session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")

@@ -7,6 +7,7 @@ that the import wrote (``project/imported.py``).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -80,6 +81,16 @@ def _versions(rows: Rows, _ids: Sequence[str]) -> Said:
     return Said([str(row["version"]) for row in rows], [])
 
 
+def _sqlx(rows: Rows, ids: Sequence[str]) -> Said:
+    begins = ((re.match("[0-9]+", id_), id_) for id_ in ids)
+    known = {int(digits[0]): id_ for digits, id_ in begins if digits}
+    failed = [row for row in rows if not row["success"]]
+    return Said(
+        [known.get(row["version"], str(row["version"])) for row in rows],
+        [f"version {row['version']} failed" for row in failed],
+    )
+
+
 def _goose(rows: Rows, _ids: Sequence[str]) -> Said:
     # Before goose deleted rows on the way down, it added one that says so.
     state: dict[str, bool] = {}
@@ -140,6 +151,7 @@ TOOLS = {
     "golang-migrate": RecordTable(
         "schema_migrations", ("version", "dirty"), "version", _golang_migrate
     ),
+    "sqlx": RecordTable("_sqlx_migrations", ("version", "success"), "version", _sqlx),
     "dbmate": RecordTable("schema_migrations", ("version",), "version", _versions),
     "goose": RecordTable(
         "goose_db_version", ("id", "version_id", "is_applied"), "id", _goose
@@ -167,6 +179,8 @@ TOOLS = {
     ),
     "alembic": RecordTable(VERSION_TABLE, ("version_num",), "version_num", _alembic),
 }
+# Tools whose files are like another one's: only the table tells them apart.
+_LIKE = {"golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
 
 
 class Recorded(NamedTuple):
@@ -182,9 +196,9 @@ def names(imported: Imported | None, schema: Schema) -> Collection[str]:
 
     Sqitch has a schema of its own for it.
     """
-    if imported is None or not imported.table:
+    if imported is None:
         return ()
-    table = _found(imported, schema)
+    _, table = _found(imported, schema)
     home, dot, _ = imported.table.rpartition(".")
     if dot and imported.tool == "sqitch":
         return [
@@ -193,14 +207,19 @@ def names(imported: Imported | None, schema: Schema) -> Collection[str]:
     return [table] if table else []
 
 
-def _found(imported: Imported, schema: Schema) -> str:
-    """Return the table's name as the schema has it, "" where it is not there."""
+def _found(imported: Imported, schema: Schema) -> tuple[str, str]:
+    """Return whose table there is, and its name as the schema has it; "" for none."""
     there = [key.name for key in schema if key.kind == "table"]
-    if imported.table in there:
-        return imported.table
-    # Made by a role whose search path led there.
-    elsewhere = [name for name in there if name.endswith(f".{imported.table}")]
-    return elsewhere[0] if len(elsewhere) == 1 else ""
+    tables = {imported.tool: imported.table}
+    tables |= {tool: TOOLS[tool].name for tool in _LIKE.get(imported.tool, ())}
+    for tool, table in tables.items():
+        if table in there:
+            return tool, table
+        # Made by a role whose search path led there.
+        elsewhere = [name for name in there if name.endswith(f".{table}")]
+        if table and len(elsewhere) == 1:
+            return tool, elsewhere[0]
+    return imported.tool, ""
 
 
 def read(
@@ -212,59 +231,55 @@ def read(
     it. HistoryError where a row is of a migration that failed, where rows leave one out
     that is not the last, or name one that is not here.
     """
-    tool = TOOLS.get(imported.tool)
-    if tool is None:  # plain SQL has no record
+    tool, found = _found(imported, theirs)
+    if tool not in TOOLS:  # plain SQL has no record
         return None
     ids = [
         imported.migrations[item.stem]
         for item in branch.migrations
         if item.stem in imported.migrations
     ]
-    table, rows = _rows(session, tool, branch, imported, theirs, state)
-    if not rows:
+    ours = foreign(branch, state)
+    rows: Rows
+    if imported.table == VERSION_TABLE and ours:
+        table, rows = VERSION_TABLE, [{"version_num": name} for name in ours]
+    elif found:
+        table, rows = found, _rows(session, tool, found, theirs)
+    else:
         return None
-    said = tool.read(rows, ids)
+    said = TOOLS[tool].read(rows, ids)
     if said.unfinished:
         raise HistoryError(
             f"{branch.name}: {table} records what did not end well",
             said.unfinished,
-            f"Finish or undo it by hand, and let {imported.tool} record that. Or say"
+            f"Finish or undo it by hand, and let {tool} record that. Or say"
             f" which version it is:\nsqlpair adopt {branch.name} --at N\n"
             "Nothing was changed.",
         )
-    return _position(branch, imported, table, said.applied) if said.applied else None
+    if not said.applied:
+        return None
+    return _position(branch, imported._replace(tool=tool), table, said.applied)
 
 
-def _rows(
-    session: Session,
-    tool: RecordTable,
-    branch: Branch,
-    imported: Imported,
-    theirs: Schema,
-    state: Records,
-) -> tuple[str, Rows]:
-    ours = foreign(branch, state)
-    if imported.table == VERSION_TABLE and ours:
-        return VERSION_TABLE, [{"version_num": name} for name in ours]
-    table = _found(imported, theirs)
-    if not table:
-        return imported.table, ()
+def _rows(session: Session, tool: str, table: str, theirs: Schema) -> Rows:
+    """Return the rows; HistoryError where the table is another program's."""
+    record = TOOLS[tool]
     there = {
         key.name.removeprefix(f"{table}.")
         for key, described in theirs.items()
         if key.kind == "column" and described.part_of == ObjectKey("table", table)
     }
-    missing = [name for name in tool.columns if name not in there]
+    missing = [name for name in record.columns if name not in there]
     if missing:
+        name = session.database.name
         raise HistoryError(
-            f"{branch.name}: {table} is not a record of {imported.tool}'s",
+            f"{name}: {table} is not a record of {tool}'s",
             [f"it has no {several(missing)}"],
-            f"Correct table in sql/{branch.name}/imported.toml.",
+            f"Correct table in sql/{name}/imported.toml.",
         )
-    columns = ", ".join(tool.columns)
+    columns = ", ".join(record.columns)
     with session.snapshot():
-        rows = session.rows(f"SELECT {columns} FROM {table} ORDER BY {tool.order}")
-    return table, rows
+        return session.rows(f"SELECT {columns} FROM {table} ORDER BY {record.order}")
 
 
 def _position(

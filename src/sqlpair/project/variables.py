@@ -174,6 +174,11 @@ def sent(statement: Statement, values: Values, *, backslashes: bool = False) -> 
     return values.fill(statement.text, statement.variables, backslashes=backslashes)[0]
 
 
+def quoting(error: Exception, statement: Statement) -> Exception | None:
+    """Return the cause to show of a refused statement; none that may quote a value."""
+    return None if statement.variables else error
+
+
 def raw_position(position: int, places: Iterable[Filled]) -> int:
     """Return where in a file's text ``position`` is, which is one in its filled text.
 

@@ -92,6 +92,7 @@ def _key(
     files = [item.up for item in branch.migrations]
     parts: list[object] = [
         *(branch.name, database.driver, database.ledger_schema, position, privileges),
+        database.search_path,
         *driver_of(database).scratch_identity(database, files, report),
         *_engine(),
     ]

@@ -23,8 +23,8 @@ from sqlpair.authoring.imports.foreign import (
 from sqlpair.errors import SqlFileError, UsageError
 from sqlpair.project.statement import Split
 
-_EXECUTE = {"op.execute", "op.get_bind().execute"}
-_TEXT = {"sa.text", "text", "sqlalchemy.text", "op.inline_literal"}
+_BIND = "op.get_bind()"
+_TEXT = {"sa.text", "text", "sqlalchemy.text"}
 _NOT_READ = "is not SQL in op.execute"
 
 
@@ -171,18 +171,20 @@ def _unread(revision: _Revision, function: str, why: str) -> NotCarried:
 
 
 def _sql(function: ast.FunctionDef, names: Mapping[str, str], split: Split) -> SqlPart:
-    own = {k: v for k, v in _constants(function.body).items() if isinstance(v, str)}
-    found = [*_statements(function.body, {**names, **own})]
+    found = [*_statements(function.body, dict(names))]
     texts = [_ended(text, split) for text, _ in found]
     return SqlPart("\n".join([*texts, ""]).encode(), any(alone for _, alone in found))
 
 
 def _statements(
-    body: Iterable[ast.stmt], names: Mapping[str, str]
+    body: Iterable[ast.stmt], names: dict[str, str]
 ) -> Iterator[tuple[str, bool]]:
-    """Yield the SQL of a body, and whether it runs in no transaction."""
+    """Yield the SQL of a body, and whether it runs in no transaction.
+
+    ``names`` are what stands for texts, and for the connection; they are added to.
+    """
     for node in body:
-        if isinstance(node, ast.Pass) or _is_constant(node, names):
+        if isinstance(node, ast.Pass) or _is_documentation(node):
             continue
         if isinstance(node, ast.With) and all(
             ast.unparse(item.context_expr).endswith(".autocommit_block()")
@@ -191,24 +193,31 @@ def _statements(
             yield from ((text, True) for text, _ in _statements(node.body, names))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             yield _executed(node.value, names), False
+        elif isinstance(node, ast.Assign):
+            names |= _named(node, names)
         else:
             raise _Unread(node)
 
 
-def _is_constant(node: ast.stmt, names: Mapping[str, str]) -> bool:
-    """Whether it is a docstring, or gives a name to a text."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant)
-    if isinstance(node, ast.Assign):
-        targets = [t.id for t in node.targets if isinstance(t, ast.Name)]
-        return isinstance(node.value, ast.Constant) and set(targets) <= names.keys()
-    return False
+def _is_documentation(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _named(node: ast.Assign, names: Mapping[str, str]) -> dict[str, str]:
+    """Return what is given a name: a text, or the connection."""
+    targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+    if len(targets) != len(node.targets):
+        raise _Unread(node)
+    is_bind = ast.unparse(node.value) == _BIND
+    return dict.fromkeys(targets, _BIND if is_bind else _string(node.value, names))
 
 
 def _executed(call: ast.Call, names: Mapping[str, str]) -> str:
-    if ast.unparse(call.func) not in _EXECUTE or len(call.args) != 1 or call.keywords:
+    on, _, method = ast.unparse(call.func).rpartition(".")
+    known = on in ("op", _BIND) or names.get(on) == _BIND
+    if not known or method != "execute" or len(call.args) != 1 or call.keywords:
         raise _Unread(call)
-    # As SQLAlchemy's text() has it: a colon that begins no parameter is \:
+    # As SQLAlchemy's text() has it: a colon that begins no parameter is \\:
     return _string(call.args[0], names).replace("\\:", ":")
 
 

@@ -63,7 +63,9 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         undo = undos.pop(version, None)
         down = _part(undo, left) if undo else None
         migrations.append(ups[version]._replace(down=down))
-    left += [NotCarried(path, "undoes no migration here") for path in undos.values()]
+    left += [
+        NotCarried(p, "undoes no migration", matters=False) for p in undos.values()
+    ]
     left += unknown(there, known)
     return ForeignHistory("flyway", tuple(migrations), tuple(left))
 
@@ -75,7 +77,7 @@ def _up(
         part = _part(path, left)
     else:
         part = None
-        left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
+        left.append(not_sql(path))
     return ForeignMigration(".".join(map(str, version)), name, path, part, None)
 
 

@@ -12,7 +12,17 @@ from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
 # A file that the project has no kind for, with a migration in it.
-CODE = (".go", ".java", ".kt", ".py", ".rs", ".js", ".ts", ".rb", ".sh", ".json")
+CODE = {
+    ".go": "Go",
+    ".java": "Java",
+    ".kt": "Kotlin",
+    ".py": "Python",
+    ".rs": "Rust",
+    ".js": "JavaScript",
+    ".ts": "TypeScript",
+    ".rb": "Ruby",
+    ".sh": "shell",
+}
 NEWLINE = b"\n"
 _PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
 _COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -45,7 +55,8 @@ class ForeignMigration(NamedTuple):
 class NotCarried(NamedTuple):
     """What a folder holds beside that, and why it stays behind.
 
-    ``matters`` where a database of the tool's may be another one than the files build.
+    ``matters`` where the tool runs it, so that a database of the tool's may be another
+    one than the files build.
     """
 
     path: Path
@@ -76,16 +87,21 @@ def files(folder: Path, *, deep: bool = False) -> list[Path]:
     )
 
 
-def not_sql(path: Path, what: str) -> NotCarried:
-    """Say of a migration that it is code, or else no SQL."""
-    return NotCarried(path, f"{what}; its pair does nothing until you write it as SQL")
+def not_sql(path: Path) -> NotCarried:
+    """Say of a migration that it is no SQL."""
+    language = CODE.get(path.suffix, path.suffix[1:])
+    return NotCarried(
+        path,
+        f"a migration written in {language}; its pair does nothing until you write it"
+        " as SQL",
+    )
 
 
 def unknown(paths: Iterable[Path], known: Iterable[Path]) -> list[NotCarried]:
     """Name the SQL files, and the numbered code, that no migration was read from."""
     rest = sorted({*paths} - {*known})
     return [
-        NotCarried(path, "not named as a migration is, and left out")
+        NotCarried(path, "not read as a migration, and left out", matters=False)
         for path in rest
         if path.suffix.lower() == ".sql"
     ] + [

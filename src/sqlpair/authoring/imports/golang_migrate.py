@@ -40,7 +40,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
             continue
         up = SqlPart(path.read_bytes()) if is_sql else None
         if not is_sql:
-            left.append(not_sql(path, "no SQL"))
+            left.append(not_sql(path))
         item = ForeignMigration(str(number), match["name"], path, up, None)
         ups.append((number, item))
     if not ups:
@@ -50,7 +50,9 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         down = downs.pop(int(item.id), None)
         part = SqlPart(down.read_bytes()) if down else None
         migrations.append(item._replace(down=part))
-    left += [NotCarried(path, "a down without its up") for path in downs.values()]
+    left += [
+        NotCarried(p, "a down without its up", matters=False) for p in downs.values()
+    ]
     known = [path for path in there if _NAME.fullmatch(path.name)]
     left += unknown(there, known)
     return ForeignHistory("golang-migrate", tuple(migrations), tuple(left))

@@ -50,7 +50,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
                 SqlPart(down.read_bytes()) if down else None,
             )
         )
-    left = [NotCarried(path, "undoes no migration here") for path in downs.values()]
+    left = [NotCarried(p, "undoes no migration", matters=False) for p in downs.values()]
     left += unknown(there, (path for path, _ in chosen))
     return ForeignHistory("plain SQL", tuple(migrations), tuple(left))
 

@@ -59,7 +59,7 @@ def history(
             left += beside
         elif path.suffix in code and not path.stem.endswith("_test"):
             item = ForeignMigration("", "", path, None, None)
-            left.append(not_sql(path, f"a migration in {path.suffix[1:]}"))
+            left.append(not_sql(path))
         else:
             continue
         known.append(path)

@@ -40,6 +40,11 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     top = folder / core.get("top_dir", ".")
     plan = folder / core["plan_file"] if "plan_file" in core else top / "sqitch.plan"
     if not plan.is_file():
+        if (folder.parent / "sqitch.plan").is_file():
+            raise UsageError(
+                f"{folder} is a part of a Sqitch project",
+                remedy="Name the folder with sqitch.plan. Nothing was written.",
+            )
         return None
     engine = core.get("engine", "")
     if engine and engine not in _DRIVERS:

@@ -28,7 +28,7 @@ from sqlpair.databases.postgresql.failure import (
 from sqlpair.databases.postgresql.parameters import path_of
 from sqlpair.databases.retry import retried
 from sqlpair.errors import ConnectError, SqlpairError
-from sqlpair.project.variables import sent
+from sqlpair.project.variables import quoting, sent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -176,9 +176,9 @@ class Queries:
                 cursor.execute(text)
                 return cursor.rowcount
         except psycopg2.Error as error:
-            failure = translate(self.database, path, given, error, self.blockers(error))
-            # Its text may show values.
-            raise failure from (None if given.variables else error)
+            raise translate(
+                self.database, path, given, error, self.blockers(error)
+            ) from quoting(error, given)
 
     def filled(self, statement: Statement) -> Statement:
         """Return a statement with the values of its variables."""
@@ -329,4 +329,4 @@ def query(
             error,
             session.blockers(error),
             before=before,
-        ) from (None if statement.variables else error)
+        ) from quoting(error, statement)

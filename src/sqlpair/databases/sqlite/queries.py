@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.sqlite.session import SQLiteSession, dicts
-from sqlpair.project.variables import sent
+from sqlpair.project.variables import quoting, sent
 
 if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
@@ -21,5 +21,4 @@ def query(
     try:
         yield from dicts(session.raw.execute(sent(statement, session.database.values)))
     except (sqlite3.Error, sqlite3.Warning) as error:
-        failure = session.refused(statement, path, error)
-        raise failure from (None if statement.variables else error)
+        raise session.refused(statement, path, error) from quoting(error, statement)

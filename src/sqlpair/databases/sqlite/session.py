@@ -28,7 +28,7 @@ from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
 from sqlpair.databases.sqlite.remedies import remedy
 from sqlpair.errors import ConnectError, LockError, StatementError
-from sqlpair.project.variables import sent
+from sqlpair.project.variables import quoting, sent
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -254,8 +254,7 @@ class SQLiteSession:
                 for _row in self.raw.execute(sent(statement, self.database.values)):
                     pass  # a SELECT may fail at any row
         except (sqlite3.Error, sqlite3.Warning) as error:
-            failure = self.refused(statement, path, error)
-            raise failure from (None if statement.variables else error)
+            raise self.refused(statement, path, error) from quoting(error, statement)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
