@@ -270,3 +270,18 @@ def test_an_application_checks_the_one_member_it_has(project: Project) -> None:
     one = sqlpair.open(ini, member="t0000")
     assert one.migrate().version == 4
     assert sqlpair.check(ini, member="t0000") == 4
+
+
+def test_variables_and_repeatable_files_reach_the_members_of_every_process(
+    project: Project,
+) -> None:
+    paths = fleet(project, 45)
+    folder = project.root / "sql" / "tenants" / "repeatable"
+    folder.mkdir()
+    (folder / "seen.sql").write_text(
+        "-- variables: SEEN\nDROP VIEW IF EXISTS seen;\n"
+        "CREATE VIEW seen AS SELECT :'SEEN' AS x;\n"
+    )
+    (project.root / ".env").write_text("SEEN=found\n")
+    project.run("-m", "sqlpair", "migrate", "--jobs", "2")
+    assert {rows(path, "SELECT x FROM seen")[0] for path in paths} == {("found",)}

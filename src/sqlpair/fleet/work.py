@@ -87,7 +87,7 @@ def files_of(settings: Settings, name: str) -> str:
     database = settings.database(name)
     digest = sha256()
     for folder in (database.sql, database.versions):
-        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if path.suffix in (".sql", ".py") and path.is_file():
                 data = path.read_bytes()
                 digest.update(f"{path.name} {len(data)}\n".encode())
@@ -172,6 +172,8 @@ def _nobody(_line: str) -> None:
 
 class UpTo:
     """The last migration numbered ``number`` or lower, or head; only ever upwards."""
+
+    upward = True  # so repeatable files run, too
 
     def __init__(self, number: int | None):
         self.number = number

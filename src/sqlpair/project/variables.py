@@ -8,6 +8,7 @@ text, never a value.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -71,6 +72,10 @@ class Filled(NamedTuple):
     raw_end: int
 
 
+def _of_this_process(env: Mapping[str, str], file: str) -> Values:
+    return Values(os.environ, env, file)
+
+
 class Values:
     """What the environment and ``.env`` say; a value that was used is masked."""
 
@@ -85,6 +90,10 @@ class Values:
     def __repr__(self) -> str:
         """Name none."""
         return "<Values>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Go to another process, where its own environment counts."""
+        return _of_this_process, (dict(self._env), self._file)
 
     def find(self, name: str) -> str:
         """Return the value of a variable; nothing where it has none."""
