@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "sqlpair"
 # Before these words "sqlpair" is the subject of a sentence, or part of a name.
 PROSE = {"does", "keeps", "makes", "pg_dump", "opens", "reads", "that"}
-WORDS = re.compile(r"[^\s`'\"]+")
+WORDS = re.compile(r"[^\s`'\"<]+(?=<)|[^\s`'\"]+")
 
 
 def texts() -> Iterator[tuple[Path, str]]:

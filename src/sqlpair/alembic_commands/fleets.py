@@ -58,8 +58,8 @@ def serve(
             raise UsageError(
                 f"{command} {address} would mean every member of"
                 f" {', '.join(sorted(fleets))}",
-                remedy="Name one: alembic -x member=NAME …, or a database of one"
-                " address.\nFor all: sqlpair migrate --to N, sqlpair rollback --to N."
+                remedy="Name one, with -x member=NAME before the command, or a database"
+                " of one address.\nFor all: sqlpair migrate --to N, sqlpair rollback --to N."
                 " Nothing was changed.",
             )
     one(settings.apart(*settings.singles))

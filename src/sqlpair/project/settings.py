@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import dotenv
+from sqlpair.project.backups import Backups, backups
 from sqlpair.project.database import (
     DEVELOPMENT,
     Database,
@@ -39,20 +40,6 @@ VERSION_KEY = "SCHEMA_VERSION"
 NONE: Mapping[str, str] = {}
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-class Backups(NamedTuple):
-    """Where backups go, whether each deployment begins with one, how many stay.
-
-    ``proof`` says how much of one is restored on trial. ``timeout`` is in seconds, for
-    one backup of all databases or one restore.
-    """
-
-    folder: Path
-    first: bool
-    proof: str
-    keep: int
-    timeout: float
 
 
 class Settings(NamedTuple):
@@ -251,7 +238,7 @@ def _load(
         databases=databases,
         transaction=transaction,
         log_file=folder(root, section.get("log_file", "logs/migration.log")),
-        backups=_backups(ini, root, environment, section, environ),
+        backups=backups(ini, root, environment, section, environ),
         plan_lock_limit=_plan_lock_limit(ini, environment, section),
     )
 
@@ -282,44 +269,6 @@ def _plan_lock_limit(
     if environment == DEVELOPMENT and not section.get("plan_lock_limit", "").strip():
         return None
     return seconds(ini, section, "plan_lock_limit", 5)
-
-
-def _backups(
-    ini: Path,
-    root: Path,
-    environment: str,
-    section: SectionProxy,
-    environ: Mapping[str, str],
-) -> Backups:
-    when = _choice(ini, section, "backup", "outside development")
-    proof = _choice(ini, section, "backup_proof", "the schema, and rows where needed")
-    first = when == "always" or (when == "auto" and environment != DEVELOPMENT)
-    once = environ.get("BACKUP", "").strip()
-    if once not in ("", "0", "1"):
-        raise SettingsError(f"BACKUP is {once!r}", remedy="It is 0 or 1.")
-    keep = section.get("backup_keep", "10").strip()
-    if not keep.isdecimal() or not 0 < int(keep) < 10_000:
-        raise SettingsError(
-            f"{ini.name}: backup_keep = {keep}",
-            remedy="It is how many backups stay, for example: backup_keep = 10",
-        )
-    return Backups(
-        folder=root / "state" / "backups",
-        first=once == "1" if once else first,
-        proof=proof,
-        keep=int(keep),
-        timeout=seconds(ini, section, "backup_timeout", 3600),
-    )
-
-
-def _choice(ini: Path, section: SectionProxy, key: str, auto: str) -> str:
-    value = section.get(key, "auto").strip()
-    if value not in ("auto", "always", "never"):
-        raise SettingsError(
-            f"{ini.name}: {key} = {value}",
-            remedy=f"It is auto ({auto}), always or never.",
-        )
-    return value
 
 
 def _parse(ini: Path) -> ConfigParser:
