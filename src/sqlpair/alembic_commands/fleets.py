@@ -59,7 +59,8 @@ def serve(
                 f"{command} {address} would mean every member of"
                 f" {', '.join(sorted(fleets))}",
                 remedy="Name one, with -x member=NAME before the command, or a database"
-                " of one address.\nFor all: sqlpair migrate --to N, sqlpair rollback --to N."
+                " of one address.\n"
+                "For all: sqlpair migrate --to N, sqlpair rollback --to N."
                 " Nothing was changed.",
             )
     one(settings.apart(*settings.singles))
