@@ -182,7 +182,6 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
             "V1__t.sql": "CREATE TABLE t (id int);\n-- ${kept} is a comment\n",
             "V2__Seed.java": "class V2__Seed {}\n",
             "sub/V10__owner.sql": "SELECT 1;\nALTER TABLE t OWNER TO ${owner};\n",
-            "R__view.sql": "CREATE OR REPLACE VIEW v AS SELECT 1;\n",
             "afterMigrate.sql": "SELECT 1;\n",
             "U9__gone.sql": "SELECT 1;\n",
             "notes.sql": "SELECT 1;\n",
@@ -197,7 +196,6 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
             "a migration written in Java; its pair does nothing until you write",
         ),
         ("sub/V10__owner.sql", "line 2: ${owner} is replaced by nothing here"),
-        ("R__view.sql", "a repeatable file, which runs whenever it changes"),
         ("afterMigrate.sql", "a callback"),
         ("U9__gone.sql", "undoes no migration"),
         ("notes.sql", "not read as a migration, and left out"),
@@ -208,6 +206,47 @@ def test_what_cannot_be_carried_over_is_named(project: Project, tmp_path: Path) 
     assert "3 migrations without a rollback" in said
     assert [*ids(project)] == ["001_t", "002_Seed", "010_owner"]
     assert b"V2__Seed.java was not carried over" in sql(project)["002_Seed.sql"]
+
+
+def test_repeatable_files_of_flyway_are_repeatable_files(
+    project: Project, tmp_path: Path
+) -> None:
+    view = "CREATE OR REPLACE VIEW v AS SELECT id FROM t;\n"
+    folder = write(
+        tmp_path / "flyway",
+        {"V1__t.sql": "CREATE TABLE t (id int);\n", "sub/R__All views.sql": view},
+    )
+    path = project.root / "sql" / "postgres" / "repeatable" / "All_views.sql"
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert path.read_text() == view
+    assert "Imported 1 repeatable file: sqlpair migrate runs them" in said
+    project.sqlpair("migrate")
+    assert project.pg("SELECT count(*) FROM v") == [(0,)]
+    project.sqlpair("verify")
+    path.write_text("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 0;\n")
+    again = project.sqlpair("import", str(folder), "postgres").stdout
+    assert "Nothing to do" in again
+    assert "WHERE" in path.read_text()
+
+
+def test_two_repeatable_files_of_one_name_are_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "flyway",
+        {
+            "V1__t.sql": "CREATE TABLE t (id int);\n",
+            "R__a b.sql": "SELECT 1;\n",
+            "R__a_b.sql": "SELECT 2;\n",
+        },
+    )
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert "two repeatable files would be called a_b.sql" in said
+    assert not sql(project)
 
 
 def test_migrations_in_code_keep_their_place(project: Project, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from sqlpair.ledger.record_tables import TOOLS
 from sqlpair.project import imported, new_file, revisions, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.imported import Imported
-from sqlpair.project.migrations import Migration
+from sqlpair.project.migrations import REPEATABLE, Migration
 from sqlpair.project.settings import Database, Settings
 from sqlpair.project.statement import Split
 
@@ -56,8 +56,9 @@ class ImportedPair(NamedTuple):
 class ImportOutcome(NamedTuple):
     """What an import did.
 
-    ``before`` migrations of the folder were imported already; ``faults`` are files that
-    cannot run as they are, and that no header line helps.
+    ``repeatable`` files were written, each of which file. ``before`` migrations of the
+    folder were imported already; ``faults`` are files that cannot run as they are, and
+    that no header line helps.
     """
 
     tool: str
@@ -67,6 +68,7 @@ class ImportOutcome(NamedTuple):
     before: int
     left: tuple[NotCarried, ...]
     faults: tuple[SqlFileError, ...]
+    repeatable: tuple[tuple[Path, Path], ...]
 
 
 def import_history(
@@ -109,6 +111,8 @@ def import_history(
         pairs.append(pair._replace(is_late=item.id in early))
         contents |= files
         faults += wrong
+    repeatable = tuple(_repeatable(database.sql, history.repeatable))
+    contents |= {path: source.read_bytes() for path, source in repeatable}
     _write(branch, contents, before, fresh, pairs)
     scaffold.write_revisions(settings)
     return ImportOutcome(
@@ -119,6 +123,7 @@ def import_history(
         len(history.migrations) - len(fresh),
         history.left if fresh else (),
         tuple(faults),
+        repeatable,
     )
 
 
@@ -176,6 +181,24 @@ def _slug(name: str) -> str:
     slug = slug[: scaffold.LONGEST_NAME].strip("_-") or "migration"
     # Or it would be taken for the rollback of another one.
     return re.sub(r"(^|_)(rollback|verify)$", r"\1\2-", slug)
+
+
+def _repeatable(
+    folder: Path, found: Iterable[tuple[str, Path]]
+) -> Iterator[tuple[Path, Path]]:
+    """Return where each is to be, and its file; what is there already stays."""
+    taken: set[Path] = set()
+    for name, source in found:
+        path = folder / REPEATABLE / f"{_slug(name)}.sql"
+        if path in taken:
+            raise UsageError(
+                f"two repeatable files would be called {path.name}",
+                [str(source)],
+                "Give one of them another name. Nothing was written.",
+            )
+        taken.add(path)
+        if not path.exists():
+            yield path, source
 
 
 def _pair(
@@ -242,6 +265,7 @@ def _write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
+            path.parent.mkdir(exist_ok=True)
             with path.open("xb") as file:
                 written.append(path)
                 file.write(content)

@@ -43,6 +43,8 @@ def command(config: Path, folder: Path, database: str | None) -> None:
             )
         for line in pair.added:
             output.say(f"  added to {line}", "dim")
+    for path, source in outcome.repeatable:
+        output.say(f"{output.path(path)}  of {output.path(source)}")
     serious = _say_left(outcome)
     _say_end(outcome)
     if serious or outcome.faults:
@@ -74,10 +76,15 @@ def _say_left(outcome: ImportOutcome) -> bool:
 
 
 def _say_end(outcome: ImportOutcome) -> None:
-    if not outcome.pairs:
+    if not outcome.pairs and not outcome.repeatable:
         output.say(
             f"Nothing to do: all {outcome.before} migrations are imported.", "green"
         )
+        return
+    if outcome.repeatable:
+        many = output.count(len(outcome.repeatable), "repeatable file")
+        output.say(f"Imported {many}: sqlpair migrate runs them, on any database.")
+    if not outcome.pairs:
         return
     first, last = (outcome.pairs[at].migration.stem for at in (0, -1))
     many = output.count(len(outcome.pairs), "migration")

@@ -26,7 +26,7 @@ _NAME = re.compile(
     r"(?P<kind>[VUB])(?P<version>[0-9]+(?:[._][0-9]+)*)(?:__(?P<name>.*))?"
     r"\.(?P<end>sql|java|kt|class|groovy|py)"
 )
-_REPEATABLE = re.compile(r"R__.*\.\w+")
+_REPEATABLE = re.compile(r"R__(.*)\.sql")
 _CALLBACK = re.compile(r"(before|after|create)[A-Z]\w*\.\w+")
 _ALONE = re.compile(r"^\s*executeInTransaction\s*=\s*false\b", re.MULTILINE)
 
@@ -37,11 +37,16 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     ups: dict[tuple[int, ...], ForeignMigration] = {}
     undos: dict[tuple[int, ...], Path] = {}
     left: list[NotCarried] = []
+    repeatable = []
     known = []
     for path in there:
         match = _NAME.fullmatch(path.name)
         if match is None:
-            if why := _beside(path.name):
+            if repeats := _REPEATABLE.fullmatch(path.name):
+                known.append(path)
+                left += placeholders(path, path.read_bytes())
+                repeatable.append((repeats[1], path))
+            elif why := _beside(path.name):
                 known.append(path)
                 left.append(NotCarried(path, why))
             continue
@@ -67,7 +72,9 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         NotCarried(p, "undoes no migration", matters=False) for p in undos.values()
     ]
     left += unknown(there, known)
-    return ForeignHistory("flyway", tuple(migrations), tuple(left))
+    return ForeignHistory(
+        "flyway", tuple(migrations), tuple(left), repeatable=tuple(sorted(repeatable))
+    )
 
 
 def _up(
@@ -90,11 +97,8 @@ def _part(path: Path, left: list[NotCarried]) -> SqlPart:
 
 
 def _beside(name: str) -> str:
-    if _REPEATABLE.fullmatch(name):
-        return (
-            "a repeatable file, which runs whenever it changes: put what it makes into"
-            " a migration"
-        )
+    if name.startswith("R__"):
+        return "a repeatable migration that is not SQL, and left out"
     if _CALLBACK.fullmatch(name):
         return "a callback, which runs at each migrate of Flyway's"
     return ""

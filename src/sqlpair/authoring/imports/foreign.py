@@ -65,12 +65,16 @@ class NotCarried(NamedTuple):
 
 
 class ForeignHistory(NamedTuple):
-    """All of a folder; ``driver`` is what the tool says of the database's engine."""
+    """All of a folder; ``driver`` is what the tool says of the database's engine.
+
+    ``repeatable`` are files that run again whenever they change, by name.
+    """
 
     tool: str
     migrations: tuple[ForeignMigration, ...]
     left: tuple[NotCarried, ...] = ()
     driver: str = ""
+    repeatable: tuple[tuple[str, Path], ...] = ()
 
 
 Reader = Callable[[Path, Split], ForeignHistory | None]
