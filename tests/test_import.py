@@ -706,3 +706,24 @@ def test_a_migration_that_comes_late_is_told_to_run_behind(
 
     assert said.count("is older than what was imported before, and runs behind") == 1
     assert ids(project)["004_add_email"] == "2"
+
+
+def test_a_squashed_import_is_still_adopted_by_the_tools_record(
+    project: Project, tmp_path: Path
+) -> None:
+    tables = {f"00{n}_t{n}": f"CREATE TABLE t{n} (id int);\n" for n in (1, 2, 3)}
+    folder = write(
+        tmp_path / "migrate", {f"{n}.up.sql": text for n, text in tables.items()}
+    )
+    for text in tables.values():
+        project.pg(text)
+    project.pg("CREATE TABLE schema_migrations (version bigint, dirty boolean)")
+    project.pg("INSERT INTO schema_migrations VALUES (3, false)")
+    project.sqlpair("import", str(folder), "postgres")
+    project.sqlpair("squash", "--to", "2", "--yes")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "postgres: is 003_t3, as schema_migrations says" in said
+    assert [*ids(project)] == ["002_squashed", "003_t3"]
+    project.sqlpair("verify")

@@ -19,7 +19,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.databases.row_counts import amount
 from sqlpair.errors import HistoryError, StatementError, UsageError, several
-from sqlpair.project import sql_file, squashed
+from sqlpair.project import imported, sql_file, squashed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.revisions import module_path
@@ -106,8 +106,28 @@ def squash(settings: Settings, number: int, report: Report) -> tuple[Squashed, .
                         files.remove(path)
             files.create(one.into.up, up)
             files.create(one.into.down, down)
+            _name_imported(branch.database.sql, one, files)
         scaffold.write_revisions(settings)
     return tuple(one for one, _, _ in made)
+
+
+def _name_imported(folder: Path, one: Squashed, files: FileChanges) -> None:
+    """Let another tool's record of the last of them speak of what replaces it."""
+    found = imported.read(folder)
+    if found is None:
+        return
+    stems = [item.stem for item in one.replaced if item.stem in found.migrations]
+    migrations = (
+        {
+            one.into.stem if stem == stems[-1] else stem: id_
+            for stem, id_ in found.migrations.items()
+            if stem not in stems[:-1]
+        }
+        if stems
+        else found.migrations
+    )
+    text = imported.text(found._replace(migrations=migrations))
+    files.replace(imported.path_in(folder), text)
 
 
 def _squashed(
