@@ -27,7 +27,6 @@ from sqlpair.databases.interface import Report
 from sqlpair.project import new_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.revisions import module_path
-from sqlpair.project.variables import HEADER
 from sqlpair.runner import scratch
 from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
@@ -107,7 +106,7 @@ def _key(
             parts += (item.stem, text, module)
         except OSError:
             return None  # the build names it
-        if not _is_plain(module) or HEADER.encode() in text:
+        if not _is_plain(module) or b"variables:" in text:
             return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -100,9 +100,7 @@ def scratch(
     there = _surroundings(database, report)
     beside = there.may_create and not is_shared(text)
     with _server(database, report, beside=beside) as server:
-        named = database._replace(
-            variable=server.variable or database.variable, scratch_server=server.name
-        )
+        named = _on(server, database)
         with _created(named, server, _without(there, text), text) as address:
             # The server's own address, and nothing of the live one's.
             here = named._replace(
@@ -126,11 +124,21 @@ def scratch_identity(
     ):
         with (
             _server(database, report, beside=beside) as server,
-            _maintenance(database, server.dsn) as execute,
+            _maintenance(_on(server, database), server.dsn) as execute,
         ):
             return [*there, *execute(_IDENTITY)]
-    programs = embedded.find_binaries(database.binaries)
+    try:
+        programs = embedded.find_binaries(database.binaries)
+    except SettingsError:
+        return [*there]  # there is no server: to build says so
     return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
+
+
+def _on(server: _Server, database: Database) -> Database:
+    """Return the database as messages about that server are to name it."""
+    return database._replace(
+        variable=server.variable or database.variable, scratch_server=server.name
+    )
 
 
 def _surroundings(database: Database, report: Report) -> _Surroundings:
