@@ -68,7 +68,7 @@ def at_once(project: Project, count: int) -> list[tuple[int, str]]:
         except BaseException as error:  # noqa: BLE001
             (folder / str(number)).write_text(f"{error!r}: {error}")
             os._exit(1)
-        ran = "".join(f"\nran {step}" for step, _ in outcome.done)
+        ran = "".join(f"\nran {step}" for step, *_ in outcome.done)
         (folder / str(number)).write_text(said + ran)
 
     children = [forked(partial(action, number)) for number in range(count)]

@@ -233,7 +233,7 @@ def test_table_that_becomes_free_meanwhile_is_migrated(project: Project) -> None
     outcome = deployment.deploy(project.settings, target, report)
 
     assert any("trying again (1 of 5)" in line for line in said)
-    assert [step.migration.stem for step, _ in outcome.done] == ["003_alter", "004_t4"]
+    assert [step.migration.stem for step, *_ in outcome.done] == ["003_alter", "004_t4"]
 
 
 def test_another_reader_waits_no_longer_than_the_timeout(project: Project) -> None:
@@ -318,7 +318,7 @@ def test_broken_deadlock_is_tried_again(project: Project) -> None:
         outcome = deployment.deploy(project.settings, target, report)
 
     assert "deadlock detected; trying again (1 of 5)" in said[0]
-    assert [step.migration.stem for step, _ in outcome.done] == ["003_both"]
+    assert [step.migration.stem for step, *_ in outcome.done] == ["003_both"]
 
 
 def test_create_index_concurrently_waits_for_others_and_says_for_whom(

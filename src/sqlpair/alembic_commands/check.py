@@ -124,7 +124,7 @@ def _name(part: object) -> str:
 
 def _verified(settings: Settings, names: list[str]) -> list[HistoryError]:
     """Compare with the files; return what is wrong."""
-    found = verify(settings, logger.info, names)
+    found = verify(settings, logger.info, names, keep=False)
     for name in names:
         logger.info(
             "%s: compared with what its files build; no models are named"

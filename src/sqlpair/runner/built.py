@@ -43,21 +43,40 @@ def built(
     branch: Branch,
     position: int,
     texts: Sequence[Ready],
-    state: Path,
+    state: Path | None,
     report: Report,
     *,
     privileges: bool,
 ) -> Built:
-    """Describe what the files make up to ``position``; ``state`` is the folder.
+    """Describe what the files make up to ``position``.
 
+    ``state`` is the folder that keeps it; with None, nothing is kept, nor was.
     ``texts`` of repeatable files run at the end. SqlFileError, HistoryError or
     StatementError where they do not run.
     """
+    if state is None:
+        return _build(branch, position, texts, report, privileges=privileges)
     key = _key(branch, position, texts, report, privileges=privileges)
     path = state / f"built.{branch.name}"
     kept = _read(path, key) if key else None
     if kept is not None:
         return kept
+    made = _build(branch, position, texts, report, privileges=privileges)
+    # What it rests on may have changed meanwhile.
+    if key and key == _key(branch, position, texts, report, privileges=privileges):
+        with suppress(OSError):
+            _write(path, key, made)
+    return made
+
+
+def _build(
+    branch: Branch,
+    position: int,
+    texts: Sequence[Ready],
+    report: Report,
+    *,
+    privileges: bool,
+) -> Built:
     with scratch.opened(branch, report) as opened:
         opened.goal = position
         opened.build(position)
@@ -65,15 +84,10 @@ def built(
         session = opened.session
         driver = driver_of(session.database)
         with session.snapshot():
-            made = Built(
+            return Built(
                 session.schema(bookkeeping=True),
                 driver.properties(session, privileges=privileges),
             )
-    # What it rests on may have changed meanwhile.
-    if key and key == _key(branch, position, texts, report, privileges=privileges):
-        with suppress(OSError):
-            _write(path, key, made)
-    return made
 
 
 def _key(

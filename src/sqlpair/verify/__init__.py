@@ -65,21 +65,25 @@ def verify(
     report: Report,
     names: Collection[str] = (),
     progress: Progress = _silent,
+    *,
+    keep: bool = True,
 ) -> Verified:
-    """Check the databases called ``names``, all when there are none."""
+    """Check the databases called ``names``, all when there are none.
+
+    Without ``keep`` what the files build is not kept, so that no file is written.
+    """
     for name in names:
         settings.database(name)
     ignore = pyproject.texts(settings.root, "ignore")
     privileges = pyproject.flag(settings.root, "privileges")
     declared = references.declared(settings)
     problems: list[Problem] = []
+    state = settings.root / "state" if keep else None
     with subjects(branches(settings), report, privileges=privileges) as found:
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")
-            problems += _database(
-                subject, settings.root / "state", ignore, report, privileges=privileges
-            )
+            problems += _database(subject, state, ignore, report, privileges=privileges)
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
@@ -100,7 +104,7 @@ def verify(
 
 def _database(
     subject: ReadDatabase,
-    state: Path,
+    state: Path | None,
     ignore: tuple[str, ...],
     report: Report,
     *,

@@ -51,13 +51,13 @@ SWITCHED = (
 def check(
     subject: ReadDatabase,
     position: int,
-    state: Path,
+    state: Path | None,
     ignore: Sequence[str],
     report: Report,
     *,
     privileges: bool = False,
 ) -> Iterator[Problem]:
-    """Compare with what the files make up to ``position``; ``state`` is a folder."""
+    """Compare with what the files make up to ``position``; see ``built``."""
     try:
         assert subject.session is not None
         with subject.session.snapshot():
