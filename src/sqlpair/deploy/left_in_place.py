@@ -96,8 +96,8 @@ def _does(file: SqlFile) -> bool:
 
 def _surely_changes(statement: Statement) -> bool:
     """Say whether it changes the schema, or fails: no IF EXISTS lets it pass."""
-    return statement.words[:1] != () and (
-        statement.words[0] in _DEFINES and not _CONDITION.search(statement.text)
+    return not _DEFINES.isdisjoint(statement.words[:1]) and (
+        _CONDITION.search(statement.text) is None
     )
 
 

@@ -102,17 +102,14 @@ def _key(
 
     The files above ``position`` count: what they mention decides on the server.
     """
+    if any(file.used for _, file, _ in texts):
+        return None
     database = branch.database
-    files = branch.files
     parts: list[object] = [
         *(branch.name, database.driver, database.ledger_schema, position, privileges),
         database.search_path,
-        *driver_of(database).scratch_identity(database, files, report),
-        *_engine(),
+        *((str(step), file.text) for step, file, _ in texts),
     ]
-    if any(file.used for _, file, _ in texts):
-        return None
-    parts += [(str(step), file.text) for step, file, _ in texts]
     for item in branch.migrations:
         try:
             module = module_path(branch, item).read_bytes()
@@ -122,6 +119,9 @@ def _key(
             return None  # the build names it
         if not _is_plain(module) or b"variables:" in text:
             return None
+    # Last, for it asks the server.
+    parts += driver_of(database).scratch_identity(database, branch.files, report)
+    parts += _engine()
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -96,9 +96,7 @@ def scratch(
     database: Database, files: Sequence[Path], report: Report
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
-    there = _surroundings(database, report)
-    beside = there.may_create and not is_shared(text)
+    text, there, beside = _given(database, files, report)
     with _server(database, report, beside=beside) as server:
         named = _on(server, database)
         with _created(named, server, _without(there, text), text) as address:
@@ -116,9 +114,7 @@ def scratch_identity(
     database: Database, files: Sequence[Path], report: Report
 ) -> Sequence[object]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text = "\n".join(sql_file.lenient(path) for path in files)
-    there = _surroundings(database, report)
-    beside = there.may_create and not is_shared(text)
+    _, there, beside = _given(database, files, report)
     if database.scratch or (
         beside and (database.embedded is not None or database.scratch_beside)
     ):
@@ -132,6 +128,15 @@ def scratch_identity(
     except SettingsError:
         return [*there]  # there is no server: to build says so
     return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
+
+
+def _given(
+    database: Database, files: Sequence[Path], report: Report
+) -> tuple[str, _Surroundings, bool]:
+    """Return the text of all files, what is there, and whether they may run beside."""
+    text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
+    there = _surroundings(database, report)
+    return text, there, there.may_create and not is_shared(text)
 
 
 def _on(server: _Server, database: Database) -> Database:
