@@ -1,4 +1,4 @@
-"""A miniature project to rehearse migrations in."""
+"""A miniature project to run dry runs in."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from sqlpair.document.describe import book
 from sqlpair.document.diagram import NEAR, TABLES, neighbourhood, overview
 from sqlpair.document.folder import MARK, file_names
 from sqlpair.document.markdown import markdown
+from sqlpair.document.markup import block, code, plain, table
 from sqlpair.document.mermaid import mermaid
-from sqlpair.markup import block, code, plain, table
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = """<script>alert(1)</script> | [x](javascript:alert(1)) ```` `a` \\ _b_ &lt;

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from conftest import Project
-from rehearsals import nobody, prepared, reasons
+from dry_runs import nobody, prepared, reasons
 from sqlpair.backup import backup
 from sqlpair.databases.postgresql.observer import MODES
 from sqlpair.plan.checklist import checklist

@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conftest import Project
-from rehearsals import prepared
+from dry_runs import prepared
 
 BAD = "<script>alert(1)</script> | ``` [x](javascript:alert(2)) &lt; {{7*7}}"
 

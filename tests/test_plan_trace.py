@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conftest import Project
+from dry_runs import nobody, prepared
 from faults import until
-from rehearsals import nobody, prepared
 from sqlpair.plan.dry_run import dry_run
 
 

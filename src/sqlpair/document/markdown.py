@@ -21,9 +21,9 @@ from sqlpair.document.book import (
 )
 from sqlpair.document.deletion import consequences
 from sqlpair.document.folder import MARK
+from sqlpair.document.markup import block, code, plain, table
 from sqlpair.document.mermaid import mermaid
 from sqlpair.ledger.history import HistoryEvent
-from sqlpair.markup import block, code, plain, table
 
 Lines = Iterator[str]
 
