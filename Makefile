@@ -117,13 +117,13 @@ test-conditions: $(DEV)  ## All tests in other terminals, locales, as another us
 	@tests/conditions.sh
 
 test-migrations: $(DEV)  ## Every migration up, down, up, leaving no trace
-	@$(BIN)/pytest tests/test_round_trip.py
+	@$(BIN)/pytest tests/tradebaas/test_round_trip.py
 
 test-multi-user: $(DEV)  ## Two users' strategies and trades stay apart
-	@$(BIN)/pytest tests/test_multi_user.py
+	@$(BIN)/pytest tests/tradebaas/test_multi_user.py
 
 test-faults: $(DEV)  ## Kill runs and servers, RUNS=200 of each kind; run twenty at once
-	@$(BIN)/pytest -s --kills "$${RUNS:-200}" tests/test_faults_counts.py
+	@$(BIN)/pytest -s --kills "$${RUNS:-200}" tests/faults/test_faults_counts.py
 
 lint: $(DEV)  ## Check style, types, and which room may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
@@ -151,7 +151,7 @@ dist: $(DEV)  ## Build sdist and wheel into dist/, and try both in fresh environ
 	@rm -rf build dist
 	@$(BIN)/python -m build -q
 	@$(BIN)/twine check --strict dist/*
-	@$(BIN)/pytest --dist-folder dist tests/test_distribution.py
+	@$(BIN)/pytest --dist-folder dist tests/repository/test_distribution.py
 
 clean:  ## Remove .venv and caches; databases and logs stay
 	@rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -34,6 +34,6 @@ fi
 for programs in /usr/lib/postgresql/*/bin ${POSTGRESQL:-}; do
   if [ -x "$programs/postgres" ]; then
     conditions TEST_POSTGRESQL="$programs" .venv/bin/pytest -n auto \
-      --ignore tests/test_catalog_postgresql.py
+      --ignore tests/databases/test_catalog_postgresql.py
   fi
 done

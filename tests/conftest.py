@@ -207,9 +207,9 @@ def _nobody(_line: str) -> None:
     """Report to nobody."""
 
 
-def with_canary(dsn: str) -> str:
+def with_canary(dsn: str, **changes: str) -> str:
     """Return ``dsn`` as a URL with a password, which the server does not ask for."""
-    words = dict(word.split("=", 1) for word in dsn.split())
+    words = dict(word.split("=", 1) for word in dsn.split()) | changes
     host, port = quote(words["host"], safe=""), words["port"]
     user, name = words["user"], words["dbname"]
     return f"postgresql://{user}:{CANARY}@/{name}?host={host}&port={port}"

@@ -23,6 +23,6 @@ INSERT INTO schema_history VALUES
     (3, '2026-11-27 01:07:58.762214', '20261127T010758.566Z-083862', '20261127T010758.566Z-083862/1', 'downgrade', 3, '003_c', 'deploy@host', 11, '', 'sqlite=2 postgres=1'),
     (4, '2026-11-27 01:08:00.125568', '20261127T010800.028Z-c128e1', '20261127T010800.028Z-c128e1/1', 'upgrade', 3, '003_c', 'deploy@host', 5, '6e2afb45e4afe203dc5983b31d107d2da631f106b3331444553fd7c33e75e5b8', 'postgres=3 sqlite=4');
 SELECT setval('schema_history_id_seq', 4);
--- What the migrations of tests/test_ledger_before.py have made.
+-- What the migrations of tests/ledger/test_ledger_before.py have made.
 CREATE TABLE a (x text);
 CREATE TABLE c (x text);

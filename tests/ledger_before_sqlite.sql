@@ -12,6 +12,6 @@ INSERT INTO schema_history VALUES
     (2, '2026-11-27 01:07:57.338486', '20261127T010757.231Z-fb0e7c', '20261127T010757.231Z-fb0e7c/1', 'upgrade', 4, '004_d', 'deploy@host', 1, '820425ae7a2cefeacf7e2dbd5d3789b017e622e58d35fbf0cc057e4f1a2b2e34', 'postgres=3 sqlite=4'),
     (3, '2026-11-27 01:07:58.751132', '20261127T010758.566Z-083862', '20261127T010758.566Z-083862/1', 'downgrade', 4, '004_d', 'deploy@host', 1, '', 'sqlite=2 postgres=1'),
     (4, '2026-11-27 01:08:00.126192', '20261127T010800.028Z-c128e1', '20261127T010800.028Z-c128e1/1', 'upgrade', 4, '004_d', 'deploy@host', 0, '820425ae7a2cefeacf7e2dbd5d3789b017e622e58d35fbf0cc057e4f1a2b2e34', 'postgres=3 sqlite=4');
--- What the migrations of tests/test_ledger_before.py have made.
+-- What the migrations of tests/ledger/test_ledger_before.py have made.
 CREATE TABLE b (x text);
 CREATE TABLE d (x text);
