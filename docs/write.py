@@ -9,6 +9,7 @@ is there, times and ids aside. Run: make docs
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -39,7 +40,7 @@ BLOCK = re.compile(
 def main() -> None:
     """Write all files."""
     COMMANDS.write_text(commands())
-    ARCHITECTURE.write_text(with_rooms(ARCHITECTURE.read_text()))
+    ARCHITECTURE.write_text(with_way(with_rooms(ARCHITECTURE.read_text())))
     for document in DOCUMENTS:
         if not BLOCK.search(document.read_text()):
             continue
@@ -50,9 +51,18 @@ def main() -> None:
 
 def with_rooms(text: str) -> str:
     """Return the architecture page with the rooms of the import contract drawn."""
-    before, mark, rest = text.partition("<!-- rooms -->\n")
-    _, end, after = rest.partition("<!-- end rooms -->")
-    return f"{before}{mark}{rooms()}{end}{after}"
+    return _put(text, "rooms", rooms())
+
+
+def with_way(text: str) -> str:
+    """Return the architecture page with the modules that one migration enters."""
+    return _put(text, "way", way())
+
+
+def _put(text: str, name: str, block: str) -> str:
+    before, mark, rest = text.partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end {name} -->")
+    return f"{before}{mark}{block}{end}{after}"
 
 
 def rooms() -> str:
@@ -66,6 +76,23 @@ def rooms() -> str:
     floors = [" & ".join(floor.split(" | ")) for floor in layers]
     arrows = [f"  {upper} --> {lower}" for upper, lower in pairwise(floors)]
     return "\n".join(["```mermaid", "flowchart TD", *arrows, "```", ""])
+
+
+def way() -> str:
+    """Return the modules that one migration enters, in order, each with its docstring.
+
+    From a process of its own: what this one has imported and remembers changes nothing.
+    """
+    walk = [sys.executable, ROOT / "docs" / "walk.py"]
+    walked = subprocess.run(walk, stdout=subprocess.PIPE, text=True, check=True)
+    modules = [line for line in walked.stdout.splitlines() if line[0] != " "]
+    return "".join(f"- `{module}`: {_first_line(module)}\n" for module in modules)
+
+
+def _first_line(module: str) -> str:
+    text = (ROOT / "src" / "sqlpair" / module).read_text()
+    said = ast.get_docstring(ast.parse(text)) or ""
+    return said.partition("\n\n")[0].replace("\n", " ").rstrip(".")
 
 
 def fresh_copy(root: Path) -> Path:

@@ -204,3 +204,12 @@ def test_the_architecture_page_draws_the_rooms_of_the_import_contract(
     for floor in write.rooms().splitlines()[2:-1]:
         for room in re.findall(r"\w+", floor):
             assert f"`{room}" in page, f"{room} is drawn and not told of"
+
+
+def test_the_architecture_page_names_each_module_that_a_migration_enters(
+    write: ModuleType,
+) -> None:
+    page = write.ARCHITECTURE.read_text()
+
+    assert page == write.with_way(page), "run: make docs"
+    assert page.count("\n- `runner/migration.py`: ") == 1
