@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
+from sqlpair.databases.sqlite.catalog import MASTER, repeated
 from sqlpair.databases.sqlite.contents import Contents
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
 
@@ -43,6 +44,7 @@ if sqlite3.sqlite_version_info >= (3, 37):  # an older one does not tell them ap
         + " OR ".join(f"name LIKE '%{end}'" for end in _BESIDES)
         + ") AND name IN (SELECT name FROM pragma_table_list WHERE type = 'shadow'))"
     )
+_VIRTUAL = f"{MASTER} AND sql LIKE 'CREATE VIRTUAL TABLE %'"
 _OFF = {"", "0", "off", "no", "false"}
 
 
@@ -83,9 +85,11 @@ class SQLiteInspector:
     def _tables(self, which: str) -> list[CountedTable]:
         query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
         found = self.raw.execute(query).fetchall()
+        left_out = repeated(self.raw.execute(_VIRTUAL).fetchall()) if found else set()
         return [
             CountedTable(name, page, self._columns(name), empty=False)
             for name, page in found
+            if fold(name) not in left_out
         ]
 
     def _columns(self, table: str) -> dict[int, str]:
