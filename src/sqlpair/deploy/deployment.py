@@ -66,7 +66,7 @@ def deploy(
 
 @contextmanager
 def refusals_logged(settings: Settings, report: Report) -> Iterator[None]:
-    """Log what keeps a deployment from so much as beginning; ``Deployment`` logs the rest."""
+    """Log what keeps a deployment from so much as beginning; a Deployment logs itself."""
     try:
         yield
     except (SqlpairError, Interrupted) as error:

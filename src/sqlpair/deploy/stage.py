@@ -145,7 +145,8 @@ class Stage:
 
     @property
     def _guarded(self) -> bool:
-        return not (self._work.allow_data_loss or self._upwards)
+        # Outside a transaction, check lets through only what surely loses nothing.
+        return self.transactional and not (self._work.allow_data_loss or self._upwards)
 
     def _begin(self) -> None:
         for session in self.sessions:
