@@ -66,7 +66,7 @@ def deploy(
 
 @contextmanager
 def refusals_logged(settings: Settings, report: Report) -> Iterator[None]:
-    """Log what keeps a deployment from so much as beginning; a Deployment logs itself."""
+    """Log what keeps a deployment from beginning; ``Deployment`` logs the rest."""
     try:
         yield
     except (SqlpairError, Interrupted) as error:
