@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases import bookkeeping, held, retry
+from sqlpair.databases import held, retry
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import ConnectError, HistoryError, LockError, SqlpairError, several
 from sqlpair.ledger import version
@@ -125,7 +125,7 @@ def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
     last = branch.migrations[-1].revision if expected else ""
     if not newer and revisions != last:
         return HistoryError(
-            f"{branch.name}: alembic_version and schema_version disagree",
+            f"{branch.name}: alembic_version and {database.tables.ledger} disagree",
             [f"alembic_version says {revisions or 'nothing'}, not {last or 'nothing'}"],
             "Find out more: sqlpair verify",
         )
@@ -134,16 +134,16 @@ def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
 
 def _asked(session: Session) -> tuple[str, dict[int, str]]:
     """Return what the version table says, and what is applied, by number."""
-    prefix, join = session.table.prefix, session.table.join
+    table, join = session.table, session.table.join
     try:
         (row,) = session.rows(
             f"SELECT (SELECT {join}(version_num, ' ')"
-            f" FROM {prefix}{bookkeeping.VERSION_TABLE}) AS revisions,"
+            f" FROM {table.version}) AS revisions,"
             f" (SELECT {join}(version || ' ' || migration_name, '\n')"
-            f" FROM {prefix}{bookkeeping.LEDGER}) AS applied"
+            f" FROM {table.ledger}) AS applied"
         )
     except SqlpairError:
-        if session.columns(bookkeeping.LEDGER):
+        if session.columns(table.names.ledger):
             raise
         return "", {}  # no migration has run
     lines = (line.partition(" ") for line in (row["applied"] or "").split("\n"))

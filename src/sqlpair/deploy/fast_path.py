@@ -72,6 +72,7 @@ def seen(settings: Settings) -> Seen | None:
     try:
         for database in settings.databases:
             parts += (database.name, database.driver, database.ledger_schema)
+            parts += database.tables
             latest = max(latest, _look(database.sql, parts, files=True))
             latest = max(latest, _look(database.versions, parts, files=False))
             if _is_repeated(database):
@@ -148,25 +149,25 @@ def _asked(database: Database, report: Report) -> list[object] | None:
         return None
     if session is None:
         return None
-    prefix, join = session.table.prefix, session.table.join
+    table, join = session.table, session.table.join
     repeated = "NULL"
     if _is_repeated(database):
         repeated = (
             f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ') FROM"
-            f" (SELECT * FROM {prefix}schema_repeatable ORDER BY id) AS r)"
+            f" (SELECT * FROM {table.repeatable} ORDER BY id) AS r)"
         )
     try:
         with session.snapshot():
             (row,) = session.rows(
                 "SELECT"
-                f" (SELECT {join}(version_num, ' ') FROM {prefix}alembic_version)"
+                f" (SELECT {join}(version_num, ' ') FROM {table.version})"
                 " AS heads,"
                 f" (SELECT {join}(version || ' ' || migration_name || ' ' ||"
                 " COALESCE(checksum, ''), ', ') FROM (SELECT version, migration_name,"
-                f" checksum FROM {prefix}schema_version ORDER BY version, id) AS l)"
+                f" checksum FROM {table.ledger} ORDER BY version, id) AS l)"
                 " AS applied,"
                 " (SELECT transaction_id || ' ' || COALESCE(databases, '')"
-                f" FROM {prefix}schema_history ORDER BY id DESC LIMIT 1) AS last,"
+                f" FROM {table.history} ORDER BY id DESC LIMIT 1) AS last,"
                 f" {repeated} AS repeated"
             )
             undecided = session.prepared()

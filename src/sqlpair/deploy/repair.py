@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Report
 from sqlpair.deploy import record
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger import squashed, write_sql
