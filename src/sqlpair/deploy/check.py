@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlpair.deploy.nothing_to_do import refuse_changed
 from sqlpair.errors import DataLossError
-from sqlpair.project import revisions
 from sqlpair.runner import data_loss
+from sqlpair.runner.edits import UNDOING, edited
 from sqlpair.runner.migration import Ready, read, refuse_missing
-from sqlpair.runner.steps import Place, Places, Step
-from sqlpair.verify.edits import UNDOING, FileKind, edited
+from sqlpair.runner.steps import Places, Step
 
 
 def check(
@@ -46,17 +46,6 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
                 [f"{file.path.name} is -- no-transaction: no trial can be undone"],
                 data_loss.REMEDY,
             )
-
-
-def refuse_changed(place: Place) -> None:
-    """Raise HistoryError unless the files still are what they were when applied.
-
-    That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
-    that was lost would look like a migration that never was.
-    """
-    revisions.require(place.branch)
-    if edits := edited(place, [FileKind.SQL]):
-        raise edits[0].error()
 
 
 def refuse_other_rollbacks(places: Places, steps: Iterable[Step]) -> None:
