@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlpair.deploy.left_in_place import is_idle
+from sqlpair.deploy.nothing_to_do import refuse_changed
 from sqlpair.errors import DataLossError
-from sqlpair.project import revisions, sql_file
+from sqlpair.project import sql_file
 from sqlpair.project.statement import Statement
 from sqlpair.revision import is_pair
 from sqlpair.runner import data_loss
+from sqlpair.runner.edits import UNDOING, edited
 from sqlpair.runner.migration import Ready, read, refuse_missing
-from sqlpair.runner.steps import Place, Places, Step
-from sqlpair.verify.edits import UNDOING, FileKind, edited
+from sqlpair.runner.steps import Places, Step
 
 # Of what runs outside transactions, statements of both engines that change how rows are
 # found and stored, and never which rows there are.
@@ -70,17 +71,6 @@ def _keeps_rows(statement: Statement) -> bool:
     return is_idle(statement) or any(
         statement.words[: len(words)] == words for words in _KEEP_ROWS
     )
-
-
-def refuse_changed(place: Place) -> None:
-    """Raise HistoryError unless the files still are what they were when applied.
-
-    That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
-    that was lost would look like a migration that never was.
-    """
-    revisions.require(place.branch)
-    if edits := edited(place, [FileKind.SQL]):
-        raise edits[0].error()
 
 
 def refuse_other_rollbacks(places: Places, steps: Iterable[Step]) -> None:

@@ -22,9 +22,9 @@ from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files
+from sqlpair.runner.edits import Edit, edited
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
-from sqlpair.verify.edits import Edit, edited
 from sqlpair.verify.renames import Rename, renames
 
 

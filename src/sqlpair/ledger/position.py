@@ -47,6 +47,8 @@ def current(branch: Branch, state: Records) -> int:
     ledger = branch.database.tables.ledger
     expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
+    if expected == recorded:
+        return position
     late = [
         migration
         for migration in branch.migrations[:position]
@@ -63,19 +65,17 @@ def current(branch: Branch, state: Records) -> int:
             "Give the file the next free number, or, if it did run, record it:"
             f" alembic stamp {branch.name}@{head}",
         )
-    if expected != recorded:
-        raise HistoryError(
-            f"{branch.name}: alembic_version and {ledger} disagree",
-            [
-                f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
-                f"{ledger}:  {_list(recorded)}",
-                f"SCHEMA_VERSION:  {branch.expected}",
-            ],
-            f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-            "If you know: sqlpair force-version N, or alembic stamp"
-            f" {branch.name}@<revision>",
-        )
-    return position
+    raise HistoryError(
+        f"{branch.name}: alembic_version and {ledger} disagree",
+        [
+            f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
+            f"{ledger}:  {_list(recorded)}",
+            f"SCHEMA_VERSION:  {branch.expected}",
+        ],
+        f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
+        "If you know: sqlpair force-version N, or alembic stamp"
+        f" {branch.name}@<revision>",
+    )
 
 
 def foreign(branch: Branch, state: Records) -> list[str]:
