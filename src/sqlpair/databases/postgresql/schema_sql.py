@@ -37,8 +37,8 @@ _NO_SCHEMA = re.compile(
     r"|idle_in_transaction_session_timeout|transaction_timeout|client_min_messages"
     r"|row_security|default_tablespace)\b"
 )
-# What the server notes in a column's options since 15.20 (pg_attver) is another number in
-# each database; a pg_dump that is older than it writes that.
+# What newer servers note in a column's options (pg_attver, seen in 15.20) is another
+# number in each database; a pg_dump that is older than its server writes it.
 _COLUMN_OPTIONS = re.compile(
     r"(ALTER (?:FOREIGN )?TABLE .* ALTER COLUMN .* SET) \((.*)\);"
 )
