@@ -33,6 +33,10 @@ from sqlpair.project import settings
 from sqlpair.runner.steps import Outcome
 from sqlpair.schema.model import Schema
 
+# Hundreds of processes import sqlpair: it is compiled once, not by each, also where the
+# environment would not have it. Before xdist starts its workers, which inherit it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # The same examples in every run: a run that fails is one that can be run again.
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
