@@ -1,12 +1,14 @@
 """Run alembic and sqlpair without their imports, which are most of what they cost.
 
 ``Commands`` starts this file once. It imports what they import, and then forks a
-process for each command, which ends as any interpreter does. What concerns the start
-of an interpreter (imports, options of Python) needs a new one: ``Project.run``.
+process for each command, which ends as any interpreter does, up to where one frees
+each object. What concerns the start of an interpreter (imports, options of Python)
+needs a new one: ``Project.run``.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -21,7 +23,23 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-import sqlpair
+# The exit code of a command that is over.
+ended: list[int] = []
+
+
+@atexit.register
+def leave() -> None:
+    """End a command. To free what is shared with the process that forks would copy it.
+
+    Registered before anything is imported, and so called last.
+    """
+    if ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended[0])
+
+
+import sqlpair  # noqa: E402
 
 IMPORTED = (
     *("alembic.config", "psycopg2.extras", "sqlite3", "unicodedata"),
@@ -103,7 +121,15 @@ def become(
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    ended.append(1)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        ended[:] = [0]
+    except SystemExit as left:
+        ended[:] = [
+            left.code if isinstance(left.code, int) else int(left.code is not None)
+        ]
+        raise
 
 
 if __name__ == "__main__":
