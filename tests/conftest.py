@@ -164,26 +164,40 @@ class connected:  # noqa: N801
 
 
 @pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return iter(count(1))
+def _databases(server: str) -> Iterator[tuple[connected, Iterator[str], list[str]]]:
+    """A connection to make databases with, their names, and those to drop."""
+    admin = connected(server)
+    # A connection leaves a cache in the template, with which a copy begins.
+    name = "test_template"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    with connected(" ".join([*_without(server, "dbname"), f"dbname={name}"])):
+        pass
+    yield admin, (f"test_{number}" for number in count(1)), []
+    admin.raw.close()
 
 
 @pytest.fixture
-def new_database(server: str, _numbers: Iterator[int]) -> Iterator[Callable[[], str]]:
-    """Make empty databases on the session's server; they go when the test ends."""
-    names = []
+def new_database(
+    server: str, _databases: tuple[connected, Iterator[str], list[str]]
+) -> Iterator[Callable[[], str]]:
+    """Make empty databases on the session's server; they go after the test."""
+    admin, names, left = _databases
+    made = []
 
     def make() -> str:
-        name = f"test_{next(_numbers)}"
-        with connected(server) as execute:
-            execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        names.append(name)
+        # Not at the end of their test: PostgreSQL waits 0.1 s for a connection that
+        # is about to end.
+        while left:
+            admin.execute(f"DROP DATABASE IF EXISTS {left.pop()} WITH (FORCE)")
+        name = next(names)
+        admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE test_template STRATEGY file_copy"
+        )
+        made.append(name)
         return " ".join([*_without(server, "dbname"), f"dbname={name}"])
 
     yield make
-    with connected(server) as execute:
-        for name in names:
-            execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    left.extend(made)
 
 
 def _without(dsn: str, key: str) -> list[str]:
