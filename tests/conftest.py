@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -242,12 +243,14 @@ def no_canary_in_a_command_line() -> Iterator[None]:
     """
     seen: set[bytes] = set()
     over = threading.Event()
+    processes = partial(Path("/proc").glob, "[0-9]*")
+    older = set(processes())  # they were here before the password was
 
     def watch() -> None:
         while not over.wait(0.2):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in set(processes()) - older:
                 with contextlib.suppress(OSError):
-                    arguments = path.read_bytes()
+                    arguments = (process / "cmdline").read_bytes()
                     if arguments.startswith(b"postgres: "):
                         continue
                     if CANARY.encode() in arguments:
