@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -71,6 +72,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """Let signals act where the tests run in the background of a script, or of nohup.
+
+    There they are ignored, by every command that a test starts, too.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how to have the tests in the same order again."""
     seed = getattr(terminalreporter.config.option, "randomly_seed", None)
@@ -89,8 +100,11 @@ def kills(request: pytest.FixtureRequest) -> int:
 def clean_environment() -> None:
     """The one place that decides what of the environment reaches a test.
 
-    Locale, time zone and umask do: what is tested holds in any.
+    Locale, time zone and umask do: what is tested holds in any. That SIGINT is ignored,
+    as a shell has it for what it starts in the background, does not.
     """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [*os.environ]:
         if name in FOREIGN or name.startswith(PREFIXES):
             del os.environ[name]

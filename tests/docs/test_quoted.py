@@ -160,3 +160,26 @@ def test_every_page_of_the_docs_that_is_quoted_is_there() -> None:
     for path, text in texts():
         for name in re.findall(r"(?<!/)\bdocs/[\w/.-]*\w", text):
             assert (ROOT / name).exists(), f"{path}: {name}"
+
+
+# Of the first word of a quoted name with a dot, those that are no module of sqlpair.
+ELSEWHERE = {"alembic", "context", "op", "sqlite3", "sqlpair", "table"}
+ENDINGS = ("ini", "json", "pid", "plan", "py", "sql", "toml")
+
+
+def test_every_function_that_is_quoted_with_its_module_is_there() -> None:
+    seen = 0
+    for path, text in texts():
+        for module, name in re.findall(r"(?<!`)``([a-z]\w*)\.([a-z]\w*)``", text):
+            if module in ELSEWHERE or name in ENDINGS:
+                continue
+            found = [
+                *SOURCE.rglob(f"{module}.py"),
+                *SOURCE.rglob(f"{module}/{name}.py"),
+            ]
+            assert any(
+                file.stem == name or re.search(rf"\b{name}\b", file.read_text())
+                for file in found
+            ), f"{path}: {module}.{name}"
+            seen += 1
+    assert seen

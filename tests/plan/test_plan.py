@@ -142,6 +142,24 @@ def test_rows_rewrites_and_changes_are_told(applied: Project) -> None:
     assert step.undo.left == ()
 
 
+def test_the_rows_of_a_statement_are_its_own_and_not_its_triggers(
+    project: Project,
+) -> None:
+    step = one(
+        project,
+        "CREATE TABLE a (x);\nCREATE TABLE b (x);\n"
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN"
+        " INSERT INTO b VALUES (1), (2), (3); END;\n"
+        "INSERT INTO a VALUES (1), (2);\n"
+        "WITH c AS (SELECT * FROM b) SELECT * FROM c;\n"
+        "DELETE FROM b;\n",
+        "DROP TABLE a; DROP TABLE b;",
+        "sqlite",
+    )
+
+    assert [said.rows for said in step.statements] == [None, None, None, 2, 0, 6]
+
+
 @pytest.mark.parametrize(
     ("up", "down", "told"),
     [

@@ -70,7 +70,7 @@ class Migration(NamedTuple):
 def find(folder: Path, database: str) -> tuple[Migration, ...]:
     """The migrations of a database by number; none where there is no folder.
 
-    Whether a rollback is there is for ``sqlfile.read`` to say, since only a
+    Whether a rollback is there is for ``sql_file.read`` to say, since only a
     downgrade needs it.
     """
     found = listing(folder, database)

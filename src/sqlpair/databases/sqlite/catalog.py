@@ -26,6 +26,7 @@ from sqlpair.databases.sqlite.tokens import (
     fold,
     identifier,
     name_of,
+    split,
     text,
     tokens,
 )
@@ -132,6 +133,33 @@ def shadows(master: Rows) -> set[str]:
         if sql.startswith("CREATE VIRTUAL TABLE ")  # as SQLite writes it
         for suffix in _SHADOWS.get(_module(tokens(sql)), ())
     }
+
+
+def repeated(master: Rows) -> set[str]:
+    """The folded names of those that hold no row that is not in another table, too.
+
+    A full-text table keeps the lengths of its texts beside them, or beside an index of
+    texts that another table has. Only where ``content=''`` says that nobody has the
+    texts are the lengths all that tells of its rows.
+    https://www.sqlite.org/fts5.html#external_content_and_contentless_tables
+    """
+    return {
+        fold(f"{name}_docsize")
+        for _, name, _, sql in master
+        if sql.startswith("CREATE VIRTUAL TABLE ")
+        and _module(statement := tokens(sql)).startswith("fts")
+        and not _is_contentless(statement)
+    }
+
+
+def _is_contentless(statement: Sequence[Token]) -> bool:
+    opening = statement.index(Token("(")) if Token("(") in statement else len(statement)
+    return any(
+        [token.text for token in item[:2]] == ["content", "="]
+        and name_of(item[2]) == ""
+        for item in split(statement[opening + 1 : -1])
+        if len(item) == 3
+    )
 
 
 def _module(statement: Sequence[Token]) -> str:

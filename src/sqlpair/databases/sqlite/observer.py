@@ -45,8 +45,19 @@ class SQLiteObserver:
         self._session.run_one(statement, path)
         milliseconds = round((time.monotonic() - began) * 1000)
         counted = statement.words[:1] and statement.words[0] in COUNTED
-        rows = self._session.raw.total_changes - before if counted else None
+        rows = self._changed(before) if counted else None
         return Observed(statement.line, statement.text, milliseconds, rows, (), ())
+
+    def _changed(self, before: int) -> int:
+        """Count the rows that the last statement changed, without its triggers'.
+
+        A WITH … SELECT changes none, and leaves the count of the statement before it.
+        """
+        if self._session.raw.total_changes == before:
+            return 0
+        (count,) = self._session.raw.execute("SELECT changes()").fetchone()
+        assert isinstance(count, int)
+        return count
 
     def run_back(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
