@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ from sqlpair.project import settings
 from sqlpair.runner.steps import Outcome
 from sqlpair.schema.model import Schema
 
+# Hundreds of processes import sqlpair: it is compiled once, not by each, also where the
+# environment would not have it. Before xdist starts its workers, which inherit it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # The same examples in every run: a run that fails is one that can be run again.
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
@@ -174,26 +179,40 @@ class connected:  # noqa: N801
 
 
 @pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return iter(count(1))
+def _databases(server: str) -> Iterator[tuple[connected, Iterator[str], list[str]]]:
+    """A connection to make databases with, their names, and those to drop."""
+    admin = connected(server)
+    # A connection leaves a cache in the template, with which a copy begins.
+    name = "test_template"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    with connected(" ".join([*_without(server, "dbname"), f"dbname={name}"])):
+        pass
+    yield admin, (f"test_{number}" for number in count(1)), []
+    admin.raw.close()
 
 
 @pytest.fixture
-def new_database(server: str, _numbers: Iterator[int]) -> Iterator[Callable[[], str]]:
-    """Make empty databases on the session's server; they go when the test ends."""
-    names = []
+def new_database(
+    server: str, _databases: tuple[connected, Iterator[str], list[str]]
+) -> Iterator[Callable[[], str]]:
+    """Make empty databases on the session's server; they go after the test."""
+    admin, names, left = _databases
+    made = []
 
     def make() -> str:
-        name = f"test_{next(_numbers)}"
-        with connected(server) as execute:
-            execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        names.append(name)
+        # Not at the end of their test: PostgreSQL waits 0.1 s for a connection that
+        # is about to end.
+        while left:
+            admin.execute(f"DROP DATABASE IF EXISTS {left.pop()} WITH (FORCE)")
+        name = next(names)
+        admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE test_template STRATEGY file_copy"
+        )
+        made.append(name)
         return " ".join([*_without(server, "dbname"), f"dbname={name}"])
 
     yield make
-    with connected(server) as execute:
-        for name in names:
-            execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    left.extend(made)
 
 
 def _without(dsn: str, key: str) -> list[str]:
@@ -238,12 +257,14 @@ def no_canary_in_a_command_line() -> Iterator[None]:
     """
     seen: set[bytes] = set()
     over = threading.Event()
+    processes = partial(Path("/proc").glob, "[0-9]*")
+    older = set(processes())  # they were here before the password was
 
     def watch() -> None:
         while not over.wait(0.2):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in set(processes()) - older:
                 with contextlib.suppress(OSError):
-                    arguments = path.read_bytes()
+                    arguments = (process / "cmdline").read_bytes()
                     if arguments.startswith(b"postgres: "):
                         continue
                     if CANARY.encode() in arguments:
