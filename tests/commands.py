@@ -32,7 +32,8 @@ IMPORTED = (
 class Commands:
     """The process that forks, from the first command until it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str = sys.executable) -> None:
+        self._python = python
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
@@ -50,7 +51,7 @@ class Commands:
     def _answer(self, line: str) -> str:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, __file__],
+                [self._python, __file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
