@@ -50,11 +50,17 @@ IMPORTED = (
 class Commands:
     """The process that forks, from the first command until it is closed.
 
-    ``environ`` is what it starts in, where that decides how an interpreter encodes.
+    ``environ`` is what it starts in, where that decides how an interpreter encodes;
+    ``python`` is the interpreter, whose sqlpair runs.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self._environ = environ
+        self._python = python
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
@@ -75,7 +81,7 @@ class Commands:
     def _answer(self, line: str) -> str:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, __file__],
+                [self._python, __file__],
                 env=self._environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

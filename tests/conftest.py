@@ -284,13 +284,16 @@ class Project:
     Or a copy of ``source``, a real one.
     """
 
+    python = sys.executable
+    commands = COMMANDS
+
     def __init__(self, root: Path, dsn: str, source: Path | None = None):
         self.root = root
         self.dsn = dsn
         url = with_canary(dsn) if dsn else ""
         self.environ = {**os.environ, "DATABASE_URL": url, "SCRATCH_URL": url}
         if source is None:
-            scaffold.init(root)
+            self.init()
         else:
             root.mkdir()
             for name in ("alembic.ini", "pyproject.toml"):
@@ -299,6 +302,14 @@ class Project:
                 shutil.copytree(source / folder, root / folder)
         self.file = Path(self.settings.database("sqlite").address)
 
+    def init(self) -> None:
+        """Lay it down."""
+        scaffold.init(self.root)
+
+    def revise(self) -> None:
+        """Write the revision modules that are missing."""
+        scaffold.write_revisions(self.settings)
+
     def add(
         self, database: str, stem: str, up: str, down: str = "-- nothing\n"
     ) -> None:
@@ -306,7 +317,7 @@ class Project:
         folder = self.root / "sql" / database
         (folder / f"{stem}.sql").write_text(up)
         (folder / f"{stem}_rollback.sql").write_text(down)
-        scaffold.write_revisions(self.settings)
+        self.revise()
 
     def configure(self, section: str, **values: str) -> None:
         """Set values in a section of alembic.ini."""
@@ -356,7 +367,7 @@ class Project:
     ) -> subprocess.CompletedProcess[str]:
         """Run a new Python, and check its exit code; there must be no traceback."""
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [self.python, *arguments],
             cwd=self.root,
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
@@ -380,7 +391,7 @@ class Project:
     def raw(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run alembic or sqlpair in a process, however it ends."""
         environ = self.environ | environ
-        return COMMANDS.run(*command, cwd=self.root, env=environ)
+        return self.commands.run(*command, cwd=self.root, env=environ)
 
     def upgrade(self, destination: str = "heads") -> Outcome:
         """Upgrade in this process; raises SqlpairError."""
@@ -461,6 +472,50 @@ def project(tmp_path: Path, postgres: str) -> Iterator[Project]:
     for path in made.root.rglob("*"):
         if path.is_file() and not path.name.startswith(".env"):
             assert CANARY.encode() not in path.read_bytes(), path
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the session have."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def built(shared: Path) -> Path:
+    """The folder with the sdist and the wheel."""
+    from outside import build
+
+    return build(shared / "built")
+
+
+@pytest.fixture(scope="session")
+def installed(shared: Path, built: Path) -> Path:
+    """The programs of an environment that has sqlpair from the wheel."""
+    from outside import install, once
+
+    (archive,) = built.glob("*.whl")
+    with once(shared / "installed") as wanted:
+        if wanted:
+            install(archive, shared / "installed")
+    return shared / "installed" / "bin"
+
+
+@pytest.fixture(scope="session")
+def installed_commands(installed: Path) -> Iterator[Commands]:
+    commands = Commands(python=str(installed / "python"))
+    yield commands
+    commands.close()
+
+
+@pytest.fixture
+def outside(
+    tmp_path: Path, postgres: str, installed: Path, installed_commands: Commands
+) -> Project:
+    """An empty project outside this repository, made and run by the wheel."""
+    from outside import OutsideProject
+
+    return OutsideProject(tmp_path / "outside", postgres, installed, installed_commands)
 
 
 @pytest.fixture
