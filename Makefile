@@ -78,6 +78,10 @@ revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: that one
 	@$(BIN)/sqlpair renumber $(if $(FILE),"$$FILE")
 
+squash: $(RUN)  ## Replace the first migrations by one each: TO=N; YES=1: do not ask
+	$(call need,TO,make squash TO=N)
+	@$(BIN)/sqlpair squash --to "$$TO" $(if $(YES),--yes)
+
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
 	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
 
@@ -187,6 +191,6 @@ $(BIN)/python:
 	  && "$$python" -m venv .venv
 
 .PHONY: help migrate rollback version status history verify verify-schema verify-trades \
-  adopt force-version repair backup restore new revisions renumber snapshot docs-schema \
+  adopt force-version repair backup restore new revisions renumber squash snapshot docs-schema \
   lint-sql plan prove psql db-start db-stop test test-lowest test-conditions \
   test-migrations test-multi-user test-faults lint format docs walk bench dist clean

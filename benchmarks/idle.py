@@ -25,7 +25,6 @@ import psycopg2
 
 from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
-from sqlpair.deploy import fast_path
 from sqlpair.project import settings
 
 HERE = Path(__file__).parent
@@ -71,7 +70,6 @@ class Project:
         scaffold.write_revisions(settings.load(folder / "alembic.ini", self.environ))
         (folder / "loop.py").write_text(LOOP)
         self.call("alembic", "stamp", "heads")
-        time.sleep(fast_path.RESTED + 0.5)
         for _ in range(2):
             self.call("sqlpair", "migrate")
 

@@ -5,17 +5,38 @@ import sys
 from io import TextIOWrapper
 from pathlib import Path
 
-from sqlpair.cli import fast_path
-
 
 def main() -> None:
     """Run the command line."""
     _open_standard_streams()
-    if fast_path.answered(sys.argv[1:]):
+    if sys.argv[1:] == ["migrate"] and _had_nothing_to_do():
         return
     from sqlpair import cli
 
     cli.main()
+
+
+def _had_nothing_to_do() -> bool:
+    """Say so, and return True, where it is so; ``cli`` finds out and says the rest."""
+    if sys.stdout.isatty():  # has colours
+        return False
+    from sqlpair.deploy.nothing_to_do import answer
+    from sqlpair.errors import Interrupted, printable
+
+    try:
+        found = answer(Path("alembic.ini"))
+    except Interrupted as error:
+        sys.stderr.write(f"{printable(str(error))}\n")
+        sys.exit(error.exit_code)
+    if found is None:
+        return False
+    try:
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in found.reported))
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in found.result))
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _open_standard_streams() -> None:

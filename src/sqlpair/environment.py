@@ -20,7 +20,6 @@ from alembic.util import CommandError
 from sqlpair import live
 from sqlpair.alembic_commands import plugin
 from sqlpair.databases import held
-from sqlpair.deploy import fast_path
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file, printable
 from sqlpair.project.settings import load, load_without_addresses
 from sqlpair.signals import handled
@@ -123,12 +122,6 @@ def _serve(
     context.configure(dialect_name="sqlite")
     asked = context.get_context().opts
     command = asked["fn"].__qualname__.partition(".")[0]
-    to_heads = asked.get("destination_rev") in ("head", "heads", ("heads",))
-    if command == "upgrade" and to_heads and not context.is_offline_mode():
-        answer = fast_path.recall(settings, logger.info)
-        if answer is not None:
-            logger.info("%s", answer.summary)
-            return
     from sqlpair.alembic_commands import commands
     from sqlpair.alembic_commands.models import Given
 

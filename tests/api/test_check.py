@@ -195,8 +195,13 @@ def test_each_database_is_asked_one_query(code: Project) -> None:
         mock.patch.object(SQLiteSession, "rows", counted("sqlite")),
     ):
         check(code)
+        assert asked == ["postgresql", "sqlite"]
+        repeatable(code, ONE)
+        code.upgrade()
+        asked.clear()
+        check(code)
 
-    assert asked == ["postgresql", "sqlite"]
+    assert asked == ["postgresql", "sqlite", "sqlite"]
 
 
 def test_a_start_imports_neither_alembic_nor_sqlalchemy(code: Project) -> None:
@@ -209,3 +214,119 @@ def test_a_start_imports_neither_alembic_nor_sqlalchemy(code: Project) -> None:
     version, modules = told.stdout.splitlines()
     assert version == "3"
     assert not {"alembic", "sqlalchemy", "click", "rich"} & {*modules.split()}
+
+
+def repeatable(project: Project, text: str, name: str = "v") -> Path:
+    path = project.root / f"sql/sqlite/repeatable/{name}.sql"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+ONE = "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT 1 AS one;\n"
+TWO = ONE.replace("1 AS one", "2 AS two")
+
+
+def test_a_repeatable_file_that_has_not_run_is_told(code: Project) -> None:
+    code.upgrade()
+    repeatable(code, ONE)
+
+    told = refused(code)
+
+    assert told.startswith(
+        "sqlite: the database has not run 1 repeatable file as the code has it\n"
+        "  repeatable/v: never ran; the file is now "
+    )
+    assert told.endswith("Run: sqlpair migrate")
+    code.upgrade()
+    assert check(code) == 3
+
+
+def test_a_repeatable_file_that_ran_with_another_text_is_told(code: Project) -> None:
+    repeatable(code, ONE)
+    code.upgrade()
+    repeatable(code, TWO)
+    repeatable(code, "SELECT 1;\n", name="w")
+
+    told = refused(code)
+
+    assert "has not run 2 repeatable files as the code has them" in told
+    ((ran,),) = code.lite("SELECT checksum FROM schema_repeatable")
+    assert f"repeatable/v: recorded {ran[:12]}; the file is now" in told
+    assert "repeatable/w: never ran" in told
+    assert "repeatable/v" in refused(code, allow_newer=True)
+    code.upgrade()
+    assert check(code) == 3
+
+
+def test_a_newer_release_may_have_run_another_text_since(code: Project) -> None:
+    repeatable(code, ONE)
+    code.upgrade()
+    repeatable(code, TWO)
+    code.upgrade()
+    path = repeatable(code, ONE)  # be the code of the release before
+
+    assert "repeatable/v: recorded" in refused(code)
+    assert check(code, allow_newer=True) == 3
+    path.unlink()  # and of one that had no such file
+    assert check(code) == 3
+
+
+def test_a_text_that_ran_at_a_newer_version_is_a_newer_one(code: Project) -> None:
+    repeatable(code, TWO)
+    code.add("sqlite", "004_more", "CREATE TABLE more (id);\n")
+    code.upgrade()
+    forget(code, "004_more")
+    repeatable(code, ONE)
+
+    assert "not in the code: 004_more" in refused(code)
+    assert check(code, allow_newer=True) == 3
+
+
+def test_a_file_that_was_gone_and_came_back_is_told(code: Project) -> None:
+    path = repeatable(code, ONE)
+    code.upgrade()
+    path.unlink()
+    code.upgrade()
+    repeatable(code, ONE)
+
+    assert "repeatable/v: recorded that it is gone; the file is now" in refused(code)
+
+
+def test_text_whose_rollback_was_interrupted_is_told(code: Project) -> None:
+    repeatable(code, ONE)
+    code.upgrade()
+    code.lite("UPDATE schema_repeatable SET version = 9")
+
+    assert "repeatable/v: recorded" in refused(code)
+
+
+def test_waiting_ends_when_the_repeatable_file_has_run(code: Project) -> None:
+    code.upgrade()
+    repeatable(code, ONE)
+    migrator = threading.Timer(0.1, code.upgrade)
+    migrator.start()
+    try:
+        assert check(code, wait=600) == 3
+    finally:
+        migrator.join()
+
+
+def test_a_project_may_have_repeatable_files_alone(project: Project) -> None:
+    repeatable(project, ONE)
+    with mock.patch.dict("os.environ", project.environ):
+        assert "repeatable/v: never ran" in refused(project)
+        project.upgrade()
+        assert check(project) == 0
+
+
+def test_a_database_of_which_nothing_is_expected_need_not_be_there(
+    project: Project,
+) -> None:
+    project.add("postgres", "001_users", "CREATE TABLE users (id int);\n")
+    with mock.patch.dict("os.environ", project.environ):
+        project.upgrade()
+        project.file.unlink(missing_ok=True)
+
+        assert check(project) == 1
+    assert not project.file.exists()

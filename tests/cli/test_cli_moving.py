@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from conftest import Project
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, VERSION_TABLE
 from sqlpair.deploy import repair as repairing
 from sqlpair.deploy.rollback import LastDeployment
 from sqlpair.errors import HistoryError
+from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.branches import branches
 from sqlpair.runner.survey import survey
 
@@ -239,7 +239,7 @@ def test_rollback_of_a_deployment_that_reached_one_database_undoes_that_half(
     four.upgrade("+1")
     before = {
         table: four.pg(f"SELECT * FROM {table}")
-        for table in (VERSION_TABLE, LEDGER, HISTORY)
+        for table in (NAMES.version, NAMES.ledger, NAMES.history)
     }
     four.upgrade("+1")
     four.pg("DROP TABLE t3")

@@ -197,6 +197,24 @@ def test_what_the_server_says_appears_while_the_statement_runs(
     assert project.tables("postgres") == set()
 
 
+def test_what_the_server_says_of_the_bookkeeping_is_not_told(project: Project) -> None:
+    project.add("postgres", "001_t", "CREATE TABLE t (id int);\n")
+    project.upgrade()
+    project.add(
+        "postgres",
+        "002_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id);\n"
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id);\n",
+    )
+
+    done = project.sqlpair("migrate")
+
+    told = [line for line in done.stderr.splitlines() if "NOTICE" in line]
+    assert told == [
+        'postgres 002_index.sql:3: NOTICE: relation "i" already exists, skipping'
+    ]
+
+
 def test_warnings_of_a_transaction_of_its_own_and_of_many_rows_have_lines(
     project: Project,
 ) -> None:

@@ -279,6 +279,70 @@ def test_no_transaction_rollback_is_refused_before_anything_runs(
     assert project.tables(database) == {"t"}
 
 
+OUTSIDE = {
+    "an index": (True, {"postgres": "DROP INDEX CONCURRENTLY i;", "sqlite": "VACUUM;"}),
+    "another": (
+        True,
+        {
+            "postgres": "DROP INDEX CONCURRENTLY IF EXISTS i;\n"
+            "CREATE UNIQUE INDEX CONCURRENTLY j ON t (id);\nANALYZE t;\n",
+            "sqlite": "DROP INDEX i;\nREINDEX;\nVACUUM;\n",
+        },
+    ),
+    "nothing": (True, {"postgres": "-- it stays", "sqlite": "SELECT 1;"}),
+    "an index, and rows": (
+        False,
+        {
+            "postgres": "DROP INDEX CONCURRENTLY i;\nDELETE FROM t;\n",
+            "sqlite": "DROP INDEX i;\nDELETE FROM t;\n",
+        },
+    ),
+    "a function": (
+        False,
+        {"postgres": "SELECT now();", "sqlite": "SELECT writefile('f', '');"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+def test_a_no_transaction_rollback_that_surely_keeps_rows_is_not_refused(
+    project: Project, database: str, case: str
+) -> None:
+    allowed, down = OUTSIDE[case]
+    project.add(
+        database,
+        "001_t",
+        "CREATE TABLE t (id int);\nCREATE INDEX i ON t (id);\n",
+        f"-- no-transaction\n{down[database]}\n",
+    )
+    project.upgrade()
+    run(project, database, "INSERT INTO t VALUES (1)")
+
+    if allowed:
+        project.downgrade("-1")
+    else:
+        with pytest.raises(DataLossError, match="cannot be known beforehand"):
+            project.downgrade("-1")
+
+    assert project.tables(database) == {"t"}
+
+
+def test_a_module_beside_a_no_transaction_rollback_may_lose_anything(
+    project: Project,
+) -> None:
+    up = "CREATE TABLE t (id int);\nCREATE INDEX i ON t (id);\n"
+    project.add("sqlite", "001_t", up, "-- no-transaction\nDROP INDEX i;\n")
+    module = project.root / "alembic" / "versions" / "sqlite" / "001_t.py"
+    module.write_text(
+        f"from alembic import op\n{module.read_text()}\nown = downgrade\n\n\n"
+        "def downgrade():\n    own()\n    op.execute('DROP TABLE t')\n"
+    )
+    project.upgrade()
+
+    with pytest.raises(DataLossError, match="cannot be known beforehand"):
+        project.downgrade("-1")
+
+
 def test_replace_that_deletes_a_row_is_noticed(project: Project) -> None:
     project.add(
         "sqlite",

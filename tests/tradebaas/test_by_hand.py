@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.embedded import find_binaries
+from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.migrations import find
 from sqlpair.schema.model import difference
 
@@ -47,10 +47,10 @@ def run(*command: str, given: str = "") -> str:
 
 def objects(project: Project) -> list[str]:
     """Return what pg_dump and SQLite say of every object but the bookkeeping's."""
-    left_out = [f"--exclude-table=public.{name}*" for name in TABLES]
+    left_out = [f"--exclude-table=public.{name}*" for name in NAMES]
     program = str(find_binaries() / "pg_dump")
     dump = run(program, "--schema-only", *left_out, project.dsn).splitlines()
-    own = " AND ".join(f"tbl_name <> '{name}'" for name in TABLES)
+    own = " AND ".join(f"tbl_name <> '{name}'" for name in NAMES)
     stored = project.lite(
         "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '')"
         f" FROM sqlite_schema WHERE {own} AND name <> 'sqlite_sequence' ORDER BY 1"

@@ -9,11 +9,10 @@ which no model describes, are left out.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlpair.databases import bookkeeping
 from sqlpair.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -62,17 +61,19 @@ class Models(NamedTuple):
     metadata: Any
     options: Mapping[str, Any]
 
-    def configuration(self, connection: Connection, schema: str) -> dict[str, Any]:
+    def configuration(
+        self, connection: Connection, schema: str, own: Collection[str]
+    ) -> dict[str, Any]:
         """Return what ``context.configure`` takes to compare them.
 
-        ``schema`` is where the bookkeeping tables are.
+        ``schema`` is where the bookkeeping tables are, ``own`` what they are called.
         """
         include = self.options.get("include_name")
         default = connection.dialect.default_schema_name
         return {
             **self.options,
             "target_metadata": self.metadata,
-            "include_name": _without_bookkeeping(include, schema, default),
+            "include_name": _without_bookkeeping(include, schema, own, default),
         }
 
 
@@ -121,16 +122,16 @@ Include = Callable[[str | None, str, Mapping[str, Any]], bool]
 
 
 def _without_bookkeeping(
-    include: Include | None, schema: str, default: str | None
+    include: Include | None, schema: str, own: Collection[str], default: str | None
 ) -> Include:
-    """Return ``include_name`` without the bookkeeping tables, which are in ``schema``.
+    """Return ``include_name`` without the tables called ``own`` in ``schema``.
 
     Alembic says None for the schema that is the connection's ``default``.
     """
 
     def included(name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
         where = parents.get("schema_name") or default
-        if kind == "table" and name in bookkeeping.TABLES and where == schema:
+        if kind == "table" and name in own and where == schema:
             return False
         return include is None or include(name, kind, parents)
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from sqlpair.databases import bookkeeping
+from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.interface import BookkeepingSQL, Driver, Report
+from sqlpair.databases.interface import Driver, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.deploy.targets import Destination, parse, positions
 from sqlpair.errors import SettingsError, UsageError
@@ -220,7 +220,7 @@ def _tables(table: BookkeepingSQL) -> str:
 
     A script cannot look first what there is.
     """
-    own_table = f"{table.prefix}{bookkeeping.LEDGER}"
+    own_table = table.ledger
     names = [name for name, _ in tables.EXTRA_COLUMNS]
     if table.add_column:
         widen = "".join(
@@ -251,13 +251,13 @@ def _tables(table: BookkeepingSQL) -> str:
 
 def _guard(table: BookkeepingSQL, below: Sequence[Migration]) -> str:
     """Return the SQL that fails unless just ``below`` is applied."""
-    version_table = f"{table.prefix}{bookkeeping.VERSION_TABLE}"
+    version_table = table.version
     head = below[-1].revision if below else ""
     found = f"EXISTS (SELECT 1 FROM {version_table}"
     wrong = f"NOT {found} WHERE version_num = {quote(head)})" if below else f"{found})"
     return (
         f"-- Fails unless the database is at {head or 'base'}, where this begins.\n"
         f"INSERT INTO {version_table} (version_num) SELECT NULL WHERE {wrong}"
-        f" OR (SELECT count(DISTINCT version) FROM {table.prefix}{bookkeeping.LEDGER})"
+        f" OR (SELECT count(DISTINCT version) FROM {table.ledger})"
         f" <> {len(below)};\n"
     )

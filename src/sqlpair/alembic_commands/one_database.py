@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
 
-from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.ledger import tables
@@ -62,14 +61,15 @@ def alone(
             options |= {"target_metadata": MetaData()}
             options |= {"include_name": lambda *_: False}
         else:
-            options = models.configuration(connection, schema) | options
+            own = branch.database.tables
+            options = models.configuration(connection, schema, own) | options
         try:
             script.revision_map = ScriptDirectory(
                 script.dir, version_locations=[branch.database.versions]
             ).revision_map
             context.configure(
                 connection=connection,
-                version_table=bookkeeping.VERSION_TABLE,
+                version_table=branch.database.tables.version,
                 version_table_schema=schema,
                 **options,
             )

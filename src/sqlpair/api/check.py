@@ -1,8 +1,9 @@
 """At an application's start: are the databases at the version that its code expects?
 
 What the code expects are the SQL files beside its alembic.ini. Each database is asked
-one query, and neither Alembic nor SQLAlchemy is imported. Whether a file was edited or
-a schema has drifted is not asked: ``verify`` finds that out.
+one query, or two where it has repeatable files, and neither Alembic nor SQLAlchemy is
+imported. Whether a migration was edited or a schema has drifted is not asked:
+``verify`` finds that out.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases import bookkeeping, held, retry
+from sqlpair.databases import held, retry
 from sqlpair.databases.driver import driver_of
+from sqlpair.databases.row_counts import amount
 from sqlpair.errors import ConnectError, HistoryError, LockError, SqlpairError, several
 from sqlpair.ledger import version
+from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
+from sqlpair.project.migrations import REPEATABLE
+from sqlpair.project.repeatable import BASE, migration
 from sqlpair.project.settings import NONE, Settings, load
 
 if TYPE_CHECKING:
@@ -83,7 +88,7 @@ def _checked(settings: Settings, wait: float, *, allow_newer: bool) -> int:
 
 def _refuse_nothing(settings: Settings, known: Sequence[Branch]) -> None:
     """HistoryError where there is no file at all: they were not deployed."""
-    if not any(branch.migrations for branch in known):
+    if not any(branch.migrations or branch.repeatable for branch in known):
         raise HistoryError(
             "there are no SQL files to compare the databases with",
             [str(branch.database.sql) for branch in known],
@@ -108,9 +113,12 @@ def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
     database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=logger.info)
     if session is None:
-        return _behind(branch, {}, "the database is not there yet")
+        if branch.migrations:
+            return _behind(branch, {}, "the database is not there yet")
+        return _repeatable_fault(branch, (), allow_newer=allow_newer)
     with closing(session):
         revisions, applied = _asked(session)
+        repeated = _repeated(session) if branch.repeatable else []
     expected = {item.number: item.stem for item in branch.migrations}
     if expected.keys() - applied.keys():
         return _behind(branch, applied)
@@ -125,25 +133,72 @@ def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
     last = branch.migrations[-1].revision if expected else ""
     if not newer and revisions != last:
         return HistoryError(
-            f"{branch.name}: alembic_version and schema_version disagree",
+            f"{branch.name}: alembic_version and {database.tables.ledger} disagree",
             [f"alembic_version says {revisions or 'nothing'}, not {last or 'nothing'}"],
             "Find out more: sqlpair verify",
         )
-    return None
+    return _repeatable_fault(branch, repeated, allow_newer=allow_newer)
+
+
+def _repeatable_fault(
+    branch: Branch, rows: Sequence[tuple[str, int, str]], *, allow_newer: bool
+) -> HistoryError | None:
+    """Return what is to be said of files whose text is not the one that ran last.
+
+    A newer release may have run another one since.
+    """
+    own = branch.migrations[-1].number if branch.migrations else BASE
+    told = []
+    for name in branch.repeatable:
+        path = migration(branch.database.sql, branch.name, name, own).up
+        now = sql_file.checksum_of(path)
+        ran = [row for row in rows if row[0] == name]
+        above = any(version > own for _, version, _ in ran)
+        if allow_newer and (above or now in (checksum for _, _, checksum in ran)):
+            continue
+        if not above and ran and ran[-1][2] == now:
+            continue
+        last = (
+            f"recorded {ran[-1][2][:12] or 'that it is gone'}" if ran else "never ran"
+        )
+        told.append(f"{REPEATABLE}/{name}: {last}; the file is now {now[:12]}")
+    if not told:
+        return None
+    return _BehindError(
+        f"{branch.name}: the database has not run"
+        f" {amount(len(told), 'repeatable file')} as the code has"
+        f" {'it' if len(told) == 1 else 'them'}",
+        told,
+        "Run: sqlpair migrate",
+    )
+
+
+def _repeated(session: Session) -> list[tuple[str, int, str]]:
+    """Return name, version and checksum of what ran, oldest first."""
+    table = session.table
+    try:
+        rows = session.rows(
+            f"SELECT name, version, checksum FROM {table.repeatable} ORDER BY id"
+        )
+    except SqlpairError:
+        if session.columns(table.names.repeatable):
+            raise
+        return []  # none has run
+    return [(row["name"], row["version"], row["checksum"]) for row in rows]
 
 
 def _asked(session: Session) -> tuple[str, dict[int, str]]:
     """Return what the version table says, and what is applied, by number."""
-    prefix, join = session.table.prefix, session.table.join
+    table, join = session.table, session.table.join
     try:
         (row,) = session.rows(
             f"SELECT (SELECT {join}(version_num, ' ')"
-            f" FROM {prefix}{bookkeeping.VERSION_TABLE}) AS revisions,"
+            f" FROM {table.version}) AS revisions,"
             f" (SELECT {join}(version || ' ' || migration_name, '\n')"
-            f" FROM {prefix}{bookkeeping.LEDGER}) AS applied"
+            f" FROM {table.ledger}) AS applied"
         )
     except SqlpairError:
-        if session.columns(bookkeeping.LEDGER):
+        if session.columns(table.names.ledger):
             raise
         return "", {}  # no migration has run
     lines = (line.partition(" ") for line in (row["applied"] or "").split("\n"))

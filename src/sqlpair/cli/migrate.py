@@ -9,7 +9,7 @@ import click
 import sqlpair
 from sqlpair.cli import members, options, output
 from sqlpair.cli.deployed import tell
-from sqlpair.cli.fast_path import NOTHING_TO_DO
+from sqlpair.deploy.nothing_to_do import NOTHING_TO_DO
 
 NOTHING_UP_TO = "Nothing to do: every migration up to version {} is applied."
 

@@ -21,6 +21,7 @@ from sqlpair.errors import SqlpairError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.bookkeeping import BookkeepingSQL
     from sqlpair.databases.described_key import DescribedKey
     from sqlpair.databases.observed import Observer
     from sqlpair.databases.reference import ReferenceColumn
@@ -40,25 +41,6 @@ Notice = Callable[[str, str], None]
 
 class UnpreparableError(SqlpairError):
     """The server will not prepare this transaction, and has rolled it back."""
-
-
-class BookkeepingSQL(NamedTuple):
-    """How an engine's bookkeeping tables are written in SQL.
-
-    ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
-    the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
-    qualifies their names (a migration can move neither), ``add_column`` what adds a
-    column that may be there already (nothing where the engine cannot), and ``join`` the
-    aggregate that joins texts.
-    """
-
-    key: str
-    timestamp: str
-    now: str
-    schema: str
-    prefix: str
-    add_column: str
-    join: str
 
 
 class Dangling(NamedTuple):

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlpair.deploy.left_in_place import is_idle
+from sqlpair.deploy.nothing_to_do import refuse_changed
 from sqlpair.errors import DataLossError
-from sqlpair.project import revisions
+from sqlpair.project import sql_file
+from sqlpair.project.statement import Statement
+from sqlpair.revision import is_pair
 from sqlpair.runner import data_loss
+from sqlpair.runner.edits import UNDOING, edited
 from sqlpair.runner.migration import Ready, read, refuse_missing
-from sqlpair.runner.steps import Place, Places, Step
-from sqlpair.verify.edits import UNDOING, FileKind, edited
+from sqlpair.runner.steps import Places, Step
+
+# Of what runs outside transactions, statements of both engines that change how rows are
+# found and stored, and never which rows there are.
+_KEEP_ROWS = (
+    ("ANALYZE",),
+    ("CREATE", "INDEX"),
+    ("CREATE", "UNIQUE", "INDEX"),
+    ("DROP", "INDEX"),
+    ("REINDEX",),
+    ("VACUUM",),
+)
 
 
 def check(
@@ -39,8 +54,11 @@ def check(
 
 
 def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
-    for step, file, _ in steps:
-        if not step.upgrade and not file.transactional:
+    for step, file, module in steps:
+        if step.upgrade or file.transactional:
+            continue
+        plain = is_pair(getattr(module, "downgrade", None))
+        if not plain or not all(map(_keeps_rows, sql_file.statements(file))):
             raise DataLossError(
                 f"{step}: what its rollback loses cannot be known beforehand",
                 [f"{file.path.name} is -- no-transaction: no trial can be undone"],
@@ -48,15 +66,11 @@ def _refuse_unknown_loss(steps: Iterable[Ready]) -> None:
             )
 
 
-def refuse_changed(place: Place) -> None:
-    """Raise HistoryError unless the files still are what they were when applied.
-
-    That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
-    that was lost would look like a migration that never was.
-    """
-    revisions.require(place.branch)
-    if edits := edited(place, [FileKind.SQL]):
-        raise edits[0].error()
+def _keeps_rows(statement: Statement) -> bool:
+    """Say whether it can be told without running it that it takes no row or value."""
+    return is_idle(statement) or any(
+        statement.words[: len(words)] == words for words in _KEEP_ROWS
+    )
 
 
 def refuse_other_rollbacks(places: Places, steps: Iterable[Step]) -> None:

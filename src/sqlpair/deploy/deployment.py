@@ -13,22 +13,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from sqlpair.databases.interface import Report
-from sqlpair.deploy import fast_path
-from sqlpair.deploy.check import refuse_changed
+from sqlpair.deploy.nothing_to_do import is_done
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import repeatable, restoring
-from sqlpair.runner.steps import (
-    Outcome,
-    Places,
-    Targets,
-    plan,
-    reached,
-)
+from sqlpair.runner import restoring
+from sqlpair.runner.steps import Outcome, Targets
 from sqlpair.runner.survey import survey
-from sqlpair.runner.unfinished import unfinished
 
 
 def deploy(
@@ -45,14 +37,13 @@ def deploy(
     downgrade that would lose rows or values is a DataLossError unless allowed. Outside
     development, a database that is not there is made where ``create`` says so.
     """
-    before = fast_path.seen(settings)
     with ExitStack() as resources:
         with refusals_logged(settings, report):
             finish_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
             places = survey(known, report, resources)
-            if _is_done(settings, places, targets, before):
+            if is_done(settings, places, targets):
                 return Outcome("", (), places)
         from sqlpair.deploy.run import Deployment
         from sqlpair.deploy.stage import DeploymentOptions
@@ -66,7 +57,7 @@ def deploy(
 
 @contextmanager
 def refusals_logged(settings: Settings, report: Report) -> Iterator[None]:
-    """Log what keeps a deployment from so much as beginning; ``Deployment`` logs the rest."""
+    """Log what keeps a deployment from beginning; ``Deployment`` logs the rest."""
     try:
         yield
     except (SqlpairError, Interrupted) as error:
@@ -82,37 +73,3 @@ def finish_restores(settings: Settings, report: Report) -> None:
         from sqlpair.backup import swap
 
         swap.finish_interrupted(settings, report)
-
-
-def _is_done(
-    settings: Settings, places: Places, targets: Targets, before: fast_path.Seen | None
-) -> bool:
-    if _is_interrupted(settings, places):
-        return False
-    goals = targets(places)
-    if plan(places, goals) or repeatable.plan(places, goals, targets):
-        return False
-    at_head = [
-        place
-        for name, place in places.items()
-        if goals.get(name) == len(place.branch.migrations)
-    ]
-    for place in at_head:
-        # A caller who asks for what is applied is told when the files have changed.
-        refuse_changed(place)
-    if len(at_head) == len(places):
-        fast_path.keep(settings, before, places)
-    return True
-
-
-def _is_interrupted(settings: Settings, places: Places) -> bool:
-    """Say whether an interrupted run left something to do.
-
-    A transaction in doubt, a database that it has not reached, or ``.env``.
-    """
-    written = version.expected(settings)
-    return (
-        any(place.undecided for place in places.values())
-        or unfinished(places) is not None
-        or (settings.env_file.is_file() and written != reached(places))
-    )

@@ -20,7 +20,6 @@ from sqlpair.revision import is_pair
 from sqlpair.runner.migration import Ready, read_file
 from sqlpair.runner.steps import Step
 
-# As in SELECT 1, which stands where a file may not be empty.
 _IDLE = re.compile(r"SELECT\s+(?:[0-9]+|NULL|TRUE|FALSE|'[^']*')\s*;?", re.IGNORECASE)
 _DEFINES = frozenset({"CREATE", "ALTER", "DROP"})
 _BLOCK = re.compile(r"\b(?:CREATE|ALTER|DROP)\b", re.IGNORECASE)
@@ -91,7 +90,12 @@ def _migration(step: Step) -> SqlFile | None:
 
 
 def _does(file: SqlFile) -> bool:
-    return any(not _IDLE.fullmatch(it.text) for it in sql_file.statements(file))
+    return not all(map(is_idle, sql_file.statements(file)))
+
+
+def is_idle(statement: Statement) -> bool:
+    """Say whether it does nothing, as SELECT 1 where a file may not be empty."""
+    return bool(_IDLE.fullmatch(statement.text))
 
 
 def _surely_changes(statement: Statement) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Report
 from sqlpair.deploy.deployment import finish_restores, refusals_logged
 from sqlpair.ledger import squashed, tables, write_sql
 from sqlpair.ledger.position import claimed, current, foreign, known_position

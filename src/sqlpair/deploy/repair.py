@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Report
 from sqlpair.deploy import record
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger import squashed, write_sql
@@ -21,9 +22,9 @@ from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files
+from sqlpair.runner.edits import Edit, edited
 from sqlpair.runner.steps import Outcome, Place, Places
 from sqlpair.runner.survey import survey
-from sqlpair.verify.edits import Edit, edited
 from sqlpair.verify.renames import Rename, renames
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlpair.databases import bookkeeping
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
@@ -145,7 +144,8 @@ class Stage:
 
     @property
     def _guarded(self) -> bool:
-        return not (self._work.allow_data_loss or self._upwards)
+        # Outside a transaction, check lets through only what surely loses nothing.
+        return self.transactional and not (self._work.allow_data_loss or self._upwards)
 
     def _begin(self) -> None:
         for session in self.sessions:
@@ -173,7 +173,7 @@ class Stage:
             step, file, _ = ready
             files = applied_files.of_ready(ready)
             runner = self._runners[step.branch.name]
-            if runner.runs_python or _reads_records(file):
+            if runner.runs_python or _reads_records(file, runner.session):
                 _record(ran, runner.session)
             watch = SchemaWatch(runner.session, ready)
             with told(step, file.total, self._work.report):
@@ -229,9 +229,9 @@ class Stage:
         return failed
 
 
-def _reads_records(file: SqlFile) -> bool:
+def _reads_records(file: SqlFile, session: Session) -> bool:
     """Say whether a file may ask what was applied before it, as a script could."""
-    return any(name in file.text for name in bookkeeping.TABLES)
+    return any(name in file.text for name in session.table.names)
 
 
 def _record(

@@ -12,10 +12,10 @@ from sqlpair.ledger import version
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
+from sqlpair.runner.edits import FileKind, edited
 from sqlpair.runner.repeatable import RepeatableFile, files
 from sqlpair.runner.steps import Place, reached
 from sqlpair.verify import records
-from sqlpair.verify.edits import FileKind, edited
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
 

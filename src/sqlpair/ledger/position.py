@@ -44,8 +44,11 @@ def current(branch: Branch, state: Records) -> int:
     if foreign(branch, state) and not state.applied:
         raise _of_another_project(branch, str(head))
     position = known_position(branch, head) if head else 0
+    ledger = branch.database.tables.ledger
     expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
+    if expected == recorded:
+        return position
     late = [
         migration
         for migration in branch.migrations[:position]
@@ -58,23 +61,21 @@ def current(branch: Branch, state: Records) -> int:
     ):
         raise HistoryError(
             f"{branch.name} {late[0].stem}: numbered below what is applied already",
-            [f"alembic_version says {head}; schema_version has no {late[0].number:03}"],
+            [f"alembic_version says {head}; {ledger} has no {late[0].number:03}"],
             "Give the file the next free number, or, if it did run, record it:"
             f" alembic stamp {branch.name}@{head}",
         )
-    if expected != recorded:
-        raise HistoryError(
-            f"{branch.name}: alembic_version and schema_version disagree",
-            [
-                f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
-                f"schema_version:  {_list(recorded)}",
-                f"SCHEMA_VERSION:  {branch.expected}",
-            ],
-            f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-            "If you know: sqlpair force-version N, or alembic stamp"
-            f" {branch.name}@<revision>",
-        )
-    return position
+    raise HistoryError(
+        f"{branch.name}: alembic_version and {ledger} disagree",
+        [
+            f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
+            f"{ledger}:  {_list(recorded)}",
+            f"SCHEMA_VERSION:  {branch.expected}",
+        ],
+        f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
+        "If you know: sqlpair force-version N, or alembic stamp"
+        f" {branch.name}@<revision>",
+    )
 
 
 def foreign(branch: Branch, state: Records) -> list[str]:

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlpair.databases.bookkeeping import VERSION_TABLE
 from sqlpair.databases.interface import Session
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger.position import foreign
 from sqlpair.ledger.tables import Records
+from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.branches import Branch
 from sqlpair.project.imported import Imported
 from sqlpair.schema.model import ObjectKey, Schema
@@ -177,7 +177,7 @@ TOOLS = {
         "committed_at",
         _sqitch,
     ),
-    "alembic": RecordTable(VERSION_TABLE, ("version_num",), "version_num", _alembic),
+    "alembic": RecordTable(NAMES.version, ("version_num",), "version_num", _alembic),
 }
 # Tools whose files are like another one's: only the table tells them apart.
 _LIKE = {"golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
@@ -241,8 +241,8 @@ def read(
     ]
     ours = foreign(branch, state)
     rows: Rows
-    if imported.table == VERSION_TABLE and ours:
-        table, rows = VERSION_TABLE, [{"version_num": name} for name in ours]
+    if imported.table == NAMES.version and ours:
+        table, rows = NAMES.version, [{"version_num": name} for name in ours]
     elif found:
         table, rows = found, _rows(session, tool, found, theirs)
     else:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlpair.databases.bookkeeping import REPEATABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Session
 
 COLUMNS = (
     "id",
@@ -48,7 +48,7 @@ def read(session: Session) -> tuple[Repeated, ...]:
     """Return every row, oldest first; the table is there."""
     rows = session.rows(
         "SELECT id, name, version, checksum, CAST(applied_at AS varchar(23)) AS at,"
-        f" deployment, applied_by, milliseconds FROM {_table(session.table)}"
+        f" deployment, applied_by, milliseconds FROM {session.table.repeatable}"
         " ORDER BY id"
     )
     return tuple(
@@ -72,7 +72,7 @@ def texts(session: Session, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     if not wanted:
         return {}
     found = session.rows(
-        f"SELECT id, text, undo FROM {_table(session.table)} WHERE id IN ({wanted})"
+        f"SELECT id, text, undo FROM {session.table.repeatable} WHERE id IN ({wanted})"
     )
     return {row["id"]: (row["text"] or "", row["undo"] or "") for row in found}
 
@@ -80,14 +80,10 @@ def texts(session: Session, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
 def table(table: BookkeepingSQL) -> str:
     """Return the SQL that makes the table where it is missing."""
     return (
-        f"CREATE TABLE IF NOT EXISTS {_table(table)}"
+        f"CREATE TABLE IF NOT EXISTS {table.repeatable}"
         f" (id {table.key} PRIMARY KEY, name varchar(255) NOT NULL,"
         " version integer NOT NULL, checksum varchar(64) NOT NULL, text text,"
         f" undo text, applied_at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
         " deployment varchar(64) NOT NULL, applied_by varchar(255),"
         " milliseconds integer);\n"
     )
-
-
-def _table(table: BookkeepingSQL) -> str:
-    return f"{table.prefix}{REPEATABLE}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlpair.databases.bookkeeping import LEDGER
-from sqlpair.databases.interface import BookkeepingSQL
+from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger.tables import Applied, Records
@@ -58,7 +57,7 @@ def forgotten(branch: Branch, table: BookkeepingSQL) -> str:
     if not squashed.read(first.up):
         return ""
     return (
-        f"DELETE FROM {table.prefix}{LEDGER} WHERE version = {first.number}"
+        f"DELETE FROM {table.ledger} WHERE version = {first.number}"
         f" AND migration_name <> {quote(first.stem)};\n"
     )
 

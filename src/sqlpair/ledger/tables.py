@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Session
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, printable, several
 from sqlpair.ledger import repeatable
@@ -40,11 +40,12 @@ EXTRA_COLUMNS = (
 )
 # All but the rollbacks, which are long.
 _READ = ("version", "migration_name", *(name for name, _ in EXTRA_COLUMNS[:-1]))
+# Of each bookkeeping table, the columns without which it is another program's.
 NEEDED = {
-    VERSION_TABLE: {"version_num"},
-    LEDGER: {"id", "version", "migration_name", "applied_at"},
-    HISTORY: {"id", "at", "deployment", "transaction_id", "action"},
-    REPEATABLE: {*repeatable.COLUMNS},
+    "version": {"version_num"},
+    "ledger": {"id", "version", "migration_name", "applied_at"},
+    "history": {"id", "at", "deployment", "transaction_id", "action"},
+    "repeatable": {*repeatable.COLUMNS},
 }
 Columns = tuple[tuple[str, str], ...]
 # Of the history; added where it was made before they were.
@@ -128,19 +129,19 @@ def read(session: Session) -> Records:
 
 
 def _read(session: Session) -> Records:
-    prefix = session.table.prefix
+    table = session.table
     revisions: tuple[str, ...] = ()
-    if _ours(session, VERSION_TABLE):
-        found = session.rows(f"SELECT version_num FROM {prefix}{VERSION_TABLE}")
+    if _ours(session, "version"):
+        found = session.rows(f"SELECT version_num FROM {table.version}")
         revisions = tuple(sorted(row["version_num"] for row in found))
-    columns = _ours(session, LEDGER)
+    columns = _ours(session, "ledger")
     if not columns:
-        _ours(session, HISTORY)
+        _ours(session, "history")
         return Records(revisions, (), has_ledger=False)
     known = [name for name in _READ if name in columns]
     rows = session.rows(
         f"SELECT {', '.join(known)}, CAST(applied_at AS varchar(23)) AS at"
-        f" FROM {prefix}{LEDGER} ORDER BY version, id"
+        f" FROM {table.ledger} ORDER BY version, id"
     )
     applied = {
         (number := _number(session, row["version"])): Applied(
@@ -158,28 +159,38 @@ def _read(session: Session) -> Records:
         for row in rows
     }
     repeated: tuple[Repeated, ...] = ()
-    if _ours(session, REPEATABLE):
+    if _ours(session, "repeatable"):
         repeated = repeatable.read(session)
     return Records(revisions, tuple(applied.values()), True, _last(session), repeated)
 
 
-def _ours(session: Session, table: str) -> list[str]:
-    """Return a bookkeeping table's columns; HistoryError if it is another program's."""
+def _ours(session: Session, role: str) -> list[str]:
+    """Return a bookkeeping table's columns; HistoryError if it is another program's.
+
+    ``role`` is its field in ``BookkeepingTables``.
+    """
+    table = getattr(session.table.names, role)
     columns = session.columns(table)
-    if not columns or NEEDED[table] <= {*columns}:
+    if not columns or NEEDED[role] <= {*columns}:
         return columns
     name = session.database.name
-    remedy = "Rename it, and what uses it."
-    if session.database.driver == "postgresql":
+    if role == "version":
+        remedy = "Rename it, and what uses it."
+    else:
         remedy = (
-            "Make a schema for sqlpair's tables, and name it in"
-            f" [{name}] of alembic.ini:\nledger_schema = NAME"
+            "Let sqlpair's tables have names that are free, in every database. In"
+            " [alembic] of alembic.ini:\nledger_table = NAME"
+        )
+    if session.database.driver == "postgresql":
+        remedy += (
+            f"\nOr make a schema for them. In [{name}] of alembic.ini:"
+            "\nledger_schema = NAME"
         )
     raise HistoryError(
         f"{name}: the table {table} is another program's",
         [
             f"its columns: {several(columns)}",
-            f"in sqlpair's there are {several(sorted(NEEDED[table]))}",
+            f"in sqlpair's there are {several(sorted(NEEDED[role]))}",
         ],
         f"{remedy}\nNothing was changed.",
     )
@@ -189,8 +200,9 @@ def _number(session: Session, version: Any) -> int:
     try:
         return int(version)
     except (TypeError, ValueError):
+        where = f"{session.database.name}: {session.table.names.ledger}"
         raise HistoryError(
-            f"{session.database.name}: {LEDGER} holds a version that is not a number",
+            f"{where} holds a version that is not a number",
             [f"version: {version}"],
             "Correct or delete that row.",
         ) from None
@@ -199,10 +211,10 @@ def _number(session: Session, version: Any) -> int:
 def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     """Return the rollbacks that the ledger keeps of the migrations with ``numbers``."""
     wanted = ", ".join(map(str, numbers))
-    if not wanted or "rollback" not in session.columns(LEDGER):
+    if not wanted or "rollback" not in session.columns(session.table.names.ledger):
         return {}
     rows = session.rows(
-        f"SELECT version, rollback FROM {session.table.prefix}{LEDGER}"
+        f"SELECT version, rollback FROM {session.table.ledger}"
         f" WHERE version IN ({wanted}) AND rollback <> ''"
     )
     return {_number(session, row["version"]): row["rollback"] for row in rows}
@@ -210,22 +222,22 @@ def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
 
 def history(session: Session) -> list[dict[str, Any]]:
     """Return every step that was recorded, oldest first. Creates nothing."""
-    if not session.columns(HISTORY):
+    if not session.columns(session.table.names.history):
         return []
     return session.rows(
         "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
         " migration_name, applied_by, milliseconds, checksum"
-        f" FROM {session.table.prefix}{HISTORY} ORDER BY id"
+        f" FROM {session.table.history} ORDER BY id"
     )
 
 
 def _last(session: Session) -> Transaction:
-    columns = _ours(session, HISTORY)
+    columns = _ours(session, "history")
     if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
         return NONE
     rows = session.rows(
         "SELECT transaction_id, databases, action"
-        f" FROM {session.table.prefix}{HISTORY} ORDER BY id DESC LIMIT 1"
+        f" FROM {session.table.history} ORDER BY id DESC LIMIT 1"
     )
     if not rows:
         return NONE
@@ -246,11 +258,11 @@ def goal(heads: Mapping[str, Migration | None]) -> str:
 
 def committed(session: Session, transaction: str) -> bool:
     """Say whether steps of ``transaction`` are in the database's history."""
-    if not session.columns(HISTORY):
+    if not session.columns(session.table.names.history):
         return False
     return bool(
         session.rows(
-            f"SELECT 1 FROM {session.table.prefix}{HISTORY}"
+            f"SELECT 1 FROM {session.table.history}"
             f" WHERE transaction_id = {quote(transaction)}"
         )
     )
@@ -258,17 +270,17 @@ def committed(session: Session, transaction: str) -> bool:
 
 def tables(table: BookkeepingSQL) -> str:
     """Return the SQL that makes the three tables where they are missing."""
-    create = f"CREATE TABLE IF NOT EXISTS {table.prefix}"
+    create = "CREATE TABLE IF NOT EXISTS"
     return (
-        f"{create}{VERSION_TABLE} (version_num varchar(32) NOT NULL,"
-        f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num));\n"
-        f"{create}{LEDGER} {columns(table)};\n" + history_table(table)
+        f"{create} {table.version} (version_num varchar(32) NOT NULL,"
+        f" CONSTRAINT {table.names.version}_pkc PRIMARY KEY (version_num));\n"
+        f"{create} {table.ledger} {columns(table)};\n" + history_table(table)
     )
 
 
 def history_table(table: BookkeepingSQL) -> str:
     return (
-        f"CREATE TABLE IF NOT EXISTS {table.prefix}{HISTORY}"
+        f"CREATE TABLE IF NOT EXISTS {table.history}"
         f" (id {table.key} PRIMARY KEY,"
         f" at {table.timestamp} NOT NULL DEFAULT ({table.now}),"
         " deployment varchar(64) NOT NULL, transaction_id varchar(200) NOT NULL,"
@@ -291,8 +303,8 @@ def columns(table: BookkeepingSQL) -> str:
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
     session.execute(tables(session.table))
-    add_missing(session, LEDGER, EXTRA_COLUMNS)
-    add_missing(session, HISTORY, HISTORY_COLUMNS)
+    add_missing(session, session.table.names.ledger, EXTRA_COLUMNS)
+    add_missing(session, session.table.names.history, HISTORY_COLUMNS)
 
 
 def add_missing(session: Session, table: str, wanted: Columns) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlpair.databases.bookkeeping import HISTORY, LEDGER, REPEATABLE, VERSION_TABLE
-from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Session
 from sqlpair.databases.quoting import quote
 from sqlpair.ledger.applied_files import NONE, AppliedFiles
 from sqlpair.ledger.tables import (
@@ -67,7 +67,7 @@ def undone(
     """Return the SQL that records migrations as undone, ``below`` being the head."""
     numbers = ", ".join(str(record.migration.number) for record in records)
     return (
-        f"DELETE FROM {table.prefix}{LEDGER} WHERE version IN ({numbers});\n"
+        f"DELETE FROM {table.ledger} WHERE version IN ({numbers});\n"
         + _head(table, below.revision if below else None)
         + _events(table, [(record.migration, "", record.entry) for record in records])
     )
@@ -85,7 +85,7 @@ def stamped(
     Rows that are there already stay as they are. ``replaced`` are revisions of another
     project's in the version table, of which the history alone keeps the names.
     """
-    ledger = f"{table.prefix}{LEDGER}"
+    ledger = table.ledger
     numbers = ", ".join(str(migration.number) for migration, _ in kept)
     others = f" WHERE version NOT IN ({numbers})" if kept else ""
     rows = "".join(
@@ -112,7 +112,7 @@ def accepted(
     What was recorded of a file that is not there stays.
     """
     return "".join(
-        f"UPDATE {table.prefix}{LEDGER} SET {_changes(files)}"
+        f"UPDATE {table.ledger} SET {_changes(files)}"
         f" WHERE version = {migration.number};\n"
         + _events(table, [(migration, files.checksum, entry)])
         for migration, files in agreed
@@ -131,7 +131,7 @@ def renamed(
     """
     return (
         "".join(
-            f"UPDATE {table.prefix}{LEDGER} SET version = {item.number},"
+            f"UPDATE {table.ledger} SET version = {item.number},"
             f" migration_name = {quote(item.stem)},"
             f" module_checksum = {_kept(files.module_checksum)}"
             f" WHERE version = {row.number} AND migration_name = {quote(row.stem)};\n"
@@ -150,7 +150,7 @@ def squashed(
     entry: Entry,
 ) -> str:
     """Return the SQL that lets one row stand for ``rows``: the last, as ``into``."""
-    ledger = f"{table.prefix}{LEDGER}"
+    ledger = table.ledger
     gone = ", ".join(quote(row.stem) for row in rows[:-1])
     return (
         f"DELETE FROM {ledger} WHERE migration_name IN ({gone});\n"
@@ -177,7 +177,7 @@ class RepeatRecord(NamedTuple):
 
 def repeated(table: BookkeepingSQL, records: Sequence[RepeatRecord]) -> str:
     """Return the SQL that records what ran of repeatable files."""
-    own = f"{table.prefix}{REPEATABLE}"
+    own = table.repeatable
     removed = ", ".join(str(number) for one in records for number in one.removed)
     rows = (f"({_repeated(table, record)})" for record in records if not record.removed)
     return (
@@ -230,7 +230,7 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
     table = session.table
     head = state.applied[-1] if state.applied else None
     session.execute(history_table(table))
-    add_missing(session, HISTORY, HISTORY_COLUMNS)
+    add_missing(session, table.names.history, HISTORY_COLUMNS)
     session.execute(_events(table, [(head, head.checksum if head else "", entry)]))
 
 
@@ -250,11 +250,11 @@ _HISTORY_COLUMNS = (
 
 def _rows(table: BookkeepingSQL, records: Iterable[Record]) -> str:
     values = (f"({_values(table, record)})" for record in records)
-    return _insert(f"{table.prefix}{LEDGER} {_LEDGER_COLUMNS}", values)
+    return _insert(f"{table.ledger} {_LEDGER_COLUMNS}", values)
 
 
 def _unless_there(table: BookkeepingSQL, record: Record) -> str:
-    ledger = f"{table.prefix}{LEDGER}"
+    ledger = table.ledger
     return (
         f"INSERT INTO {ledger} {_LEDGER_COLUMNS} SELECT {_values(table, record)}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {ledger}"
@@ -299,11 +299,10 @@ def _insert(into: str, values: Iterable[str]) -> str:
 
 
 def _head(table: BookkeepingSQL, revision: str | None) -> str:
-    sql = f"DELETE FROM {table.prefix}{VERSION_TABLE};\n"
+    sql = f"DELETE FROM {table.version};\n"
     if revision:
         sql += (
-            f"INSERT INTO {table.prefix}{VERSION_TABLE} (version_num)"
-            f" VALUES ({quote(revision)});\n"
+            f"INSERT INTO {table.version} (version_num) VALUES ({quote(revision)});\n"
         )
     return sql
 
@@ -313,7 +312,7 @@ def _events(
     records: Iterable[tuple[Migration | Applied | str | None, str, Entry]],
 ) -> str:
     values = (f"({_event(table, *record)})" for record in records)
-    return _insert(f"{table.prefix}{HISTORY} {_HISTORY_COLUMNS}", values)
+    return _insert(f"{table.history} {_HISTORY_COLUMNS}", values)
 
 
 def _event(

@@ -34,8 +34,8 @@ class Branch(NamedTuple):
 
     def position(self, revision: str) -> int | None:
         """Return the position at which ``revision`` is the head, or None."""
-        for index, migration in enumerate(self.migrations, start=1):
-            if migration.revision == revision:
+        for index in range(len(self.migrations), 0, -1):  # mostly it is the last
+            if self.migrations[index - 1].revision == revision:
                 return index
         return None
 

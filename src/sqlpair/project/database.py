@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
-from sqlpair.project import fleet
+from sqlpair.project import bookkeeping, fleet
+from sqlpair.project.bookkeeping import BookkeepingTables
 from sqlpair.project.variables import NONE as NO_VALUES
 from sqlpair.project.variables import Values
 
@@ -61,10 +62,10 @@ class Database(NamedTuple):
     databases may be made and dropped, if one is named, ``scratch_variable`` its
     variable; ``scratch_beside`` says that they may be made on the database's own
     server, else. ``scratch_server`` is of a scratch database itself, and says for
-    messages which server it is on. ``ledger_schema`` is where the
-    bookkeeping tables are; what migrations make goes where their SQL says. ``notice``
-    is what to change in the section, ``models`` where SQLAlchemy's description of the
-    tables is, if there is one; ``values`` are those of the variables in its files.
+    messages which server it is on. ``ledger_schema`` is where the bookkeeping
+    ``tables`` are; what migrations make goes where their SQL says. ``notice`` is what
+    to change in the section, ``models`` where SQLAlchemy's description of the tables
+    is, if there is one; ``values`` are those of the variables in its files.
     Times are in seconds.
 
     A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
@@ -94,6 +95,7 @@ class Database(NamedTuple):
     search_path: tuple[str, ...] = ()
     models: str = ""
     values: Values = NO_VALUES
+    tables: BookkeepingTables = bookkeeping.NAMES
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -203,6 +205,9 @@ class Reader(NamedTuple):
             fleet=members,
             models=self._models(section),
             values=Values(self.environ, self.env, self.env_file.name),
+            tables=bookkeeping.named(
+                config.get("alembic", "ledger_table", fallback=""), self.ini.name
+            ),
         )
 
     def _models(self, section: SectionProxy) -> str:

@@ -7,6 +7,8 @@ ends, and nothing in it breaks the transaction it runs in. A file marked
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
@@ -19,6 +21,7 @@ from sqlpair.project import repeatable, variables
 from sqlpair.project.read_once import once
 from sqlpair.project.statement import Role, Split, Statement, excerpt
 
+_CHUNK = 2**20
 # Characters. The statements of a longer file are split again when they run.
 KEPT = 2**20
 NO_TRANSACTION = "-- no-transaction"
@@ -236,26 +239,35 @@ def lenient(path: Path) -> str:
 
 def contents(path: Path) -> bytes:
     """Return a file's bytes; SqlFileError if it cannot be read, or is a link."""
-    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     try:
-        if not path.is_symlink():
-            return path.read_bytes()
-    except FileNotFoundError:
-        raise SqlFileError(
+        with open(path, "rb", buffering=0, opener=_itself) as file:
+            return file.readall()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
+def _unreadable(path: Path, error: OSError) -> SqlFileError:
+    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
+    if isinstance(error, FileNotFoundError):
+        return SqlFileError(
             f"{where}: the file is missing",
             [f"{path}"],
             "Write it. A step that does nothing is a file with a comment that says so.",
-        ) from None
-    except OSError as error:
-        raise SqlFileError(
-            f"{where}: the file cannot be read",
-            [f"{path}: {error.strerror}"],
-            "Make it a file that this user may read.",
-        ) from error
-    raise SqlFileError(
-        f"{where}: a link, not a file of its own",
-        [f"{path}"],
-        "Put the file itself there: SQL is read from the database's folder alone.",
+        )
+    if error.errno == errno.ELOOP:
+        return SqlFileError(
+            f"{where}: a link, not a file of its own",
+            [f"{path}"],
+            "Put the file itself there: SQL is read from the database's folder alone.",
+        )
+    return SqlFileError(
+        f"{where}: the file cannot be read",
+        [f"{path}: {error.strerror}"],
+        "Make it a file that this user may read.",
     )
 
 

@@ -29,9 +29,8 @@ _TOKENS = (
     r"|(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'|'[^']*'|\"[^\"]*\"|`[^`]*`"
     r"|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)"
 )
-_USE = re.compile(_TOKENS, re.DOTALL | re.ASCII)
 # An undeclared one may be the bound of an array's slice: a[1:"n"].
-_UNDECLARED = re.compile(rf"{_TOKENS}|\[[^\[\]]*\]", re.DOTALL | re.ASCII)
+_UNDECLARED = rf"{_TOKENS}|\[[^\[\]]*\]"
 # In characters. A shorter value is masked only where it is a word of its own.
 _SHORT = 6
 _IDENTIFIER = 63  # bytes that PostgreSQL keeps of a name
@@ -51,9 +50,14 @@ def used(text: str, names: Iterable[str]) -> Iterator[tuple[str, int]]:
     if not _MAYBE.search(text):
         return
     known = {*names}
-    for match in (_USE if known else _UNDECLARED).finditer(text):
+    for match in _tokens(_TOKENS if known else _UNDECLARED, text):
         if name := match["name"] or match["text"]:
             yield name, match.start()
+
+
+def _tokens(pattern: str, text: str) -> Iterator[re.Match[str]]:
+    # Compiled when it is first needed, since most runs need none.
+    return re.finditer(pattern, text, re.DOTALL | re.ASCII)
 
 
 def plain(text: str, names: Iterable[str]) -> str:
@@ -205,7 +209,7 @@ def _forms(value: str) -> set[str]:
 def _pieces(text: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Return ``text`` in pieces: with a name the use of a variable, else what it is."""
     known, position = {*names}, 0
-    for match in _USE.finditer(text) if known else ():
+    for match in _tokens(_TOKENS, text) if known else ():
         name = match["name"] or match["text"]
         if name in known:
             yield "", text[position : match.start()]

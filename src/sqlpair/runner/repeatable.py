@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.interface import BookkeepingSQL, Session
+from sqlpair.databases.interface import Session
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import repeatable as ledger
 from sqlpair.ledger import write_sql

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from sqlpair import progress
-from sqlpair.databases.interface import BookkeepingSQL, Report
+from sqlpair.databases.bookkeeping import BookkeepingSQL
+from sqlpair.databases.interface import Report
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.branches import Branch

@@ -17,8 +17,8 @@ from sqlpair.databases.row_counts import amount
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.runner.edits import edited
 from sqlpair.verify import assertions, drift, records, references
-from sqlpair.verify.edits import edited
 from sqlpair.verify.interrupted import interruptions
 from sqlpair.verify.problem import Problem, ProblemKind
 from sqlpair.verify.references import Progress

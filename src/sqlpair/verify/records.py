@@ -14,8 +14,8 @@ from sqlpair.ledger.position import current
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
+from sqlpair.runner.edits import Edit
 from sqlpair.runner.steps import Place, Places, Step, reached
-from sqlpair.verify.edits import Edit
 from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.postgresql.contents import Contents
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.queries import dicts
@@ -123,7 +122,7 @@ class PostgreSQLInspector:
             oids=oids,
             empty=empty,
             schema=quote(self.session.database.ledger_schema),
-            own=", ".join(map(quote, TABLES)),
+            own=", ".join(map(quote, self.session.table.names)),
         )
 
     @contextmanager

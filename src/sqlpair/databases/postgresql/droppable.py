@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def droppable(session: Session, *, everything: bool = False) -> Sequence[str]:
     if not everything:
         return found
     ledger = quote(session.database.ledger_schema)
-    names = ", ".join(map(quote, TABLES))
+    names = ", ".join(map(quote, session.table.names))
     tables, rest = (
         [
             row["sql"]

@@ -50,9 +50,19 @@ class Ear:
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]
         other = extensions.get_wait_callback()
-        if other is not None or first.rows:
-            yield
-            return
+        try:
+            if other is not None or first.rows:
+                yield
+            else:
+                with self._waiting():
+                    yield
+        finally:
+            # What this engine runs behind the file is nobody's news.
+            self._raw().notices = []
+
+    @staticmethod
+    @contextmanager
+    def _waiting() -> Iterator[None]:
         with signals.deferred():
             extensions.set_wait_callback(_wait)
             try:

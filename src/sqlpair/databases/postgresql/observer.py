@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.observed import Lock, Observed
 from sqlpair.databases.quoting import quote
 
@@ -48,7 +47,7 @@ _SEQUENCES = """
 SELECT CASE schemaname WHEN 'public' THEN '' ELSE quote_ident(schemaname) || '.' END
     || quote_ident(sequencename) AS name, coalesce(last_value, start_value) AS last
 FROM pg_catalog.pg_sequences WHERE NOT (schemaname = {schema}
-    AND sequencename = 'schema_version_id_seq')
+    AND sequencename = {sequence})
 """
 _LOCKS = """
 SELECT relation AS oid, mode FROM pg_catalog.pg_locks
@@ -82,7 +81,7 @@ class PostgreSQLObserver:
     def _relations(self) -> dict[int, dict[str, Any]]:
         query = _RELATIONS.format(
             schema=quote(self._session.database.ledger_schema),
-            own=", ".join(map(quote, TABLES)),
+            own=", ".join(map(quote, self._session.table.names)),
         )
         return {row["oid"]: row for row in self._session.rows(query)}
 
@@ -150,7 +149,10 @@ class PostgreSQLObserver:
 
     def _last_values(self) -> dict[str, int]:
         rows = self._session.rows(
-            _SEQUENCES.format(schema=quote(self._session.database.ledger_schema))
+            _SEQUENCES.format(
+                schema=quote(self._session.table.schema),
+                sequence=quote(f"{self._session.table.names.ledger}_id_seq"),
+            )
         )
         return {row["name"]: row["last"] for row in rows}
 

@@ -6,7 +6,6 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_shape import (
     Check,
@@ -124,7 +123,7 @@ def _query(session: PostgreSQLSession, kinds: str, *, leaves: str) -> str:
         kinds=kinds,
         leaves=leaves,
         schema=quote(session.database.ledger_schema),
-        own=", ".join(map(quote, TABLES)),
+        own=", ".join(map(quote, session.table.names)),
     )
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.postgresql.clone import dumped
 from sqlpair.databases.postgresql.split import split
 from sqlpair.databases.postgresql.viewdef import unqualified
@@ -55,7 +54,7 @@ _NAMED_NOT_NULL = re.compile(
 
 def schema_sql(session: PostgreSQLSession) -> list[str]:
     """See ``sqlpair.databases.interface.Driver``."""
-    own = [name for table in TABLES for name in (table, f"{table}_id_seq")]
+    own = [name for table in session.table.names for name in (table, f"{table}_id_seq")]
     excluded = [f"--exclude-table={session.table.prefix}{name}" for name in own]
     text = dumped(session, *_OPTIONS, *excluded, newest=True).replace("\r\n", "\n")
     if restricted := _RESTRICT.match(text):

@@ -17,13 +17,9 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from sqlpair import ids, signals
+from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import (
-    BookkeepingSQL,
-    Notice,
-    Report,
-    UnpreparableError,
-)
+from sqlpair.databases.interface import Notice, Report, UnpreparableError
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
@@ -32,6 +28,7 @@ from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 from sqlpair.project import fleet
+from sqlpair.project.bookkeeping import LEDGER
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -197,7 +194,10 @@ class PostgreSQLSession(Queries):
         # One for all databases of a server, and for every project that has its ledger
         # in this one: so both are in it. At most 200 bytes.
         (row,) = self.rows("SELECT current_database() AS name")
-        return f"sqlpair:{row['name']}.{self.database.ledger_schema}:{transaction}"
+        where = f"{row['name']}.{self.table.schema}"
+        if (ledger := self.table.names.ledger) != LEDGER:
+            where += f".{ledger}"
+        return f"sqlpair:{where}:{transaction}"
 
     def reconnect(self) -> None:
         self.rollback()
@@ -279,10 +279,9 @@ class PostgreSQLSession(Queries):
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
-        from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.postgresql.catalog import catalog, qualified, within
 
-        names = () if bookkeeping else TABLES
+        names = () if bookkeeping else self.table.names
         with self.snapshot():
             own = [qualified(self.table.schema, name) for name in names]
             found = catalog(self.fetch, own)
@@ -299,6 +298,7 @@ class PostgreSQLSession(Queries):
 def table(database: Database) -> BookkeepingSQL:
     """Say how bookkeeping tables are written."""
     return BookkeepingSQL(
+        names=database.tables,
         key="serial",
         timestamp="timestamp",
         now="timezone('utc', clock_timestamp())",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import LEDGER, TABLES
 from sqlpair.databases.interface import Dangling
 from sqlpair.databases.postgresql.catalog import privileges as described_privileges
 from sqlpair.databases.postgresql.catalog import qualified
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def own(session: PostgreSQLSession) -> Sequence[str]:
     """See ``sqlpair.databases.interface.Driver``."""
-    return [qualified(session.table.schema, name) for name in TABLES]
+    return [qualified(session.table.schema, name) for name in session.table.names]
 
 
 def properties(session: PostgreSQLSession, *, privileges: bool) -> Schema:
@@ -25,7 +24,7 @@ def properties(session: PostgreSQLSession, *, privileges: bool) -> Schema:
     if not privileges:
         return {}
     with session.snapshot():
-        return described_privileges(session.fetch, f"{session.table.prefix}{LEDGER}")
+        return described_privileges(session.fetch, session.table.ledger)
 
 
 def dangling(session: PostgreSQLSession) -> Sequence[Dangling]:  # noqa: ARG001

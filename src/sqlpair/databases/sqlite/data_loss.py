@@ -9,11 +9,10 @@ knows a table by, may become another table's, and a column's number another colu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.catalog import MASTER, repeated
@@ -32,9 +31,7 @@ TOUCHING = {
     sqlite3.SQLITE_ALTER_TABLE: 1,
 }
 _TABLES = (
-    " AND type = 'table' AND rootpage > 0"
-    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    f" AND name NOT IN ({', '.join(map(quote, TABLES))})"
+    " AND type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
 # What a virtual table keeps besides its rows, or their ids: an empty one has some too.
 _BESIDES = ("config", "data", "idx", "segdir", "segments", "stat", "node", "parent")
@@ -58,15 +55,17 @@ class _Change(NamedTuple):
 
 def inspector(session: SQLiteSession) -> SQLiteInspector:
     """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteInspector(session.raw)
+    return SQLiteInspector(session.raw, session.table.names)
 
 
 class SQLiteInspector:
     """See ``sqlpair.databases.row_counts.Inspector``."""
 
-    def __init__(self, raw: sqlite3.Connection):
+    def __init__(self, raw: sqlite3.Connection, own: Sequence[str]):
+        """``own`` are the names of the bookkeeping tables."""
         self.raw = raw
-        self._asked = set(TABLES)
+        self._own = f" AND name NOT IN ({_list(own)})"
+        self._asked = set(own)
         self._before: dict[str, CountedTable] = {}
         self._there: set[str] = set()
         self._changes: list[_Change] = []
@@ -84,6 +83,7 @@ class SQLiteInspector:
 
     def _tables(self, which: str) -> list[CountedTable]:
         query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
+        query += self._own
         found = self.raw.execute(query).fetchall()
         left_out = repeated(self.raw.execute(_VIRTUAL).fetchall()) if found else set()
         return [

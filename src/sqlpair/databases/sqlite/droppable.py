@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.quoting import identifier, quote
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 def droppable(session: Session, *, everything: bool = False) -> Sequence[str]:
     """See ``sqlpair.databases.interface.Driver``."""
     kinds = "'view', 'trigger'"
-    own = ", ".join(map(quote, TABLES))
+    own = ", ".join(map(quote, session.table.names))
     if everything:  # triggers go with their tables
         kinds = "'view', 'table'"
     rows = session.rows(

@@ -14,12 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.databases.sqlite import unresolved
 from sqlpair.databases.sqlite.connection import open_file
-from sqlpair.databases.sqlite.unresolved import Unresolved
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
+    from sqlpair.databases.sqlite.unresolved import Unresolved
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
 
@@ -149,6 +148,8 @@ class References:
 
 
 def _find(raw: sqlite3.Connection, since: int) -> _Found:
+    from sqlpair.databases.sqlite import unresolved
+
     objects = list(unresolved.code(raw, since))
     try:
         found = raw.execute("PRAGMA main.foreign_key_check").fetchall()
@@ -159,7 +160,9 @@ def _find(raw: sqlite3.Connection, since: int) -> _Found:
             try:
                 found += unresolved.dangling(raw, table)
             except sqlite3.OperationalError as error:
-                objects.append(Unresolved("foreign key of", table, str(error)))
+                objects.append(
+                    unresolved.Unresolved("foreign key of", table, str(error))
+                )
     return _Found([row[:3] for row in found], objects)
 
 

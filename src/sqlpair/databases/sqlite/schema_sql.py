@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.sqlite.catalog import MASTER, shadows
 from sqlpair.databases.sqlite.tokens import fold
 
@@ -22,7 +21,7 @@ _ORDER = ("table", "view", "index", "trigger")
 def schema_sql(session: SQLiteSession) -> list[str]:
     """See ``sqlpair.databases.interface.Driver``."""
     master = session.raw.execute(MASTER).fetchall()
-    left_out = {*TABLES, *shadows(master)}
+    left_out = {*session.table.names, *shadows(master)}
     kinds = {fold(name): kind for kind, name, _, _ in master}
     found = [
         ((kinds[fold(owner)] == "view", fold(owner), _ORDER.index(kind), name), sql)

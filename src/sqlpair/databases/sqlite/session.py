@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair import progress, signals
+from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.failure import ended_within, statement_error
-from sqlpair.databases.interface import BookkeepingSQL, Notice, Report
+from sqlpair.databases.interface import Notice, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
@@ -300,10 +301,9 @@ class SQLiteSession:
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
-        from sqlpair.databases.bookkeeping import TABLES
         from sqlpair.databases.sqlite.catalog import catalog
 
-        own = () if bookkeeping else TABLES
+        own = () if bookkeeping else self.table.names
         with self.guarded():
             key = (*self.fetch(_DESCRIBED), own)
             found = _descriptions.get(key)
@@ -337,9 +337,10 @@ def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
-def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
+def table(database: Database) -> BookkeepingSQL:
     """Say how bookkeeping tables are written."""
     return BookkeepingSQL(
+        names=database.tables,
         key="INTEGER",
         timestamp="TIMESTAMP",
         now="strftime('%Y-%m-%d %H:%M:%f', 'now')",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.bookkeeping import TABLES
 from sqlpair.databases.interface import Dangling
 from sqlpair.databases.sqlite import dangling as foreign_keys
 from sqlpair.databases.sqlite.catalog import pragmas
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
 
 
-def own(session: SQLiteSession) -> Sequence[str]:  # noqa: ARG001
+def own(session: SQLiteSession) -> Sequence[str]:
     """See ``sqlpair.databases.interface.Driver``."""
-    return TABLES
+    return session.table.names
 
 
 def properties(session: SQLiteSession, *, privileges: bool) -> Schema:  # noqa: ARG001

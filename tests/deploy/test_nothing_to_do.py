@@ -1,43 +1,43 @@
-"""What is remembered holds just as long as nothing is different."""
+"""Where nothing is to do, the command line's short way says what the long one does."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from unittest import mock
 
 import pytest
 
-from conftest import Project
+from conftest import Project, connected
 from fault_injection import deploy
-from sqlpair.deploy import fast_path
+from sqlpair.deploy import nothing_to_do
+from sqlpair.deploy.nothing_to_do import NOTHING_TO_DO
 
 
 @pytest.fixture
 def known(project: Project) -> Project:
-    """A project at head whose files have rested, and the answer to that is kept."""
+    """A project at head."""
     for database, number in (("postgres", 1), ("sqlite", 2), ("postgres", 3)):
         project.add(
             database, f"00{number}_t{number}", f"CREATE TABLE t{number} (id int);\n"
         )
     deploy(project)
-    with mock.patch.object(fast_path, "RESTED", -1):
-        deploy(project)
     return project
 
 
-def recalled(project: Project) -> fast_path.NothingToDo | None:
-    return fast_path.recall(project.settings, lambda _line: None)
+def answer(project: Project) -> nothing_to_do.Answer | None:
+    with mock.patch.dict(os.environ, project.environ):
+        return nothing_to_do.answer(project.root / "alembic.ini")
 
 
-def test_answer_is_the_one_that_was_worked_out(known: Project) -> None:
+def test_answer_is_the_one_of_the_long_way(known: Project) -> None:
     outcome, _ = deploy(known)
 
-    answer = recalled(known)
-
-    assert answer == fast_path.NothingToDo(outcome.where(), outcome.summary)
+    assert answer(known) == ([NOTHING_TO_DO, *outcome.where()], [])
     assert outcome.summary.endswith(
         "postgres is at 003_t3, sqlite is at 002_t2; schema version 3"
     )
@@ -46,36 +46,69 @@ def test_answer_is_the_one_that_was_worked_out(known: Project) -> None:
 def test_same_answer_comes_from_both_command_lines(known: Project) -> None:
     told = "import sys, sqlpair.__main__ as m; m.main(); print(*sys.modules)"
     own = known.run("-c", f"import sys; sys.argv[1:] = ['migrate']; {told}").stdout
+    long = known.sqlpair("migrate").stdout
     alembic = known.alembic("-q", "upgrade", "heads").stderr
 
+    assert own.startswith(long)
     assert "Schema version 3." in own
-    assert "sqlpair.deploy.fast_path" in own
-    assert "sqlpair.deploy.deployment" not in own
+    modules = own.removeprefix(long).split()
+    assert "sqlpair.deploy.nothing_to_do" in modules
+    assert not {"sqlpair.deploy.run", "click", "rich", "sqlalchemy"} & {*modules}
     assert "Nothing to do" in alembic
 
 
-def test_nothing_is_kept_of_files_that_changed_a_moment_ago(project: Project) -> None:
-    project.add("sqlite", "001_t1", "CREATE TABLE t1 (id);\n")
-    with mock.patch.object(fast_path, "RESTED", 3600):  # the machine may be slow
-        deploy(project)
-        deploy(project)
+def test_nothing_is_remembered(known: Project) -> None:
+    before = {*known.root.rglob("*")}
 
-    assert not list((project.root / "state").glob("at-head*"))
+    assert answer(known) is not None
+    assert {*known.root.rglob("*")} == before
 
 
-def test_nothing_is_kept_while_something_is_pending(known: Project) -> None:
+def test_there_is_no_answer_while_something_is_pending(known: Project) -> None:
     known.add("sqlite", "004_t4", "CREATE TABLE t4 (id);\n")
-    with mock.patch.object(fast_path, "RESTED", -1):
-        deploy(known, "postgres@head")
+    deploy(known, "postgres@head")
 
-    assert recalled(known) is None
+    assert answer(known) is None
 
 
-def test_answer_holds_no_secret_and_is_its_owners(known: Project) -> None:
-    (kept,) = (known.root / "state").glob("at-head*")
+def test_answer_holds_no_secret(known: Project) -> None:
+    assert "canary" not in str(answer(known))
 
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert "canary" not in kept.read_text()
+
+def test_no_server_is_started_for_it(known: Project) -> None:
+    del known.environ["DATABASE_URL"]
+    data = known.settings.database("postgres").embedded
+    assert data is not None
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").touch()
+
+    with mock.patch("sqlpair.databases.embedded.server") as start:
+        assert answer(known) is None
+
+    start.assert_not_called()
+
+
+def test_signal_ends_it_with_a_message(known: Project) -> None:
+    with connected(known.dsn) as execute:
+        execute("BEGIN; LOCK TABLE schema_version")
+        running = subprocess.Popen(
+            [sys.executable, "-m", "sqlpair", "migrate"],
+            cwd=known.root,
+            env=known.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while execute(waiting) == [(0,)]:
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+        execute("ROLLBACK")
+
+    assert (running.returncode, out) == (130, "")
+    assert err.count("\n") == 1, err
 
 
 def _edited(project: Project) -> None:
@@ -143,70 +176,84 @@ def _another_file(project: Project) -> None:
     "change",
     [
         _edited,
-        _replaced,
         _linked,
         _added,
         _lost_module,
-        _lost_rollback,
         _no_variable,
         _restoring,
         _another_file,
         _pg("DELETE FROM schema_version WHERE version = 3"),
         _pg("DELETE FROM alembic_version"),
         _pg("UPDATE schema_version SET checksum = 'x' WHERE version = 1"),
-        _pg("UPDATE schema_version SET checksum = NULL WHERE version = 1"),
-        _pg("UPDATE schema_version SET migration_name = 'x' WHERE version = 1"),
         _pg("INSERT INTO schema_version (version, migration_name) VALUES (4, 'x')"),
         _pg("INSERT INTO alembic_version VALUES ('postgres_001')"),
-        _pg("DROP TABLE schema_history"),
-        _pg("ALTER TABLE schema_version RENAME checksum TO other"),
-        _pg("UPDATE schema_history SET databases = 'sqlite=4'"),
+        _pg("UPDATE schema_history SET databases = 'sqlite=1', transaction_id = 'z/1'"),
         _lite("DELETE FROM schema_version"),
         _lite("UPDATE alembic_version SET version_num = 'sqlite_001'"),
     ],
 )
-def test_whatever_is_different_is_worked_out_again(
+def test_whatever_there_is_to_do_or_to_say_is_left_for_the_long_way(
     known: Project, change: Callable[[Project], None]
 ) -> None:
-    assert recalled(known) is not None
+    assert answer(known) is not None
 
     change(known)
 
-    assert recalled(known) is None
+    assert answer(known) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _replaced,
+        _lost_rollback,
+        _links_to_modules,
+        _pg("UPDATE schema_version SET checksum = NULL WHERE version = 1"),
+        _pg("UPDATE schema_version SET migration_name = 'x' WHERE version = 1"),
+        _pg("DROP TABLE schema_history"),
+        _pg("ALTER TABLE schema_version RENAME checksum TO other"),
+        _pg("UPDATE schema_history SET databases = 'sqlite=4'"),
+    ],
+)
+def test_what_makes_no_difference_to_the_long_way_makes_none_here(
+    known: Project, change: Callable[[Project], None]
+) -> None:
+    change(known)
+
+    outcome, _ = deploy(known)
+
+    assert outcome.done == ()
+    assert answer(known) == ([NOTHING_TO_DO, *outcome.where()], [])
 
 
 def test_module_lost_from_a_folder_that_is_a_link_is_noticed(known: Project) -> None:
     _links_to_modules(known)
-    with mock.patch.object(fast_path, "RESTED", -1):
-        deploy(known)
-    assert recalled(known) is not None
+    assert answer(known) is not None
 
     (known.root / "modules/002_t2.py").unlink()
 
-    assert recalled(known) is None
+    assert answer(known) is None
 
 
-def test_another_expected_version_is_worked_out_again(known: Project) -> None:
+def test_another_expected_version_is_left_for_the_long_way(known: Project) -> None:
     env = known.root / ".env"
     env.write_text("SCHEMA_VERSION=3\n")
-    with mock.patch.object(fast_path, "RESTED", -1):
-        deploy(known)
-    assert recalled(known) is not None
+    assert answer(known) is not None
 
     env.write_text("SCHEMA_VERSION=2\n")
 
-    assert recalled(known) is None
+    assert answer(known) is None
 
 
-def test_promise_of_a_run_that_died_is_worked_out_again(known: Project) -> None:
+def test_transaction_in_doubt_is_left_for_the_long_way(known: Project) -> None:
     ((name,),) = known.pg("SELECT current_database()")
     prepared = f"'sqlpair:{name}.public:20260102T030405.006Z-abcdef/1'"
     known.pg(f"BEGIN; CREATE TABLE t9 (); PREPARE TRANSACTION {prepared}")
     try:
-        assert recalled(known) is None
+        assert answer(known) is None
     finally:
         known.pg(f"ROLLBACK PREPARED {prepared}")
-    assert recalled(known) is not None
+    assert answer(known) is not None
 
 
 def test_setting_that_is_wrong_is_told_all_the_same(known: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -85,26 +85,28 @@ def edited(
     known = {item.number: item for item in place.branch.migrations}
     found = []
     for row in place.state.applied:
-        item = known.get(row.number)
-        if item is None:
-            continue
-        for kind, path, recorded in _files(place.branch, item, row):
-            if recorded and kind in kinds:
-                now = _checksum(path)
-                gone = not now and kind is not FileKind.ROLLBACK
-                if now != recorded and not gone:
+        if item := known.get(row.number):
+            for kind in kinds:
+                recorded, path = _file(kind, place.branch, item, row)
+                if not recorded or (now := _checksum(kind, path)) == recorded:
+                    continue
+                if now or kind is FileKind.ROLLBACK:
                     found.append(Edit(item, kind, recorded, now, row.applied_at))
     return tuple(found)
 
 
-def _files(
-    branch: Branch, item: Migration, row: Applied
-) -> Iterator[tuple[FileKind, Path, str]]:
-    yield FileKind.SQL, item.up, row.checksum
-    yield FileKind.ROLLBACK, item.down, row.rollback_checksum
-    if item.stem == row.stem:
-        yield FileKind.MODULE, module_path(branch, item), row.module_checksum
+def _file(
+    kind: FileKind, branch: Branch, item: Migration, row: Applied
+) -> tuple[str, Path]:
+    """Return the checksum that was recorded of a file, and where the file is."""
+    if kind is FileKind.SQL:
+        return row.checksum, item.up
+    if kind is FileKind.ROLLBACK:
+        return row.rollback_checksum, item.down
+    recorded = row.module_checksum if item.stem == row.stem else ""
+    return recorded, module_path(branch, item)
 
 
-def _checksum(path: Path) -> str:
-    return sql_file.checksum_of(path) if path.exists() else ""
+def _checksum(kind: FileKind, path: Path) -> str:
+    there = kind is FileKind.SQL or path.exists()  # the branch is made of SQL files
+    return sql_file.checksum_of(path) if there else ""
