@@ -29,7 +29,7 @@ _WRITTEN = re.compile(
 )
 
 
-class Written(NamedTuple):
+class PlainModule(NamedTuple):
     """What a module says that is to the letter what ``sqlpair revisions`` writes."""
 
     title: str
@@ -39,13 +39,13 @@ class Written(NamedTuple):
     sql: str
 
 
-def written(source: bytes) -> Written | None:
+def written(source: bytes) -> PlainModule | None:
     """Read such a module, which takes no compiling; None where it is any other."""
     try:
         found = _WRITTEN.fullmatch(source.decode())
     except UnicodeDecodeError:
         return None
-    return Written(*found.groups()) if found else None
+    return PlainModule(*found.groups()) if found else None
 
 
 def module_path(branch: Branch, item: Migration) -> Path:

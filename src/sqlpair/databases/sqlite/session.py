@@ -75,8 +75,7 @@ def connect(
 class SQLiteSession:
     """See ``sqlpair.databases.interface.Session``."""
 
-    can_prepare = False
-    alone = False  # whether nobody else uses it: a scratch database
+    can_prepare = alone = False  # alone: a scratch database, that nobody else uses
 
     def __init__(self, database: Database, *, read_only: bool):
         self.database = database
