@@ -6,8 +6,15 @@ import pytest
 
 from conftest import Project
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.postgresql.batch import CHARACTERS, batches
+from sqlpair.databases.postgresql.batch import (
+    CHARACTERS,
+    DEFINITIONS,
+    ROWS,
+    batches,
+)
 from sqlpair.errors import StatementError
+from sqlpair.project.branches import branches
+from sqlpair.runner import scratch
 
 TABLE = "CREATE TABLE t (id integer PRIMARY KEY, note text);\n"
 
@@ -101,3 +108,33 @@ def test_lost_connection_is_told_with_the_lines_it_may_be(project: Project) -> N
 
     assert "it, or a statement after it up to line 4" in str(failure.value)
     assert project.tables("postgres") == set()
+
+
+def test_definitions_share_a_batch_where_nobody_else_is(project: Project) -> None:
+    split = driver_of(project.settings.database("postgres")).split
+    text = TABLE + insert(1) + "COMMENT ON TABLE t IS 'x';\nSET x.y = 1;\n"
+    text += "ALTER TABLE t ADD a text;\nDO '';\nDROP TABLE t;\n"
+    text += "CREATE FUNCTION f() RETURNS text RETURN set_config('x.y', '', false);\n"
+
+    alone = [len(batch) for batch in batches(split(text), ROWS | DEFINITIONS)]
+    beside_others = [len(batch) for batch in batches(split(text))]
+
+    assert alone == [3, 1, 1, 1, 1, 1]
+    assert beside_others == [1] * 8
+
+
+@pytest.mark.parametrize("bad", ["CREATE TABLE t ();\n", "CREATE TABLE );\n"])
+def test_failure_in_a_scratch_database_is_told_with_its_line(
+    project: Project, bad: str
+) -> None:
+    more = "CREATE TABLE u ();\nCREATE TABLE v ();\n"
+    project.add("postgres", "001_t", TABLE + more + bad + "CREATE TABLE w ();\n")
+    branch = next(b for b in branches(project.settings) if b.name == "postgres")
+
+    with (
+        scratch.opened(branch, lambda _line: None) as opened,
+        pytest.raises(StatementError) as failure,
+    ):
+        opened.build(1)
+
+    assert failure.value.line == 4

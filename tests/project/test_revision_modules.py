@@ -10,6 +10,7 @@ import pytest
 from conftest import Project
 from sqlpair.databases.embedded import find_binaries
 from sqlpair.errors import HistoryError
+from sqlpair.project.revisions import written
 
 MORE = """
 import sqlalchemy as sa
@@ -34,6 +35,50 @@ def downgrade():
     op.drop_column("t1", "more")
     down()
 """
+
+
+@pytest.mark.parametrize("below", [None, "postgres_001"])
+def test_what_the_template_writes_is_read_as_python_reads_it(
+    project: Project, below: str | None
+) -> None:
+    project.add("postgres", "001_t1", "SELECT 1;\n", "SELECT 1;\n")
+    project.add("postgres", "002_t2", "SELECT 2;\n", "SELECT 2;\n")
+    path = module(project, "postgres")
+    if below:
+        path = path.with_name("002_t2.py")
+    source = path.read_bytes()
+    compiled: dict[str, object] = {}
+    exec(source, compiled)
+
+    found = written(source)
+
+    assert found is not None
+    for name in ("revision", "down_revision", "branch_labels"):
+        assert getattr(found, name) == compiled[name]
+    assert found.down_revision == below
+    assert found.sql == f"sql/postgres/{path.stem}.sql"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("depends_on = None", 'depends_on = "x"'),
+        ("depends_on = None", "depends_on = None\nmore = 1"),
+        ('= pair("', '= pair("" "'),
+        ('revision = "postgres', 'revision = "\\x70ostgres'),
+        ("import pair", "import pair as pair"),
+        ('_t1.sql")\n', '_t1.sql")\nprint(1)\n'),
+        ("\n", "\r\n"),
+    ],
+)
+def test_any_other_module_is_left_to_python(
+    project: Project, old: str, new: str
+) -> None:
+    project.add("postgres", "001_t1", "SELECT 1;\n", "SELECT 1;\n")
+    source = module(project, "postgres").read_text()
+
+    assert old in source
+    assert written(source.replace(old, new).encode()) is None
 
 
 @pytest.fixture(params=["postgres", "sqlite"])

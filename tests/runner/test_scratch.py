@@ -17,6 +17,7 @@ import pytest
 
 from conftest import Project, connected
 from sqlpair.databases import embedded, temporary
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.scratch import drop_leftovers
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
 from sqlpair.project import branches
@@ -93,6 +94,23 @@ def test_the_schema_can_be_asked_for_version_after_version(
     assert tables == [set(), {"t"}, {"t"}, {"t"}]
     columns = [sum(k.kind == "column" for k in schema) for schema in schemas]
     assert columns == [0, 2, 3, 3]
+
+
+def test_no_scratch_database_waits_for_the_disk(three: Project) -> None:
+    asked = {"postgres": "SHOW synchronous_commit", "sqlite": "PRAGMA synchronous"}
+    for database, sql in asked.items():
+        found = branch_of(three, database)
+        driver = driver_of(found.database)
+        with (
+            scratch.opened(found, nothing) as opened,
+            driver.copied(opened.session, nothing) as copy,
+        ):
+            copy.lock(nothing)
+            for session in (opened.session, copy):
+                session.begin()
+                (row,) = session.rows(sql)
+                session.rollback()
+                assert [*row.values()] in (["off"], [0])
 
 
 @pytest.mark.parametrize("database", BOTH)

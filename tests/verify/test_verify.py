@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 
 from conftest import Project, connected
+from sqlpair.databases.postgresql import catalog
 from sqlpair.databases.postgresql import reference_column as postgresql_column
 from sqlpair.deploy.record import stamp
 from sqlpair.deploy.targets import Destination
@@ -164,6 +165,20 @@ def test_verify_waits_for_no_deployment_and_holds_none_up(two: Project) -> None:
             assert problems(two) == []
         finally:
             writer.close()
+
+
+def test_of_a_database_that_is_not_asked_for_the_schema_is_not_read(
+    two: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(catalog, "catalog", refuse)
+
+    assert problems(two, "sqlite") == []
+    two.pg("ALTER TABLE alembic_version RENAME TO other")
+    with pytest.raises(AssertionError):
+        check(two, "postgres")
 
 
 def test_an_unknown_database_is_a_misuse(two: Project) -> None:

@@ -8,12 +8,44 @@ refused before anything runs.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlpair.errors import HistoryError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.read_once import once
+
+_TEXT = r'"([^"\\\x00-\x1f\x7f]*)"'
+_WRITTEN = re.compile(
+    f'""{_TEXT}""\n\n'
+    "from sqlpair\\.revision import pair\n\n"
+    f"revision = {_TEXT}\n"
+    f"down_revision = (?:None|{_TEXT})\n"
+    f"branch_labels = (?:None|{_TEXT})\n"
+    "depends_on = None\n\n"
+    f"upgrade, downgrade = pair\\({_TEXT}\\)\n"
+)
+
+
+class PlainModule(NamedTuple):
+    """What a module says that is to the letter what ``sqlpair revisions`` writes."""
+
+    title: str
+    revision: str
+    down_revision: str | None
+    branch_labels: str | None
+    sql: str
+
+
+def written(source: bytes) -> PlainModule | None:
+    """Read such a module, which takes no compiling; None where it is any other."""
+    try:
+        found = _WRITTEN.fullmatch(source.decode())
+    except UnicodeDecodeError:
+        return None
+    return PlainModule(*found.groups()) if found else None
 
 
 def module_path(branch: Branch, item: Migration) -> Path:

@@ -27,7 +27,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.project import new_file
 from sqlpair.project.branches import Branch
-from sqlpair.project.revisions import module_path
+from sqlpair.project.revisions import module_path, written
 from sqlpair.runner import scratch
 from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
@@ -143,6 +143,8 @@ def engine() -> Sequence[object]:
 
 def _is_plain(source: bytes) -> bool:
     """Say whether a revision module names its pair, and holds but literals besides."""
+    if written(source):
+        return True
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlpair import revision
 from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.project.read_once import once
-from sqlpair.project.revisions import _evidence, module_path, require
+from sqlpair.project.revisions import _evidence, module_path, require, written
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -66,12 +66,17 @@ def loaded(path: Path) -> ModuleType | None:
 @once
 def _load(path: Path) -> ModuleType:
     # Not by import: for thousands of modules that run once, its finders and its cache
-    # of byte code take several times as long.
+    # of byte code take several times as long; to compile one still takes longer than
+    # a migration.
     source = path.read_bytes()
     if b"alembic" in source:
         importlib.import_module("alembic.op")  # see context()
     module = ModuleType(path.stem)
     module.__file__ = str(path)
+    if plain := written(source):
+        module.__dict__.update(plain._asdict(), depends_on=None)
+        module.upgrade, module.downgrade = revision.pair(plain.sql)  # type: ignore[attr-defined]
+        return module
     code = compile(source, path, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - as Alembic would
     return module

@@ -79,7 +79,7 @@ def verify(
     declared = references.declared(settings)
     problems: list[Problem] = []
     state = settings.root / "state" if keep else None
-    with subjects(branches(settings), report, privileges=privileges) as found:
+    with subjects(branches(settings), report, names, privileges=privileges) as found:
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")

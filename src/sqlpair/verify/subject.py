@@ -5,7 +5,7 @@ Reading creates nothing and holds nobody up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -25,7 +25,8 @@ NOTHING: Schema = {}
 class ReadDatabase(NamedTuple):
     """One database.
 
-    Without a ``session`` there is no database yet. ``own`` are its bookkeeping tables,
+    Without a ``session`` there is no database yet. The schemas are empty where they
+    were not asked for. ``own`` are its bookkeeping tables,
     ``theirs`` those of the tool that its history was imported from, ``properties`` what
     is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
@@ -55,29 +56,47 @@ class ReadDatabase(NamedTuple):
     @property
     def unrecorded(self) -> bool:
         """Whether it holds something, and no record of any migration."""
-        state = self.state
-        return bool(
-            not state.revisions
-            and not state.applied
-            and not state.has_ledger
-            and any(key.kind == "table" for key in self.schema)
+        return not _is_recorded(self.state) and any(
+            key.kind == "table" for key in self.schema
         )
+
+
+def _is_recorded(state: tables.Records) -> bool:
+    return bool(state.revisions or state.applied or state.has_ledger)
 
 
 @contextmanager
 def subjects(
-    known: tuple[Branch, ...], report: Report, *, privileges: bool = False
+    known: tuple[Branch, ...],
+    report: Report,
+    wanted: Collection[str] = (),
+    *,
+    privileges: bool = False,
 ) -> Iterator[dict[str, ReadDatabase]]:
-    """Read every database; their sessions are open within the block."""
+    """Read every database; their sessions are open within the block.
+
+    Those that are not ``wanted`` are asked for their records alone, unless none is.
+    """
     with ExitStack() as resources:
         yield {
-            branch.name: _read(branch, report, resources, privileges=privileges)
+            branch.name: _read(
+                branch,
+                report,
+                resources,
+                wanted=not wanted or branch.name in wanted,
+                privileges=privileges,
+            )
             for branch in known
         }
 
 
 def _read(
-    branch: Branch, report: Report, resources: ExitStack, *, privileges: bool
+    branch: Branch,
+    report: Report,
+    resources: ExitStack,
+    *,
+    wanted: bool,
+    privileges: bool,
 ) -> ReadDatabase:
     database = branch.database
     session = driver_of(database).connect(database, read_only=True, report=report)
@@ -88,8 +107,11 @@ def _read(
     with session.snapshot():
         state = tables.read(session)
         driver = driver_of(database)
-        found = session.schema(bookkeeping=True)
-        properties = driver.properties(session, privileges=privileges)
+        found, properties = NOTHING, NOTHING
+        # Without records, what there is says whether it should have some.
+        if wanted or not _is_recorded(state):
+            found = session.schema(bookkeeping=True)
+            properties = driver.properties(session, privileges=privileges)
     undecided = tuple(session.prepared())
     schema, own = bookkeeping.split(found, driver.own(session))
     foreign = record_tables.names(imported.read(database.sql), schema)

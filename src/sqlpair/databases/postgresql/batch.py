@@ -4,28 +4,40 @@ A file of ten thousand INSERTs would wait for the server ten thousand times. Wha
 of them does is the same as when it comes alone, but for ``statement_timestamp()``,
 which they share. A batch that fails is undone up to its savepoint and repeated
 statement by statement, so that the failure has its line.
+
+In a scratch database, where nobody else holds a lock, so do statements that define
+something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from sqlpair.project.statement import Statement
 
 # Anything else may change how the server reads what follows, and is rare.
-WORDS = frozenset({"INSERT", "UPDATE", "DELETE"})
+ROWS = frozenset({"INSERT", "UPDATE", "DELETE"})
+DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE"})
+# The server parses a batch before it runs any of it.
+_PARSING = re.compile(
+    "set_config|standard_conforming_strings|backslash_quote|client_encoding",
+    re.IGNORECASE,
+)
 CHARACTERS = 2**16
 BEGIN = "SAVEPOINT sqlpair_batch"
 UNDO = "ROLLBACK TO SAVEPOINT sqlpair_batch"
 END = "RELEASE SAVEPOINT sqlpair_batch"
 
 
-def batches(statements: Iterable[Statement]) -> Iterator[Sequence[Statement]]:
-    """Part ``statements``; only neighbours that change rows share a batch."""
+def batches(
+    statements: Iterable[Statement], words: Set[str] = ROWS
+) -> Iterator[Sequence[Statement]]:
+    """Part ``statements``; only neighbours that begin with ``words`` share a batch."""
     batch: list[Statement] = []
     size = 0
     for statement in statements:
-        if not _only_changes_rows(statement):
+        if not _shares(statement, words):
             if batch:
                 yield batch
                 batch, size = [], 0
@@ -40,13 +52,12 @@ def batches(statements: Iterable[Statement]) -> Iterator[Sequence[Statement]]:
         yield batch
 
 
-def _only_changes_rows(statement: Statement) -> bool:
-    if not WORDS.intersection(statement.words[:1]):
+def _shares(statement: Statement, words: Set[str]) -> bool:
+    if words.isdisjoint(statement.words[:1]):
         return False
-    # standard_conforming_strings, say: the server parses a batch before it runs any.
-    return "set_config" not in statement.text.lower()
+    return _PARSING.search(statement.text) is None
 
 
 def together(batch: Iterable[Statement]) -> str:
-    """Return the text of a batch."""
-    return "\n".join(statement.text for statement in batch)
+    """Return the text of a batch, and the end of its savepoint."""
+    return "\n".join([*(statement.text for statement in batch), f";{END};"])

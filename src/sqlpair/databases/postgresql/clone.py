@@ -55,6 +55,7 @@ def copied(
         _restore(session, parameters)
         copy = connect(here, read_only=False, report=report)
         assert copy is not None
+        copy.alone = True
         with closing(copy):
             session.execute(noted(name, made_by(texts) - roles))
             yield copy

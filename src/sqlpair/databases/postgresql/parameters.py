@@ -40,7 +40,8 @@ UNHINDERED = {
 class Parameters:
     """What is set for one session's transactions."""
 
-    def __init__(self, database: Database, raw: connection):
+    def __init__(self, database: Database, raw: connection, *, lasts: bool = True):
+        """Set them over ``raw``; what is committed ``lasts``, but in a scratch one."""
         self._pairs = {
             "lock_timeout": f"'{database.lock_timeout * 1000:.0f}ms'",
             "standard_conforming_strings": "on",
@@ -56,7 +57,7 @@ class Parameters:
         self._local = {"idle_in_transaction_session_timeout": "0"}
         if raw.server_version >= 170000:
             self._local["transaction_timeout"] = "0"
-        if _commits_asynchronously(raw):
+        if lasts and _commits_asynchronously(raw):
             # A commit that is lost after another database's would part the two.
             self._local["synchronous_commit"] = "on"
 

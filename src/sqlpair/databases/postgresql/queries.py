@@ -188,14 +188,14 @@ class Queries:
     def run_batch(
         self, statements: Sequence[Statement], path: Path, then: str = ""
     ) -> None:
-        """Run statements of the file ``path`` that only change rows, and ``then``."""
+        """Run statements of the file ``path`` that share a batch, and ``then``."""
         from sqlpair.databases.postgresql import batch
 
-        self.execute(batch.BEGIN)
+        self.execute(batch.BEGIN)  # apart: what cannot be parsed begins nothing
         progress.advance(len(statements), self._look)
         try:
             with self._running(path, statements[0], statements[-1]) as cursor:
-                cursor.execute(batch.together(map(self.filled, statements)))
+                cursor.execute(batch.together(map(self.filled, statements)) + then)
         except psycopg2.Error as error:
             if is_lost(error):
                 last = statements[-1].line
@@ -207,7 +207,7 @@ class Queries:
             progress.advance(-len(statements))
             for statement in statements:
                 self.run_one(statement, path)
-        self.execute(f"{batch.END}; {then}")
+            self.execute(f"{batch.END}; {then}")
 
     @contextmanager
     def _running(

@@ -106,6 +106,7 @@ def scratch(
             )
             session = connect(here, read_only=False, report=report)
             assert session is not None
+            session.alone = True
             with closing(session):
                 yield session
 

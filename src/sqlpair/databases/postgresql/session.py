@@ -77,6 +77,7 @@ class PostgreSQLSession(Queries):
     """See ``sqlpair.databases.interface.Session``."""
 
     can_prepare = True
+    alone = False  # whether nobody else uses it: a scratch database
 
     def __init__(self, address: Address, resources: ExitStack, *, read_only: bool):
         super().__init__(address, read_only=read_only)
@@ -107,7 +108,7 @@ class PostgreSQLSession(Queries):
     @cached_property
     def run_time(self) -> Parameters:
         """What a migration runs under."""
-        return Parameters(self.database, self.raw)
+        return Parameters(self.database, self.raw, lasts=not self.alone)
 
     def begin(self) -> None:
         work = self.deployment_lock.work
@@ -235,10 +236,11 @@ class PostgreSQLSession(Queries):
     # -- migrations ------------------------------------------------------------
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:
-        from sqlpair.databases.postgresql.batch import batches
+        from sqlpair.databases.postgresql import batch as parts
 
+        words = parts.ROWS | parts.DEFINITIONS if self.alone else parts.ROWS
         last: Sequence[Statement] = ()
-        for batch in batches(statements):
+        for batch in parts.batches(statements, words):
             self._send(last, path)
             last = batch
         # Together: one round trip less for every file.

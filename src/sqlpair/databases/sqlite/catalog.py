@@ -10,6 +10,7 @@ what SQLite or a virtual table keeps for itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlpair.databases.sqlite.catalog_table import (
@@ -19,7 +20,12 @@ from sqlpair.databases.sqlite.catalog_table import (
     describe_table,
     described,
 )
-from sqlpair.databases.sqlite.definition import index_definition, table_definition
+from sqlpair.databases.sqlite.definition import (
+    IndexDefinition,
+    TableDefinition,
+    index_definition,
+    table_definition,
+)
 from sqlpair.databases.sqlite.tokens import (
     Token,
     arguments,
@@ -32,6 +38,7 @@ from sqlpair.databases.sqlite.tokens import (
 )
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
 
+KEPT = 10_000  # definitions that are read once
 Rows = list[tuple[Any, ...]]
 Fetch = Callable[[str], Rows]
 
@@ -104,11 +111,18 @@ def _lines(rows: Rows) -> Rows:
 def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
     names = pragmas.names() | {fold(name) for _, name, _, _ in master}
     kinds = {fold(name): kind for kind, name, _, _ in master}
-    statements = [tokens(sql, names) for _, _, _, sql in master]
     hidden = shadows(master)
-    for (kind, name, table, sql), statement in zip(master, statements, strict=True):
+    for kind, name, table, sql in master:
         if fold(table) in hidden:
             continue
+        # Of these, one is much like another, and asked for again and again.
+        if kind == "table" and name in pragmas.columns and '"' not in sql:
+            yield from describe_table(name, _table(sql), pragmas)
+            continue
+        if kind == "index" and '"' not in sql:
+            yield describe_index(name, table, _index(sql), pragmas)
+            continue
+        statement = tokens(sql, names)
         if kind == "table" and name in pragmas.columns:
             yield from describe_table(name, table_definition(statement), pragmas)
         elif kind == "table":
@@ -123,6 +137,17 @@ def _describe(master: Rows, pragmas: Pragmas) -> Iterator[Described]:
             of = ObjectKey(kinds[fold(table)], identifier(table))
             told = {"definition": text(statement, lines=True)}
             yield described("trigger", [table, name], told, of)
+
+
+@lru_cache(KEPT)
+def _table(sql: str) -> TableDefinition:
+    """Read one without names in double quotes, which would take a look at others."""
+    return table_definition(tokens(sql))
+
+
+@lru_cache(KEPT)
+def _index(sql: str) -> IndexDefinition:
+    return index_definition(tokens(sql))
 
 
 def shadows(master: Rows) -> set[str]:

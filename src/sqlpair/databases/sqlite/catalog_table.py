@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlpair.databases.sqlite.definition import IndexDefinition, TableDefinition
@@ -104,7 +104,7 @@ def _column(row: Row, definition: TableDefinition) -> dict[str, Attribute]:
     if generation is not None:
         generation = f"as ({generation}) {'virtual' if hidden == 2 else 'stored'}"
     # A default names no column: in any quotes, it is a string.
-    value = text(tokens(default or ""))
+    value = _written(default or "")
     return {
         "type": _type(declared, strict=definition.strict),
         "nullable": not not_null,
@@ -115,9 +115,14 @@ def _column(row: Row, definition: TableDefinition) -> dict[str, Attribute]:
     }
 
 
+@lru_cache
+def _written(sql: str) -> str:
+    return text(tokens(sql))
+
+
 def _type(declared: str, *, strict: bool) -> str:
     """The declared type, and the affinity SQLite derives from it if it has another."""
-    written = text(tokens(declared)).upper()
+    written = _written(declared).upper()
     affinity = next((given for part, given in _AFFINITIES if part in written), None)
     if affinity is None:
         affinity = "NUMERIC" if written else "BLOB"

@@ -30,5 +30,6 @@ def copied(
         here = session.database._replace(address=str(address))
         copy = connect(here, read_only=False, report=report)
         assert copy is not None
+        copy.alone = True
         with closing(copy):
             yield copy

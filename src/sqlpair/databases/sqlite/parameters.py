@@ -36,14 +36,15 @@ class Parameters:
     ``touched`` says that they may have changed since: somebody has to tell.
     """
 
-    def __init__(self, raw: sqlite3.Connection):
+    def __init__(self, raw: sqlite3.Connection, *, lasts: bool = True):
+        """Set them over ``raw``; what is committed ``lasts``, but in a scratch one."""
         self.touched = False
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
         # A run that died is recovered by what this file says: its commit must have
         # reached the disk, and the folder too.
-        raw.execute("PRAGMA synchronous = EXTRA")
+        raw.execute(f"PRAGMA synchronous = {'EXTRA' if lasts else 'OFF'}")
         self._values = self._read()
 
     def _read(self) -> dict[str, object]:

@@ -24,6 +24,7 @@ def scratch(
         here = database._replace(address=str(folder / "scratch.db"), fleet=None)
         session = connect(here, read_only=False, report=report)
         assert session is not None
+        session.alone = True
         with closing(session):
             yield session
 

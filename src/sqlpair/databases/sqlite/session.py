@@ -75,7 +75,7 @@ def connect(
 class SQLiteSession:
     """See ``sqlpair.databases.interface.Session``."""
 
-    can_prepare = False
+    can_prepare = alone = False  # alone: a scratch database, that nobody else uses
 
     def __init__(self, database: Database, *, read_only: bool):
         self.database = database
@@ -98,7 +98,7 @@ class SQLiteSession:
         self._resources.callback(raw.close)
         self._resources.enter_context(signals.cancelling(raw.interrupt))
         with self.guarded():
-            self._parameters = Parameters(raw)
+            self._parameters = Parameters(raw, lasts=not self.alone)
 
     @property
     def raw(self) -> sqlite3.Connection:

@@ -51,6 +51,9 @@ class Token(NamedTuple):
     quoted: bool = False
 
 
+_OPENING, _CLOSING, _COMMA = map(Token, "(),")
+
+
 def fold(name: str) -> str:
     """The name in the case in which SQLite compares names."""
     return name.lower() if name.isascii() else name.translate(_LOWER)
@@ -127,8 +130,8 @@ def split(sequence: Sequence[Token]) -> list[list[Token]]:
     items: list[list[Token]] = [[]]
     depth = 0
     for token in sequence:
-        depth += (token == Token("(")) - (token == Token(")"))
-        if depth == 0 and token == Token(","):
+        depth += (token == _OPENING) - (token == _CLOSING)
+        if depth == 0 and token == _COMMA:
             items.append([])
         else:
             items[-1].append(token)
@@ -139,7 +142,7 @@ def closing(sequence: Sequence[Token], start: int) -> int:
     """Where the bracket that opens at ``start`` is closed."""
     depth = 0
     for at in range(start, len(sequence)):
-        depth += (sequence[at] == Token("(")) - (sequence[at] == Token(")"))
+        depth += (sequence[at] == _OPENING) - (sequence[at] == _CLOSING)
         if depth == 0:
             return at
     return len(sequence)
