@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -114,3 +115,25 @@ def test_the_scripts_of_the_page_serve_postgresql_too(
     run("alembic -c back.ini downgrade base && alembic -c back.ini upgrade head")
     assert project.heads("postgres") == ["postgres_001"]
     assert project.schema("postgres") == schema
+
+
+def test_the_script_reads_a_project_whose_settings_are_in_pyproject_toml(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    page = (DOCS / "from-alembic.md").read_text()
+    _, _, rest = page.partition("```python convert.py\n")
+    (tmp_path / "convert.py").write_text(rest.partition("```")[0])
+
+    def run(command: str) -> None:
+        subprocess.run(command, shell=True, cwd=tmp_path, env=environ, check=True)
+
+    run("alembic init -t pyproject migrations && mv alembic.ini plain.ini")
+    (tmp_path / "migrations" / "versions" / "a1.py").write_text(REVISION)
+    ini = tmp_path / "plain.ini"
+    address = r"(?<=^sqlalchemy.url = ).*$"
+    ini.write_text(re.sub(address, "sqlite:///shop.db", ini.read_text(), flags=re.M))
+    run("python convert.py plain.ini shop")
+
+    (written, rollback) = sorted((tmp_path / "sql" / "shop").iterdir())
+    assert "CREATE TABLE customers (" in written.read_text()
+    assert "DROP TABLE customers;" in rollback.read_text()
