@@ -16,6 +16,7 @@ from sqlpair.databases.interface import BookkeepingSQL, Notice, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
+    dicts,
     drop_journal,
     holders,
     is_busy,
@@ -66,7 +67,7 @@ def connect(
             return None
         make_folder(database)
     session = SQLiteSession(database, read_only=read_only)
-    if exists:
+    if exists and read_only:  # else ``lock`` opens it: what is there may change until
         session.open()
     return session
 
@@ -102,7 +103,10 @@ class SQLiteSession:
     @property
     def raw(self) -> sqlite3.Connection:
         """The connection."""
-        assert self._raw is not None, "lock() makes the file"
+        if self._raw is None:
+            assert self._path.exists(), "lock() makes the file"
+            self.open()
+        assert self._raw is not None
         return self._raw
 
     # -- queries ---------------------------------------------------------------
@@ -233,7 +237,7 @@ class SQLiteSession:
     def restore(self) -> None:
         """Put back what a migration may have changed in the session."""
         if self._alembic is not None:  # what a module does over it, nobody sees
-            self._parameters.touched = True
+            self._parameters.touch()
             self.references.note_unseen()
         self._parameters.restore()
 
@@ -247,7 +251,7 @@ class SQLiteSession:
         self.references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
-            self._parameters.touched = True
+            self._parameters.touch()
         progress.advance(look=self._look)
         try:
             with self._counted():
@@ -292,6 +296,7 @@ class SQLiteSession:
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
+            self._parameters.remember()
             # It asks for the path, of which a byte may be no UTF-8.
             self.raw.text_factory = lambda text: text.decode("utf-8", "replace")
             shown = os.fsencode(self.database.address).decode("utf-8", "replace")
@@ -329,11 +334,6 @@ class SQLiteSession:
                 if self._path.stat().st_size == 0:
                     self._path.unlink()
         self.deployment_lock.close()
-
-
-def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
-    names = [column[0] for column in cursor.description or ()]
-    yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def table(database: Database) -> BookkeepingSQL:  # noqa: ARG001
