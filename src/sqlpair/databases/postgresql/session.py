@@ -85,7 +85,7 @@ class PostgreSQLSession(Queries):
         super().__init__(address, read_only=read_only)
         self.table = table(self.database)
         self.resources = resources
-        resources.callback(lambda: self.raw.close())
+        resources.callback(lambda: address.close(self.raw))
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
         self._alembic: Connection | None = None
