@@ -19,6 +19,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair.databases.bookkeeping import REPEATABLE as TABLE
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import SqlpairError
@@ -127,35 +128,37 @@ def recall(settings: Settings, report: Report) -> NothingToDo | None:
     told, _, answer = rest.partition(_END)
     databases = []
     for database in settings.databases:
-        asked = _asked(database, report)
-        if asked is None:
+        try:
+            said = asked(database, report)
+        except SqlpairError:
             return None
-        databases.append(asked)
+        if said is None:
+            return None
+        databases.append(said)
     if told != repr(databases):
         return None
     summary, *where = answer.split("\n")
     return NothingToDo(where, summary)
 
 
-def _asked(database: Database, report: Report) -> list[object] | None:
-    """Return what a database says of itself, as ``_stated`` has it.
+def asked(database: Database, report: Report) -> list[object] | None:
+    """Return what a database says of itself, as ``stated`` has it.
 
-    None where it cannot be reached, or has another ledger.
+    None where it is not there. SqlpairError where it cannot be reached, or has another
+    ledger.
     """
-    try:
-        session = driver_of(database).connect(database, read_only=True, report=report)
-    except SqlpairError:
-        return None
+    session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
         return None
-    prefix, join = session.table.prefix, session.table.join
-    repeated = "NULL"
-    if _is_repeated(database):
-        repeated = (
-            f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ') FROM"
-            f" (SELECT * FROM {prefix}schema_repeatable ORDER BY id) AS r)"
-        )
     try:
+        prefix, join = session.table.prefix, session.table.join
+        repeated = "NULL"
+        # Of members, one may have run what is gone, and another may not.
+        if _is_repeated(database) or (database.member and session.columns(TABLE)):
+            repeated = (
+                f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ') FROM"
+                f" (SELECT * FROM {prefix}{TABLE} ORDER BY id) AS r)"
+            )
         with session.snapshot():
             (row,) = session.rows(
                 "SELECT"
@@ -170,16 +173,18 @@ def _asked(database: Database, report: Report) -> list[object] | None:
                 f" {repeated} AS repeated"
             )
             undecided = session.prepared()
-    except SqlpairError:
-        return None
     finally:
         session.close()
     names = ("heads", "applied", "last", "repeated")
     return [*(row[name] or "" for name in names), undecided]
 
 
-def _stated(place: Place) -> list[object]:
-    """Return what a database would say of itself in one row."""
+def stated(place: Place) -> list[object]:
+    """Return what a database would say of itself in one row.
+
+    Its heads, what is applied, its last transaction, what is repeated, and what is
+    in doubt.
+    """
     state = place.state
     last = " ".join(
         f"{database}={'base' if head is None else head}"
@@ -187,11 +192,12 @@ def _stated(place: Place) -> list[object]:
     )
     applied = (f"{row.number} {row.stem} {row.checksum}" for row in state.applied)
     repeated = (f"{row.name} {row.version} {row.checksum}" for row in state.repeated)
+    database = place.branch.database
     return [
         " ".join(state.revisions),
         ", ".join(applied),
         f"{state.last.name} {last}" if state.last.name else "",
-        ", ".join(repeated) if _is_repeated(place.branch.database) else "",
+        ", ".join(repeated) if database.member or _is_repeated(database) else "",
         list(place.undecided),
     ]
 
@@ -207,7 +213,7 @@ def keep(settings: Settings, before: Seen | None, places: Places) -> None:
     from sqlpair.project import new_file
     from sqlpair.runner.steps import Outcome
 
-    databases = [_stated(place) for place in places.values()]
+    databases = [stated(place) for place in places.values()]
     outcome = Outcome("", (), places)
     answer = "\n".join([outcome.summary, *outcome.where()])
     path = _path(settings)

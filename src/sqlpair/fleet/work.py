@@ -15,14 +15,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
-from sqlpair.deploy import deployment
+from sqlpair.deploy import deployment, fast_path
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
-from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.errors import HistoryError, LockError, SqlpairError
 from sqlpair.fleet.members import Member, settings_of
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.read_once import read_once
+from sqlpair.runner import restoring
 from sqlpair.runner.survey import survey
 from sqlpair.verify import verify
 from sqlpair.verify.recognise import examine, refuse_unlike
@@ -202,9 +203,60 @@ class DownTo:
         }
 
 
+class _AtRest:
+    """What members said of themselves in which a job found nothing to do.
+
+    Another one that says the same has nothing to do either: it is of the same files,
+    and needs no look at them. Kept in each process, for one job.
+    """
+
+    def __init__(self, job: Job | None = None):
+        self._job = job
+        self._results: dict[str, MemberResult] = {}
+
+    def of(self, job: Job) -> _AtRest:
+        """Return it for ``job``, empty where it was another's."""
+        return self if self._job is job else _AtRest(job)
+
+    def recall(self, member: Member, settings: Settings) -> MemberResult | None:
+        """Return what is known of a member by what it says; None for nothing."""
+        if not self._results or restoring.interrupted(settings):
+            return None
+        try:
+            said = fast_path.asked(member.database, _nobody)
+        except LockError:
+            raise
+        except SqlpairError:
+            return None  # without a ledger, or with another one
+        known = self._results.get(_text(said)) if said else None
+        return known and known._replace(title=member.title, name=member.name)
+
+    def keep(self, place: Place, result: MemberResult) -> None:
+        """Keep what is said of a member in which nothing was to do."""
+        if not place.undecided:
+            self._results[_text(fast_path.stated(place))] = result
+
+
+_at_rest = _AtRest()
+
+
+def _text(said: list[object]) -> str:
+    """Leave out the transaction's name, which is each member's own."""
+    heads, applied, last, *rest = said
+    return repr([heads, applied, str(last).partition(" ")[2], *rest])
+
+
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
+    global _at_rest
+    _at_rest = _at_rest.of(job)
+    if known := _at_rest.recall(member, settings):
+        return known
     outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
-    return _moved(member, outcome)
+    result = _moved(member, outcome)
+    if not outcome.deployment:
+        (place,) = outcome.places.values()
+        _at_rest.keep(place, result)
+    return result
 
 
 def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
