@@ -143,7 +143,7 @@ def _asked(session: Session) -> tuple[str, dict[int, str]]:
             f" FROM {prefix}{bookkeeping.LEDGER}) AS applied"
         )
     except SqlpairError:
-        if session.columns(bookkeeping.LEDGER):
+        if session.columns(bookkeeping.LEDGER)[bookkeeping.LEDGER]:
             raise
         return "", {}  # no migration has run
     lines = (line.partition(" ") for line in (row["applied"] or "").split("\n"))

@@ -152,14 +152,16 @@ def asked(database: Database, report: Report) -> list[object] | None:
         return None
     try:
         prefix, join = session.table.prefix, session.table.join
-        repeated = "NULL"
-        # Of members, one may have run what is gone, and another may not.
-        if _is_repeated(database) or (database.member and session.columns(TABLE)):
-            repeated = (
-                f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ') FROM"
-                f" (SELECT * FROM {prefix}{TABLE} ORDER BY id) AS r)"
-            )
         with session.snapshot():
+            repeated = "NULL"
+            # Of members, one may have run what is gone, and another may not.
+            if _is_repeated(database) or (
+                database.member and session.columns(TABLE)[TABLE]
+            ):
+                repeated = (
+                    f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ')"
+                    f" FROM (SELECT * FROM {prefix}{TABLE} ORDER BY id) AS r)"
+                )
             (row,) = session.rows(
                 "SELECT"
                 f" (SELECT {join}(version_num, ' ') FROM {prefix}alembic_version)"

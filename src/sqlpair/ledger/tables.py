@@ -130,12 +130,14 @@ def read(session: Session) -> Records:
 def _read(session: Session) -> Records:
     prefix = session.table.prefix
     revisions: tuple[str, ...] = ()
-    if _ours(session, VERSION_TABLE):
+    there = session.columns(*NEEDED)
+    for table, names in there.items():
+        _refuse_anothers(session, table, names)
+    if there[VERSION_TABLE]:
         found = session.rows(f"SELECT version_num FROM {prefix}{VERSION_TABLE}")
         revisions = tuple(sorted(row["version_num"] for row in found))
-    columns = _ours(session, LEDGER)
+    columns = there[LEDGER]
     if not columns:
-        _ours(session, HISTORY)
         return Records(revisions, (), has_ledger=False)
     known = [name for name in _READ if name in columns]
     rows = session.rows(
@@ -158,16 +160,16 @@ def _read(session: Session) -> Records:
         for row in rows
     }
     repeated: tuple[Repeated, ...] = ()
-    if _ours(session, REPEATABLE):
+    if there[REPEATABLE]:
         repeated = repeatable.read(session)
-    return Records(revisions, tuple(applied.values()), True, _last(session), repeated)
+    last = _last(session, there[HISTORY])
+    return Records(revisions, tuple(applied.values()), True, last, repeated)
 
 
-def _ours(session: Session, table: str) -> list[str]:
-    """Return a bookkeeping table's columns; HistoryError if it is another program's."""
-    columns = session.columns(table)
+def _refuse_anothers(session: Session, table: str, columns: list[str]) -> None:
+    """HistoryError if a bookkeeping table is another program's."""
     if not columns or NEEDED[table] <= {*columns}:
-        return columns
+        return
     name = session.database.name
     remedy = "Rename it, and what uses it."
     if session.database.driver == "postgresql":
@@ -199,7 +201,7 @@ def _number(session: Session, version: Any) -> int:
 def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     """Return the rollbacks that the ledger keeps of the migrations with ``numbers``."""
     wanted = ", ".join(map(str, numbers))
-    if not wanted or "rollback" not in session.columns(LEDGER):
+    if not wanted or "rollback" not in session.columns(LEDGER)[LEDGER]:
         return {}
     rows = session.rows(
         f"SELECT version, rollback FROM {session.table.prefix}{LEDGER}"
@@ -210,7 +212,7 @@ def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
 
 def history(session: Session) -> list[dict[str, Any]]:
     """Return every step that was recorded, oldest first. Creates nothing."""
-    if not session.columns(HISTORY):
+    if not session.columns(HISTORY)[HISTORY]:
         return []
     return session.rows(
         "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
@@ -219,8 +221,7 @@ def history(session: Session) -> list[dict[str, Any]]:
     )
 
 
-def _last(session: Session) -> Transaction:
-    columns = _ours(session, HISTORY)
+def _last(session: Session, columns: list[str]) -> Transaction:
     if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
         return NONE
     rows = session.rows(
@@ -246,7 +247,7 @@ def goal(heads: Mapping[str, Migration | None]) -> str:
 
 def committed(session: Session, transaction: str) -> bool:
     """Say whether steps of ``transaction`` are in the database's history."""
-    if not session.columns(HISTORY):
+    if not session.columns(HISTORY)[HISTORY]:
         return False
     return bool(
         session.rows(
@@ -291,12 +292,14 @@ def columns(table: BookkeepingSQL) -> str:
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
     session.execute(tables(session.table))
-    add_missing(session, LEDGER, EXTRA_COLUMNS)
-    add_missing(session, HISTORY, HISTORY_COLUMNS)
+    there = session.columns(LEDGER, HISTORY)
+    add_missing(session, LEDGER, EXTRA_COLUMNS, there[LEDGER])
+    add_missing(session, HISTORY, HISTORY_COLUMNS, there[HISTORY])
 
 
-def add_missing(session: Session, table: str, wanted: Columns) -> None:
-    there = session.columns(table)
+def add_missing(
+    session: Session, table: str, wanted: Columns, there: list[str]
+) -> None:
     for name, kind in wanted:
         if name not in there:
             session.execute(

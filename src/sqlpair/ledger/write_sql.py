@@ -230,7 +230,7 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
     table = session.table
     head = state.applied[-1] if state.applied else None
     session.execute(history_table(table))
-    add_missing(session, HISTORY, HISTORY_COLUMNS)
+    add_missing(session, HISTORY, HISTORY_COLUMNS, session.columns(HISTORY)[HISTORY])
     session.execute(_events(table, [(head, head.checksum if head else "", entry)]))
 
 

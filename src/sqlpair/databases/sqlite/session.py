@@ -162,11 +162,12 @@ class SQLiteSession:
         with self.guarded():
             yield from dicts(self.raw.execute(sql))
 
-    def columns(self, table: str) -> list[str]:
-        found = self.rows(
-            f"SELECT name FROM pragma_table_info({quote(table)}, 'main') ORDER BY cid"
-        )
-        return [row["name"] for row in found]
+    def columns(self, *tables: str) -> dict[str, list[str]]:
+        query = "SELECT name FROM pragma_table_info({}, 'main') ORDER BY cid"
+        return {
+            table: [row["name"] for row in self.rows(query.format(quote(table)))]
+            for table in tables
+        }
 
     # -- transactions ----------------------------------------------------------
 
