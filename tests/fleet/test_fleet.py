@@ -312,6 +312,9 @@ def test_a_member_that_ran_what_is_gone_is_no_member_with_nothing_to_do(
     file = folder / "all_of_a.sql"
     file.write_text("CREATE VIEW all_of_a AS SELECT * FROM a;\n")
     project.sqlpair("migrate", "--member", paths[2].stem)
+    told = project.sqlpair("status").stdout
+    assert "t0000 has 1 pending: to run: repeatable/all_of_a" in told
+    assert "t0002" not in told
     file.unlink()
     folder.rmdir()
     project.sqlpair("migrate", "--jobs", "1")

@@ -18,7 +18,7 @@ from sqlpair.backup.backup import backup
 from sqlpair.deploy import deployment, fast_path
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
-from sqlpair.errors import HistoryError, LockError, SqlpairError
+from sqlpair.errors import HistoryError, LockError, SqlpairError, several
 from sqlpair.fleet.members import Member, settings_of
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
@@ -206,8 +206,7 @@ class DownTo:
 class _AtRest:
     """What members said of themselves in which a job found nothing to do.
 
-    Another one that says the same has nothing to do either: it is of the same files,
-    and needs no look at them. Kept in each process, for one job.
+    Another one that says the same has nothing to do either: it is of the same files.
     """
 
     def __init__(self, job: Job | None = None):
@@ -215,11 +214,11 @@ class _AtRest:
         self._results: dict[str, MemberResult] = {}
 
     def of(self, job: Job) -> _AtRest:
-        """Return it for ``job``, empty where it was another's."""
+        """Return it, or an empty one where it was another job's."""
         return self if self._job is job else _AtRest(job)
 
     def recall(self, member: Member, settings: Settings) -> MemberResult | None:
-        """Return what is known of a member by what it says; None for nothing."""
+        """Return what is known of one by what it says; None for nothing."""
         if not self._results or restoring.interrupted(settings):
             return None
         try:
@@ -241,9 +240,8 @@ _at_rest = _AtRest()
 
 
 def _text(said: list[object]) -> str:
-    """Leave out the transaction's name, which is each member's own."""
-    heads, applied, last, *rest = said
-    return repr([heads, applied, str(last).partition(" ")[2], *rest])
+    """Write it, without the transaction's name, which is its own."""
+    return repr([*said[:2], str(said[2]).partition(" ")[2], *said[3:]])
 
 
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
@@ -279,12 +277,14 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
 def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
     found = overview(settings, _nobody)
     (database,) = found.databases
+    files = [f"repeatable/{it.name}" for it in database.repeatable if it.pending]
     return MemberResult(
         member.title,
         member.name,
         database.version,
         database.head,
-        pending=len(database.pending),
+        pending=len(database.pending) + len(files),
+        told=(f"to run: {several(files)}",) if files else (),
         detail=_titled(found.problems, member),
     )
 
