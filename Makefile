@@ -150,6 +150,7 @@ bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an h
 	@$(BIN)/python benchmarks/idle.py
 	@$(BIN)/python benchmarks/where.py > benchmarks/where.md
 	@$(BIN)/python benchmarks/report.py
+	@$(BIN)/python benchmarks/fleet.py
 
 dist: $(DEV)  ## Build sdist and wheel into dist/, and try both in fresh environments
 	@rm -rf build dist

@@ -1,9 +1,12 @@
 """A fleet of SQLite files, and of PostgreSQL schemas, against one shell process.
 
-    python benchmarks/fleet.py [--members 1000] [--schemas 200] [--jobs 1 2]
+    python benchmarks/fleet.py [--members 1000] [--idle 10000] [--schemas 200]
+                               [--jobs 1 2]
 
 Each member gets three migrations. The floor is one sqlite3, or one psql, that runs the
-same files in one transaction for each member, without any ledger. Prints a table.
+same files in one transaction for each member, without any ledger; sqlite3 with the
+synchronous = EXTRA that sqlpair commits with. It runs before each run of sqlpair.
+``--idle`` members are copies of one that is at head. Prints a table.
 """
 
 from __future__ import annotations
@@ -11,16 +14,21 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg2
+from contestants import TOOLS
 
 from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
+from sqlpair.databases.postgresql import session
+from sqlpair.ledger import tables
 from sqlpair.project import settings
 
 FILES = {
@@ -84,39 +92,82 @@ def row(what: str, members: int, wall: float, cpu: float, floor: float) -> None:
     )
 
 
-def sqlite(members: int, jobs: list[int]) -> None:
-    migrate = [sys.executable, "-m", "sqlpair", "migrate", "--jobs"]
-    environ = dict(os.environ)
-    body = "".join(FILES.values())
+MIGRATE = [sys.executable, "-m", "sqlpair", "migrate", "--jobs"]
+BODY = "".join(FILES.values())
+SQLITE = "driver = sqlite\nmembers = state/tenants/*.db\n"
+
+
+def shell(members: int, durable: str) -> tuple[float, float]:
+    """Return the seconds of one sqlite3 over all files."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
         text = "".join(
-            f".open {root}/{n}.db\nBEGIN IMMEDIATE;\n{body}COMMIT;\n"
+            f".open {folder}/{n}.db\n{durable}BEGIN IMMEDIATE;\n{BODY}COMMIT;\n"
             for n in range(members)
         )
-        floor, cpu = timed(["sqlite3", "-bail"], root, environ, text)
-        row("one sqlite3", members, floor, cpu, floor)
+        return timed(["sqlite3", "-bail"], Path(folder), dict(os.environ), text)
+
+
+def sqlite(members: int, jobs: list[int]) -> None:
+    environ = dict(os.environ)
+    floor, cpu = shell(members, "")
+    row("one sqlite3, synchronous = FULL", members, floor, cpu, floor)
     for count in jobs:
+        floor, cpu = shell(members, "PRAGMA synchronous = EXTRA;\n")
+        row("one sqlite3", members, floor, cpu, floor)
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "project"
-            section = "driver = sqlite\nmembers = state/tenants/*.db\n"
-            project(root, section, environ)
+            project(root, SQLITE, environ)
             for n in range(members):
                 (root / "state" / "tenants" / f"{n:05}.db").touch()
-            command = [*migrate, str(count)]
-            row(
-                f"sqlpair, {count} jobs", members, *timed(command, root, environ), floor
-            )
-            row(f"nothing to do, {count} jobs", members, *timed(command, root, environ),
-                floor)  # fmt: skip
-            print(
-                f"peak memory at {members:,}: {memory(command, root, environ):.0f} MB"
-            )
+            took = timed([*MIGRATE, str(count)], root, environ)
+            row(f"sqlpair, {count} jobs", members, *took, floor)
+    dbmate(min(members, 100), floor / members)
+
+
+def dbmate(members: int, floor: float) -> None:
+    """Let dbmate do it, in a loop, where ``make bench`` has installed it."""
+    program = next(TOOLS.glob("@dbmate/*/bin/dbmate"), None)
+    if program is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "sql").mkdir()
+        for stem, sql in FILES.items():
+            text = f"-- migrate:up\n{sql}\n-- migrate:down\n"
+            (Path(folder) / "sql" / f"{stem}.sql").write_text(text)
+        options = f"--no-dump-schema -d {folder}/sql"
+        loop = "".join(
+            f"{program} --url sqlite:{folder}/{n}.db {options} up\n"
+            for n in range(members)
+        )
+        took = timed(["sh", "-e"], Path(folder), dict(os.environ), loop)
+        row("dbmate, a shell loop", members, *took, floor * members)
+
+
+def idle(members: int, jobs: list[int]) -> None:
+    """Measure a run with nothing to do, and its memory, beside one of 100 members."""
+    environ = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "project"
+        project(root, SQLITE, environ)
+        tenants = root / "state" / "tenants"
+        (tenants / "00000.db").touch()
+        timed([*MIGRATE, "1"], root, environ)
+        peaks = []
+        for first, last in ((1, min(members, 100)), (100, members)):
+            for n in range(first, last):
+                shutil.copyfile(tenants / "00000.db", tenants / f"{n:05}.db")
+            peaks.append(memory([*MIGRATE, "1"], root, environ))
+        for count in jobs:
+            took = timed([*MIGRATE, str(count)], root, environ)
+            row(f"nothing to do, {count} jobs", members, *took, took[0])
+    few, many = peaks
+    print(
+        f"\nPeak memory: {many:.0f} MB at {members:,} members, {few:.0f} MB at 100,"
+        f" {many / few:.2f} times.\n"
+    )
 
 
 def schemas(members: int, jobs: list[int]) -> None:
-    migrate = [sys.executable, "-m", "sqlpair", "migrate", "--jobs"]
-    body = "".join(FILES.values())
     with (
         tempfile.TemporaryDirectory() as folder,
         embedded.server(Path(folder) / "data") as server,
@@ -124,26 +175,35 @@ def schemas(members: int, jobs: list[int]) -> None:
         connection = psycopg2.connect(server.dsn)
         connection.autocommit = True
         cursor = connection.cursor()
-        for count in (0, *jobs):
+
+        def made() -> None:
             for n in range(members):
                 cursor.execute(f"DROP SCHEMA IF EXISTS tenant_{n} CASCADE")
                 cursor.execute(f"CREATE SCHEMA tenant_{n}")
-            if not count:
-                text = "".join(
-                    f"SET search_path = tenant_{n};\nBEGIN;\n{body}COMMIT;\n"
-                    for n in range(members)
-                )
-                environ = dict(os.environ)
-                floor, cpu = timed(
-                    ["psql", "-qX", server.dsn], Path(folder), environ, text
-                )
-                row("one psql", members, floor, cpu, floor)
-                continue
+
+        def psql(what: str, ledger: str = "") -> float:
+            made()
+            text = "".join(
+                f"SET search_path = tenant_{n};\nBEGIN;\n{BODY}{ledger}COMMIT;\n"
+                for n in range(members)
+            )
+            command = ["psql", "-qX", server.dsn]
+            wall, cpu = timed(command, Path(folder), dict(os.environ), text)
+            row(what, members, wall, cpu, floor or wall)
+            return wall
+
+        floor = 0.0
+        own = session.table(SimpleNamespace(ledger_schema="any"))
+        ledger = tables.tables(own._replace(prefix=""))  # in the path's first schema
+        for count in jobs:
+            floor = psql("one psql")
+            psql("one psql, and the ledger's empty tables", ledger)
+            made()
             root = Path(folder) / f"project{count}"
             environ = os.environ | {"TENANTS_URL": server.dsn}
             section = "driver = postgresql\nschemas = tenant_%\n"
             project(root, section, environ)
-            command = [*migrate, str(count)]
+            command = [*MIGRATE, str(count)]
             for what in ("sqlpair", "nothing to do"):
                 took = timed(command, root, environ)
                 row(f"{what}, {count} jobs", members, *took, floor)
@@ -152,6 +212,7 @@ def schemas(members: int, jobs: list[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=1000)
+    parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--schemas", type=int, default=200)
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
@@ -159,6 +220,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     if given.members:
         sqlite(given.members, given.jobs)
+    if given.idle:
+        idle(given.idle, given.jobs)
     if given.schemas:
         schemas(given.schemas, given.jobs)
 

@@ -285,3 +285,38 @@ def test_variables_and_repeatable_files_reach_the_members_of_every_process(
     (project.root / ".env").write_text("SEEN=found\n")
     project.run("-m", "sqlpair", "migrate", "--jobs", "2")
     assert {rows(path, "SELECT x FROM seen")[0] for path in paths} == {("found",)}
+
+
+def test_a_member_that_differs_is_told_among_those_with_nothing_to_do(
+    project: Project,
+) -> None:
+    paths = fleet(project, 6)
+    project.sqlpair("migrate", "--jobs", "1")
+    project.sqlpair("rollback", "--member", paths[2].stem, "--to", "3")
+    rows(paths[3], "UPDATE schema_version SET checksum = 'x' WHERE version = 3")
+    rows(paths[4], "UPDATE alembic_version SET version_num = '003_y'")
+    rows(paths[5], "DROP TABLE schema_version")
+    done = project.sqlpair("migrate", "--jobs", "1", expect=1)
+    assert applied(paths[2]) == [*NUMBERED]
+    failed = {path.stem for path in paths if f"{path.stem} failed" in done.stdout}
+    assert failed == {path.stem for path in paths[3:]}
+
+
+def test_a_member_that_ran_what_is_gone_is_no_member_with_nothing_to_do(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.sqlpair("migrate")
+    folder = project.root / "sql" / "tenants" / "repeatable"
+    folder.mkdir()
+    file = folder / "all_of_a.sql"
+    file.write_text("CREATE VIEW all_of_a AS SELECT * FROM a;\n")
+    project.sqlpair("migrate", "--member", paths[2].stem)
+    told = project.sqlpair("status").stdout
+    assert "t0000 has 1 pending: to run: repeatable/all_of_a" in told
+    assert "t0002" not in told
+    file.unlink()
+    folder.rmdir()
+    project.sqlpair("migrate", "--jobs", "1")
+    recorded = rows(paths[2], "SELECT name, checksum FROM schema_repeatable")
+    assert recorded[1:] == [("all_of_a", "")]

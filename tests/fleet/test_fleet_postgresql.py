@@ -232,3 +232,21 @@ def test_a_schema_is_not_backed_up_by_itself(project: Project) -> None:
     refused = project.sqlpair("backup", expect=1)
     assert "no database to back up by itself" in refused.stdout
     assert "pg_dump" in refused.stdout
+
+
+def test_one_connection_goes_from_schema_to_schema_and_takes_nothing_along(
+    project: Project,
+) -> None:
+    names = schemas(project)
+    project.add(
+        "tenants",
+        "005_pid",
+        "CREATE TABLE pid AS SELECT pg_backend_pid() AS pid;\n"
+        # Refused where one of that name is there.
+        "PREPARE left_behind AS SELECT 1;\n",
+        "DROP TABLE pid;\n",
+    )
+    project.sqlpair("migrate", "--jobs", "1")
+    assert [applied(project, name) for name in names] == [[*NUMBERED, "005_pid"]] * 4
+    pids = {project.pg(f"SELECT pid FROM {name}.pid")[0][0] for name in names}
+    assert len(pids) == 1

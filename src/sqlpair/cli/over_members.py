@@ -160,7 +160,7 @@ def _tell_report(found: FleetReport) -> None:
     for fleet in found.fleets:
         tell_fleet(fleet)
     for result in found.behind[:SHOWN]:
-        why = f": {result.told[0]}" if result.told else ""
+        why = f": {'; '.join(result.told)}" if result.told else ""
         output.say(f"  {result.title} has {result.pending} pending{why}", "yellow")
     if len(found.behind) > SHOWN:
         output.say(f"  and {len(found.behind) - SHOWN:,} more; --json has each")

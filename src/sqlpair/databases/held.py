@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
-_kept: ContextVar[dict[object, ExitStack] | None] = ContextVar(
+T = TypeVar("T")
+_kept: ContextVar[dict[object, tuple[ExitStack, object]] | None] = ContextVar(
     "sqlpair_kept", default=None
 )
 
@@ -17,20 +19,26 @@ def to_the_end() -> Iterator[None]:
     if _kept.get() is not None:
         yield
         return
-    kept: dict[object, ExitStack] = {}
+    kept: dict[object, tuple[ExitStack, object]] = {}
     token = _kept.set(kept)
     try:
         yield
     finally:
         _kept.reset(token)
         with ExitStack() as all_of_it:
-            for one in kept.values():
-                all_of_it.push(one)
+            for stack, _ in kept.values():
+                all_of_it.push(stack)
 
 
-def keep(key: object, use: Callable[[], AbstractContextManager[object]]) -> None:
-    """Enter what ``use`` returns, once for ``key``; nothing outside such a block."""
+def keep(key: object, use: Callable[[], AbstractContextManager[T]]) -> T | None:
+    """Enter what ``use`` returns, once for ``key``, and return what that gave.
+
+    None outside such a block.
+    """
     kept = _kept.get()
-    if kept is not None and key not in kept:
-        stack = kept[key] = ExitStack()
-        stack.enter_context(use())
+    if kept is None:
+        return None
+    if key not in kept:
+        stack = ExitStack()
+        kept[key] = stack, stack.enter_context(use())
+    return kept[key][1]  # type: ignore[return-value]

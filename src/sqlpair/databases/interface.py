@@ -74,8 +74,8 @@ class Session(Protocol):
     def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
         """A transaction that sees one state, and is undone if it was ``writable``."""
 
-    def columns(self, table: str) -> list[str]:
-        """Return a bookkeeping table's columns; none when it is not there."""
+    def columns(self, *tables: str) -> dict[str, list[str]]:
+        """Return the columns of bookkeeping tables; none of what is not there."""
 
     def begin(self) -> None:
         """Start a transaction that may write, under the deployment lock."""

@@ -20,6 +20,7 @@ from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair import signals
+from sqlpair.databases import held
 from sqlpair.errors import ConnectError, Interrupted, SettingsError, UsageError
 from sqlpair.fleet.work import Job, MemberResult, work
 
@@ -117,6 +118,7 @@ def _begin(stop: Event) -> None:
     """Begin a process: its parent alone is told of signals, and tells it to stop."""
     global _stop
     _stop = stop
+    held.to_the_end().__enter__()  # this process's
     for number in signals.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -196,5 +198,5 @@ def _cluster(scheduler: str) -> Workers:
 
 def on_worker(job: Job, members: Chunk) -> list[MemberResult]:
     """Do the job on a worker of a cluster, one chunk at a time in each process."""
-    with _at_work:
+    with _at_work, held.to_the_end():
         return work(job, members)

@@ -151,7 +151,7 @@ def _report(
         told += records.unexpected(settings.env_file.name, wanted, number, ())
     reasons = _failures(settings) if any(result.pending for result in results) else {}
     behind = tuple(
-        result._replace(told=(reasons[result.title],))
+        result._replace(told=(*result.told, reasons[result.title]))
         if result.title in reasons
         else result
         for result in results

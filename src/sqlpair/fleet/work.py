@@ -18,7 +18,8 @@ from sqlpair.backup.backup import backup
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
-from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.errors import HistoryError, SqlpairError, several
+from sqlpair.fleet.at_rest import AtRest
 from sqlpair.fleet.members import Member, settings_of
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
@@ -202,9 +203,20 @@ class DownTo:
         }
 
 
+_at_rest: AtRest[MemberResult] = AtRest()
+
+
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
+    global _at_rest
+    _at_rest = _at_rest.of(job)
+    if known := _at_rest.recall(settings):
+        return known._replace(title=member.title, name=member.name)
     outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
-    return _moved(member, outcome)
+    result = _moved(member, outcome)
+    if not outcome.deployment:
+        (place,) = outcome.places.values()
+        _at_rest.keep(place, result)
+    return result
 
 
 def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
@@ -227,12 +239,14 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
 def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
     found = overview(settings, _nobody)
     (database,) = found.databases
+    files = [f"repeatable/{it.name}" for it in database.repeatable if it.pending]
     return MemberResult(
         member.title,
         member.name,
         database.version,
         database.head,
-        pending=len(database.pending),
+        pending=len(database.pending) + len(files),
+        told=(f"to run: {several(files)}",) if files else (),
         detail=_titled(found.problems, member),
     )
 

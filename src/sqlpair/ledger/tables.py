@@ -131,12 +131,15 @@ def read(session: Session) -> Records:
 def _read(session: Session) -> Records:
     table = session.table
     revisions: tuple[str, ...] = ()
-    if _ours(session, "version"):
+    names = table.names
+    there = session.columns(*names)
+    for role, name in names._asdict().items():
+        _refuse_anothers(session, role, name, there[name])
+    if there[names.version]:
         found = session.rows(f"SELECT version_num FROM {table.version}")
         revisions = tuple(sorted(row["version_num"] for row in found))
-    columns = _ours(session, "ledger")
+    columns = there[names.ledger]
     if not columns:
-        _ours(session, "history")
         return Records(revisions, (), has_ledger=False)
     known = [name for name in _READ if name in columns]
     rows = session.rows(
@@ -159,20 +162,21 @@ def _read(session: Session) -> Records:
         for row in rows
     }
     repeated: tuple[Repeated, ...] = ()
-    if _ours(session, "repeatable"):
+    if there[names.repeatable]:
         repeated = repeatable.read(session)
-    return Records(revisions, tuple(applied.values()), True, _last(session), repeated)
+    last = _last(session, there[names.history])
+    return Records(revisions, tuple(applied.values()), True, last, repeated)
 
 
-def _ours(session: Session, role: str) -> list[str]:
-    """Return a bookkeeping table's columns; HistoryError if it is another program's.
+def _refuse_anothers(
+    session: Session, role: str, table: str, columns: list[str]
+) -> None:
+    """HistoryError if a bookkeeping table is another program's.
 
     ``role`` is its field in ``BookkeepingTables``.
     """
-    table = getattr(session.table.names, role)
-    columns = session.columns(table)
     if not columns or NEEDED[role] <= {*columns}:
-        return columns
+        return
     name = session.database.name
     if role == "version":
         remedy = "Rename it, and what uses it."
@@ -211,7 +215,8 @@ def _number(session: Session, version: Any) -> int:
 def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     """Return the rollbacks that the ledger keeps of the migrations with ``numbers``."""
     wanted = ", ".join(map(str, numbers))
-    if not wanted or "rollback" not in session.columns(session.table.names.ledger):
+    ledger = session.table.names.ledger
+    if not wanted or "rollback" not in session.columns(ledger)[ledger]:
         return {}
     rows = session.rows(
         f"SELECT version, rollback FROM {session.table.ledger}"
@@ -222,7 +227,8 @@ def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
 
 def history(session: Session) -> list[dict[str, Any]]:
     """Return every step that was recorded, oldest first. Creates nothing."""
-    if not session.columns(session.table.names.history):
+    own = session.table.names.history
+    if not session.columns(own)[own]:
         return []
     return session.rows(
         "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
@@ -231,8 +237,7 @@ def history(session: Session) -> list[dict[str, Any]]:
     )
 
 
-def _last(session: Session) -> Transaction:
-    columns = _ours(session, "history")
+def _last(session: Session, columns: list[str]) -> Transaction:
     if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
         return NONE
     rows = session.rows(
@@ -258,7 +263,8 @@ def goal(heads: Mapping[str, Migration | None]) -> str:
 
 def committed(session: Session, transaction: str) -> bool:
     """Say whether steps of ``transaction`` are in the database's history."""
-    if not session.columns(session.table.names.history):
+    own = session.table.names.history
+    if not session.columns(own)[own]:
         return False
     return bool(
         session.rows(
@@ -303,12 +309,15 @@ def columns(table: BookkeepingSQL) -> str:
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
     session.execute(tables(session.table))
-    add_missing(session, session.table.names.ledger, EXTRA_COLUMNS)
-    add_missing(session, session.table.names.history, HISTORY_COLUMNS)
+    names = session.table.names
+    there = session.columns(names.ledger, names.history)
+    add_missing(session, names.ledger, EXTRA_COLUMNS, there[names.ledger])
+    add_missing(session, names.history, HISTORY_COLUMNS, there[names.history])
 
 
-def add_missing(session: Session, table: str, wanted: Columns) -> None:
-    there = session.columns(table)
+def add_missing(
+    session: Session, table: str, wanted: Columns, there: list[str]
+) -> None:
     for name, kind in wanted:
         if name not in there:
             session.execute(

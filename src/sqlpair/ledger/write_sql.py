@@ -230,7 +230,8 @@ def note_restore(session: Session, state: Records, entry: Entry) -> None:
     table = session.table
     head = state.applied[-1] if state.applied else None
     session.execute(history_table(table))
-    add_missing(session, table.names.history, HISTORY_COLUMNS)
+    own = table.names.history
+    add_missing(session, own, HISTORY_COLUMNS, session.columns(own)[own])
     session.execute(_events(table, [(head, head.checksum if head else "", entry)]))
 
 

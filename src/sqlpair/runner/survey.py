@@ -37,7 +37,7 @@ def survey(
             resources.callback(session.close)
             with session.snapshot():  # or a commit in between looks like a fault
                 state = tables.read(session)
-            undecided = session.prepared()
+                undecided = session.prepared()
         places[branch.name] = Place(
             branch, state, locate(branch, state), tuple(undecided)
         )

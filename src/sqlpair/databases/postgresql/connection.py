@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from sqlpair.databases.postgresql.idle import connections
 from sqlpair.errors import ConnectError, SettingsError
 
 if TYPE_CHECKING:
@@ -41,7 +42,19 @@ class Address(NamedTuple):
 
     def open(self) -> connection:
         """Connect; ConnectError without the password."""
-        return open_connection(self.database, self.dsn, self.parameters)
+        idle = connections(self.database)
+        raw = idle.take(self._key) if idle else None
+        return raw or open_connection(self.database, self.dsn, self.parameters)
+
+    def close(self, raw: connection) -> None:
+        """Close a connection, or keep it for the next member of a fleet."""
+        idle = connections(self.database)
+        if idle is None or not idle.put(self._key, raw):
+            raw.close()
+
+    @property
+    def _key(self) -> object:
+        return self.dsn, *sorted(self.parameters.items())
 
 
 def parse_address(database: Database) -> tuple[str, dict[str, str]]:

@@ -187,4 +187,5 @@ class DeploymentLock:
         """Free the lock."""
         if self._connection is not None:
             with suppress(psycopg2.Error):
-                self._connection.close()
+                self._address.close(self._connection)
+            self._connection = None

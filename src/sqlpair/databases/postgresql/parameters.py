@@ -7,6 +7,7 @@ to see any of it.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import psycopg2
 
@@ -36,6 +37,10 @@ UNHINDERED = {
     "transaction_timeout": "0",
 }
 
+# Of each connection: whether it has that parameter, and whether it commits without
+# waiting. What it begins with stays, from one member of a fleet to the next.
+_found: WeakKeyDictionary[connection, tuple[bool, bool]] = WeakKeyDictionary()
+
 
 class Parameters:
     """What is set for one session's transactions."""
@@ -50,14 +55,19 @@ class Parameters:
         }
         if database.search_path:
             self._pairs["search_path"] = path_of(database)
-        if _has_check_interval(raw):
+        has_check_interval, asynchronous = _found.get(raw) or (
+            _has_check_interval(raw),
+            _commits_asynchronously(raw),
+        )
+        _found[raw] = has_check_interval, asynchronous
+        if has_check_interval:
             # Or the statement of a client that was killed runs on, with its locks.
             self._pairs[CHECK_INTERVAL] = "'1s'"
         # We idle in a transaction while another database is at work.
         self._local = {"idle_in_transaction_session_timeout": "0"}
         if raw.server_version >= 170000:
             self._local["transaction_timeout"] = "0"
-        if lasts and _commits_asynchronously(raw):
+        if lasts and asynchronous:
             # A commit that is lost after another database's would part the two.
             self._local["synchronous_commit"] = "on"
 

@@ -83,7 +83,7 @@ class PostgreSQLSession(Queries):
         super().__init__(address, read_only=read_only)
         self.table = table(self.database)
         self.resources = resources
-        resources.callback(lambda: self.raw.close())
+        resources.callback(lambda: address.close(self.raw))
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
         self._alembic: Connection | None = None
@@ -95,13 +95,19 @@ class PostgreSQLSession(Queries):
 
     # -- queries ---------------------------------------------------------------
 
-    def columns(self, table: str) -> list[str]:
-        found = self.rows(
-            "SELECT attname FROM pg_catalog.pg_attribute"
-            f" WHERE attrelid = to_regclass({quote(self.table.prefix + table)})"
-            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    def columns(self, *tables: str) -> dict[str, list[str]]:
+        names = (
+            f"({quote(name)}, {quote(self.table.prefix + name)})" for name in tables
         )
-        return [row["attname"] for row in found]
+        found = self.rows(
+            f"SELECT t.name, attname FROM (VALUES {', '.join(names)}) AS t (name, path)"
+            " JOIN pg_catalog.pg_attribute ON attrelid = to_regclass(t.path)"
+            " WHERE attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        return {
+            name: [row["attname"] for row in found if row["name"] == name]
+            for name in tables
+        }
 
     # -- transactions ----------------------------------------------------------
 
@@ -157,13 +163,12 @@ class PostgreSQLSession(Queries):
         return True
 
     def prepared(self) -> list[str]:
-        prefix = self._gid("")
         found = self.rows(
-            "SELECT gid FROM pg_catalog.pg_prepared_xacts"
-            " WHERE database = current_database()"
-            f" AND starts_with(gid, {quote(prefix)}) ORDER BY prepared"
+            f"SELECT substr(gid, length({self._prefix}) + 1) AS name"
+            " FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
+            f" AND starts_with(gid, {self._prefix}) ORDER BY prepared"
         )
-        names = [row["gid"].removeprefix(prefix) for row in found]
+        names = [row["name"] for row in found]
         return [name for name in names if TRANSACTION.fullmatch(name)]
 
     def decide(self, transaction: str, *, commit: bool) -> None:
@@ -193,11 +198,15 @@ class PostgreSQLSession(Queries):
     def _gid(self, transaction: str) -> str:
         # One for all databases of a server, and for every project that has its ledger
         # in this one: so both are in it. At most 200 bytes.
-        (row,) = self.rows("SELECT current_database() AS name")
-        where = f"{row['name']}.{self.table.schema}"
+        (row,) = self.rows(f"SELECT {self._prefix} AS prefix")
+        return f"{row['prefix']}{transaction}"
+
+    @property
+    def _prefix(self) -> str:
+        own = f".{self.table.schema}"
         if (ledger := self.table.names.ledger) != LEDGER:
-            where += f".{ledger}"
-        return f"sqlpair:{where}:{transaction}"
+            own += f".{ledger}"
+        return f"('sqlpair:' || current_database() || {quote(f'{own}:')})"
 
     def reconnect(self) -> None:
         self.rollback()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
 from sqlpair.errors import ConnectError, LockError
@@ -75,6 +76,12 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             f"Check {database.variable}, and that the file is a database you may"
             f" {'read' if read_only else 'write'}.",
         ) from None
+
+
+def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a cursor, a dict for each."""
+    names = [column[0] for column in cursor.description or ()]
+    yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def is_busy(error: sqlite3.Error) -> bool:

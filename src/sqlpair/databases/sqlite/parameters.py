@@ -31,21 +31,27 @@ PRAGMAS = (
 
 
 class Parameters:
-    """The pragmas of a connection as they were when it was made.
-
-    ``touched`` says that they may have changed since: somebody has to tell.
-    """
+    """The pragmas of a connection as they were before anybody touched them."""
 
     def __init__(self, raw: sqlite3.Connection, *, lasts: bool = True):
         """Set them over ``raw``; what is committed ``lasts``, but in a scratch one."""
-        self.touched = False
+        self._touched = False
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
         # A run that died is recovered by what this file says: its commit must have
         # reached the disk, and the folder too.
         raw.execute(f"PRAGMA synchronous = {'EXTRA' if lasts else 'OFF'}")
-        self._values = self._read()
+        self._values: dict[str, object] = {}
+
+    def remember(self) -> None:
+        """Read them, the first time; to be called before anything may change them."""
+        self._values = self._values or self._read()
+
+    def touch(self) -> None:
+        """Note that what runs next may change them."""
+        self.remember()
+        self._touched = True
 
     def _read(self) -> dict[str, object]:
         found = {}
@@ -57,9 +63,9 @@ class Parameters:
 
     def restore(self) -> None:
         """Put everything back; some pragmas take effect outside a transaction only."""
-        if self.touched:
+        if self._touched:
             self._put_back()
-            self.touched = self._raw.in_transaction
+            self._touched = self._raw.in_transaction
         self._drop_temporary()
 
     def _put_back(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.sqlite.session import SQLiteSession, dicts
+from sqlpair.databases.sqlite.connection import dicts
+from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.project.variables import quoting, sent
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from sqlpair.databases.interface import Notice, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
+    dicts,
     drop_journal,
     holders,
     is_busy,
@@ -67,7 +68,7 @@ def connect(
             return None
         make_folder(database)
     session = SQLiteSession(database, read_only=read_only)
-    if exists:
+    if exists and read_only:  # else ``lock`` opens it: what is there may change until
         session.open()
     return session
 
@@ -103,7 +104,10 @@ class SQLiteSession:
     @property
     def raw(self) -> sqlite3.Connection:
         """The connection."""
-        assert self._raw is not None, "lock() makes the file"
+        if self._raw is None:
+            assert self._path.exists(), "lock() makes the file"
+            self.open()
+        assert self._raw is not None
         return self._raw
 
     # -- queries ---------------------------------------------------------------
@@ -159,11 +163,12 @@ class SQLiteSession:
         with self.guarded():
             yield from dicts(self.raw.execute(sql))
 
-    def columns(self, table: str) -> list[str]:
-        found = self.rows(
-            f"SELECT name FROM pragma_table_info({quote(table)}, 'main') ORDER BY cid"
-        )
-        return [row["name"] for row in found]
+    def columns(self, *tables: str) -> dict[str, list[str]]:
+        query = "SELECT name FROM pragma_table_info({}, 'main') ORDER BY cid"
+        return {
+            table: [row["name"] for row in self.rows(query.format(quote(table)))]
+            for table in tables
+        }
 
     # -- transactions ----------------------------------------------------------
 
@@ -234,7 +239,7 @@ class SQLiteSession:
     def restore(self) -> None:
         """Put back what a migration may have changed in the session."""
         if self._alembic is not None:  # what a module does over it, nobody sees
-            self._parameters.touched = True
+            self._parameters.touch()
             self.references.note_unseen()
         self._parameters.restore()
 
@@ -248,7 +253,7 @@ class SQLiteSession:
         self.references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
-            self._parameters.touched = True
+            self._parameters.touch()
         progress.advance(look=self._look)
         try:
             with self._counted():
@@ -293,6 +298,7 @@ class SQLiteSession:
         if self._alembic is None:
             from sqlpair.databases.sqlalchemy_connection import borrowed
 
+            self._parameters.remember()
             # It asks for the path, of which a byte may be no UTF-8.
             self.raw.text_factory = lambda text: text.decode("utf-8", "replace")
             shown = os.fsencode(self.database.address).decode("utf-8", "replace")
@@ -305,8 +311,7 @@ class SQLiteSession:
         own = () if bookkeeping else self.table.names
         with self.guarded():
             key = (*self.fetch(_DESCRIBED), own)
-            found = _descriptions.get(key)
-            if found is None:
+            if (found := _descriptions.get(key)) is None:
                 found = catalog(self.fetch, own)
                 for oldest in tuple(_descriptions)[:-7]:
                     _descriptions.pop(oldest, None)  # not, where another thread did
@@ -329,11 +334,6 @@ class SQLiteSession:
                 if self._path.stat().st_size == 0:
                     self._path.unlink()
         self.deployment_lock.close()
-
-
-def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
-    names = [column[0] for column in cursor.description or ()]
-    yield from (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def table(database: Database) -> BookkeepingSQL:
