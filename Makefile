@@ -111,7 +111,7 @@ db-stop: $(RUN)  ## Stop it
 test:  ## Lint, types and all tests; installs the system packages that they need
 	@$(PACKAGES)
 	@$(MAKE) lint
-	@$(BIN)/pytest -n auto $(if $(CI),|| { [ $$? = 1 ] && $(AGAIN); })
+	@$(BIN)/pytest -n auto --dist worksteal $(if $(CI),|| { [ $$? = 1 ] && $(AGAIN); })
 
 test-lowest:  ## All tests with the lowest versions of what sqlpair depends on
 	@$(MAKE) .venv-lowest/.installed

@@ -1,12 +1,14 @@
 """Run alembic and sqlpair without their imports, which are most of what they cost.
 
 ``Commands`` starts this file once. It imports what they import, and then forks a
-process for each command, which ends as any interpreter does. What concerns the start
-of an interpreter (imports, options of Python) needs a new one: ``Project.run``.
+process for each command, which ends as any interpreter does, up to where one frees
+each object. What concerns the start of an interpreter (imports, options of Python)
+needs a new one: ``Project.run``.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -21,7 +23,23 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-import sqlpair
+# The exit code of a command that is over.
+ended: list[int] = []
+
+
+@atexit.register
+def leave() -> None:
+    """End a command. To free what is shared with the process that forks would copy it.
+
+    Registered before anything is imported, and so called last.
+    """
+    if ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended[0])
+
+
+import sqlpair  # noqa: E402
 
 IMPORTED = (
     *("alembic.config", "psycopg2.extras", "sqlite3", "unicodedata"),
@@ -30,9 +48,19 @@ IMPORTED = (
 
 
 class Commands:
-    """The process that forks, from the first command until it is closed."""
+    """The process that forks, from the first command until it is closed.
 
-    def __init__(self) -> None:
+    ``environ`` is what it starts in, where that decides how an interpreter encodes;
+    ``python`` is the interpreter, whose sqlpair runs.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        self._environ = environ
+        self._python = python
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
@@ -42,15 +70,19 @@ class Commands:
         """Run ``python -m module`` to its end, with nothing to read."""
         with tempfile.TemporaryDirectory() as folder, self._turn:
             streams = Path(folder, "out"), Path(folder, "err")
-            wanted = [module, arguments, str(cwd), dict(env), [*map(str, streams)]]
-            code = int(self._answer(json.dumps(wanted)))
+            # As bytes, for the other end may decode them in another way.
+            words = [os.fsencode(word) for word in (module, cwd, *streams, *arguments)]
+            pairs = [os.fsencode(f"{name}={value}") for name, value in env.items()]
+            parts = [[part.hex() for part in parts] for parts in (words, pairs)]
+            code = int(self._answer(json.dumps(parts)))
             out, err = (path.read_text() for path in streams)
         return subprocess.CompletedProcess([module, *arguments], code, out, err)
 
     def _answer(self, line: str) -> str:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, __file__],
+                [self._python, __file__],
+                env=self._environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -77,7 +109,11 @@ def main() -> None:
     gc.freeze()
     while line := sys.stdin.readline():
         if (child := os.fork()) == 0:
-            become(*json.loads(line))
+            words, pairs = (
+                [os.fsdecode(bytes.fromhex(part)) for part in parts]
+                for parts in json.loads(line)
+            )
+            become(*words, env=dict(pair.split("=", 1) for pair in pairs))
             return
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
@@ -85,15 +121,11 @@ def main() -> None:
 
 
 def become(
-    module: str,
-    arguments: list[str],
-    cwd: str,
-    env: dict[str, str],
-    streams: list[str],
+    module: str, cwd: str, out: str, err: str, *arguments: str, env: dict[str, str]
 ) -> None:
     """Run a module as ``python -m`` would in that folder and environment."""
     made = os.O_WRONLY | os.O_CREAT
-    for number, path in enumerate([os.devnull, *streams]):
+    for number, path in enumerate([os.devnull, out, err]):
         opened = os.open(path, made if number else os.O_RDONLY, 0o600)
         os.dup2(opened, number)
         os.close(opened)
@@ -103,7 +135,15 @@ def become(
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    ended.append(1)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        ended[:] = [0]
+    except SystemExit as left:
+        ended[:] = [
+            left.code if isinstance(left.code, int) else int(left.code is not None)
+        ]
+        raise
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ from sqlpair.project import settings
 from sqlpair.runner.steps import Outcome
 from sqlpair.schema.model import Schema
 
+# Hundreds of processes import sqlpair: it is compiled once, not by each, also where the
+# environment would not have it. Before xdist starts its workers, which inherit it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # The same examples in every run: a run that fails is one that can be run again.
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
@@ -174,26 +179,40 @@ class connected:  # noqa: N801
 
 
 @pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return iter(count(1))
+def _databases(server: str) -> Iterator[tuple[connected, Iterator[str], list[str]]]:
+    """A connection to make databases with, their names, and those to drop."""
+    admin = connected(server)
+    # A connection leaves a cache in the template, with which a copy begins.
+    name = "test_template"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    with connected(" ".join([*_without(server, "dbname"), f"dbname={name}"])):
+        pass
+    yield admin, (f"test_{number}" for number in count(1)), []
+    admin.raw.close()
 
 
 @pytest.fixture
-def new_database(server: str, _numbers: Iterator[int]) -> Iterator[Callable[[], str]]:
-    """Make empty databases on the session's server; they go when the test ends."""
-    names = []
+def new_database(
+    server: str, _databases: tuple[connected, Iterator[str], list[str]]
+) -> Iterator[Callable[[], str]]:
+    """Make empty databases on the session's server; they go after the test."""
+    admin, names, left = _databases
+    made = []
 
     def make() -> str:
-        name = f"test_{next(_numbers)}"
-        with connected(server) as execute:
-            execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        names.append(name)
+        # Not at the end of their test: PostgreSQL waits 0.1 s for a connection that
+        # is about to end.
+        while left:
+            admin.execute(f"DROP DATABASE IF EXISTS {left.pop()} WITH (FORCE)")
+        name = next(names)
+        admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE test_template STRATEGY file_copy"
+        )
+        made.append(name)
         return " ".join([*_without(server, "dbname"), f"dbname={name}"])
 
     yield make
-    with connected(server) as execute:
-        for name in names:
-            execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    left.extend(made)
 
 
 def _without(dsn: str, key: str) -> list[str]:
@@ -238,12 +257,14 @@ def no_canary_in_a_command_line() -> Iterator[None]:
     """
     seen: set[bytes] = set()
     over = threading.Event()
+    processes = partial(Path("/proc").glob, "[0-9]*")
+    older = set(processes())  # they were here before the password was
 
     def watch() -> None:
         while not over.wait(0.2):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in set(processes()) - older:
                 with contextlib.suppress(OSError):
-                    arguments = path.read_bytes()
+                    arguments = (process / "cmdline").read_bytes()
                     if arguments.startswith(b"postgres: "):
                         continue
                     if CANARY.encode() in arguments:
@@ -263,13 +284,16 @@ class Project:
     Or a copy of ``source``, a real one.
     """
 
+    python = sys.executable
+    commands = COMMANDS
+
     def __init__(self, root: Path, dsn: str, source: Path | None = None):
         self.root = root
         self.dsn = dsn
         url = with_canary(dsn) if dsn else ""
         self.environ = {**os.environ, "DATABASE_URL": url, "SCRATCH_URL": url}
         if source is None:
-            scaffold.init(root)
+            self.init()
         else:
             root.mkdir()
             for name in ("alembic.ini", "pyproject.toml"):
@@ -278,6 +302,14 @@ class Project:
                 shutil.copytree(source / folder, root / folder)
         self.file = Path(self.settings.database("sqlite").address)
 
+    def init(self) -> None:
+        """Lay it down."""
+        scaffold.init(self.root)
+
+    def revise(self) -> None:
+        """Write the revision modules that are missing."""
+        scaffold.write_revisions(self.settings)
+
     def add(
         self, database: str, stem: str, up: str, down: str = "-- nothing\n"
     ) -> None:
@@ -285,7 +317,7 @@ class Project:
         folder = self.root / "sql" / database
         (folder / f"{stem}.sql").write_text(up)
         (folder / f"{stem}_rollback.sql").write_text(down)
-        scaffold.write_revisions(self.settings)
+        self.revise()
 
     def configure(self, section: str, **values: str) -> None:
         """Set values in a section of alembic.ini."""
@@ -335,7 +367,7 @@ class Project:
     ) -> subprocess.CompletedProcess[str]:
         """Run a new Python, and check its exit code; there must be no traceback."""
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [self.python, *arguments],
             cwd=self.root,
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
@@ -359,7 +391,7 @@ class Project:
     def raw(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run alembic or sqlpair in a process, however it ends."""
         environ = self.environ | environ
-        return COMMANDS.run(*command, cwd=self.root, env=environ)
+        return self.commands.run(*command, cwd=self.root, env=environ)
 
     def upgrade(self, destination: str = "heads") -> Outcome:
         """Upgrade in this process; raises SqlpairError."""
@@ -440,6 +472,50 @@ def project(tmp_path: Path, postgres: str) -> Iterator[Project]:
     for path in made.root.rglob("*"):
         if path.is_file() and not path.name.startswith(".env"):
             assert CANARY.encode() not in path.read_bytes(), path
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the session have."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def built(shared: Path) -> Path:
+    """The folder with the sdist and the wheel."""
+    from outside import build
+
+    return build(shared / "built")
+
+
+@pytest.fixture(scope="session")
+def installed(shared: Path, built: Path) -> Path:
+    """The programs of an environment that has sqlpair from the wheel."""
+    from outside import install, once
+
+    (archive,) = built.glob("*.whl")
+    with once(shared / "installed") as wanted:
+        if wanted:
+            install(archive, shared / "installed")
+    return shared / "installed" / "bin"
+
+
+@pytest.fixture(scope="session")
+def installed_commands(installed: Path) -> Iterator[Commands]:
+    commands = Commands(python=str(installed / "python"))
+    yield commands
+    commands.close()
+
+
+@pytest.fixture
+def outside(
+    tmp_path: Path, postgres: str, installed: Path, installed_commands: Commands
+) -> Project:
+    """An empty project outside this repository, made and run by the wheel."""
+    from outside import OutsideProject
+
+    return OutsideProject(tmp_path / "outside", postgres, installed, installed_commands)
 
 
 @pytest.fixture

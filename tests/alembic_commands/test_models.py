@@ -85,6 +85,29 @@ def test_a_generated_pair_makes_the_schema_that_the_models_describe(
 
 
 @pytest.mark.parametrize("database", DATABASES)
+def test_a_percent_sign_in_an_expression_stays_one(
+    models: Project, database: str
+) -> None:
+    change(models, "Text, UniqueConstraint, func", "Text, UniqueConstraint, func, text")
+    change(models, "amount > 0", "amount > 0 AND 'a%b' LIKE 'a%'")
+    change(
+        models,
+        'Index("payments_account", "account")',
+        'Index("payments_account", text("(account % 7)")),\n'
+        '    Column("share", Text, server_default=text("(\'5%\')"))',
+    )
+
+    text = generate(models, database)
+
+    assert "%%" not in text
+    assert "'a%b' LIKE 'a%'" in text
+    assert "'5%'" in text
+    # Alembic leaves expressions out of SQLite's indexes, and says so.
+    assert ("account % 7" in text) is (database == "postgres")
+    models.upgrade()
+
+
+@pytest.mark.parametrize("database", DATABASES)
 def test_a_change_of_the_models_goes_up_and_down(
     models: Project, database: str
 ) -> None:

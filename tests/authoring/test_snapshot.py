@@ -303,6 +303,29 @@ def test_a_statement_that_ends_with_a_comment_is_ended_after_it(
     assert sentences(in_sqlite(tmp_path / "hand.db", sql), loaded) == []
 
 
+def test_what_the_server_notes_in_a_columns_options_is_left_out(
+    project: Project,
+) -> None:
+    """Newer servers write pg_attver, and an older pg_dump what it reads."""
+    tables = (
+        "CREATE TABLE t (a int, b int);\nALTER TABLE t ALTER b SET (n_distinct = 5);\n"
+    )
+    project.add("postgres", "001_t", tables)
+    plain = snapshot(project, "postgres")
+    project.add(
+        "postgres",
+        "002_noted",
+        "SET LOCAL allow_system_table_mods = on;\n"
+        "UPDATE pg_attribute SET attoptions = '{pg_attver=3}' || attoptions"
+        " WHERE attrelid = 't'::regclass AND attname = 'a';\n"
+        "UPDATE pg_attribute SET attoptions = '{pg_attver=4}' || attoptions"
+        " WHERE attrelid = 't'::regclass AND attname = 'b';\n",
+    )
+
+    assert "ALTER COLUMN b SET (n_distinct=5);" in plain
+    assert snapshot(project, "postgres") == plain
+
+
 def test_an_extension_keeps_the_version_that_a_migration_asked_for(
     project: Project, new_database: NewDatabase
 ) -> None:

@@ -456,8 +456,9 @@ def test_nothing_to_do_is_found_without_what_only_a_run_needs(
 
     assert done.stdout.startswith("Nothing to do: every migration is applied.\n")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "sqlpair.deploy.deployment" in imported
-    assert not {"sqlpair.deploy.run", "rich", "alembic", "sqlalchemy"} & imported
+    assert "sqlpair.deploy.nothing_to_do" in imported
+    needless = {"sqlpair.deploy.run", "click", "rich", "alembic", "sqlalchemy"}
+    assert not needless & imported
 
 
 def test_an_edited_file_is_named_though_nothing_is_pending(project: Project) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from commands import Commands
 from conftest import Project
 
 LOCALES: dict[str, dict[str, str]] = {
@@ -19,7 +19,7 @@ LOCALES: dict[str, dict[str, str]] = {
         "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
     },
 }  # fmt: skip
-COMMANDS = [
+TRIED = [
     *("alembic heads -v", "alembic current", "sqlpair plan", "sqlpair plan --json"),
     *("alembic upgrade heads --sql", "alembic upgrade heads", "alembic current -v"),
     *("alembic history -i -v", "sqlpair status", "sqlpair verify", "sqlpair lint"),
@@ -28,31 +28,38 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.fixture(scope="module", params=LOCALES)
+def environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    return LOCALES[request.param]
+
+
+@pytest.fixture(scope="module")
+def commands(environ: dict[str, str]) -> Iterator[Commands]:
+    """What runs commands that have begun in that locale."""
+    begun = Commands(os.environ | environ)
+    yield begun
+    begun.close()
+
+
 @pytest.mark.parametrize("folder", ["100%s of é", "%(here)s"])
 def test_every_command_works_in_any_folder_and_locale(
-    tmp_path: Path, locale: str, folder: str
+    tmp_path: Path, commands: Commands, environ: dict[str, str], folder: str
 ) -> None:
     project = Project(tmp_path / folder, "")
     project.configure("alembic", databases="sqlite")
     project.add("sqlite", "001_e", "CREATE TABLE é (x int);\n", "DROP TABLE é;\n")
 
-    for command in COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-m", *command.split()],
-            cwd=project.root,
-            env=project.environ | LOCALES[locale],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+    for command in TRIED:
+        done = commands.run(
+            *command.split(), cwd=project.root, env=project.environ | environ
         )
-        said = (done.stdout + done.stderr).decode("utf-8", "replace")
+        said = done.stdout + done.stderr
         assert "Traceback" not in said
         assert done.returncode == (command == "sqlpair lint"), said
         if "--json" in command:
             assert "CREATE TABLE é (x int)" in str(json.loads(done.stdout))
         if "--sql" in command:
-            assert "CREATE TABLE é (x int);" in done.stdout.decode()
+            assert "CREATE TABLE é (x int);" in done.stdout
 
 
 def test_a_folder_whose_name_is_not_utf8_is_one_like_any_other(tmp_path: Path) -> None:

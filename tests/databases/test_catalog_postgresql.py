@@ -313,6 +313,23 @@ def test_the_callers_settings_neither_matter_nor_change(db: Database) -> None:
         assert db.fetch(f"SHOW {name}") == [(value,)]
 
 
+def test_what_the_server_notes_in_a_columns_options_is_no_part_of_it(
+    db: Database,
+) -> None:
+    """As pg_attver, which 15.20 writes: another number in each database."""
+    db.run("CREATE TABLE noted (a int, b int)")
+    db.run("ALTER TABLE noted ALTER b SET (n_distinct = 5)")
+    before = db.schema()
+
+    db.run("SET allow_system_table_mods = on")
+    db.run(
+        "UPDATE pg_attribute SET attoptions = attoptions || '{pg_attver=36169696}'"
+        " WHERE attrelid = 'noted'::regclass AND attnum > 0"
+    )
+
+    assert db.schema() == before
+
+
 def test_reading_outside_a_transaction_is_refused(postgres: str) -> None:
     with connected(postgres) as execute, pytest.raises(RuntimeError, match="one trans"):
         catalog(execute)

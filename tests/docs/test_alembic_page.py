@@ -15,8 +15,9 @@ ROWS = re.findall(r"^\| `(alembic [^`]+)` \| (\w+) \| (.*) \|$", PAGE, re.MULTIL
 
 
 @pytest.fixture
-def project(project: Project) -> Project:
+def project(outside: Project) -> Project:
     """Migrations 001 and 003 on PostgreSQL, 002 on SQLite."""
+    project = outside
     for number, name in enumerate(("postgres", "sqlite", "postgres"), start=1):
         table = f"CREATE TABLE t{number} (id integer PRIMARY KEY);\n"
         project.add(name, f"{number:03}_t{number}", table, f"DROP TABLE t{number};\n")

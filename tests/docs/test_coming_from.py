@@ -20,6 +20,11 @@ TITLES = {
 TITLES |= {"alembic": "Alembic", "plain SQL": "Plain SQL"}
 
 
+@pytest.fixture
+def project(outside: Project) -> Project:
+    return outside
+
+
 def commands(tool: str) -> list[str]:
     """Return what the section about a tool tells to type."""
     section = PAGE.partition(f"\n## {TITLES.get(tool, tool)}\n")[2]

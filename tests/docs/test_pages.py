@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
-def environ(project: Project) -> dict[str, str]:
-    """What a reader's shell has: this Python's programs, and the databases."""
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def project(outside: Project) -> Project:
+    return outside
+
+
+@pytest.fixture
+def environ(project: Project, installed: Path) -> dict[str, str]:
+    """What a reader's shell has: programs with the wheel, and the databases."""
+    programs = f"{installed}{os.pathsep}{os.environ['PATH']}"
     return {**project.environ, "PATH": programs}
 
 

@@ -1,11 +1,10 @@
-"""Every example of docs/python.md runs, in a project made outside this repository."""
+"""Every example of docs/python.md runs, in a project that the wheel made."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -42,9 +41,9 @@ print(application.resolve_request and 2)
 
 
 @pytest.fixture
-def shop(tmp_path: Path, postgres: str) -> Project:
-    """A project as a user begins it, beside no source of ours; applied up to 002."""
-    project = Project(tmp_path / "shop", postgres)
+def shop(outside: Project) -> Project:
+    """A project as a user begins it, with migrations 001 and 002."""
+    project = outside
     for database, name in (("postgres", "users"), ("sqlite", "notes")):
         project.sqlpair("new", database, name)
         (path,) = (project.root / "sql" / database).glob(f"*_{name}.sql")
@@ -55,7 +54,7 @@ def shop(tmp_path: Path, postgres: str) -> Project:
 
 def run(project: Project, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", code],
+        [project.python, "-W", "error::DeprecationWarning:__main__", "-c", code],
         cwd=project.root,
         env=project.environ,
         capture_output=True,

@@ -32,6 +32,7 @@ FILES = dict(
     re.findall(r"^```(?:yaml|ini) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 )
 GRACE = 120
+SQLITE = {"SQLITE_PATH": "state/live.db"}
 
 
 class Instruction(NamedTuple):
@@ -339,3 +340,22 @@ def test_the_pages_exit_codes_are_the_commands(project: Project) -> None:
     project.sqlpair("migrate")
     project.sqlpair("status", "--exit-code")
     project.sqlpair("migrate", "--to", "x", expect=2)
+
+
+def test_the_commands_of_unit_and_workflow_run_where_the_wheel_is_installed(
+    outside: Project,
+) -> None:
+    for number, database in enumerate(("postgres", "sqlite", "postgres"), start=1):
+        if number == 3:
+            outside.sqlpair("migrate", "--create", APP_ENV="production", **SQLITE)
+        up = f"CREATE TABLE t{number} (id int);\n"
+        outside.add(database, f"00{number}_t", up, f"DROP TABLE t{number};\n")
+    lines = re.findall(
+        r"/\.venv/bin/sqlpair (.+)$|\.venv/bin/sqlpair (.+)$", PAGE, re.M
+    )
+    commands = [one or other for one, other in lines]
+
+    assert sorted(commands) == ["migrate", "migrate", "plan", "status --exit-code"]
+    for command in commands:
+        outside.sqlpair(*command.split(), APP_ENV="production", **SQLITE)
+    assert outside.applied("postgres") == ["001_t", "003_t"]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
 import venv
@@ -24,38 +22,20 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from conftest import Project
+from outside import ROOT, install, run
 from pages import follow
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("pyproject.toml", "CHANGELOG.md", "LICENSE", "MANIFEST.in")
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = DECLARED["project"]
-# What pip would have made of Alembic's own entry point.
-ALEMBIC = "import sys\nfrom alembic.config import main\nsys.exit(main())\n"
-
-
-def run(*words: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        [*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def dist(request: pytest.FixtureRequest, tmp_path_factory) -> Path:
+def dist(request: pytest.FixtureRequest) -> Path:
     """The folder with the sdist and the wheel."""
     if given := request.config.getoption("--dist-folder"):
         return Path(given).absolute()
-    source = tmp_path_factory.mktemp("source")
-    for name in SOURCES:
-        shutil.copy(ROOT / name, source)
-    (source / "docs").mkdir()
-    shutil.copy(ROOT / PROJECT["readme"], source / "docs")
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(ROOT / "src", source / "src", ignore=ignored)
-    run(sys.executable, "-m", "build", "-q", "--no-isolation", cwd=source)
-    return source / "dist"
+    built: Path = request.getfixturevalue("built")
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +94,13 @@ def test_what_is_installed_into_a_fresh_environment_goes_from_init_to_migrate(
     archive: Path = request.getfixturevalue(kind)
     fetch = request.config.getoption("--dist-folder") is not None
     fresh = tmp_path / "venv"
-    venv.create(fresh, with_pip=fetch, symlinks=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python")]
-    pip += ["--disable-pip-version-check", "install", "-q"]
     if fetch:
+        venv.create(fresh, with_pip=True, symlinks=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python")]
+        pip += ["--disable-pip-version-check", "install", "-q"]
         run(*pip, f"sqlpair[embedded] @ {archive.as_uri()}")
     else:
-        beside = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-        (site,) = fresh.glob("lib/python*/site-packages")
-        (site / "beside.pth").write_text("\n".join(sorted(beside)))
-        run(*pip, "--no-deps", "--no-build-isolation", "--no-index", archive)
-        program = f"#!{fresh / 'bin' / 'python'}\n{ALEMBIC}"
-        (fresh / "bin" / "alembic").write_text(program)
-        (fresh / "bin" / "alembic").chmod(0o755)
+        install(archive, fresh)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     path = f"{fresh / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"

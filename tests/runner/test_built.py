@@ -14,7 +14,7 @@ import pytest
 from conftest import Project
 from sqlpair.databases.interface import Report
 from sqlpair.project.branches import Branch
-from sqlpair.runner import scratch
+from sqlpair.runner import built, scratch
 from sqlpair.runner.scratch import Scratch
 from sqlpair.verify import Verified, verify
 
@@ -88,6 +88,7 @@ def role_setting(project: Project) -> None:
 
 def engine(project: Project) -> None:
     os.utime(scratch.__file__)
+    built.engine.cache_clear()  # as in another process
 
 
 def later(project: Project) -> None:

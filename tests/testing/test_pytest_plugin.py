@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -61,8 +60,9 @@ def test_what_is_not_there_is_refused(sqlpair_databases):
 
 
 @pytest.fixture
-def shop(project: Project, tmp_path: Path) -> Project:
+def shop(outside: Project, tmp_path: Path) -> Project:
     """A project with tests of its own; a file notes each time its first SQL runs."""
+    project = outside
     ran = tmp_path / "ran"
     note = f"COPY (SELECT 1) TO PROGRAM 'cat >> {ran}';\n"
     # Slow, so that another worker comes while it runs.
@@ -102,7 +102,7 @@ def run(
     """Run the project's tests as its developer does, with pytest-alembic or without."""
     without = [] if plugins else ["-p", "no:pytest_alembic"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *without, *arguments],
+        [project.python, "-m", "pytest", *without, *arguments],
         cwd=project.root,
         env=project.environ,
         capture_output=True,

@@ -67,11 +67,15 @@ def written(
         return Written("", "")
     if rebuilds(context):
         return _by_scratch(autogen, script, branch, report)
-    assert autogen.dialect is not None
-    up, down = (
-        "\n".join(_blocks(autogen, ops, _offline(autogen.dialect)))
-        for ops in (script.upgrade_ops, script.downgrade_ops)
-    )
+    live = context.impl.dialect
+    context.impl.dialect = _undoubling(live)
+    try:
+        up, down = (
+            "\n".join(_blocks(autogen, ops, _offline(live)))
+            for ops in (script.upgrade_ops, script.downgrade_ops)
+        )
+    finally:
+        context.impl.dialect = live
     return Written(up, down)
 
 
@@ -83,13 +87,18 @@ def rebuilds(context: MigrationContext) -> bool:
     return own is not DefaultImpl.requires_recreate_in_batch
 
 
+def _undoubling(dialect: Dialect) -> Dialect:
+    """Return it with a paramstyle that does not double each % in the text."""
+    made: Any = type(dialect)
+    own: Dialect = made(paramstyle="named")
+    own.default_schema_name = dialect.default_schema_name
+    return own
+
+
 def _offline(dialect: Dialect) -> _Target:
     from alembic.runtime.migration import MigrationContext
 
-    # Another paramstyle would double each % in the text.
-    made: Any = type(dialect)
-    own = made(paramstyle="named")
-    own.default_schema_name = dialect.default_schema_name
+    own = _undoubling(dialect)
     for name in ("statement_compiler", "ddl_compiler"):
         setattr(own, name, _keeping_tabs(getattr(own, name)))
     statements = _Statements()

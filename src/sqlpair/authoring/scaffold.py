@@ -19,6 +19,7 @@ from sqlpair.project.settings import Settings, load
 
 if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
+    from mako.template import Template
 
 SKELETONS = Path(__file__).parent / "skeletons"
 # What ``alembic revision`` takes elsewhere, and why not here.
@@ -31,6 +32,7 @@ NOT_FOR_US = {
     "depends_on": "Migrations of all databases run in the order of their numbers.",
 }
 LONGEST_NAME = 100
+_TEMPLATES: dict[bytes, Template] = {}
 
 
 def write_revisions(settings: Settings) -> tuple[Path, ...]:
@@ -173,8 +175,6 @@ def _write_sql(item: Migration, skeleton: tuple[str, str]) -> None:
 
 
 def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:
-    from mako.template import Template
-
     below = branch.below(item)
     values: Mapping[str, Any] = {
         "message": item.stem.replace("_", " "),
@@ -188,8 +188,17 @@ def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path
     path = revisions.module_path(branch, item)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
-        file.write(str(Template(filename=str(template)).render(**values)))  # noqa: S702
+        file.write(_compiled(template.read_bytes(), template).render(**values))
     return path
+
+
+def _compiled(text: bytes, path: Path) -> Template:
+    """Compile a template, once for many modules: it takes longer than all else."""
+    from mako.template import Template
+
+    if text not in _TEMPLATES:
+        _TEMPLATES[text] = Template(text, filename=str(path))  # noqa: S702
+    return _TEMPLATES[text]
 
 
 def _run_hooks(settings: Settings, modules: Sequence[Path]) -> None:

@@ -17,8 +17,9 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,17 +122,23 @@ def _key(
             return None
     # Last, for it asks the server.
     parts += driver_of(database).scratch_identity(database, branch.files, report)
-    parts += _engine()
+    parts += engine()
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _engine() -> Iterator[object]:
-    """Tell one engine from another; in a checkout it changes without a new version."""
+@cache
+def engine() -> Sequence[object]:
+    """Tell one engine from another; in a checkout it changes without a new version.
+
+    A process has the one that it has imported.
+    """
+    parts: list[object] = []
     for folder, _, names in os.walk(Path(__file__).parents[1]):
         for name in sorted(names):
             if name.endswith(".py"):
                 at = Path(folder, name).stat()
-                yield from (name, at.st_size, at.st_mtime_ns)
+                parts += (name, at.st_size, at.st_mtime_ns)
+    return parts
 
 
 def _is_plain(source: bytes) -> bool:

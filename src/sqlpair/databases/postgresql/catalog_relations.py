@@ -119,8 +119,9 @@ SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
             WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
         'statistics target', NULLIF(a.attstattarget, -1)::text,
         'options', CASE WHEN a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL
-            THEN (SELECT json_agg(o ORDER BY o) FROM (SELECT unnest(a.attoptions)
-            UNION ALL SELECT unnest(a.attfdwoptions)) p(o)) END
+            THEN (SELECT json_agg(o ORDER BY o) FROM (
+                SELECT o FROM unnest(a.attoptions) p(o) WHERE o !~ '^pg_'
+                UNION ALL SELECT unnest(a.attfdwoptions)) p(o)) END
     )::text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid

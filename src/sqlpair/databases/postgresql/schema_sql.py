@@ -37,6 +37,12 @@ _NO_SCHEMA = re.compile(
     r"|idle_in_transaction_session_timeout|transaction_timeout|client_min_messages"
     r"|row_security|default_tablespace)\b"
 )
+# What newer servers note in a column's options (pg_attver, seen in 15.20) is another
+# number in each database; a pg_dump that is older than its server writes it.
+_COLUMN_OPTIONS = re.compile(
+    r"(ALTER (?:FOREIGN )?TABLE .* ALTER COLUMN .* SET) \((.*)\);"
+)
+_NOTED = re.compile(r"(?:, )?pg_\w+=\d+")
 _ORDER = "\n  ORDER BY "
 # It leaves the version to the server that loads it.
 _PINNED = """
@@ -77,7 +83,9 @@ def _without_noise(statements: Sequence[str]) -> list[str]:
     return [
         statement
         for statement in statements
-        if not _NO_SCHEMA.match(statement) and not (heap and statement == _HEAP)
+        if statement
+        and not _NO_SCHEMA.match(statement)
+        and not (heap and statement == _HEAP)
     ]
 
 
@@ -90,6 +98,9 @@ def _plain(statement: str) -> str:
         return "SET search_path = '';"
     if statement.startswith("CREATE TABLE "):
         return _NAMED_NOT_NULL.sub(lambda found: found[1] or "", statement)
+    if options := _COLUMN_OPTIONS.fullmatch(statement):
+        left = _NOTED.sub("", options[2]).removeprefix(", ")
+        return f"{options[1]} ({left});" if left else ""
     return statement
 
 
