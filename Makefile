@@ -147,6 +147,7 @@ bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an h
 	@npm install --silent --prefix benchmarks/.tools dbmate knex pg better-sqlite3 \
 	  || echo "Without npm: dbmate and knex are left out." >&2
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/commands.py
 	@$(BIN)/python benchmarks/idle.py
 	@$(BIN)/python benchmarks/where.py > benchmarks/where.md
 	@$(BIN)/python benchmarks/report.py

@@ -2,8 +2,8 @@
 
     python benchmarks/report.py
 
-Reads what run.py, idle.py and where.py have measured: results.json, idle.json and
-where.md.
+Reads what run.py, commands.py, idle.py and where.py have measured: results.json,
+commands.json, idle.json and where.md. What was not measured stays as it is.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import json
 import re
 import statistics
 from pathlib import Path
+from typing import Any
 
 import contestants
 import matplotlib as mpl
+
+import commands
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "sqlpair"  # the same figures give the same file
@@ -96,6 +99,31 @@ def ratios(results: dict[str, dict[str, Workload]]) -> str:
                 f" ({min(each):.2f} to {max(each):.2f}) | {goal} |"
             )
     return "\n".join(lines)
+
+
+def whole(results: dict[str, Workload]) -> str:
+    """Return a row for each command that commands.py has measured."""
+    lines = [
+        "| workload | floor | command / floor | ratio | goal |",
+        "|---|---|---|---|---|",
+    ]
+    known = list(commands.WORKLOADS)
+    for key, found in sorted(results.items(), key=lambda one: _place(one[0], known)):
+        name, size = key.rsplit("-", 1)
+        row = commands.WORKLOADS[name]
+        each = [a / b for a, b in zip(found["command"], found["floor"], strict=True)]
+        lines.append(
+            f"| {row.said.format(f'{int(size):,}')} | {row.floor}"
+            f" | {cell(found, 'command')} / {cell(found, 'floor')} s"
+            f" | {statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
+            f" | {row.goal:g} |"
+        )
+    return "\n".join(lines)
+
+
+def _place(key: str, known: list[str]) -> tuple[int, int]:
+    name, size = key.rsplit("-", 1)
+    return known.index(name), int(size)
 
 
 def idle(results: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -199,26 +227,40 @@ def save(figure: plt.Figure, name: str) -> None:
     figure.savefig(folder / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
 
 
+def fill(page: str, name: str, text: str) -> str:
+    """Put ``text`` between the marks of that name."""
+    return re.sub(
+        rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
+        lambda match: f"{match[1]}\n{text}\n\n{match[2]}",
+        page,
+        flags=re.DOTALL,
+    )
+
+
 def main() -> None:
-    measured = json.loads((HERE / "results.json").read_text())["results"]
-    results = dict(sorted(measured.items(), key=lambda one: order(one[0])))
-    found = json.loads((HERE / "idle.json").read_text())
     page = PAGE.read_text()
-    for name, text in (
-        ("table", table(results)),
-        ("ratios", ratios(results)),
-        ("idle", idle(found)),
-        ("where", (HERE / "where.md").read_text().strip()),
-    ):
-        page = re.sub(
-            rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
-            lambda match, text=text: f"{match[1]}\n{text}\n\n{match[2]}",
-            page,
-            flags=re.DOTALL,
-        )
+    results, found = read("results"), read("idle")
+    if results:
+        measured = results["results"]
+        results = dict(sorted(measured.items(), key=lambda one: order(one[0])))
+        page = fill(page, "table", table(results))
+        page = fill(page, "ratios", ratios(results))
+        draw_workloads(results)
+    if found:
+        page = fill(page, "idle", idle(found))
+    if results and found:
+        draw_scale(results, found)
+    if rows := read("commands"):
+        page = fill(page, "commands", whole(rows))
+    if (where := HERE / "where.md").exists():
+        page = fill(page, "where", where.read_text().strip())
     PAGE.write_text(page)
-    draw_workloads(results)
-    draw_scale(results, found)
+
+
+def read(name: str) -> Any:
+    """Return what was measured; nothing where nothing was."""
+    path = HERE / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -835,6 +835,33 @@ def test_deleted_rows_are_counted_where_the_server_counts_none(
 
     with pytest.raises(DataLossError, match="3 rows"):
         project.downgrade("-1")
+
+
+def test_dropping_a_table_asks_no_second_connection(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = "CREATE TABLE p (id integer PRIMARY KEY);\n"
+    child = "CREATE TABLE t (id serial PRIMARY KEY, p integer REFERENCES p, n text);\n"
+    project.add("postgres", "001_p", parent, "")
+    project.add(
+        "postgres", "002_t", child + "CREATE INDEX ON t (n);\n", "DROP TABLE t;\n"
+    )
+    project.upgrade()
+    project.pg("INSERT INTO p VALUES (1)")
+    asked: list[Sequence[int]] = []
+    committed = PostgreSQLInspector._committed
+
+    def ask(self: PostgreSQLInspector, oids: Sequence[int]) -> Any:
+        asked.append(oids)
+        return committed(self, oids)
+
+    monkeypatch.setattr(PostgreSQLInspector, "_committed", ask)
+
+    project.downgrade("-1")
+
+    assert project.tables("postgres") == {"p"}
+    assert asked
+    assert not any(asked)
 
 
 def test_how_much_is_looked_at_does_not_grow_with_the_database(

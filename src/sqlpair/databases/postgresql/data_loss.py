@@ -60,12 +60,15 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # or ACCESS EXCLUSIVE (TRUNCATE, DROP, columns in ALTER TABLE); the modes in between
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
-# A large object that is unlinked is locked by itself.
+# A large object that is unlinked is locked by itself. What is there as an index, a
+# sequence or a TOAST table never was a table of rows.
 LOCKED = """
 SELECT {what} FROM pg_catalog.pg_locks
 WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                WHERE c.oid = relation AND c.relkind IN ('i', 'I', 'S', 't'))
 """
 OWN = LOCKED.format(what="coalesce(relation, classid)", large_objects=LARGE_OBJECTS)
 # The partitions of some tables' roots, or the table itself that took a root's place.
@@ -74,10 +77,21 @@ SELECT t.relid::oid AS oid FROM unnest({oids}) AS o (oid), LATERAL
 pg_partition_tree(coalesce(pg_partition_root(o.oid), o.oid)) AS t WHERE t.isleaf
 UNION SELECT oid FROM unnest({oids}) AS o (oid)
 """
-# By the index, whatever the planner thinks of a catalog that was never analyzed.
+# By the index, whatever the planner thinks of a catalog that was never analyzed. With
+# what a DROP TABLE locks besides, its TOAST table, the indexes of both, its sequences
+# and the tables that it refers to: of what is locked and not known, another connection
+# has to be asked.
 NAMED = """
-SELECT k.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
-LATERAL (SELECT oid FROM pg_catalog.pg_class WHERE relname = w.name OFFSET 0) AS k
+SELECT x.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
+LATERAL (SELECT oid, reltoastrelid AS toast FROM pg_catalog.pg_class
+         WHERE relname = w.name OFFSET 0) AS k,
+LATERAL (SELECT k.oid UNION ALL SELECT k.toast UNION ALL
+         SELECT indexrelid FROM pg_catalog.pg_index
+         WHERE indrelid IN (k.oid, k.toast) UNION ALL
+         SELECT objid FROM pg_catalog.pg_depend
+         WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = k.oid
+         AND classid = 'pg_catalog.pg_class'::regclass UNION ALL
+         SELECT confrelid FROM pg_catalog.pg_constraint WHERE conrelid = k.oid) AS x
 """
 
 
@@ -113,7 +127,8 @@ class PostgreSQLInspector:
 
     def look(self, names: Set[str]) -> None:
         # What this transaction made before is locked, and not committed.
-        likely = f"ARRAY({NAMED.format(names=_array(names))} UNION ALL {OWN})"
+        named = NAMED.format(names=_array({*names, *self.session.table.names}))
+        likely = f"ARRAY({named} UNION ALL {OWN})"
         savepoint = f"SAVEPOINT {SAVEPOINT}; "
         self._before = _rows(self.session.rows(savepoint + self._query(likely)))
 
