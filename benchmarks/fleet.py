@@ -85,9 +85,10 @@ def memory(command: list[str], root: Path, environ: dict[str, str]) -> float:
 
 def row(what: str, members: int, wall: float, cpu: float, floor: float) -> None:
     each = 1000 * wall / members
+    ratio = f"{wall / floor:.2f}" if floor else ""
     print(
         f"| {what} | {members:,} | {wall:.1f} s | {each:.1f} ms |"
-        f" {1000 * cpu / members:.1f} ms | {wall / floor:.2f} |",
+        f" {1000 * cpu / members:.1f} ms | {ratio} |",
         flush=True,
     )
 
@@ -159,7 +160,7 @@ def idle(members: int, jobs: list[int]) -> None:
             peaks.append(memory([*MIGRATE, "1"], root, environ))
         for count in jobs:
             took = timed([*MIGRATE, str(count)], root, environ)
-            row(f"nothing to do, {count} jobs", members, *took, took[0])
+            row(f"nothing to do, {count} jobs", members, *took, 0)
     few, many = peaks
     print(
         f"\nPeak memory: {many:.0f} MB at {members:,} members, {few:.0f} MB at 100,"
@@ -189,7 +190,7 @@ def schemas(members: int, jobs: list[int]) -> None:
             )
             command = ["psql", "-qX", server.dsn]
             wall, cpu = timed(command, Path(folder), dict(os.environ), text)
-            row(what, members, wall, cpu, floor or wall)
+            row(what, members, wall, cpu, floor if ledger else wall)
             return wall
 
         floor = 0.0
