@@ -43,9 +43,9 @@ class Command:
             code: Any = 1
             try:
                 name, *arguments = words
-                streams = [os.devnull, str(self.said)]
                 self.said.unlink(missing_ok=True)
-                become(name, arguments, str(project.root), project.environ, streams)
+                places = (str(project.root), os.devnull, str(self.said))
+                become(name, *places, *arguments, env=project.environ)
                 code = 0
             except SystemExit as end:
                 code = end.code or 0

@@ -68,7 +68,7 @@ def connect(
             return None
         make_folder(database)
     session = SQLiteSession(database, read_only=read_only)
-    if exists and read_only:  # else ``lock`` opens it: what is there may change until
+    if exists:
         session.open()
     return session
 
