@@ -100,11 +100,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 def clean_environment() -> None:
     """The one place that decides what of the environment reaches a test.
 
-    Locale, time zone and umask do: what is tested holds in any. That SIGINT is ignored,
-    as a shell has it for what it starts in the background, does not.
+    Locale, time zone and umask do: what is tested holds in any.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [*os.environ]:
         if name in FOREIGN or name.startswith(PREFIXES):
             del os.environ[name]
