@@ -10,12 +10,11 @@ from sqlpair.project.bookkeeping import BookkeepingTables
 class BookkeepingSQL(NamedTuple):
     """How an engine's bookkeeping tables are written in SQL.
 
-    ``names`` are what the tables are called,
-    ``key`` is the type of an auto-numbered primary key, ``now`` an expression for
-    the present moment in UTC, ``schema`` where the tables are, ``prefix`` what
-    qualifies their names (a migration can move neither), ``add_column`` what adds a
-    column that may be there already (nothing where the engine cannot), and ``join`` the
-    aggregate that joins texts.
+    ``names`` are what the tables are called, ``key`` is the type of an auto-numbered
+    primary key, ``now`` an expression for the present moment in UTC, ``schema`` where
+    the tables are, ``prefix`` what qualifies their names (a migration can move
+    neither), ``add_column`` what adds a column that may be there already (nothing where
+    the engine cannot), and ``join`` the aggregate that joins texts.
     """
 
     names: BookkeepingTables

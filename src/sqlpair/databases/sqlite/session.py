@@ -104,10 +104,7 @@ class SQLiteSession:
     @property
     def raw(self) -> sqlite3.Connection:
         """The connection."""
-        if self._raw is None:
-            assert self._path.exists(), "lock() makes the file"
-            self.open()
-        assert self._raw is not None
+        assert self._raw is not None, "lock() makes the file"
         return self._raw
 
     # -- queries ---------------------------------------------------------------
