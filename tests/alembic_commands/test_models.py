@@ -47,6 +47,8 @@ def change(project: Project, old: str, new: str) -> None:
     path = project.root / "models.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
+    # Python takes a text of the same length and second for the one it has compiled.
+    shutil.rmtree(project.root / "__pycache__", ignore_errors=True)
 
 
 def generate(project: Project, database: str, message: str = "change it") -> str:
