@@ -85,6 +85,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 
 # An identity column's sequence is told with the column: its name means nothing. A
 # partition has its parent's identity, and says so only from 17 on.
+# Options called pg_… are the server's notes (pg_attver), not the same in two databases.
 COLUMNS = """
 SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
     json_build_array(n.nspname, c.relname, a.attname)::text, a.attnum,
