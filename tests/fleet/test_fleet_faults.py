@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from conftest import Project
+from fault_injection import until
 from fleets import NUMBERED, applied, at_head, fleet, rows
+from sqlpair.fleet.executors import open_workers
+from sqlpair.fleet.work import Job, MemberAction
 
 MEMBERS = 40
 
@@ -36,6 +43,35 @@ def whole_or_untouched(path: Path) -> bool:
     if "schema_version" not in names:
         return not names
     return applied(path) == [*NUMBERED] and {"a", "b"} <= names
+
+
+@pytest.mark.parametrize("waits_for", ["pipe_read", "futex"])
+def test_the_death_of_one_worker_keeps_no_other_waiting(
+    project: Project, waits_for: str
+) -> None:
+    """Of two at rest one waits for a task, the other for the first one's lock."""
+    job = Job(project.settings, MemberAction.STATUS, "")
+    workers = open_workers(2)
+    for future in [workers.submit(job, ()), workers.submit(job, ())]:
+        future.result()
+
+    os.kill(until(lambda: at_rest(waits_for), waits_for), signal.SIGKILL)
+    closing = threading.Thread(target=workers.close, daemon=True)
+    closing.start()
+
+    until(lambda: not closing.is_alive(), "the other one ends, too")
+    assert multiprocessing.active_children() == []
+
+
+def at_rest(waits_for: str) -> int | None:
+    """Return the worker that waits so, once both do wait."""
+    seen = {
+        child.pid: Path(f"/proc/{child.pid}/wchan").read_text()
+        for child in multiprocessing.active_children()
+    }
+    calls = ("pipe_read", "futex")
+    found = [pid for call in calls for pid, at in seen.items() if call in at]
+    return found[calls.index(waits_for)] if len(found) == len(calls) else None
 
 
 def test_after_random_kills_each_migration_is_in_each_member_once(

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,33 +102,40 @@ def _processes(jobs: int) -> Workers:
     # Not by fork: this process has threads, whose locks a fork would copy as they are.
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
+    leave, leaving = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin, initargs=(stop,)
+        jobs, mp_context=context, initializer=_begin, initargs=(stop, leave)
     )
+
+    def close() -> None:
+        # Where one was killed, those that wait for a task may wait for a lock that it
+        # had, and the executor waits for them: they are to leave by themselves.
+        leaving.close()
+        executor.shutdown(wait=True, cancel_futures=True)
+        leave.close()
+
     return Workers(
         at_once=2 * jobs,
         chunk=CHUNK,
         submit=lambda job, members: executor.submit(_in_process, job, _local(members)),
         stop=stop.set,
-        close=lambda: executor.shutdown(wait=True, cancel_futures=True),
+        close=close,
     )
 
 
-def _begin(stop: Event) -> None:
+def _begin(stop: Event, leave: Connection) -> None:
     """Begin a process: its parent alone is told of signals, and tells it to stop."""
     global _stop
     _stop = stop
     held.to_the_end().__enter__()  # this process's
     for number in signals.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_leave, args=(leave,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """End when the parent was killed, though not amid a member."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
+def _leave(leave: Connection) -> None:
+    """End when the parent closes the pipe, or was killed, though not amid a member."""
+    wait([leave])
     with _at_work:
         os._exit(1)
 
