@@ -27,6 +27,10 @@ Cancel = Callable[[], None]
 _cancels: set[Cancel] = set()
 # Of those, what the work that is being done here has begun.
 _own: ContextVar[set[Cancel] | None] = ContextVar("sqlpair_cancels", default=None)
+# Whether what another thread has begun is still wanted.
+_unwanted: ContextVar[threading.Event | None] = ContextVar(
+    "sqlpair_unwanted", default=None
+)
 # Threads may be at work side by side.
 _counting = threading.Lock()
 _shields = 0
@@ -57,6 +61,26 @@ def apart() -> Iterator[None]:
         yield
     finally:
         _own.reset(token)
+
+
+@contextmanager
+def unwanted_with(event: threading.Event) -> Iterator[None]:
+    """Let what begins in the block be unwanted as soon as ``event`` is set."""
+    token = _unwanted.set(event)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)
+
+
+def raise_unwanted() -> None:
+    """Raise Interrupted where what runs here is not wanted any more.
+
+    For work that goes on after a statement has failed: that may be ``cancel``'s doing.
+    """
+    event = _unwanted.get()
+    if event is not None and event.is_set():
+        raise Interrupted("not wanted any more", signal.SIGTERM)
 
 
 @contextmanager

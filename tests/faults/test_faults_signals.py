@@ -30,6 +30,7 @@ COMMANDS = {
     "alembic": ("-m", "alembic", "upgrade", "heads"),
     "sqlpair": ("-m", "sqlpair", "migrate"),
 }
+PROVE = ("-m", "sqlpair", "prove")
 
 
 Start = Callable[[str], subprocess.Popen[str]]
@@ -42,7 +43,7 @@ def start(project: Project) -> Iterator[Start]:
 
         def begin(command: str) -> subprocess.Popen[str]:
             process = subprocess.Popen(
-                [sys.executable, *COMMANDS[command]],
+                [sys.executable, *(PROVE if command == "prove" else COMMANDS[command])],
                 cwd=project.root,
                 env=project.environ,
                 stdout=subprocess.PIPE,
@@ -146,6 +147,44 @@ def waiting(project: Project) -> list[tuple[object, ...]]:
     return project.pg(
         "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         " AND datname = current_database()"
+    )
+
+
+def test_signal_ends_what_prove_does_in_both_of_its_databases(
+    project: Project, start: Start
+) -> None:
+    project.add(
+        "postgres",
+        "001_slow",
+        "CREATE TABLE half (id int);\n"
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM 1 FROM pg_sleep(600); RETURN NULL; END';\n"
+        "CREATE TRIGGER wait BEFORE INSERT ON half"
+        " FOR EACH ROW EXECUTE FUNCTION wait();\n",
+        "DROP TABLE half;\nDROP FUNCTION wait();\n",
+    )
+    process = start("prove")
+    until(lambda: len(in_scratch(project)) == len(("trial", "next")), "both run")
+
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert in_scratch(project) == []
+    assert scratch_databases(project) == []
+
+
+def in_scratch(project: Project) -> list[tuple[object, ...]]:
+    return project.pg(
+        "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        " AND datname LIKE 'sqlpair\\_scratch\\_%'"
+    )
+
+
+def scratch_databases(project: Project) -> list[tuple[object, ...]]:
+    return project.pg(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'sqlpair\\_scratch\\_%'"
     )
 
 

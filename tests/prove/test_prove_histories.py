@@ -405,6 +405,26 @@ def test_a_migration_that_ends_its_connection_ends_nothing_else(
     }
 
 
+@pytest.mark.parametrize("database", MINIATURES)
+def test_what_a_module_does_with_alembics_op_is_done_where_its_file_runs(
+    project: Project, database: str
+) -> None:
+    stems = ["001_t", "002_u", "003_v"]
+    for stem in stems:
+        table = stem[-1]
+        project.add(
+            database, stem, f"CREATE TABLE {table} (a int);", f"DROP TABLE {table};"
+        )
+        module = project.root / "alembic" / "versions" / database / f"{stem}.py"
+        module.write_text(
+            f"from alembic import op\n{module.read_text()}\n_upgrade = upgrade\n\n\n"
+            "def upgrade():\n    _upgrade()\n"
+            f"    op.execute('INSERT INTO {table} VALUES (1)')\n"
+        )
+
+    assert proved(project, database) == dict.fromkeys(stems, True)
+
+
 def test_a_backup_that_cannot_be_restored_is_the_fault_of_one_migration(
     project: Project,
 ) -> None:

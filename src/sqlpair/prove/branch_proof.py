@@ -2,8 +2,10 @@
 
 They run upwards in one scratch database. Before each trial its tables get rows, and
 the trial is on a copy, restored from a backup: a rollback that fails ruins nothing,
-and the next migration is tried all the same. A copy would share what reaches beyond a
-database (roles), so such a migration is tried in the scratch database itself.
+and the next migration is tried all the same. Meanwhile, in a thread of its own, the
+scratch database goes on to the next version, and the next copy is made of it. A copy
+would share what reaches beyond a database (roles), so such a migration is tried in the
+scratch database itself.
 
 Where that is no longer what upgrades alone would make of it, and where a migration
 fails on generated rows, another is built up to the next trial.
@@ -12,20 +14,44 @@ fails on generated rows, another is built up to the next trial.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import NamedTuple
 
+from sqlpair import signals
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
-from sqlpair.prove.compare import row_differences, schema_differences
+from sqlpair.prove.compare import State, row_differences, schema_differences
 from sqlpair.prove.database import Half, Pair, ScratchDatabase, read
 from sqlpair.prove.rows import Filler
 from sqlpair.prove.seed import Seed
 from sqlpair.prove.trial import Reason, Trial, UpError, Verdict
+
+CANCEL_SECONDS = 1.0  # between two requests to end a statement
+
+
+class Prepared(NamedTuple):
+    """What the trial of the next migration begins with.
+
+    ``copy`` is in the state ``copied``; without one, there is no backup that can be
+    restored. ``seed`` and ``filler`` know what was done to its rows. ``notes`` and
+    ``differs`` are to be told: tables without rows, and how the copy differs.
+    """
+
+    seed: Seed
+    filler: Filler
+    copy: ScratchDatabase | None
+    copied: State
+    notes: Sequence[str]
+    differs: Sequence[str]
+    close: Callable[[], None]
 
 
 class BranchProof:
@@ -64,20 +90,23 @@ class BranchProof:
             while self._next < len(pairs):
                 with (
                     self._driver.copied(unused, self._report, self._files) as session,
-                    ExitStack() as self._copies,
+                    ThreadPoolExecutor(1) as background,
                 ):
-                    self._start(ScratchDatabase(session, self._report))
-                    yield from self._run(pairs)
+                    self._start(ScratchDatabase(session, self._report), background)
+                    try:
+                        yield from self._run(pairs)
+                    finally:
+                        self._drop_copy()
 
-    def _start(self, database: ScratchDatabase) -> None:
+    def _start(self, database: ScratchDatabase, background: Executor) -> None:
         """Begin at base, in another scratch database."""
         self._database = database
+        self._background = background
         self._seed = Seed(self._branch)
         self._filler = Filler()
         self._filled = False
         self._not_applied: list[str] = []
-        self._prepared = False
-        self._copy: ScratchDatabase | None = None
+        self._prepared: Prepared | None = None
         self._not_restored: set[str] = set()  # what is known to differ
 
     def _run(self, pairs: Sequence[Pair]) -> Iterator[Verdict]:
@@ -122,10 +151,12 @@ class BranchProof:
         self._watch(f"{self._branch.name} {pair.migration.stem}")
         refused = self._refused.get(position)
         trial.accepts_rows = refused is None
-        if not self._prepared:
-            trial.notes += self._prepare(trial, fill=refused is None)
+        if self._prepared is None:
+            self._prepared = self._prepare(position, fill=refused is None)
+            trial.notes += self._prepared.notes
+        prepared, ahead = self._prepared, None
         try:
-            usable = self._run_trial(trial)
+            usable, ahead = self._run_trial(trial, position, prepared)
         except UpError as error:
             if self._filled and refused is None:
                 self._refused[position] = error.cause
@@ -139,14 +170,21 @@ class BranchProof:
             trial.problems.insert(0, trial.problems.pop())
         self._next = position + 1
         if usable:
-            self._seed.run(self._database.session)
-            found = self._prepare(trial, fill=True)
-            trial.problem(Reason.RESTORE, "backup above it", found)
+            prepared.close()
+            if ahead is None:
+                self._seed.run(self._database.session)
+                ahead = self._prepare(position + 1, fill=True)
+            self._prepared = ahead
+            trial.notes += ahead.notes
+            trial.problem(Reason.RESTORE, "backup above it", ahead.differs)
         return usable
 
-    def _run_trial(self, trial: Trial) -> bool:
+    def _run_trial(
+        self, trial: Trial, position: int, prepared: Prepared
+    ) -> tuple[bool, Prepared | None]:
         """Leave the migration applied; say whether the database is as it should be.
 
+        With what is prepared for the next trial, where that was done meanwhile.
         UpError when the migration does not run.
         """
         up, down = trial.pair.up, trial.pair.down
@@ -155,21 +193,55 @@ class BranchProof:
         if isinstance(down, SqlpairError):
             trial.problem(Reason.FILES, "down", [str(down)])
             self._up(up)
-            return True
+            return True, None
         shared = self._driver.is_shared(up.file.text + "\n" + down.file.text)
-        if self._copy is None or shared:
+        if prepared.copy is None or shared:
             self._drop_copy()
-            add_rows = partial(self._add_rows, remember=True)
             here = self._database
-            trial.run(up, down, here, here.state(), add_rows)
-            return trial.accepts_rows and not trial.problems
-        add_rows = partial(self._add_rows, remember=False)
-        trial.run(up, down, self._copy, self._copied, add_rows)
-        self._drop_copy()
-        self._up(up)
-        found = schema_differences(self._database.schema(), trial.above)
+            before = here.state()
+            trial.up(up, here)
+            add_rows = partial(_add_rows, self._seed, self._filler, position)
+            trial.run(up, down, here, before, add_rows)
+            return trial.accepts_rows and not trial.problems, None
+        trial.up(up, prepared.copy)
+        add_rows = partial(_add_rows, prepared.seed, prepared.filler, position)
+        run = partial(trial.run, up, down, prepared.copy, prepared.copied, add_rows)
+        above, ahead = self._beside(run, partial(self._go_on, up, position))
+        found = schema_differences(above, trial.above)
         trial.problem(Reason.RESTORE, "up, restored", found)
-        return True
+        return True, ahead
+
+    def _beside(
+        self, run: Callable[[], None], go_on: Callable[[], tuple[State, Prepared]]
+    ) -> tuple[State, Prepared]:
+        """Run a trial, and go on in the scratch database meanwhile.
+
+        One after the other where Alembic's ``op`` is used: it speaks to one database.
+        """
+        if self._database.runs_python:
+            run()
+            return go_on()
+        unwanted = Event()
+        with signals.unwanted_with(unwanted):
+            going = self._background.submit(copy_context().run, go_on)
+        try:
+            run()
+        except BaseException:
+            unwanted.set()
+            while not going.done():
+                signals.cancel()
+                wait([going], CANCEL_SECONDS)
+            if going.exception() is None:
+                going.result()[1].close()
+            raise
+        return going.result()
+
+    def _go_on(self, up: Half, position: int) -> tuple[State, Prepared]:
+        """Take the scratch database to the next version, and prepare the next trial."""
+        self._up(up)
+        above = self._database.schema()
+        self._seed.run(self._database.session)
+        return above, self._prepare(position + 1, fill=True)
 
     def _up(self, up: Half | SqlpairError) -> None:
         if isinstance(up, SqlpairError):
@@ -186,40 +258,43 @@ class BranchProof:
         shown = ", ".join(self._not_applied[:5])
         return f"{error}\n  not applied below it, because it fails: {shown}"
 
-    def _add_rows(self, session: Session, *, remember: bool) -> None:
-        self._seed.run(session, remember=remember)
-        self._filler.add(session, self._next + 1, only_empty=self._seed.exists)
-
-    def _prepare(self, trial: Trial, *, fill: bool) -> list[str]:
-        """Make rows and a copy for the next trial; say how the copy differs.
+    def _prepare(self, position: int, *, fill: bool) -> Prepared:
+        """Make rows and a copy for the trial of the migration at ``position``.
 
         What was said before is not said again.
         """
-        self._drop_copy()
-        self._prepared = True
+        notes: list[str] = []
         if fill:
             unfillable = self._filler.fill(
-                self._database.session, self._next + 1, only_empty=self._seed.exists
+                self._database.session, position + 1, only_empty=self._seed.exists
             )
             told = {*map(str, unfillable)} - self._unfillable
             self._unfillable |= told
-            trial.notes += sorted(told)
+            notes = sorted(told)
             self._filled = True
-        try:
-            self._copy = self._copies.enter_context(self._database.copy())
-        except SqlpairError as error:
-            key, found = error.what, [str(error)]
-        else:
-            key = ""
-            expected, actual = self._database.state(), self._copy.state()
-            self._copied = actual
-            found = schema_differences(expected, actual)
-            found = found or row_differences(expected, actual)
-        new = [line for line in found if (key or line) not in self._not_restored]
-        self._not_restored = {key} if key else {*found}
-        return new
+        signals.raise_unwanted()
+        known = self._seed.copy(), self._filler.copy()
+        with ExitStack() as resources:
+            copy, copied, key = None, State({}, {}), ""
+            try:
+                copy = resources.enter_context(self._database.copy())
+            except SqlpairError as error:
+                key, found = error.what, [str(error)]
+            else:
+                expected, copied = self._database.state(), copy.state()
+                found = schema_differences(expected, copied)
+                found = found or row_differences(expected, copied)
+            new = [line for line in found if (key or line) not in self._not_restored]
+            self._not_restored = {key} if key else {*found}
+            close = resources.pop_all().close
+        return Prepared(*known, copy, copied, notes, new, close)
 
     def _drop_copy(self) -> None:
-        self._copies.close()
-        self._copy = None
-        self._prepared = False
+        if self._prepared is not None:
+            self._prepared.close()
+        self._prepared = None
+
+
+def _add_rows(seed: Seed, filler: Filler, position: int, session: Session) -> None:
+    seed.run(session)
+    filler.add(session, position + 1, only_empty=seed.exists)

@@ -85,6 +85,11 @@ class ScratchDatabase:
         scratch.prepare(session, report)
         self._runner = Runner(session)
 
+    @property
+    def runs_python(self) -> bool:
+        """Whether a revision module may do more than to run its SQL file."""
+        return self._runner.runs_python
+
     def run(self, half: Half) -> None:
         """Run one direction of a migration and commit it."""
         ready = Ready(half.step, half.file, half.module)

@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair import signals
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.row_shape import (
     ColumnShape,
@@ -59,6 +60,12 @@ class Filler:
     def __init__(self) -> None:
         self._filled: dict[str, object] = {}  # each table's shape when it was filled
         self._refused: dict[str, object] = {}
+
+    def copy(self) -> Filler:
+        """One that knows the same, for a copy of the database."""
+        other = Filler()
+        other._filled, other._refused = dict(self._filled), dict(self._refused)
+        return other
 
     def fill(
         self, session: Session, number: int, *, only_empty: bool = False
@@ -204,6 +211,7 @@ def _add(session: Session, table: TableShape, number: int, attempts: int) -> str
     parents = {key: _parent_rows(session, key) for key in table.foreign_keys}
     reason = None
     for attempt in range(attempts):
+        signals.raise_unwanted()
         try:
             row = _row(table, parents, number, attempt)
         except _NoValueError as error:

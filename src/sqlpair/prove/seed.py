@@ -7,7 +7,9 @@ that are empty afterwards get generated rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
+from sqlpair import signals
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
 from sqlpair.errors import SqlpairError
@@ -29,19 +31,21 @@ class Seed:
             self._pending = tuple(sql_file.statements(file))
         self._failure: SqlpairError | None = None
 
-    def run(self, session: Session, *, remember: bool = True) -> None:
+    def copy(self) -> Seed:
+        """One that goes on from here in another database."""
+        return copy(self)
+
+    def run(self, session: Session) -> None:
         """Run what runs at this version: all that is left, or up to the first failure.
 
-        All together first: a deferred constraint may need several statements. Without
-        ``remember`` they run again another time, in another database.
+        All together first: a deferred constraint may need several statements.
         """
         left = self._pending
         if left and self._try(session, left):
             left = ()
         while left and self._try(session, left[:1]):
             left = left[1:]
-        if remember:
-            self._pending = left
+        self._pending = left
 
     def problems(self) -> list[str]:
         """Say why it has not run to its end."""
@@ -50,6 +54,7 @@ class Seed:
         return [f"not all of it runs, even at the last version: {self._failure}"]
 
     def _try(self, session: Session, statements: Sequence[Statement]) -> bool:
+        signals.raise_unwanted()
         try:
             session.begin()
             session.run(statements, self.path)

@@ -118,6 +118,13 @@ class Trial:
         self.above = State({}, {})
         self.declared = declared_loss(pair)
 
+    def up(self, up: Half, database: ScratchDatabase) -> None:
+        """Apply it for the first time; UpError when it does not run."""
+        try:
+            database.run(up)
+        except SqlpairError as error:
+            raise UpError(error) from error
+
     def run(
         self,
         up: Half,
@@ -126,15 +133,11 @@ class Trial:
         before: State,
         add_rows: Callable[[Session], None],
     ) -> None:
-        """Try it on a database at the version below; without problems, leave it above.
+        """Try what follows ``up``; without problems, leave the database above it.
 
-        ``before`` is the state of that database. ``add_rows`` adds rows above the
-        migration. UpError when it does not run.
+        ``before`` is the state it was in below. ``add_rows`` adds rows above the
+        migration.
         """
-        try:
-            database.run(up)
-        except SqlpairError as error:
-            raise UpError(error) from error
         above = self.above = database.state()
         self.rows = amount(above.contents)
         self.effect = above != before

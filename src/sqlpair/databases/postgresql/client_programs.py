@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from psycopg2.extensions import make_dsn
 
+from sqlpair import signals
 from sqlpair.databases.embedded.programs import places
 from sqlpair.errors import BackupError
 
@@ -162,6 +163,7 @@ def _read(
 ) -> Iterator[bytes]:
     due = 0.0
     while True:
+        signals.raise_unwanted()
         now = time.monotonic()
         if now >= deadline:
             raise TimeoutError

@@ -128,6 +128,7 @@ def _open(database: Database, path: Path, mode: str) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,
         timeout=database.lock_timeout,
+        check_same_thread=False,  # by two in turn, never by two at once
     )
     try:
         # A migration can neither ATTACH a file nor, as is Python's default, load code.
