@@ -134,6 +134,28 @@ def test_chromium_may_have_another_name(machine: Machine, name: str) -> None:
     assert machine.called == []
 
 
+@pytest.mark.parametrize(
+    ("manager", "package"), [("apt-get", "libatomic1"), ("dnf", "libatomic")]
+)
+def test_a_library_that_is_missing_is_installed(
+    machine: Machine, manager: str, package: str
+) -> None:
+    machine.add("ldconfig", "echo 'libc.so.6 => /lib/libc.so.6'")
+    machine.has(manager, "ldconfig")
+    machine.belongs_to(0)
+
+    assert machine.run() == ("", f"Installing with {manager}: {package}\n")
+    assert machine.called[-1].endswith(f" {package}")
+
+
+def test_a_library_that_is_there_is_not(machine: Machine) -> None:
+    machine.add("ldconfig", "echo 'libatomic.so.1 => /lib/libatomic.so.1'")
+    machine.has("apt-get")
+
+    assert machine.run() == ("", "")
+    assert machine.called == []
+
+
 def test_root_installs_what_is_missing_and_says_what(machine: Machine) -> None:
     machine.remove("git", "sqlite3")
     machine.has("apt-get", "git", "sqlite3")
