@@ -605,15 +605,20 @@ def test_a_renumbered_migration_is_still_known(
 def test_numbers_of_folders_are_numbers(project: Project, tmp_path: Path) -> None:
     files = {
         f"{name}/up.sql": "SELECT 1;"
-        for name in ("10-later", "9-first", "2026-01-02-030405-0000_last")
+        for name in (
+            *("10-later", "9-first", "2026-01-02-030405-0000_third"),
+            *("2026-01-02-0305-fourth", "2026-01-03-040506_last"),
+        )
     }
 
     project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
 
     assert ids(project) == {
-        "001_first": "9",
-        "002_later": "10",
-        "003_last": "202601020304050000",
+        "001_first": "9first",
+        "002_later": "10later",
+        "003_third": "202601020304050000",
+        "004_fourth": "202601020305fourth",
+        "005_last": "20260103040506",
     }
 
 

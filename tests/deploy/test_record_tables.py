@@ -325,8 +325,15 @@ def test_plain_files_are_adopted_by_the_schema(
 
 @pytest.mark.parametrize(
     "table",
-    'pgmigrations changelog "SequelizeMeta" flyway_schema_history schemaversion'
-    " drizzle.__drizzle_migrations knex_migrations_lock".split(),
+    [
+        "pgmigrations",
+        "changelog",
+        '"SequelizeMeta"',
+        "flyway_schema_history",
+        "schemaversion",
+        "drizzle.__drizzle_migrations",
+        "knex_migrations_lock",
+    ],
 )
 def test_the_record_of_a_tool_that_ran_plain_files_is_passed_over(
     project: Project, tmp_path: Path, table: str
