@@ -605,15 +605,20 @@ def test_a_renumbered_migration_is_still_known(
 def test_numbers_of_folders_are_numbers(project: Project, tmp_path: Path) -> None:
     files = {
         f"{name}/up.sql": "SELECT 1;"
-        for name in ("10-later", "9-first", "2026-01-02-030405-0000_last")
+        for name in (
+            *("10-later", "9-first", "2026-01-02-030405-0000_third"),
+            *("2026-01-02-0305-fourth", "2026-01-03-040506_last"),
+        )
     }
 
     project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
 
     assert ids(project) == {
-        "001_first": "9",
-        "002_later": "10",
-        "003_last": "202601020304050000",
+        "001_first": "9first",
+        "002_later": "10later",
+        "003_third": "202601020304050000",
+        "004_fourth": "202601020305fourth",
+        "005_last": "20260103040506",
     }
 
 
@@ -681,6 +686,138 @@ def test_many_files_with_one_fault_are_named_together(
 
     assert said.count("a migration written in Go") == 1
     assert "… (30 in all): a migration written in Go" in said
+
+
+MARKS = {
+    "sql-migrate": ("-- +migrate Up\n", "-- +migrate Down\n"),
+    "node-pg-migrate": ("-- Up Migration\n", "-- Down Migration\r\n"),
+    "tern": ("", "---- create above / drop below ----\n"),
+    "MyBatis": ("-- // create users\n", "-- //@UNDO\n"),
+    "Play": ("-- !Ups\n", "-- !Downs\n"),
+    "rambler": ("-- rambler up\n", "-- rambler down\n"),
+    "shmig": ("-- Migration: a\n-- ====  UP  ====\n", "-- ==== DOWN ====\n"),
+    "somebody's own": ("-- up:\n", "-- rollback\n"),
+}
+
+
+@pytest.mark.parametrize("tool", MARKS)
+def test_what_stands_below_a_mark_for_the_way_down_is_the_rollback(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    up, down = MARKS[tool]
+    files = {
+        "1_a.sql": f"{up}CREATE TABLE a (id int);\n{down}DROP TABLE a;\n",
+        "2_b.sql": f"{up}CREATE TABLE b (id int);\n",
+    }
+
+    said = project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert sql(project) == {
+        "001_a.sql": f"{up}CREATE TABLE a (id int);\n".encode(),
+        "001_a_rollback.sql": f"{down}DROP TABLE a;\n".encode(),
+        "002_b.sql": f"{up}CREATE TABLE b (id int);\n".encode(),
+    }
+    assert "1_a.sql: what is below its mark for the way down is its rollback" in (
+        said.stdout
+    )
+
+
+def test_a_mark_may_say_that_its_way_runs_in_no_transaction(
+    project: Project, tmp_path: Path
+) -> None:
+    up = "-- +migrate Up notransaction\nSELECT 1;\n"
+    down = "-- +migrate Down notransaction\nSELECT 2;\n"
+    folder = write(tmp_path / "x", {"1_a.sql": up + down})
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert sql(project) == {
+        "001_a.sql": f"-- no-transaction\n{up}".encode(),
+        "001_a_rollback.sql": f"-- no-transaction\n{down}".encode(),
+    }
+
+
+def test_a_comment_that_only_speaks_of_going_down_parts_no_file(
+    project: Project, tmp_path: Path
+) -> None:
+    text = "-- Down is the last one.\nSELECT 1;\n-- down\nSELECT 2;\n"
+    folder = write(tmp_path / "x", {"1_a.sql": text})
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert sql(project) == {"001_a.sql": text.encode()}
+
+
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [
+        ("1.do.a.sql", "1.undo.a.sql"),
+        ("1_up_a.sql", "1_down_a.sql"),
+        ("1_a.sql", "1_a-undo.SQL"),
+    ],
+)
+def test_the_way_may_stand_at_either_end_of_a_name(
+    project: Project, tmp_path: Path, up: str, down: str
+) -> None:
+    files = {up: "SELECT 1;", down: "SELECT 2;", "2_down_payment.sql": "SELECT 3;"}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert sql(project) == {
+        "001_a.sql": b"SELECT 1;",
+        "001_a_rollback.sql": b"SELECT 2;",
+        "002_down_payment.sql": b"SELECT 3;",
+    }
+
+
+def test_numbered_files_with_and_without_a_direction_are_one_history(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {"1_a.up.sql": "SELECT 1;", "1_a.down.sql": "", "2_b.sql": "SELECT 2;"}
+    files |= {"10_c.up.sql": "SELECT 3;"}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert ids(project) == {"001_a": "1_a", "002_b": "2_b", "010_c": "10_c"}
+
+
+def test_a_numbered_file_that_is_left_out_is_a_fault(
+    project: Project, tmp_path: Path
+) -> None:
+    dbmate = {"1_a.sql": "-- migrate:up\nSELECT 1;", "2_b.sql": "SELECT 2;"}
+    alone = {"1_a.sql": "SELECT 1;", "2_cool_down.sql": "SELECT 2;"}
+    golang = {"1_a.up.sql": "SELECT 1;", "1_a.sql": "SELECT 2;"}
+
+    for name, files, told in (
+        ("dbmate", dbmate, "2_b.sql: not read as a migration, and left out"),
+        ("alone", alone, "2_cool_down.sql: undoes no migration"),
+        ("golang", golang, "1_a.sql: not read as a migration, and left out"),
+    ):
+        folder = write(tmp_path / name, files)
+        project.sqlpair("init", name)
+        said = project.sqlpair("import", str(folder), "sqlite", within=name, expect=1)
+        assert told in said.stdout
+
+
+def test_two_files_that_are_one_migration_are_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {"1_a.sql": "SELECT 1;", "1_a_up.sql": "SELECT 2;"}
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "postgres", expect=2
+    ).stderr
+
+    assert "two files are migration 1_a" in said
+    assert not sql(project)
+
+
+def test_a_date_is_no_part_of_a_name(project: Project, tmp_path: Path) -> None:
+    files = {"2015-06-05-add-user.sql": "", "2015-07-01.sql": "", "2016-1-2fa.sql": ""}
+
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert [*ids(project)] == ["001_add-user", "002_migration", "003_2fa"]
 
 
 def test_what_the_tool_does_not_run_is_told_and_no_fault(

@@ -187,6 +187,25 @@ def test_what_a_file_outside_transactions_breaks_is_said_and_recorded(
     assert project.applied("sqlite") == ["001_alone", "002_after"]
 
 
+def test_rows_that_a_file_outside_transactions_leaves_dangling_are_said_and_recorded(
+    project: Project,
+) -> None:
+    made = "CREATE TABLE p (id INTEGER PRIMARY KEY);\n"
+    made += "CREATE TABLE c (p REFERENCES p);\nINSERT INTO c VALUES (1);\n"
+    project.add("sqlite", "001_alone", ALONE + made)
+    project.add("sqlite", "002_after", "CREATE TABLE after (x);\n")
+
+    error = refused(project)
+
+    assert [*error.evidence] == [
+        "c rowid 1 refers to p",
+        "committed and recorded: it is -- no-transaction",
+    ]
+    assert project.applied("sqlite") == ["001_alone"]
+    project.upgrade()
+    assert project.applied("sqlite") == ["001_alone", "002_after"]
+
+
 def test_tables_may_refer_to_each_other_before_they_are_made(project: Project) -> None:
     project.add("sqlite", "001_a", "CREATE TABLE a (b REFERENCES b);\n")
     project.add("sqlite", "002_b", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n")
@@ -194,6 +213,74 @@ def test_tables_may_refer_to_each_other_before_they_are_made(project: Project) -
     project.upgrade()
 
     assert project.tables("sqlite") == {"a", "b"}
+
+
+AWAITED = (
+    "CREATE TABLE a (id INTEGER PRIMARY KEY, b REFERENCES b (id));\n"
+    "CREATE VIEW v AS SELECT id FROM b;\nINSERT INTO a VALUES (1, 7);\n"
+)
+
+
+@pytest.mark.parametrize("header", ["", ALONE])
+@pytest.mark.parametrize("transaction", ["deployment", "migration"])
+def test_what_a_later_migration_makes_may_be_named_before(
+    project: Project, transaction: str, header: str
+) -> None:
+    project.configure("alembic", transaction=transaction)
+    project.add("sqlite", "001_a", header + AWAITED, "DROP VIEW v;\nDROP TABLE a;\n")
+    more, less = "INSERT INTO a VALUES (2, 8);\n", "DELETE FROM a WHERE id = 2;\n"
+    project.add("sqlite", "002_more", more, less)
+    made = "CREATE TABLE IF NOT EXISTS [B] (id INTEGER PRIMARY KEY);\n"
+    made += "INSERT INTO b VALUES (7), (8);\n"
+    project.add("sqlite", "003_b", made, "DROP TABLE b;\n")
+
+    project.upgrade()
+
+    assert project.applied("sqlite") == ["001_a", "002_more", "003_b"]
+    assert "no problems found" in project.sqlpair("verify").stdout
+    project.sqlpair("prove")
+    project.sqlpair("rollback", "--to", "2", "--yes", "--allow-data-loss")
+    assert project.applied("sqlite") == ["001_a", "002_more"]
+
+
+def test_a_column_is_awaited_from_no_table_that_is_called_so(project: Project) -> None:
+    project.configure("alembic", transaction="migration")
+    made = "CREATE TABLE t (x);\nCREATE VIEW v AS SELECT later FROM t;\n"
+    project.add("sqlite", "001_t", made)
+    project.add("sqlite", "002_later", "CREATE TABLE later (x);\n")
+
+    error = refused(project)
+
+    assert error.evidence[0] == "001_t.sql: view v: no such column: later"
+
+
+def test_what_a_later_migration_makes_is_not_awaited_where_a_rollback_leaves_it(
+    project: Project,
+) -> None:
+    made = "CREATE TABLE b (id);\nCREATE VIEW v AS SELECT id FROM b;\n"
+    project.add("sqlite", "001_a", "CREATE TABLE a (x);\n", "DROP TABLE a;\n")
+    project.add("sqlite", "002_b", made, "DROP TABLE b;\n")
+    project.upgrade()
+
+    with pytest.raises(SqlpairError) as failure:
+        project.downgrade("-1")
+
+    assert failure.value.evidence[0] == (
+        "002_b_rollback.sql: view v: no such table: main.b"
+    )
+
+
+def test_what_one_migration_leaves_dangling_and_the_next_fills_is_no_problem(
+    project: Project,
+) -> None:
+    made = "CREATE TABLE p (id INTEGER PRIMARY KEY);\n"
+    made += "CREATE TABLE c (p REFERENCES p (id));\nINSERT INTO c VALUES (1);\n"
+    project.add("sqlite", "001_c", made, "DROP TABLE c;\nDROP TABLE p;\n")
+    project.add("sqlite", "002_p", "INSERT INTO p VALUES (1);\n", "DELETE FROM p;\n")
+
+    project.upgrade()
+
+    assert "no problems found" in project.sqlpair("verify").stdout
 
 
 def test_what_only_an_application_knows_is_no_failure(project: Project) -> None:

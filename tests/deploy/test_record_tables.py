@@ -323,6 +323,63 @@ def test_plain_files_are_adopted_by_the_schema(
     assert "postgres: is 003_create_posts\n" in said
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "pgmigrations",
+        "changelog",
+        '"SequelizeMeta"',
+        "flyway_schema_history",
+        "schemaversion",
+        "drizzle.__drizzle_migrations",
+        "knex_migrations_lock",
+    ],
+)
+def test_the_record_of_a_tool_that_ran_plain_files_is_passed_over(
+    project: Project, tmp_path: Path, table: str
+) -> None:
+    taken_over(project, tmp_path, "plain SQL")
+    project.pg("CREATE SCHEMA drizzle") if "." in table else None
+    project.pg(f"CREATE TABLE {table} (id serial PRIMARY KEY, name text UNIQUE)")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert f"no version makes: {'schema' if '.' in table else 'table'} " in said
+    assert "no problems found" in project.sqlpair("verify").stdout
+
+
+def test_what_is_not_called_as_a_record_or_is_made_by_a_file_is_compared(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "x").mkdir()
+    made = "CREATE SCHEMA s;\nCREATE TABLE s.migrations (id int);\n"
+    (tmp_path / "x" / "1_a.sql").write_text(made)
+    project.sqlpair("import", str(tmp_path / "x"), "postgres")
+    project.pg("CREATE SCHEMA s")
+    project.pg("CREATE TABLE s.migrations (id int)")
+    project.sqlpair("adopt", "postgres", "--yes")
+    project.pg("ALTER TABLE s.migrations ADD COLUMN x int")
+    project.pg("CREATE TABLE migration_of_birds (id int)")
+
+    said = project.sqlpair("verify", expect=1).stdout
+
+    assert "column s.migrations.x is not in the migrations" in said
+    assert "table s.migrations" not in said
+    assert "table migration_of_birds is not in the migrations" in said
+
+
+def test_a_record_beside_that_of_a_known_tool_is_compared(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "goose")
+    project.sqlpair("adopt", "postgres", "--yes")
+    project.pg("CREATE TABLE pgmigrations (id int)")
+
+    said = project.sqlpair("verify", expect=1).stdout
+
+    assert "table pgmigrations is not in the migrations" in said
+
+
 @pytest.mark.parametrize("tool", ["golang-migrate", "plain SQL"])
 def test_the_record_of_sqlx_whose_files_look_alike_is_read(
     project: Project, tmp_path: Path, tool: str

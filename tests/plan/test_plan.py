@@ -349,6 +349,19 @@ def test_what_needs_a_commit_that_a_rehearsal_cannot_make_is_told(
     applied.upgrade()
 
 
+def test_a_label_of_an_enum_that_the_deployment_makes_can_be_used(
+    applied: Project,
+) -> None:
+    applied.add("postgres", "003_mood", "CREATE TYPE mood AS ENUM ('fine');\n")
+    applied.add("postgres", "004_label", "ALTER TYPE mood ADD VALUE 'tired';\n")
+    applied.add("postgres", "005_use", "CREATE TABLE m (a mood DEFAULT 'tired');\n")
+
+    told = reasons(dry_run(applied.settings, nobody))
+
+    assert told["005_use"] == ""
+    applied.upgrade()
+
+
 @pytest.mark.parametrize("database", ["postgres", "sqlite"])
 def test_a_migration_that_would_fail_is_told_and_fails_the_command(
     applied: Project, database: str

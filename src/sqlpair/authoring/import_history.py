@@ -34,6 +34,8 @@ from sqlpair.project.settings import Database, Settings
 from sqlpair.project.statement import Split
 
 HIGHEST = 999_999_999  # that a file's name has room for
+# An id that is a number, or begins with one that is not the year of a date.
+_NUMBER = re.compile(r"([0-9]+)(?:_.*|[-.](?![0-9]).*)?", re.ASCII)
 STUB = """\
 -- {source} was not carried over: it is not SQL that could be read.
 -- Write here what it does. As it stands, this step does nothing.
@@ -166,7 +168,8 @@ def _numbers(
     """Yield a number for each: its own where all can keep theirs, or else the next."""
     stems = [item.stem.partition("_")[0] for item in known]
     last = max(map(int, stems), default=0)
-    own = [int(item.id) if item.id.isdecimal() else -1 for item in fresh]
+    matches = [_NUMBER.fullmatch(item.id) for item in fresh]
+    own = [int(match[1]) if match else -1 for match in matches]
     line = [last if stems else -1, *own, HIGHEST + 1]
     if not all(one < other for one, other in pairwise(line)):
         own = [*range(last + 1, last + 1 + len(fresh))]

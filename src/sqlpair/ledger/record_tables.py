@@ -19,7 +19,7 @@ from sqlpair.ledger.tables import Records
 from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.branches import Branch
 from sqlpair.project.imported import Imported
-from sqlpair.schema.model import ObjectKey, Schema
+from sqlpair.schema.model import ObjectKey, Schema, root
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -181,6 +181,13 @@ TOOLS = {
 }
 # Tools whose files are like another one's: only the table tells them apart.
 _LIKE = {"golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
+# What the record is called of tools that have no reader here, and of somebody's own.
+_RECORD = re.compile(
+    r"(.*\.)?(\w*migrations?(_(history|lock|log))?"
+    r"|\w*(schema|db|shmig)_?(versions?|history)"
+    r"|sequelizemeta|(database)?changelog(lock)?|play_evolutions(_lock)?|_?yoyo_\w+)",
+    re.IGNORECASE,
+)
 
 
 class Recorded(NamedTuple):
@@ -205,6 +212,24 @@ def names(imported: Imported | None, schema: Schema) -> Collection[str]:
             k.name for k in schema if k.name == home or k.name.startswith(home + dot)
         ]
     return [table] if table else []
+
+
+def beside(imported: Imported | None, live: Schema, made: Schema) -> set[str]:
+    """Return what else is called as records are, where the files' tool is not known.
+
+    Only tables that the files do not make, and a schema that holds nothing else.
+    """
+    if imported is None or imported.table:
+        return set()
+    extra = [key for key in live if key not in made]
+    tables = {key.name for key in extra if key.kind == "table"}
+    found = {name for name in tables if _RECORD.fullmatch(name.replace('"', ""))}
+    homes = [key.name for key in extra if key.kind == "schema"]
+    for home in homes:
+        there = {root(k, live).name for k in live if k.name.startswith(f"{home}.")}
+        if there and there <= found:
+            found.add(home)
+    return found
 
 
 def _found(imported: Imported, schema: Schema) -> tuple[str, str]:

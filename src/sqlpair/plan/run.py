@@ -145,7 +145,7 @@ class DatabaseDryRun:
         if self._limit.expired:
             self._limit.stop()
             lost = None
-        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        _undo_savepoint(session)
         strong = self._observer.strong()
         if lost is None and not strong:
             # Nobody is kept out any more, and the migration alone may be in time.
@@ -239,7 +239,17 @@ class DatabaseDryRun:
                 f"more than {self._limit.seconds:g} s (plan_lock_limit) were over"
             )
             undo = Undo(unknown=f"not run to its end: {self._over}")
-        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        _undo_savepoint(session)
         if not self._over:
             self._keep_time(self._observer.strong())
         return undo
+
+
+def _undo_savepoint(session: Session) -> None:
+    """Undo what ran in the savepoint, and end it.
+
+    In one that stays open, PostgreSQL makes a type that is not the transaction's own:
+    a label that is added to it could not be used, as it can in a deployment.
+    """
+    session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+    session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")

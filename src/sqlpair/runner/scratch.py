@@ -1,7 +1,8 @@
 """The schema that a database's SQL files make, built where nothing is lost.
 
 The files run as in a deployment, through their revision modules, each migration in a
-transaction of its own: so whatever any deployment accepted, this accepts.
+transaction of its own: so whatever any deployment accepted, this accepts. What is left
+dangling between two of them is not judged here: the deployment did that, at its end.
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ class Scratch:
                 progress.advance()  # of the migrations
                 stem = ready.step.migration.stem
                 with progress.task(stem, ready.file.total, "statement"):
-                    runner.apply(ready, look=look)
+                    runner.apply(ready, look=look, check=False)
         self.position = position
 
     def repeat(self, texts: Sequence[Ready]) -> None:
         """Run repeatable files, each in a transaction of its own."""
         runner = Runner(self.session)
         for ready in texts:
-            runner.apply(ready)
+            runner.apply(ready, check=False)
 
     def schema(self, position: int) -> Schema:
         """Build up to ``position``, and describe what is there then."""

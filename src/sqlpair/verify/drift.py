@@ -12,6 +12,8 @@ from pathlib import Path
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
+from sqlpair.ledger import record_tables
+from sqlpair.project import imported
 from sqlpair.runner import repeatable
 from sqlpair.runner.built import built
 from sqlpair.schema.model import (
@@ -77,9 +79,12 @@ def check(
     driver = driver_of(subject.branch.database)
     expected, own = bookkeeping.split(made.schema, driver.own(subject.session))
     yield from bookkeeping.check(subject.name, own, subject.own, ignore)
-    common = expected.keys() & subject.schema.keys()
+    came = imported.read(subject.branch.database.sql)
+    records = record_tables.beside(came, subject.schema, expected)
+    actual, _ = bookkeeping.split(subject.schema, records)
+    common = expected.keys() & actual.keys()
     for change in (
-        *difference(expected, subject.schema, ignore),
+        *difference(expected, actual, ignore),
         *_beside(made.properties, subject.properties, common, ignore),
     ):
         sentence, *lines = describe(change).splitlines()

@@ -29,8 +29,7 @@ def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
 
 
 def _diesel_id(name: str) -> str:
-    digits = re.match(r"[0-9]+(?:-[0-9]+)*", name)
-    return digits[0].replace("-", "") if digits else name.partition("_")[0]
+    return name.partition("_")[0].replace("-", "")
 
 
 def prisma(folder: Path, _split: Split) -> ForeignHistory | None:
@@ -75,12 +74,13 @@ def _read(
                 SqlPart(down.read_bytes(), alone) if down.is_file() else None,
             )
         )
-    return tuple(sorted(found, key=lambda item: (_number(item.id), item.id)))
+    return tuple(sorted(found, key=lambda item: (_order(item.id), item.id)))
 
 
-def _number(id_: str) -> int:
-    digits = re.match("[0-9]+", id_)
-    return int(digits[0]) if digits else 0
+def _order(id_: str) -> str:
+    """Compare dates as texts, for some say the seconds; and numbers as such."""
+    digits = re.match("[0-9]*", id_)
+    return digits[0].zfill(8) if digits else ""
 
 
 def _alone(metadata: Path) -> bool:

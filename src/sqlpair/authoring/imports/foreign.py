@@ -105,14 +105,19 @@ def unknown(paths: Iterable[Path], known: Iterable[Path]) -> list[NotCarried]:
     """Name the SQL files, and the numbered code, that no migration was read from."""
     rest = sorted({*paths} - {*known})
     return [
-        NotCarried(path, "not read as a migration, and left out", matters=False)
+        NotCarried(path, "not read as a migration, and left out", _is_numbered(path))
         for path in rest
         if path.suffix.lower() == ".sql"
     ] + [
         NotCarried(path, "code beside the migrations, and left out")
         for path in rest
-        if path.suffix in CODE and path.name[0].isdigit()
+        if path.suffix in CODE and _is_numbered(path)
     ]
+
+
+def _is_numbered(path: Path) -> bool:
+    """Whether a file is called as a migration may be."""
+    return path.name[0].isdigit()
 
 
 def placeholders(

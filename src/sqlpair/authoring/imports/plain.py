@@ -2,12 +2,15 @@
 
 ``NAME_down.sql`` (or undo, revert, rollback; behind a dot, a dash or a line) undoes
 ``NAME.sql`` or ``NAME_up.sql``. Where some names begin with a number, the others are no
-migrations.
+migrations. Tools that have no reader of their own write such files, too: the way stands
+behind the number (``001.do.name.sql``, ``001.undo.name.sql``), or a comment begins the
+way down in the file itself.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
@@ -18,41 +21,106 @@ from sqlpair.authoring.imports.foreign import (
     files,
     unknown,
 )
+from sqlpair.authoring.imports.sections import parted
+from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
 _NAME = re.compile(
     r"(?P<stem>.+?)(?:[._-](?P<way>up|down|undo|revert|rollback))?\.sql", re.IGNORECASE
 )
+_INNER = re.compile(
+    r"(?P<number>[0-9]+[._-])(?P<way>up|do|down|undo)[._-](?P<name>.+)\.sql",
+    re.IGNORECASE,
+)
+_WAYS = {"up": "down", "do": "undo", "down": "up", "undo": "do"}
+# A number, or a date.
+_NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+(?![A-Za-z0-9]))*[._-]*")
+# A line that is a comment and says which way what is below it goes.
+_LINE = (
+    rb"^[ \t]*--[-=+!/@ \t]*(?:(?:migrate|micrate|rambler|migration)[ \t:]+)?"
+    rb"(?:%s)(?:[ \t]+migration)?(?P<rest>[ \t]+notransaction)?[-=: \t]*\r?$"
+)
+_FLAGS = re.IGNORECASE | re.MULTILINE
+_UP = re.compile(_LINE % rb"ups?|do", _FLAGS)
+_DOWN = re.compile(_LINE % rb"downs?|undo|revert|rollback", _FLAGS)
+# It needs no mark above the way up.
+_BELOW = re.compile(
+    rb"^[ \t]*--[ \t]*//[ \t]*@UNDO[ \t]*\r?$"
+    rb"|^[ \t]*----[ \t]*create above / drop below[ \t]*----[ \t]*\r?$",
+    re.MULTILINE,
+)
+_PARTED = "what is below its mark for the way down is its rollback"
 
 
 def read(folder: Path, _split: Split) -> ForeignHistory | None:
     """Read a folder; None where it has no SQL file."""
     there = files(folder)
-    matches = [(path, match) for path in there if (match := _NAME.fullmatch(path.name))]
-    numbered = [(path, m) for path, m in matches if m["stem"][0].isdigit()]
-    chosen = numbered or matches
+    named = [(path, *_read_name(path, there)) for path in there if _is_sql(path)]
+    numbered = [item for item in named if item[1][0].isdigit()]
+    chosen = numbered or named
     ups: dict[str, Path] = {}
     downs: dict[str, Path] = {}
-    for path, match in chosen:
-        is_up = (match["way"] or "up").lower() == "up"
-        (ups if is_up else downs)[match["stem"]] = path
+    for path, stem, is_up in chosen:
+        same_way = ups if is_up else downs
+        if stem in same_way:
+            raise UsageError(
+                f"two files are migration {stem}",
+                [str(same_way[stem]), str(path)],
+                "Take out the one that never ran. Nothing was written.",
+            )
+        same_way[stem] = path
     if not ups:
         return None
     migrations = []
+    left = []
     for stem in sorted(ups, key=_order):
-        down = downs.pop(stem, None)
-        migrations.append(
-            ForeignMigration(
-                stem,
-                re.sub(r"^[0-9]+[._-]*", "", stem) or stem,
-                ups[stem],
-                SqlPart(ups[stem].read_bytes()),
-                SqlPart(down.read_bytes()) if down else None,
-            )
-        )
-    left = [NotCarried(p, "undoes no migration", matters=False) for p in downs.values()]
-    left += unknown(there, (path for path, _ in chosen))
+        path, down = ups[stem], downs.pop(stem, None)
+        up, below = _halves(path.read_bytes())
+        if below is not None:
+            left.append(NotCarried(path, _PARTED, matters=False))
+        undo = SqlPart(down.read_bytes()) if down else below
+        migrations.append(ForeignMigration(stem, _title(stem), path, up, undo))
+    left += [NotCarried(path, "undoes no migration") for path in downs.values()]
+    left += unknown(there, (path for path, _, _ in chosen))
     return ForeignHistory("plain SQL", tuple(migrations), tuple(left))
+
+
+def _is_sql(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _read_name(path: Path, there: Iterable[Path]) -> tuple[str, bool]:
+    """Return what both ways of a migration are called, and whether this one goes up."""
+    if inner := _INNER.fullmatch(path.name):
+        start, end = inner.span("way")
+        way = inner["way"].lower()
+        other = f"{path.name[:start]}{_WAYS[way]}{path.name[end:]}"
+        if any(one.name.lower() == other.lower() for one in there):
+            return inner["number"] + inner["name"], way in ("up", "do")
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return match["stem"], (match["way"] or "up").lower() == "up"
+
+
+def _halves(content: bytes) -> tuple[SqlPart, SqlPart | None]:
+    """Return both ways of a file; None for the second where it has one only."""
+    mark = _UP.search(content)
+    up, below = parted(content, _BELOW)
+    if below is None and mark is not None:
+        tail = _DOWN.search(content, mark.end())
+        if tail is not None:
+            up, below = content[: tail.start()], content[tail.start() :]
+    if below is None:
+        return SqlPart(content), None
+    return SqlPart(up, _alone(mark)), SqlPart(below, _alone(_DOWN.match(below)))
+
+
+def _alone(mark: re.Match[bytes] | None) -> bool:
+    return bool(mark and mark["rest"])
+
+
+def _title(stem: str) -> str:
+    return _NUMBER.sub("", stem, count=1) if stem[0].isdigit() else stem
 
 
 def _order(stem: str) -> tuple[int, str]:

@@ -4,13 +4,16 @@ Foreign keys are off while a migration runs, so they are checked before it commi
 with them what does not resolve in the schema. What was dangling or did not resolve
 before is not its fault. Rowids may change in a rebuild, so what counts is how many
 there are: of rows, by table and by what they refer to; of objects, by what is wrong.
+
+SQLite lets a table refer to one that a later migration makes. Where that is so, the
+files leave it so at the version reached, and nothing is wrong.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +46,13 @@ class _Found(NamedTuple):
 
     def objects(self) -> Counter[tuple[str, str]]:
         return Counter((each.kind, each.problem) for each in self.unresolved)
+
+    def without(self, tables: Set[str]) -> _Found:
+        """Return what has to do with no table of ``tables``."""
+        return _Found(
+            [row for row in self.dangling if row[2].lower() not in tables],
+            [o for o in self.unresolved if o.missing().lower() not in tables],
+        )
 
 
 class References:
@@ -99,30 +109,21 @@ class References:
                 self.count(outside)
             finally:
                 outside.close()
-        if new := found.objects() - self._objects:
-            raise self._broken(found, new)
-        if new := found.rows() - self._rows:
-            keys = "foreign key is" if new.total() == 1 else "foreign keys are"
-            raise SqlpairError(
-                f"{self._database.name}: {new.total()} {keys} left dangling",
-                _shown(
-                    f"{table} rowid {rowid} refers to {to}"
-                    for table, rowid, to in found.dangling
-                    if (table, to) in new
-                ),
-                "Let the migration keep what is referred to.",
-            )
+        if found.objects() - self._objects or found.rows() - self._rows:
+            error = self._error(_find(raw, since=0))
+            if error is not None:
+                raise error
 
     def left(self, raw: sqlite3.Connection, path: Path) -> SqlpairError | None:
-        """Return what the file ``path``, which ran outside, left unresolved.
+        """Return what the file ``path``, which ran outside, left broken.
 
         It is there from now on.
         """
         self._ran = [path]
         found = _find(raw, since=0)
-        new = found.objects() - self._objects
-        self._objects = found.objects()
-        return self._broken(found, new) if new else None
+        error = self._error(found)
+        self._objects, self._rows = found.objects(), found.rows()
+        return error
 
     def commit(self) -> None:
         """Take what was checked last for what is there now."""
@@ -134,6 +135,28 @@ class References:
             self._rows = self._last.rows()
         if self._whole:
             self._objects = self._last.objects()
+
+    def _error(self, found: _Found) -> SqlpairError | None:
+        """Return what is wrong of all that was found, if anything is."""
+        from sqlpair.databases.sqlite.awaited import awaited
+
+        if self._ran:
+            last = self._ran[-1]
+            found = found.without(awaited(self._database, last, found.unresolved))
+        if new := found.objects() - self._objects:
+            return self._broken(found, new)
+        if not (new := found.rows() - self._rows):
+            return None
+        keys = "foreign key is" if new.total() == 1 else "foreign keys are"
+        return SqlpairError(
+            f"{self._database.name}: {new.total()} {keys} left dangling",
+            _shown(
+                f"{table} rowid {rowid} refers to {to}"
+                for table, rowid, to in found.dangling
+                if (table, to) in new
+            ),
+            "Let the migration keep what is referred to.",
+        )
 
     def _broken(self, found: _Found, new: Counter[tuple[str, str]]) -> SqlpairError:
         objects = [o for o in found.unresolved if (o.kind, o.problem) in new]
