@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+# In characters: how long a text with many statements may be.
+TOGETHER = 2**16
 
 
 def repeated(*alternatives: str) -> str:
@@ -31,6 +35,19 @@ def ascii_without(signs: str) -> str:
     which there is nothing to do.
     """
     return "".join(re.escape(chr(n)) for n in range(128) if chr(n) not in signs)
+
+
+def together(
+    statement: Callable[[str, int], re.Match[str] | None], text: str, start: int
+) -> tuple[int, int]:
+    """Return where statements that follow one another end, and how many they are.
+
+    ``statement`` matches one, as its first group, and the gap behind it.
+    """
+    number, end, position = 0, start, start
+    while position - start < TOGETHER and (match := statement(text, position)):
+        number, end, position = number + 1, match.end(1), match.end()
+    return end, number
 
 
 def past(match: re.Match[str] | None) -> int:

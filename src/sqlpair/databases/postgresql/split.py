@@ -12,7 +12,13 @@ import re
 from collections.abc import Callable, Iterator
 from string import ascii_letters, digits
 
-from sqlpair.databases.pattern import ascii_without, opening, past, repeated
+from sqlpair.databases.pattern import (
+    ascii_without,
+    opening,
+    past,
+    repeated,
+)
+from sqlpair.databases.pattern import together as run_of
 from sqlpair.databases.postgresql import psql_script
 from sqlpair.databases.postgresql.transaction_control import role
 from sqlpair.errors import SqlFileError
@@ -62,11 +68,22 @@ _opening = re.compile(opening(_WORD, _GAP), _FLAGS).match
 _word = re.compile(_WORD, _FLAGS).match
 _tag = re.compile(_TAG, _FLAGS).match
 _comment_edges = re.compile(r"/\*|\*/").finditer
+# A statement that only changes rows, and says no more than nearly all of them: nothing
+# nests deeper, no dollar quote, no backslash. Any other is read as it comes.
+_PLAIN_ROWS = (r"[^'\"$;()\\/-]++", r"'[^'\\]*+'", '"[^"]*+"', "-(?!-)", r"/(?!\*)")
+_BRACKETS = rf"\({repeated(*_PLAIN_ROWS)}\)"
+_BRACKETS = rf"\({repeated(*_PLAIN_ROWS, _BRACKETS)}\)"
+_rows = re.compile(
+    rf"((?i:insert|update|delete)(?!{_LETTER}){repeated(*_PLAIN_ROWS, _BRACKETS)};)"
+    rf"{_GAP}",
+    _FLAGS,
+).match
 
 
-def split(text: str) -> Iterator[Statement]:
+def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
+    number = 0
     while (start := _skip(text, position)) < len(text):
         if text[start] == ";":
             position = start + 1
@@ -75,13 +92,24 @@ def split(text: str) -> Iterator[Statement]:
             position = psql_script.past_restrict(text, start)
             continue
         words = _words(text, start)
-        position = _end(text, start, words)
+        if together:
+            position, number = run_of(_rows, text, start)
+        if not number:
+            position = _end(text, start, words)
         line += text.count("\n", counted, start)
         counted = start
         statement, rows = text[start:position], ""
         if words[:1] == ("COPY",):
             rows = psql_script.rows(text, start, position)
-        yield Statement(statement, line, start, words, *role(statement, words), rows)
+        yield Statement(
+            statement,
+            line,
+            start,
+            words,
+            *role(statement, words),
+            rows,
+            number=number or 1,
+        )
         if rows:
             position = psql_script.past_rows(text, position + len(rows))
 

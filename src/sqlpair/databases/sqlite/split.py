@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from string import ascii_letters, digits
 
 from sqlpair.databases.pattern import ascii_without, opening, past, repeated
+from sqlpair.databases.pattern import together as run_of
 from sqlpair.errors import SqlFileError
 from sqlpair.project.statement import Role, Statement, fault
 
@@ -45,9 +46,12 @@ _EXPLAIN = _any("explain") + repeated(
 
 _skip = re.compile(_GAP, _FLAGS).match
 _skip_empty = re.compile(repeated(";++", _SPACE, _COMMENT), _FLAGS).match
-_run = re.compile(
-    repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)"), _FLAGS
-).match
+_RUN = repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)")
+_run = re.compile(_RUN, _FLAGS).match
+# A statement that only changes rows, without comments in it.
+_rows = re.compile(
+    rf"({_any('insert', 'update', 'delete', 'replace')}{_RUN};){_GAP}", _FLAGS
+)
 _comment = re.compile(_COMMENT, _FLAGS).match
 _opening = re.compile(opening(rf"(?![0-9$]){_WORD}", _GAP), _FLAGS).match
 _trigger = re.compile(
@@ -83,9 +87,11 @@ _ROLES = {
 _PRAGMAS_OUTSIDE = {"JOURNAL_MODE", "SYNCHRONOUS"}
 
 
-def split(text: str) -> Iterator[Statement]:
+def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
+    number = 0
+    together = together and "\ufeff" not in text
     while (start := past(_skip_empty(text, position))) < len(text):
         if text[start] == ".":
             raise fault(
@@ -94,7 +100,10 @@ def split(text: str) -> Iterator[Statement]:
                 "a command of the sqlite3 shell, not SQL",
                 "Take the line out: a migration runs without that shell.",
             )
-        position = _end(text, start)
+        if together:
+            position, number = run_of(_rows.match, text, start)
+        if not number:
+            position = _end(text, start)
         line += text.count("\n", counted, start)
         counted = start
         words = _words(text, start)
@@ -107,7 +116,14 @@ def split(text: str) -> Iterator[Statement]:
                 "Take it out: it is left where files were put together.",
             )
         statement = text[start:position]
-        yield Statement(statement, line, start, words, *_role(statement, words))
+        yield Statement(
+            statement, line, start, words, *_role(statement, words), number=number or 1
+        )
+
+
+def rows_apart(text: str) -> list[str]:
+    """Return the texts of statements that only change rows, of a run of them."""
+    return _rows.findall(text)
 
 
 def _end(text: str, start: int) -> int:
