@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 # In characters: how long a text with many statements may be.
 TOGETHER = 2**16
@@ -37,9 +38,18 @@ def ascii_without(signs: str) -> str:
     return "".join(re.escape(chr(n)) for n in range(128) if chr(n) not in signs)
 
 
-def together(
-    statement: Callable[[str, int], re.Match[str] | None], text: str, start: int
-) -> tuple[int, int]:
+Matcher: TypeAlias = Callable[[str, int], re.Match[str] | None]
+
+
+def rarely(pattern: str, flags: int) -> Matcher:
+    """Return what matches ``pattern`` at a position, compiled when it is first asked.
+
+    To compile them all takes longer than many a deployment.
+    """
+    return lambda text, position: re.compile(pattern, flags).match(text, position)
+
+
+def together(statement: Matcher, text: str, start: int) -> tuple[int, int]:
     """Return where statements that follow one another end, and how many they are.
 
     ``statement`` matches one, as its first group, and the gap behind it.
