@@ -6,8 +6,8 @@ import pytest
 
 from conftest import Project
 from sqlpair.databases.driver import driver_of
+from sqlpair.databases.pattern import TOGETHER
 from sqlpair.databases.postgresql.batch import (
-    CHARACTERS,
     DEFINITIONS,
     ROWS,
     batches,
@@ -25,7 +25,7 @@ def insert(number: int, note: str = "''") -> str:
 
 def test_only_neighbours_that_change_rows_share_a_batch(project: Project) -> None:
     split = driver_of(project.settings.database("postgres")).split
-    long = insert(9, f"'{'x' * CHARACTERS}'")
+    long = insert(9, f"'{'x' * TOGETHER}'")
     text = TABLE + insert(1) + "UPDATE t SET id = 2;\n/* - */ DELETE FROM t;\n"
     text += "SET x.y = 1;\n" + insert(3) + "SELECT 1;\n" + long + insert(4)
 

@@ -11,8 +11,10 @@ import pytest
 from psycopg2.errors import LockNotAvailable
 
 from conftest import Project
+from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql import data_loss as postgresql
 from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
+from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.row_counts import CountedTable
 from sqlpair.databases.sqlite import data_loss as sqlite
 from sqlpair.errors import ConnectError, DataLossError, LockError
@@ -1020,3 +1022,20 @@ def test_what_it_compares_with_is_not_left_behind(project: Project) -> None:
     project.downgrade("-1")
 
     assert project.tables("postgres") == {"bare"}
+
+
+def test_guard_looks_tables_up_by_the_index_however_many_there_are(
+    project: Project,
+) -> None:
+    database = project.settings.database("postgres")
+    session = driver_of(database).connect(database, read_only=True, report=str)
+    assert isinstance(session, PostgreSQLSession)
+    with closing(session):
+        inspector = PostgreSQLInspector(session)
+
+        query = inspector._query(postgresql._oids(range(1000)))
+        plan = session.rows(f"EXPLAIN {query}")
+
+    said = [row["QUERY PLAN"] for row in plan]
+    assert any("Index Scan using pg_class_oid_index" in line for line in said)
+    assert not any("Seq Scan" in line for line in said)

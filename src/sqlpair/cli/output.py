@@ -19,10 +19,11 @@ from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
 from sqlpair.progress import duration as duration
-from sqlpair.verify.problem import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from sqlpair.verify.problem import Problem
 
 UNBROKEN = 10_000  # wider than any line
 PADDING = ("  ", "")

@@ -205,8 +205,8 @@ class Driver(Membership, Protocol):
     ) -> Session | None:
         """Connect. With ``read_only``, None when there is no database yet."""
 
-    def split(self, text: str) -> Iterator[Statement]:
-        """Split a SQL text into statements."""
+    def split(self, text: str, *, together: bool = False) -> Iterator[Statement]:
+        """Split a SQL text into statements; see ``sqlpair.project.statement.Split``."""
 
     def dump(
         self, session: Session, target: Path, deadline: float, progress: Progress

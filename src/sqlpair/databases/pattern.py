@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+# In characters: how long a text with many statements may be.
+TOGETHER = 2**16
 
 
 def repeated(*alternatives: str) -> str:
@@ -31,6 +36,28 @@ def ascii_without(signs: str) -> str:
     which there is nothing to do.
     """
     return "".join(re.escape(chr(n)) for n in range(128) if chr(n) not in signs)
+
+
+Matcher: TypeAlias = Callable[[str, int], re.Match[str] | None]
+
+
+def rarely(pattern: str, flags: int) -> Matcher:
+    """Return what matches ``pattern`` at a position, compiled when it is first asked.
+
+    To compile them all takes longer than many a deployment.
+    """
+    return lambda text, position: re.compile(pattern, flags).match(text, position)
+
+
+def together(statement: Matcher, text: str, start: int) -> tuple[int, int]:
+    """Return where statements that follow one another end, and how many they are.
+
+    ``statement`` matches one, as its first group, and the gap behind it.
+    """
+    number, end, position = 0, start, start
+    while position - start < TOGETHER and (match := statement(text, position)):
+        number, end, position = number + 1, match.end(1), match.end()
+    return end, number
 
 
 def past(match: re.Match[str] | None) -> int:

@@ -15,7 +15,6 @@ from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import HistoryError, SqlpairError, StatementError
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import Place, Places
-from sqlpair.verify.recognise import Recognised, examine, refuse_unlike
 
 
 def refuse(
@@ -33,6 +32,8 @@ def refuse(
     ]
     if not names:
         return
+    from sqlpair.verify.recognise import Recognised, examine, refuse_unlike
+
     found = examine(settings, report, names)
     refuse_unlike(found)
     for item in found:

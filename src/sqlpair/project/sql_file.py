@@ -19,7 +19,7 @@ from typing import NamedTuple
 from sqlpair.errors import SqlFileError
 from sqlpair.project import repeatable, variables
 from sqlpair.project.read_once import once
-from sqlpair.project.statement import Role, Split, Statement, excerpt
+from sqlpair.project.statement import Role, Split, Statement, apart, excerpt
 
 _CHUNK = 2**20
 # Characters. The statements of a longer file are split again when they run.
@@ -50,9 +50,6 @@ _NEXT = {
     (_Stage.OPEN, Role.COMMIT): _Stage.CLOSED,
     (_Stage.CLOSED, Role.FOREIGN_KEYS): _Stage.CLOSED,
 }
-
-# Where an ordinary statement, as nearly all are, changes nothing.
-_PLAIN = (_Stage.BARE, _Stage.OPEN)
 
 _CONTROL = (
     "would break the transaction in which the migration runs",
@@ -87,8 +84,8 @@ class SqlFile(NamedTuple):
 
     ``text`` is without a byte order mark, its line ends as they are. ``kept`` are its
     statements, or None where they would take much memory. ``left_out`` are those that
-    the engine's own transaction stands for, ``total`` is how many run. ``variables``
-    are those that it declares, ``used`` those that it uses.
+    the engine's own transaction stands for, ``total`` is how many run; ``variables``
+    those that it declares, ``used`` those that it uses.
     """
 
     path: Path
@@ -122,13 +119,13 @@ def parse(data: bytes, path: Path, split: Split) -> SqlFile:
     where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     text = _text(data, where)
     try:
-        kept = tuple(split(text)) if len(text) <= KEPT else None
-        first = next(split(text) if kept is None else iter(kept), None)
+        kept = tuple(split(text, together=True)) if len(text) <= KEPT else None
+        first = next(iter(kept or split(text)), None)
         header = text if first is None else text[: first.offset]
         comments = [match[0] for match in _COMMENTS.finditer(header)]
         transactional = not any(map(_NO_TRANSACTION.fullmatch, comments))
         declared = variables.declared(comments)
-        all_of_it = _Counted(split(text) if kept is None else kept, declared)
+        all_of_it = _Counted(kept or split(text, together=True), declared)
         left_out = _check(all_of_it, transactional)
         all_of_it.refuse_undeclared()
     except SqlFileError as fault:
@@ -165,7 +162,7 @@ class _Counted:
 
     def __iter__(self) -> Iterator[Statement]:
         for statement in self._statements:
-            self.count += 1
+            self.count += statement.number
             for name, offset in variables.used(statement.text, self._declared):
                 if name in self._declared:
                     self.used.add(name)
@@ -192,8 +189,13 @@ class _Counted:
 
 def statements(file: SqlFile) -> Iterator[Statement]:
     """What runs, in order."""
+    return (one for each in together(file) for one in apart(each, file.split))
+
+
+def together(file: SqlFile) -> Iterator[Statement]:
+    """What runs, in order; neighbours that only change rows in one, many of them."""
     left_out = {statement.offset for statement in file.left_out}
-    known = file.split(file.text) if file.kept is None else file.kept
+    known = file.kept or file.split(file.text, together=True)
     if file.used:
         known = (statement._replace(variables=file.used) for statement in known)
     return (statement for statement in known if statement.offset not in left_out)
@@ -308,8 +310,8 @@ def _check(
             raise _refusal(statement)
         if not transactional:
             continue
-        if statement.role is Role.ORDINARY and stage in _PLAIN:
-            continue
+        if statement.role is Role.ORDINARY and stage in (_Stage.BARE, _Stage.OPEN):
+            continue  # as nearly all are
         if (stage, statement.role) not in _NEXT:
             raise _refusal(_culprit(statement, left_out))
         if stage is _Stage.SWITCHED and statement.role is Role.ORDINARY:

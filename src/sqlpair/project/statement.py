@@ -6,9 +6,9 @@ their engine reads text; everybody else reads the role they gave it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum, auto
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
 
 from sqlpair.errors import SqlFileError, printable
 
@@ -33,7 +33,8 @@ class Statement(NamedTuple):
     comments between them skipped. ``title`` names, for a message, what gave the
     statement a role other than ORDINARY. ``rows`` is what a COPY finds in the file
     behind its ``;``: a line end, and the lines up to the one that ends them.
-    ``variables`` are those that its file declares.
+    ``variables`` are those that its file declares. ``number`` is how many statements
+    it holds: above one, neighbours that change rows and nothing else.
     """
 
     text: str
@@ -44,9 +45,30 @@ class Statement(NamedTuple):
     title: str = ""
     rows: str = ""
     variables: tuple[str, ...] = ()
+    number: int = 1
 
 
-Split: TypeAlias = Callable[[str], Iterator[Statement]]
+class Split(Protocol):
+    """Splits a text into statements, as an engine's own shell does."""
+
+    def __call__(self, text: str, *, together: bool = False) -> Iterator[Statement]:
+        """Return the statements in order, each made when it is asked for.
+
+        With ``together``, one may hold many neighbours that only change rows.
+        """
+
+
+def apart(statement: Statement, split: Split) -> Iterator[Statement]:
+    """Return the statements that one holds, each by itself."""
+    if statement.number == 1:
+        yield statement
+        return
+    for one in split(statement.text):
+        yield one._replace(
+            line=statement.line + one.line - 1,
+            offset=statement.offset + one.offset,
+            variables=statement.variables,
+        )
 
 
 def fault(text: str, offset: int, what: str, remedy: str) -> SqlFileError:

@@ -94,6 +94,11 @@ def read_file(step: Step) -> SqlFile:
     return file
 
 
+def _pieces(file: SqlFile) -> Iterable[Statement]:
+    # Outside a transaction each statement that was done stays: one at a time.
+    return sql_file.together(file) if file.transactional else sql_file.statements(file)
+
+
 def of_pair(step: Step, file: SqlFile) -> Ready:
     """Return a step that runs ``file`` and has no revision module of its own."""
     return Ready(step, file, revision_modules.of_pair(step))
@@ -132,7 +137,7 @@ class Runner:
             ready.step,
             ready.module,
             self._alembic,
-            execute or (lambda: self._run(file, sql_file.statements(file))),
+            execute or (lambda: self._run(file, _pieces(file))),
         )
         milliseconds = round((time.monotonic() - began) * 1000)
         if not file.transactional:

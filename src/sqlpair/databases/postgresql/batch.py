@@ -11,20 +11,22 @@ something.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 
-from sqlpair.project.statement import Statement
+from sqlpair.databases.pattern import TOGETHER
+from sqlpair.databases.postgresql.split import split
+from sqlpair.project.statement import Statement, apart
 
 # Anything else may change how the server reads what follows, and is rare.
 ROWS = frozenset({"INSERT", "UPDATE", "DELETE"})
 DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE"})
 # The server parses a batch before it runs any of it.
-_PARSING = re.compile(
-    "set_config|standard_conforming_strings|backslash_quote|client_encoding",
-    re.IGNORECASE,
+_PARSING = (
+    "set_config",
+    "standard_conforming_strings",
+    "backslash_quote",
+    "client_encoding",
 )
-CHARACTERS = 2**16
 BEGIN = "SAVEPOINT sqlpair_batch"
 UNDO = "ROLLBACK TO SAVEPOINT sqlpair_batch"
 END = "RELEASE SAVEPOINT sqlpair_batch"
@@ -41,11 +43,11 @@ def batches(
             if batch:
                 yield batch
                 batch, size = [], 0
-            yield (statement,)
+            yield from ((one,) for one in apart(statement, split))
             continue
         batch.append(statement)
         size += len(statement.text)
-        if size > CHARACTERS:
+        if size > TOGETHER:
             yield batch
             batch, size = [], 0
     if batch:
@@ -55,7 +57,13 @@ def batches(
 def _shares(statement: Statement, words: Set[str]) -> bool:
     if words.isdisjoint(statement.words[:1]):
         return False
-    return _PARSING.search(statement.text) is None
+    text = statement.text.lower()
+    return not any(name in text for name in _PARSING)
+
+
+def singles(batch: Iterable[Statement]) -> Iterator[Statement]:
+    """Return the statements of a batch, each by itself."""
+    return (one for each in batch for one in apart(each, split))
 
 
 def together(batch: Iterable[Statement]) -> str:

@@ -28,29 +28,33 @@ if TYPE_CHECKING:
 # with nulls. A new file node means that the rows were rewritten or truncated; the
 # statistics are this transaction's, null where the server keeps none; a row that is
 # inserted into a partition may come from another. The snapshot is the same as before
-# when no other transaction has ended since.
+# when no other transaction has ended since. OFFSET 0 lets each oid be looked up by the
+# index: the planner would read all of pg_class.
 QUERY = """
-SELECT o.oid, c.relfilenode AS node, quote_ident(n.nspname) || '.'
-       || quote_ident(c.relname) AS name, {empty} AS empty,
-       CASE WHEN current_setting('track_counts')::boolean
-       THEN pg_stat_get_xact_tuples_updated(c.oid)
-            + pg_stat_get_xact_tuples_deleted(c.oid) + CASE WHEN c.relispartition
-            THEN pg_stat_get_xact_tuples_inserted(c.oid) ELSE 0 END END AS changes,
-       coalesce(r.oid, c.oid) AS root, CASE WHEN r.oid IS NOT NULL
-       THEN quote_ident(s.nspname) || '.' || quote_ident(r.relname) END AS root_name,
-       (SELECT json_object_agg(a.attnum, quote_ident(a.attname))
-        FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-       pg_current_snapshot()::text AS snapshot
-FROM unnest({oids}) AS o (oid)
-LEFT JOIN (pg_catalog.pg_class c
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-           LEFT JOIN (pg_catalog.pg_class r
-                      JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace)
-           ON c.relispartition AND r.oid = pg_partition_root(c.oid))
-ON c.oid = o.oid AND c.relkind = 'r' AND c.relpersistence <> 't'
-AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
+SELECT o.oid, c.*, pg_current_snapshot()::text AS snapshot
+FROM unnest({oids}) AS o (oid) LEFT JOIN LATERAL (
+    SELECT relfilenode AS node,
+           relnamespace::regnamespace || '.' || quote_ident(relname) AS name,
+           {empty} AS empty,
+           CASE WHEN current_setting('track_counts')::boolean
+           THEN pg_stat_get_xact_tuples_updated(c.oid)
+                + pg_stat_get_xact_tuples_deleted(c.oid) + CASE WHEN relispartition
+                THEN pg_stat_get_xact_tuples_inserted(c.oid) ELSE 0 END END AS changes,
+           CASE WHEN relispartition THEN pg_partition_root(c.oid)::oid
+           ELSE c.oid END AS root,
+           CASE WHEN relispartition THEN (pg_identify_object(
+               'pg_catalog.pg_class'::regclass, pg_partition_root(c.oid), 0)
+           ).identity END AS root_name,
+           (SELECT json_object_agg(attnum, quote_ident(attname))
+            FROM pg_catalog.pg_attribute
+            WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
+    FROM pg_catalog.pg_class c
+    WHERE c.oid = o.oid AND relkind = 'r' AND relpersistence <> 't'
+    AND relnamespace::regnamespace::text
+        NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+    AND NOT (relnamespace::regnamespace::text = quote_ident({schema})
+             AND relname IN ({own}))
+    OFFSET 0) AS c ON true
 """
 # Waits for any session that has the table locked, ourselves excepted.
 EMPTY = "pg_relation_size(c.oid) = 0"
@@ -61,16 +65,17 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
 # A large object that is unlinked is locked by itself. What is there as an index, a
-# sequence or a TOAST table never was a table of rows.
+# sequence or a TOAST table never was a table of rows; the bookkeeping tables are ours.
 LOCKED = """
 SELECT {what} FROM pg_catalog.pg_locks
 WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
-                WHERE c.oid = relation AND c.relkind IN ('i', 'I', 'S', 't'))
+                WHERE c.oid = relation AND (c.relkind IN ('i', 'I', 'S', 't')
+                OR (c.relnamespace = to_regnamespace(quote_ident({schema}))
+                    AND c.relname IN ({own}))))
 """
-OWN = LOCKED.format(what="coalesce(relation, classid)", large_objects=LARGE_OBJECTS)
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
 SELECT t.relid::oid AS oid FROM unnest({oids}) AS o (oid), LATERAL
@@ -122,33 +127,35 @@ class PostgreSQLInspector:
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
+        self._own = {
+            "schema": quote(session.database.ledger_schema),
+            "own": ", ".join(map(quote, session.table.names)),
+        }
         self._roots: dict[int, tuple[int, str]] = {}
         self._contents = Contents(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
-        # What this transaction made before is locked, and not committed.
-        named = NAMED.format(names=_array({*names, *self.session.table.names}))
-        likely = f"ARRAY({named} UNION ALL {OWN})"
+        named = NAMED.format(names=_array(names))
+        # What this transaction made before is locked, and not committed. One that has
+        # written nothing has no id yet.
+        made = self._locked("coalesce(relation, classid)")
+        made += "AND pg_current_xact_id_if_assigned() IS NOT NULL"
+        likely = f"ARRAY({named}) || ARRAY({made})"
         savepoint = f"SAVEPOINT {SAVEPOINT}; "
         self._before = _rows(self.session.rows(savepoint + self._query(likely)))
 
     def _query(self, oids: str, empty: str = EMPTY) -> str:
-        return QUERY.format(
-            oids=oids,
-            empty=empty,
-            schema=quote(self.session.database.ledger_schema),
-            own=", ".join(map(quote, self.session.table.names)),
-        )
+        return QUERY.format(oids=oids, empty=empty, **self._own)
+
+    def _locked(self, what: str) -> str:
+        return LOCKED.format(what=what, large_objects=LARGE_OBJECTS, **self._own)
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[], Touched]]:
         yield self._touched
 
     def _touched(self) -> Touched:
-        query = LOCKED.format(
-            what="coalesce(relation, classid), pg_current_snapshot()::text",
-            large_objects=LARGE_OBJECTS,
-        )
+        query = self._locked("coalesce(relation, classid), pg_current_snapshot()::text")
         with self.session.guarded("a constraint does not hold") as cursor:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")

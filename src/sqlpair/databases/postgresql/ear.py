@@ -45,7 +45,8 @@ class Ear:
     @contextmanager
     def open(self, path: Path, first: Statement, last: Statement) -> Iterator[None]:
         """Hear within the block, in which the statements from ``first`` on run."""
-        lines = str(first.line) if first is last else f"{first.line}-{last.line}"
+        end = last.line + (last.text.count("\n") if last.number > 1 else 0)
+        lines = str(first.line) if first.line == end else f"{first.line}-{end}"
         self._place = f"{self._name} {shown(path)}:{lines}"
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]

@@ -191,21 +191,20 @@ class Queries:
         """Run statements of the file ``path`` that share a batch, and ``then``."""
         from sqlpair.databases.postgresql import batch
 
+        number = sum(statement.number for statement in statements)
         self.execute(batch.BEGIN)  # apart: what cannot be parsed begins nothing
-        progress.advance(len(statements), self._look)
+        progress.advance(number, self._look)
         try:
             with self._running(path, statements[0], statements[-1]) as cursor:
                 cursor.execute(batch.together(map(self.filled, statements)) + then)
         except psycopg2.Error as error:
             if is_lost(error):
-                last = statements[-1].line
-                which = f"it, or a statement after it up to line {last}"
-                raise translate(
-                    self.database, path, statements[0], error, [which]
-                ) from error
+                first, *_, last = batch.singles(statements)
+                which = f"it, or a statement after it up to line {last.line}"
+                raise translate(self.database, path, first, error, [which]) from error
             self.execute(batch.UNDO)
-            progress.advance(-len(statements))
-            for statement in statements:
+            progress.advance(-number)
+            for statement in batch.singles(statements):
                 self.run_one(statement, path)
             self.execute(f"{batch.END}; {then}")
 

@@ -257,7 +257,7 @@ class PostgreSQLSession(Queries):
         self._assert_in_transaction()
 
     def _send(self, batch: Sequence[Statement], path: Path, then: str = "") -> None:
-        if len(batch) == 1:
+        if len(batch) == 1 and batch[0].number == 1:
             self.run_one(batch[0], path, then)
         elif batch:
             self.run_batch(batch, path, then)

@@ -9,10 +9,17 @@ more than a megabyte of statements.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from string import ascii_letters, digits
 
-from sqlpair.databases.pattern import ascii_without, opening, past, repeated
+from sqlpair.databases.pattern import (
+    ascii_without,
+    opening,
+    past,
+    rarely,
+    repeated,
+)
+from sqlpair.databases.pattern import together as run_of
 from sqlpair.databases.postgresql import psql_script
 from sqlpair.databases.postgresql.transaction_control import role
 from sqlpair.errors import SqlFileError
@@ -45,26 +52,34 @@ _E_STRING = rf"[eE]{_ESCAPED}{repeated(_CONTINUED + _ESCAPED)}(?!{_CONTINUED}')"
 _BLOCK = rf"(?i:begin|case|end)(?!{_LETTER})"
 
 
-def _run_of(word: str) -> Callable[[str, int], re.Match[str] | None]:
+def _run_pattern(word: str) -> str:
     """Match code in which nothing begins, ends or nests a statement."""
-    pattern = repeated(
+    return repeated(
         *(_PLAIN, _NUMBER, word, "'[^']*+'", '"[^"]*+"', _E_STRING),
         *(rf"(?!{_TAG})\$", "-(?!-)", r"/(?!\*)"),
     )
-    return re.compile(pattern, _FLAGS).match
 
 
-_run = _run_of(_WORD)
-_run_in_routine = _run_of(rf"(?!{_BLOCK}){_WORD}")
+_run = re.compile(_run_pattern(_WORD), _FLAGS).match
+_run_in_routine = rarely(_run_pattern(rf"(?!{_BLOCK}){_WORD}"), _FLAGS)
 _GAP = repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT)
 _gap = re.compile(_GAP, _FLAGS).match
 _opening = re.compile(opening(_WORD, _GAP), _FLAGS).match
 _word = re.compile(_WORD, _FLAGS).match
-_tag = re.compile(_TAG, _FLAGS).match
+_tag = rarely(_TAG, _FLAGS)
 _comment_edges = re.compile(r"/\*|\*/").finditer
+# A statement that only changes rows, and says no more than nearly all of them: nothing
+# nests deeper, no dollar quote, no backslash. Any other is read as it comes.
+_PLAIN_ROWS = (r"[^'\"$;()\\/-]++", r"'[^'\\]*+'", '"[^"]*+"', "-(?!-)", r"/(?!\*)")
+_BRACKETS = rf"\({repeated(*_PLAIN_ROWS)}\)"
+_BRACKETS = rf"\({repeated(*_PLAIN_ROWS, _BRACKETS)}\)"
+_ROWS = (
+    rf"((?i:insert|update|delete)(?!{_LETTER}){repeated(*_PLAIN_ROWS, _BRACKETS)};)"
+    rf"{_GAP}"
+)
 
 
-def split(text: str) -> Iterator[Statement]:
+def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
     while (start := _skip(text, position)) < len(text):
@@ -75,13 +90,25 @@ def split(text: str) -> Iterator[Statement]:
             position = psql_script.past_restrict(text, start)
             continue
         words = _words(text, start)
-        position = _end(text, start, words)
+        number = 0
+        if together and words[:1] in {("INSERT",), ("UPDATE",), ("DELETE",)}:
+            position, number = run_of(re.compile(_ROWS, _FLAGS).match, text, start)
+        if not number:
+            position = _end(text, start, words)
         line += text.count("\n", counted, start)
         counted = start
         statement, rows = text[start:position], ""
         if words[:1] == ("COPY",):
             rows = psql_script.rows(text, start, position)
-        yield Statement(statement, line, start, words, *role(statement, words), rows)
+        yield Statement(
+            statement,
+            line,
+            start,
+            words,
+            *role(statement, words),
+            rows,
+            number=number or 1,
+        )
         if rows:
             position = psql_script.past_rows(text, position + len(rows))
 

@@ -30,6 +30,9 @@ TOUCHING = {
     sqlite3.SQLITE_DELETE: 0,
     sqlite3.SQLITE_ALTER_TABLE: 1,
 }
+_TOLD = frozenset(
+    {sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_PRAGMA}
+)
 _TABLES = (
     " AND type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
@@ -67,19 +70,23 @@ class SQLiteInspector:
         self._own = f" AND name NOT IN ({_list(own)})"
         self._asked = set(own)
         self._before: dict[str, CountedTable] = {}
-        self._there: set[str] = set()
+        self._listed: list[tuple[str]] = []
         self._changes: list[_Change] = []
         self._contents = Contents(raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
         query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
-        self._there = {fold(name) for (name,) in self.raw.execute(query)}
+        self._listed = self.raw.execute(query).fetchall()
         self._asked |= {fold(name) for name in names}
         for table in self._tables(f"name COLLATE NOCASE IN ({_list(names)})"):
             self._before[fold(table.name)] = table._replace(
                 empty=self._is_empty(table.name)
             )
+
+    def _there(self) -> set[str]:
+        """Return the names of the tables before, of which there may be thousands."""
+        return {fold(name) for (name,) in self._listed}
 
     def _tables(self, which: str) -> list[CountedTable]:
         query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
@@ -108,13 +115,12 @@ class SQLiteInspector:
         self._changes = watch.changes
 
         def tables() -> Touched:
-            # An edited schema may say anything of any table.
-            touched = self._there if watch.schema_edited else watch.touched
-            others = {
-                name
-                for name in touched & self._there - self._asked
-                if not name.startswith("sqlite_")
-            }
+            touched = watch.touched
+            if watch.schema_edited:  # which may say anything of any table
+                touched = self._there()
+            others = {name for name in touched if not name.startswith("sqlite_")}
+            if others := others - self._asked:
+                others &= self._there()
             both = touched & self._before.keys()
             return Touched(tuple(self._before[name] for name in both), others)
 
@@ -196,9 +202,11 @@ class _Watch:
 
     def notice(self, action: int, *names: str | None) -> int:
         """Be SQLite's authorizer, which allows everything."""
-        first, second, third = (fold(name or "") for name in names[:3])
         if action in TOUCHING:
-            self.touched.add((first, second)[TOUCHING[action]])
+            self.touched.add(fold(names[TOUCHING[action]] or ""))
+        if action not in _TOLD:
+            return sqlite3.SQLITE_OK
+        first, second, third = (fold(name or "") for name in names[:3])
         if action == sqlite3.SQLITE_ALTER_TABLE:
             self._altered = second if first == "main" else ""
             if self._altered and third:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.sqlite.connection import dicts
+from sqlpair.databases.sqlite.remedies import refused
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.project.variables import quoting, sent
 
@@ -22,4 +23,6 @@ def query(
     try:
         yield from dicts(session.raw.execute(sent(statement, session.database.values)))
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise session.refused(statement, path, error) from quoting(error, statement)
+        raise refused(session.database, statement, path, error) from quoting(
+            error, statement
+        )

@@ -1,4 +1,4 @@
-"""What to do instead, where SQLite refuses a change of the schema.
+"""What SQLite refuses, as a message, and what to do instead of a change of the schema.
 
 What ALTER TABLE can do: https://www.sqlite.org/lang_altertable.html
 """
@@ -6,7 +6,19 @@ What ALTER TABLE can do: https://www.sqlite.org/lang_altertable.html
 from __future__ import annotations
 
 import re
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sqlpair.databases.failure import statement_error
+from sqlpair.databases.sqlite.connection import is_busy
+
+if TYPE_CHECKING:
+    from sqlpair.errors import StatementError
+    from sqlpair.project.settings import Database
+    from sqlpair.project.statement import Statement
+
+_CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 _REBUILD = (
     "Rebuild the table: a new one, INSERT … SELECT, DROP, RENAME, as in the files of:"
     "\nsqlpair new --template rebuild {database} NAME"
@@ -37,6 +49,24 @@ _REMEDIES = (
         "Add it without the DEFAULT, and UPDATE the rows that are there.",
     ),
 )
+
+
+def refused(
+    database: Database,
+    statement: Statement,
+    path: Path,
+    error: sqlite3.Error | sqlite3.Warning,
+) -> StatementError:
+    """Return what SQLite said of a statement, with its file and line."""
+    return statement_error(
+        database,
+        path,
+        statement,
+        str(error),
+        remedy=remedy(str(error), statement.words, database.name),
+        retry=isinstance(error, sqlite3.Error) and is_busy(error),
+        clash=_CLASH.search(str(error)) is not None,
+    )
 
 
 def remedy(message: str, words: tuple[str, ...], database: str) -> str:

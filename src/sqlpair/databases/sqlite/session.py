@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair import progress, signals
 from sqlpair.databases.bookkeeping import BookkeepingSQL
-from sqlpair.databases.failure import ended_within, statement_error
+from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import Notice, Report
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.retry import retried
@@ -28,8 +27,9 @@ from sqlpair.databases.sqlite.connection import (
 from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
-from sqlpair.databases.sqlite.remedies import remedy
-from sqlpair.errors import ConnectError, LockError, StatementError
+from sqlpair.databases.sqlite.remedies import refused
+from sqlpair.errors import ConnectError, LockError
+from sqlpair.project.statement import apart
 from sqlpair.project.variables import quoting, sent
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_
 # The last ones, by what they are made of: prove and verify ask again and again.
 _descriptions: dict[tuple[object, ...], Schema] = {}
 STEPS = 1_000_000  # of SQLite's virtual machine, some ten milliseconds
-_CLASH = re.compile(r"already exists|duplicate column name|no such (table|column)")
 
 
 def connect(
@@ -246,18 +245,28 @@ class SQLiteSession:
         self.reset()
 
     def run_one(self, statement: Statement, path: Path) -> None:
-        """Run one statement of the file ``path``."""
+        """Run one statement of the file ``path``, or those that it holds."""
+        from sqlpair.databases.sqlite.split import rows_apart, split
+
         self.references.note(statement, path)
         # EXPLAIN runs one all the same. The functions of that name only read.
         if "PRAGMA" in statement.words:
             self._parameters.touch()
-        progress.advance(look=self._look)
+        progress.advance(statement.number, self._look)
+        text = sent(statement, self.database.values)
+        texts = rows_apart(text) if statement.number > 1 else [text]
+        ran, execute = 0, self.raw.execute
         try:
             with self._counted():
-                for _row in self.raw.execute(sent(statement, self.database.values)):
-                    pass  # a SELECT may fail at any row
+                for ran, each in enumerate(texts):  # noqa: B007 - of the one that fails
+                    for _row in execute(each):
+                        pass  # a SELECT may fail at any row
+                    signals.raise_pending()
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self.refused(statement, path, error) from quoting(error, statement)
+            failed = [*apart(statement, split)][ran]
+            raise refused(self.database, failed, path, error) from quoting(
+                error, statement
+            )
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -276,20 +285,6 @@ class SQLiteSession:
     def _look(self) -> str:
         """Say how much work it was by now; SQLite does not know how much is left."""
         return f"{self._steps:,} million steps of SQLite's" if self._steps else ""
-
-    def refused(
-        self, statement: Statement, path: Path, error: sqlite3.Error | sqlite3.Warning
-    ) -> StatementError:
-        """Return what SQLite said of a statement, with its file and line."""
-        return statement_error(
-            self.database,
-            path,
-            statement,
-            str(error),
-            remedy=remedy(str(error), statement.words, self.database.name),
-            retry=isinstance(error, sqlite3.Error) and is_busy(error),
-            clash=_CLASH.search(str(error)) is not None,
-        )
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from string import ascii_letters, digits
 
-from sqlpair.databases.pattern import ascii_without, opening, past, repeated
+from sqlpair.databases.pattern import ascii_without, opening, past, rarely, repeated
+from sqlpair.databases.pattern import together as run_of
 from sqlpair.errors import SqlFileError
 from sqlpair.project.statement import Role, Statement, fault
 
@@ -45,29 +46,32 @@ _EXPLAIN = _any("explain") + repeated(
 
 _skip = re.compile(_GAP, _FLAGS).match
 _skip_empty = re.compile(repeated(";++", _SPACE, _COMMENT), _FLAGS).match
-_run = re.compile(
-    repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)"), _FLAGS
-).match
+_RUN = repeated(r"[^;'\"`\[/-]++", _QUOTED, "-(?!-)", r"/(?!\*)")
+_run = re.compile(_RUN, _FLAGS).match
+# A statement that only changes rows, without comments in it.
+_ROWS = rf"({_any('insert', 'update', 'delete', 'replace')}{_RUN};){_GAP}"
 _comment = re.compile(_COMMENT, _FLAGS).match
 _opening = re.compile(opening(rf"(?![0-9$]){_WORD}", _GAP), _FLAGS).match
+_explain = rarely(_EXPLAIN, _FLAGS)
 _trigger = re.compile(
-    rf"(?:{_EXPLAIN})?{_any('create')}"
+    _any("create")
     + repeated(_SPACE, _COMMENT, _any("temp", "temporary"))
     + _any("trigger"),
     _FLAGS,
 ).match
-_trigger_end = re.compile(rf"{_any('end')}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS).match
-_pragma = re.compile(
+_trigger_end = rarely(rf"{_any('end')}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS)
+_pragma = rarely(
     rf"{_any('pragma')}{_GAP}(?:(?:{_WORD}|{_QUOTED}){_GAP}\.{_GAP})?"
     rf"({_WORD}|{_QUOTED}){_GAP}([=(])?",
     _FLAGS,
-).match
-_vacuum_into = re.compile(
+)
+_vacuum_into = rarely(
     rf"{_any('vacuum')}{_GAP}"
     rf"(?:(?!{_any('into')})(?:{_WORD}|{_QUOTED}){_GAP})?{_any('into')}",
     _FLAGS,
-).match
+)
 
+_CHANGING_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
 _ROLES = {
     "BEGIN": Role.BEGIN,
     "COMMIT": Role.COMMIT,
@@ -83,9 +87,10 @@ _ROLES = {
 _PRAGMAS_OUTSIDE = {"JOURNAL_MODE", "SYNCHRONOUS"}
 
 
-def split(text: str) -> Iterator[Statement]:
+def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
+    together = together and "\ufeff" not in text
     while (start := past(_skip_empty(text, position))) < len(text):
         if text[start] == ".":
             raise fault(
@@ -94,10 +99,15 @@ def split(text: str) -> Iterator[Statement]:
                 "a command of the sqlite3 shell, not SQL",
                 "Take the line out: a migration runs without that shell.",
             )
-        position = _end(text, start)
+        words = _words(text, start)
+        if together and words[:1] and words[0] in _CHANGING_ROWS:
+            position, number = run_of(re.compile(_ROWS, _FLAGS).match, text, start)
+        else:
+            number = 0
+        if not number:
+            position = _end(text, start, words)
         line += text.count("\n", counted, start)
         counted = start
-        words = _words(text, start)
         if any(word.startswith("\ufeff") for word in words):
             # A COMMIT behind one would not be known for what it is.
             raise fault(
@@ -107,12 +117,21 @@ def split(text: str) -> Iterator[Statement]:
                 "Take it out: it is left where files were put together.",
             )
         statement = text[start:position]
-        yield Statement(statement, line, start, words, *_role(statement, words))
+        yield Statement(
+            statement, line, start, words, *_role(statement, words), number=number or 1
+        )
 
 
-def _end(text: str, start: int) -> int:
+def rows_apart(text: str) -> list[str]:
+    """Return the texts of statements that only change rows, of a run of them."""
+    return re.findall(_ROWS, text, _FLAGS)
+
+
+def _end(text: str, start: int, words: tuple[str, ...]) -> int:
     """Where the statement that begins at ``start`` ends, its ``;`` included."""
-    is_trigger = _trigger(text, start) is not None
+    explained = _explain(text, start) if words[:1] == ("EXPLAIN",) else None
+    position = explained.end() if explained else start
+    is_trigger = _trigger(text, position) is not None
     position = start
     while (end := past(_run(text, position))) < len(text):
         if text[end] == ";":
@@ -166,14 +185,14 @@ def _words(text: str, position: int) -> tuple[str, ...]:
 
 def _role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
     first = words[0] if words else ""
-    if first == "PRAGMA" and (pragma := _pragma(text)):
+    if first == "PRAGMA" and (pragma := _pragma(text, 0)):
         name = pragma[1].strip("'\"`[]").upper()
         title = f"PRAGMA {name.lower()}"
         if name == "FOREIGN_KEYS" and pragma[2]:
             return Role.FOREIGN_KEYS, title
         if (name in _PRAGMAS_OUTSIDE and pragma[2]) or name == "WAL_CHECKPOINT":
             return Role.OUTSIDE, title
-    if first == "VACUUM" and _vacuum_into(text):
+    if first == "VACUUM" and _vacuum_into(text, 0):
         return Role.FORBIDDEN, "VACUUM INTO"
     if first in _ROLES:
         return _ROLES[first], first

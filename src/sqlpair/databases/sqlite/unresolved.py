@@ -15,7 +15,6 @@ from itertools import count
 from typing import NamedTuple
 
 from sqlpair.databases.quoting import identifier
-from sqlpair.databases.sqlite.tokens import Token, name_of, tokens
 
 # What this connection does not know, and that of an application may.
 _UNKNOWN = re.compile(
@@ -33,9 +32,6 @@ SELECT type, name, tbl_name, sql FROM main.sqlite_master
 WHERE type IN ('view', 'trigger') AND rowid > ? ORDER BY rowid
 """
 _COLUMN = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 LIMIT 1"
-
-
-_EVENTS = frozenset(map(Token, ("insert", "update", "delete")))
 
 
 _numbers = count()
@@ -91,10 +87,13 @@ def _selecting(view: str) -> str:
 
 def _firing(raw: sqlite3.Connection, table: str, sql: str) -> str:
     """Return a statement that fires the trigger of that text."""
+    from sqlpair.databases.sqlite.tokens import Token, name_of, tokens
+
     target = f"main.{identifier(table)}"
+    events = {*map(Token, ("insert", "update", "delete"))}
     # After CREATE TRIGGER and its name.
     written = tokens(sql)[3:]
-    event = next(i for i, token in enumerate(written) if token in _EVENTS)
+    event = next(i for i, token in enumerate(written) if token in events)
     if written[event] == Token("insert"):
         return f"INSERT INTO {target} DEFAULT VALUES"
     if written[event] == Token("delete"):
