@@ -202,12 +202,13 @@ def test_sigterm_stops_between_members(project: Project) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         before = sum(path.stat().st_size > 0 for path in paths)
         while sum(path.stat().st_size > 0 for path in paths) < before + 3:
             assert running.poll() is None
             time.sleep(0.01)
-        running.send_signal(signal.SIGTERM)
+        os.killpg(running.pid, signal.SIGTERM)  # as systemd does; and the workers', too
         out, err = running.communicate()
         assert running.returncode == 128 + signal.SIGTERM, err
         assert "not begun: a signal came" in out
@@ -242,6 +243,20 @@ def test_a_process_that_is_killed_costs_no_member(project: Project, which: str) 
 def _a_worker(parent: int) -> tuple[int, int]:
     """Return the pids of what forks the workers, and of one of them."""
     return next((child, pid) for child in children(parent) for pid in children(child))
+
+
+def test_its_processes_have_the_environment_of_each_run(project: Project) -> None:
+    paths = fleet(project, 60)
+    module = project.root / "alembic" / "versions" / "tenants" / "004_b.py"
+    module.write_text(
+        "import os\n"
+        + module.read_text().replace("upgrade,", "up,")
+        + "\n\ndef upgrade():\n    up()\n    assert os.environ['RUN'] == 'second'\n"
+    )
+    # What forks the processes stays for as long as this one, which runs two commands.
+    project.sqlpair("migrate", "--jobs", "2", RUN="first", expect=1)
+    project.sqlpair("migrate", "--jobs", "2", RUN="second")
+    assert all(map(at_head, paths))
 
 
 def test_the_log_has_a_line_for_each_member(project: Project) -> None:

@@ -137,7 +137,7 @@ class PostgreSQLSession(Queries):
 
     def check(self, last: str = "") -> None:
         # Here, not in the COMMIT, where no signal could stop a deferred trigger.
-        with self.guarded("" if last else "a constraint does not hold") as cursor:
+        with self.guarded("the commit would fail") as cursor:
             cursor.execute(f"{last}SET CONSTRAINTS ALL IMMEDIATE")
         self.assert_locked()
 
