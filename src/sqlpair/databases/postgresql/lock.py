@@ -62,6 +62,7 @@ class DeploymentLock:
         self._in_use = threading.Lock()
         self.pid = 0
         self._rest = False  # whether nobody was at work
+        self._as_new = False  # whether it holds nothing that outlives a transaction
         # The second key: a database may hold the ledgers of several projects.
         schema = self._database.ledger_schema.encode()
         self.key = int.from_bytes(zlib.crc32(schema).to_bytes(4), signed=True)
@@ -110,6 +111,7 @@ class DeploymentLock:
         # Who asks over this connection would wait for ever for what he has locked
         # himself, as REINDEX does with a catalog.
         begin += f"SET LOCAL lock_timeout = {self._database.lock_timeout * 1000:.0f}; "
+        self._as_new = False  # it may be cancelled between the two
         try:
             with self.connection.cursor() as cursor:
                 # Who has the deployment's lock tries whether the work's is free.
@@ -123,6 +125,7 @@ class DeploymentLock:
                 assert found is not None
                 self.pid, had, standby, rest = found
                 self._rest = rest is True
+                self._as_new = True
                 if not had:
                     cursor.execute("ROLLBACK")
         except psycopg2.Error as error:
@@ -198,5 +201,5 @@ class DeploymentLock:
         """Free the lock."""
         if self._connection is not None:
             with suppress(psycopg2.Error):
-                self._address.close(self._connection, as_new=True)
+                self._address.close(self._connection, as_new=self._as_new)
             self._connection = None
