@@ -217,8 +217,8 @@ class SQLiteSession:
         # Only now is the file the one that stays: a run that waited may find it made
         # by another, removed again, or replaced by a restore.
         self._made = not self._path.exists()
-        if self._made or identity(self._path) != self._opened:
-            self.open()
+        if self._made or self.alone or identity(self._path) != self._opened:
+            self.open()  # one that is alone wants other pragmas
         with self.guarded():
             keep_journal(self.raw, self.database)
 
