@@ -6,7 +6,8 @@
 Each member gets three migrations. The floor is one sqlite3, or one psql, that runs the
 same files in one transaction for each member, without any ledger; sqlite3 with the
 synchronous = EXTRA that sqlpair commits with. It runs before each run of sqlpair.
-``--idle`` members are copies of one that is at head. Prints a table.
+``--idle`` members are copies of one that is at head. Prints a table; below it what
+processes, connections and locks there were at most, looked at ten times a second.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +31,7 @@ from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.postgresql import session
 from sqlpair.ledger import tables
-from sqlpair.project import settings
+from sqlpair.project import bookkeeping, settings
 
 FILES = {
     "001_a": "CREATE TABLE a (id integer PRIMARY KEY, x text);\n",
@@ -55,18 +57,98 @@ def project(root: Path, section: str, environ: dict[str, str]) -> None:
     scaffold.write_revisions(settings.load(ini, environ))
 
 
-def timed(command: list[str], root: Path, environ: dict[str, str], text: str = ""):
-    """Return wall and CPU seconds of a command, and its peak memory in MB."""
+class Most:
+    """The most that was seen of a command and the processes it begins."""
+
+    def __init__(self, pid: int, dsn: str = ""):
+        self._pid = pid
+        self._over = threading.Event()
+        self._dsn = dsn
+        self.megabytes: dict[str, float] = {}
+        self.connections = self.locks = 0
+        self._ticks: dict[int, int] = {}
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        cursor = None
+        if self._dsn:
+            connection = psycopg2.connect(self._dsn)
+            connection.autocommit = True
+            cursor = connection.cursor()
+        while not self._over.wait(0.1):
+            self._walk(self._pid, 0)
+            if cursor is not None:
+                cursor.execute(
+                    "SELECT (SELECT count(*) FROM pg_stat_activity"
+                    " WHERE application_name = 'sqlpair'),"
+                    " (SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid())"
+                )
+                connections, locks = cursor.fetchone() or (0, 0)
+                self.connections = max(self.connections, connections)
+                self.locks = max(self.locks, locks)
+
+    def _walk(self, pid: int, depth: int) -> None:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:  # it has ended
+            return
+        if depth > 1:  # what nobody here waits for
+            self._ticks[pid] = int(fields[11]) + int(fields[12])
+        if "VmHWM:" in status:
+            peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+            name = "worker" if depth > 1 else "" if depth else "command"
+            self.megabytes[name] = max(self.megabytes.get(name, 0.0), peak)
+        for child in children:
+            self._walk(int(child), depth + 1)
+
+    def stop(self) -> float:
+        """Return the CPU seconds of workers."""
+        self._over.set()
+        self._thread.join()
+        return sum(self._ticks.values()) / os.sysconf("SC_CLK_TCK")
+
+    def __str__(self) -> str:
+        said = [
+            f"{self.megabytes[name]:.0f} MB in {'the' if name == 'command' else 'a'}"
+            f" {name}"
+            for name in ("command", "worker")
+            if name in self.megabytes
+        ]
+        if self._dsn:
+            said.append(f"{self.connections} connections, {self.locks} locks")
+        return ", ".join(said)
+
+
+most: dict[str, Most] = {}
+
+
+def timed(
+    command: list[str],
+    root: Path,
+    environ: dict[str, str],
+    text: str = "",
+    what: str = "",
+    dsn: str = "",
+):
+    """Return wall and CPU seconds of a command; ``what`` it does is looked at."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    subprocess.run(
-        command, cwd=root, env=environ, input=text, text=True, check=True,
+    running = subprocess.Popen(
+        command, cwd=root, env=environ, stdin=subprocess.PIPE, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    if what:
+        most[what] = Most(running.pid, dsn)
+    running.communicate(text)
     wall = time.perf_counter() - began
+    workers = most[what].stop() if what else 0.0
+    assert running.returncode == 0, (command, running.returncode)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu
+    return wall, cpu + workers
 
 
 def memory(command: list[str], root: Path, environ: dict[str, str]) -> float:
@@ -93,7 +175,8 @@ def row(what: str, members: int, wall: float, cpu: float, floor: float) -> None:
     )
 
 
-MIGRATE = [sys.executable, "-m", "sqlpair", "migrate", "--jobs"]
+SQLPAIR = [sys.executable, "-m", "sqlpair"]
+MIGRATE = [*SQLPAIR, "migrate", "--jobs"]
 BODY = "".join(FILES.values())
 SQLITE = "driver = sqlite\nmembers = state/tenants/*.db\n"
 
@@ -120,8 +203,14 @@ def sqlite(members: int, jobs: list[int]) -> None:
             project(root, SQLITE, environ)
             for n in range(members):
                 (root / "state" / "tenants" / f"{n:05}.db").touch()
-            took = timed([*MIGRATE, str(count)], root, environ)
-            row(f"sqlpair, {count} jobs", members, *took, floor)
+            what = f"sqlpair, {count} jobs"
+            took = timed([*MIGRATE, str(count)], root, environ, what=f"{what}, files")
+            row(what, members, *took, floor)
+            for command in ("status", "verify"):
+                words = [*SQLPAIR, command, "--jobs", str(count)]
+                took = timed(words, root, environ)
+                row(f"{command}, {count} jobs", members, *took, floor)
+    alembic(min(members, 30), floor / members)
     dbmate(min(members, 100), floor / members)
 
 
@@ -142,6 +231,38 @@ def dbmate(members: int, floor: float) -> None:
         )
         took = timed(["sh", "-e"], Path(folder), dict(os.environ), loop)
         row("dbmate, a shell loop", members, *took, floor * members)
+
+
+ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+with create_engine("sqlite:///" + os.environ["FILE"]).connect() as connection:
+    context.configure(connection=connection, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def alembic(members: int, floor: float) -> None:
+    """Let Alembic do it, in a loop."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "versions").mkdir()
+        (Path(folder) / "env.py").write_text(ENV)
+        (Path(folder) / "alembic.ini").write_text("[alembic]\nscript_location = .\n")
+        below = None
+        for stem, sql in FILES.items():
+            parts = [part for part in sql.split(";\n") if part]
+            (Path(folder) / "versions" / f"{stem}.py").write_text(
+                f"from alembic import op\nrevision = {stem!r}\n"
+                f"down_revision = {below!r}\ndef upgrade():\n"
+                f"    for sql in {parts!r}:\n        op.execute(sql)\n"
+            )
+            below = stem
+        command = f"{sys.executable} -m alembic upgrade head"
+        loop = "".join(f"FILE={folder}/{n}.db {command}\n" for n in range(members))
+        took = timed(["sh", "-e"], Path(folder), dict(os.environ), loop)
+        row("Alembic, a shell loop", members, *took, floor * members)
 
 
 def idle(members: int, jobs: list[int]) -> None:
@@ -194,7 +315,9 @@ def schemas(members: int, jobs: list[int]) -> None:
             return wall
 
         floor = 0.0
-        own = session.table(SimpleNamespace(ledger_schema="any"))
+        own = session.table(
+            SimpleNamespace(ledger_schema="any", tables=bookkeeping.NAMES)
+        )
         ledger = tables.tables(own._replace(prefix=""))  # in the path's first schema
         for count in jobs:
             floor = psql("one psql")
@@ -204,10 +327,18 @@ def schemas(members: int, jobs: list[int]) -> None:
             environ = os.environ | {"TENANTS_URL": server.dsn}
             section = "driver = postgresql\nschemas = tenant_%\n"
             project(root, section, environ)
-            command = [*MIGRATE, str(count)]
-            for what in ("sqlpair", "nothing to do"):
-                took = timed(command, root, environ)
-                row(f"{what}, {count} jobs", members, *took, floor)
+            for what, command in (
+                ("sqlpair", "migrate"),
+                ("nothing to do", "migrate"),
+                ("status", "status"),
+                *([("verify", "verify")] if members <= 100 else ()),  # a second each
+            ):
+                words = [*SQLPAIR, command, "--jobs", str(count)]
+                told = f"{what}, {count} jobs"
+                took = timed(
+                    words, root, environ, what=f"{told}, schemas", dsn=server.dsn
+                )
+                row(told, members, *took, floor)
 
 
 def main() -> None:
@@ -225,6 +356,9 @@ def main() -> None:
         idle(given.idle, given.jobs)
     if given.schemas:
         schemas(given.schemas, given.jobs)
+    print("\nAt most:\n")
+    for what, seen in most.items():
+        print(f"- {what}: {seen}")
 
 
 if __name__ == "__main__":

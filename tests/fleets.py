@@ -70,3 +70,14 @@ def at_head(path: Path) -> bool:
         return applied(path) == [*NUMBERED]
     except sqlite3.Error:
         return False
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    paths = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in paths for child in path.read_text().split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the pids of a process's children, and of theirs."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]

@@ -26,6 +26,7 @@ class Proxy:
 
     def __init__(self, dsn: str, word: bytes, what: str):
         self.happened = threading.Event()
+        self.messages: list[bytes] = []  # what clients sent
         self._word = word
         self._what = what
         self._dsn = dsn
@@ -97,6 +98,7 @@ class _Connection:
     def forward(self) -> None:
         with suppress(OSError):
             while message := self.client.recv(65536):
+                self._proxy.messages.append(message)
                 if self._proxy.concerns(message):
                     self._proxy.happen(self, message)
                 else:

@@ -154,9 +154,9 @@ def test_waiting_ends_when_a_migrator_is_done(code: Project) -> None:
     rows = SQLiteSession.rows
     code.upgrade("sqlite@head")
 
-    def seen(session: SQLiteSession, sql: str) -> object:
+    def seen(session: SQLiteSession, sql: str, **options: bool) -> object:
         asked.set()  # once, so that it waits for what comes now
-        return rows(session, sql)
+        return rows(session, sql, **options)
 
     def migrate() -> None:
         asked.wait()
@@ -181,9 +181,9 @@ def test_each_database_is_asked_one_query(code: Project) -> None:
         name = "PostgreSQLSession" if kind == "postgresql" else "SQLiteSession"
         real = getattr(module, name).rows
 
-        def rows(session: object, sql: str) -> object:
+        def rows(session: object, sql: str, **options: bool) -> object:
             asked.append(kind)
-            return real(session, sql)
+            return real(session, sql, **options)
 
         return rows
 

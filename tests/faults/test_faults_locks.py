@@ -118,9 +118,9 @@ def test_lock_that_is_lost_stops_the_run_before_it_commits(
     add(project, 3, 4)
     original = getattr(PostgreSQLSession, moment)
 
-    def robbed(session: PostgreSQLSession, **options: bool) -> None:
+    def robbed(session: PostgreSQLSession, sql: str = "") -> None:
         project.pg(f"SELECT pg_terminate_backend({session.deployment_lock.pid}, 60000)")
-        original(session, **options)
+        original(session, sql)
 
     with (
         mock.patch.object(PostgreSQLSession, moment, robbed),
@@ -139,9 +139,9 @@ def test_lock_file_that_was_removed_stops_the_run_before_it_commits(
     add(project, 3, 4)
     original = PostgreSQLSession.check
 
-    def robbed(session: PostgreSQLSession, **options: bool) -> None:
+    def robbed(session: PostgreSQLSession, sql: str = "") -> None:
         project.file.with_name(f"{project.file.name}.lock").unlink()
-        original(session, **options)
+        original(session, sql)
 
     with (
         mock.patch.object(PostgreSQLSession, "check", robbed),

@@ -351,9 +351,9 @@ def test_rollback_journal_of_sqlite_is_removed_after_a_run(project: Project) -> 
     kept = []
     original = SQLiteSession.begin
 
-    def begun(session: SQLiteSession) -> None:
+    def begun(session: SQLiteSession, first: str = "") -> None:
         kept.append(journal.exists())
-        original(session)
+        original(session, first)
 
     with mock.patch.object(SQLiteSession, "begin", begun):
         deploy(project)
@@ -378,8 +378,8 @@ def test_only_a_write_ahead_log_outlasts_the_file_that_chose_it(
     modes = []
     original = SQLiteSession.begin
 
-    def begun(session: SQLiteSession) -> None:
-        original(session)
+    def begun(session: SQLiteSession, first: str = "") -> None:
+        original(session, first)
         modes.append(session.rows("PRAGMA journal_mode")[0]["journal_mode"])
 
     with mock.patch.object(SQLiteSession, "begin", begun):

@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from conftest import Project
-from fleets import NUMBERED, SINGLE, applied, at_head, fleet, rows
+from fleets import NUMBERED, SINGLE, applied, at_head, children, fleet, rows
 
 
 def env_version(project: Project) -> str:
@@ -203,12 +202,13 @@ def test_sigterm_stops_between_members(project: Project) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         before = sum(path.stat().st_size > 0 for path in paths)
         while sum(path.stat().st_size > 0 for path in paths) < before + 3:
             assert running.poll() is None
             time.sleep(0.01)
-        running.send_signal(signal.SIGTERM)
+        os.killpg(running.pid, signal.SIGTERM)  # as systemd does; and the workers', too
         out, err = running.communicate()
         assert running.returncode == 128 + signal.SIGTERM, err
         assert "not begun: a signal came" in out
@@ -219,7 +219,8 @@ def test_sigterm_stops_between_members(project: Project) -> None:
         assert any(path.stat().st_size == 0 for path in paths)
 
 
-def test_a_worker_that_is_killed_costs_no_member(project: Project) -> None:
+@pytest.mark.parametrize("which", ["a worker", "what forks them"])
+def test_a_process_that_is_killed_costs_no_member(project: Project, which: str) -> None:
     paths = fleet(project, 60)
     running = subprocess.Popen(
         [sys.executable, "-m", "sqlpair", "migrate", "--jobs", "2"],
@@ -232,21 +233,30 @@ def test_a_worker_that_is_killed_costs_no_member(project: Project) -> None:
     while sum(path.stat().st_size > 0 for path in paths) < 3:
         assert running.poll() is None
         time.sleep(0.002)
-    os.kill(_a_worker(running.pid), signal.SIGKILL)
+    forking, worker = _a_worker(running.pid)
+    os.kill(worker if which == "a worker" else forking, signal.SIGKILL)
     out, err = running.communicate()
     assert running.returncode == 0, out + err
     assert all(map(at_head, paths))
 
 
-def _a_worker(parent: int) -> int:
-    """Return the pid of a child that holds a member's lock or has Python's main."""
-    children = Path(f"/proc/{parent}/task").glob("*/children")
-    pids = [int(pid) for path in children for pid in path.read_text().split()]
-    return next(
-        pid
-        for pid in pids
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+def _a_worker(parent: int) -> tuple[int, int]:
+    """Return the pids of what forks the workers, and of one of them."""
+    return next((child, pid) for child in children(parent) for pid in children(child))
+
+
+def test_its_processes_have_the_environment_of_each_run(project: Project) -> None:
+    paths = fleet(project, 60)
+    module = project.root / "alembic" / "versions" / "tenants" / "004_b.py"
+    module.write_text(
+        "import os\n"
+        + module.read_text().replace("upgrade,", "up,")
+        + "\n\ndef upgrade():\n    up()\n    assert os.environ['RUN'] == 'second'\n"
     )
+    # What forks the processes stays for as long as this one, which runs two commands.
+    project.sqlpair("migrate", "--jobs", "2", RUN="first", expect=1)
+    project.sqlpair("migrate", "--jobs", "2", RUN="second")
+    assert all(map(at_head, paths))
 
 
 def test_the_log_has_a_line_for_each_member(project: Project) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
+from proxy import Proxy
 
 
 def schemas(
@@ -250,3 +251,30 @@ def test_one_connection_goes_from_schema_to_schema_and_takes_nothing_along(
     assert [applied(project, name) for name in names] == [[*NUMBERED, "005_pid"]] * 4
     pids = {project.pg(f"SELECT pid FROM {name}.pid")[0][0] for name in names}
     assert len(pids) == 1
+
+
+def test_a_schema_takes_nine_messages_besides_its_statements(project: Project) -> None:
+    schemas(project)
+    with Proxy(project.dsn, b"never said", "lost") as proxy:
+        project.sqlpair("migrate", "--jobs", "1", DATABASE_URL=proxy.url)
+    first, last = (
+        next(n for n, sent in enumerate(proxy.messages) if name in sent)
+        for name in (b"tenant_2", b"tenant_3")
+    )
+    sent = [message[5:].rstrip(b"\0") for message in proxy.messages[first:last]]
+    words = [message.decode().split(maxsplit=3)[:2] for message in sent]
+    assert words == [
+        ["SET", "TRANSACTION"],  # what is there, without a lock
+        ["BEGIN", "ISOLATION"],  # the deployment's lock, and whether nobody is at work
+        ["SET", "TRANSACTION"],  # what is there, under the lock
+        ["BEGIN", "ISOLATION"],  # the work's lock, and the ledger's tables
+        ["CREATE", "TABLE"],
+        ["CREATE", "INDEX"],
+        ["ALTER", "TABLE"],
+        ["CREATE", "TABLE"],
+        ["INSERT", "INTO"],  # the ledger's rows; then what a commit would refuse
+        ["SELECT", "1"],  # the deployment's lock is still held
+        ["COMMIT"],
+        ["ROLLBACK"],  # the deployment's lock is free
+        ["DISCARD", "ALL"],
+    ]

@@ -181,7 +181,7 @@ def _repeated(session: Session) -> list[tuple[str, int, str]]:
             f"SELECT name, version, checksum FROM {table.repeatable} ORDER BY id"
         )
     except SqlpairError:
-        if session.columns(table.names.repeatable)[table.names.repeatable]:
+        if session.look(table.names.repeatable).columns[table.names.repeatable]:
             raise
         return []  # none has run
     return [(row["name"], row["version"], row["checksum"]) for row in rows]
@@ -198,7 +198,7 @@ def _asked(session: Session) -> tuple[str, dict[int, str]]:
             f" FROM {table.ledger}) AS applied"
         )
     except SqlpairError:
-        if session.columns(table.names.ledger)[table.names.ledger]:
+        if session.look(table.names.ledger).columns[table.names.ledger]:
             raise
         return "", {}  # no migration has run
     lines = (line.partition(" ") for line in (row["applied"] or "").split("\n"))

@@ -57,6 +57,15 @@ class Dangling(NamedTuple):
     why: str = ""
 
 
+class Look(NamedTuple):
+    """Which columns bookkeeping tables have, none where one is not there; and the
+    ledger's transactions that were left undecided.
+    """
+
+    columns: dict[str, list[str]]
+    undecided: list[str]
+
+
 class Session(Protocol):
     """One connection to one database."""
 
@@ -65,23 +74,32 @@ class Session(Protocol):
     can_prepare: bool
     """Whether the engine knows prepared transactions at all."""
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Return the result of one query, a dict for each row."""
+    def rows(self, sql: str, *, once: bool = False) -> list[dict[str, Any]]:
+        """Return the result of one query, a dict for each row.
+
+        ``once``: where no transaction is open, in a snapshot of its own.
+        """
 
     def execute(self, sql: str) -> None:
-        """Run one or more statements of the engine's own."""
+        """Run statements of the engine's own, if there are any."""
 
     def snapshot(self, *, writable: bool = False) -> AbstractContextManager[None]:
         """A transaction that sees one state, and is undone if it was ``writable``."""
 
-    def columns(self, *tables: str) -> dict[str, list[str]]:
-        """Return the columns of bookkeeping tables; none of what is not there."""
+    def look(self, *tables: str) -> Look:
+        """Ask what there is of bookkeeping tables, and what is in doubt."""
 
-    def begin(self) -> None:
-        """Start a transaction that may write, under the deployment lock."""
+    def begin(self, first: str = "") -> None:
+        """Start a transaction that may write, under the deployment lock.
 
-    def check(self) -> None:
-        """Raise what a commit would raise; the transaction stays open."""
+        ``first`` are statements of the engine's own that open it.
+        """
+
+    def check(self, last: str = "") -> None:
+        """Raise what a commit would raise; the transaction stays open.
+
+        ``last`` are statements of the engine's own that end it.
+        """
 
     def commit(self) -> None:
         """Commit, durably."""

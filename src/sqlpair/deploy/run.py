@@ -93,8 +93,7 @@ class Deployment:
             absent.refuse(self.settings, places, names, self.work.report)
         self._lock(names)
         if names != everything and (
-            any(session.prepared() for session in self.sessions.values())
-            or not set(targets(self.places)) <= names
+            self._undecided or not set(targets(self.places)) <= names
         ):
             # While this run waited, another died, or moved what was none of ours.
             self._resources.close()
@@ -108,7 +107,9 @@ class Deployment:
             "another deployment ended while this one waited for its locks",
         )
         before = dict(self.places)
-        recovered = two_phase.recover(self.sessions, self.work.report)
+        recovered: tuple[str, ...] = ()
+        if self._undecided:
+            recovered = two_phase.recover(self.sessions, self.work.report)
         for sentence in recovered:
             self.journal.line("settled", what=sentence)
         if recovered:
@@ -120,6 +121,11 @@ class Deployment:
                 "an interrupted deployment was finished first",
                 recovered,
             )
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether a transaction is in doubt in what is locked."""
+        return any(self.places[name].undecided for name in self.sessions)
 
     def _lock(self, names: set[str]) -> None:
         databases = [
@@ -160,7 +166,8 @@ class Deployment:
         self._say_left(left_in_place.without_statements(ready))
         self._say_left(repeatable.told(repeats))
         mode = self.settings.transaction
-        parts = stages(ready, texts, self.sessions, mode, work)
+        there = {name: self.places[name].state.there for name in self.sessions}
+        parts = stages(ready, texts, self.sessions, mode, work, there)
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:
@@ -235,8 +242,7 @@ class Deployment:
         with two_phase.rolled_back(involved):
             for name, place in after.items():
                 session = self.sessions[name]
-                session.begin()
-                tables.ensure(session)
+                session.begin(tables.missing(session.table, place.state.there))
                 session.execute(writing(place, session.table, entry))
             two_phase.commit(involved, transaction)
         for name, place in after.items():
@@ -250,7 +256,9 @@ class Deployment:
         for name, session in self.sessions.items():
             branch = self.places[name].branch
             state = tables.read(session)
-            self.places[name] = Place(branch, state, self.locate(branch, state))
+            self.places[name] = Place(
+                branch, state, self.locate(branch, state), state.undecided
+            )
 
     def _after(self, goals: Mapping[str, int]) -> dict[str, Place]:
         """Return where everything is once ``goals`` are reached.

@@ -12,7 +12,7 @@ that fails then is passed over. And last, when the schema is the one they ran on
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
@@ -22,6 +22,7 @@ from sqlpair.deploy.left_in_place import SchemaWatch
 from sqlpair.errors import StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
+from sqlpair.ledger.tables import TableColumns
 from sqlpair.project.migrations import Migration
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import applied_files, data_loss, two_phase
@@ -55,19 +56,20 @@ class Stage:
         self,
         steps: Sequence[Ready],
         sessions: Mapping[str, Session],
-        known: Container[str],
+        there: Mapping[str, TableColumns],
         work: DeploymentOptions,
         repeats: Sequence[ReadyRepeat] = (),
         before: Sequence[ReadyRepeat] = (),
     ):
-        """``known`` are databases that an earlier stage has given their ledger.
+        """``there`` is what databases have of their ledger, those that may lack some.
 
         ``repeats`` run behind the steps, and are recorded. ``before`` are those that
         run before rollbacks, in databases that the stage moves.
         """
         self.steps = tuple(steps)
         self.repeats = tuple(repeats)
-        self._known = known
+        self._there = there
+        self._last: dict[str, str] = {}
         self._work = work
         everything = [*steps, *(one.ready for one in repeats)]
         self._upwards = everything[0].step.upgrade
@@ -137,7 +139,9 @@ class Stage:
                 data_loss.guard(self.sessions, texts, run)
             else:
                 run()
-            two_phase.commit(self.sessions, entry.transaction, prepare=prepare)
+            two_phase.commit(
+                self.sessions, entry.transaction, prepare=prepare, last=self._last
+            )
         for runner in self._runners.values():
             runner.raise_left()
         return done
@@ -149,18 +153,16 @@ class Stage:
 
     def _begin(self) -> None:
         for session in self.sessions:
-            session.begin()
-        self._ensure()
+            session.begin(self._tables(session))
 
-    def _ensure(self) -> None:
-        for session in self.sessions:
-            if session.database.name not in self._known:
-                tables.ensure(session)
-            if any(
-                one.ready.step.branch.name == session.database.name
-                for one in self.repeats
-            ):
-                session.execute(repeatable.table(session.table))
+    def _tables(self, session: Session) -> str:
+        """Return the SQL that makes what the bookkeeping of a database lacks."""
+        name, sql = session.database.name, ""
+        if name in self._there:
+            sql = tables.missing(session.table, self._there[name])
+        if any(one.ready.step.branch.name == name for one in self.repeats):
+            sql += repeatable.table(session.table)
+        return sql
 
     def _steps(self, entry: write_sql.Entry) -> Iterator[Done]:
         sessions = {session.database.name: session for session in self.sessions}
@@ -179,15 +181,23 @@ class Stage:
             with told(step, file.total, self._work.report):
                 milliseconds = runner.run(ready)
             if not self.transactional:
-                self._ensure()
+                for session in self.sessions:
+                    session.execute(self._tables(session))
             own = entry._replace(
                 method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
             )
             ran[step.branch.name].append((step, files, own))
             yield Done(step, milliseconds, watch.left())
         # All at once: the rows live or die together, as their migrations do.
-        for session in sessions.values():
-            _record(ran, session)
+        self._last = {
+            name: record(steps, sessions[name].table)
+            for name, steps in ran.items()
+            if steps
+        }
+        if self.repeats:
+            for name, sql in self._last.items():
+                sessions[name].execute(sql)
+            self._last = {}
         yield from self._repeat(entry)
 
     def _repeat(self, entry: write_sql.Entry) -> Iterator[Done]:
@@ -251,8 +261,12 @@ def stages(
     sessions: Mapping[str, Session],
     transaction: str,
     work: DeploymentOptions,
+    there: Mapping[str, TableColumns],
 ) -> list[Stage]:
-    """Part what is to run into stages; ``transaction`` is the setting of that name."""
+    """Part what is to run into stages; ``transaction`` is the setting of that name.
+
+    ``there`` is what each database has of its ledger.
+    """
     parts: list[list[Ready]] = []
     for ready in steps:
         together = (
@@ -269,11 +283,12 @@ def stages(
     if repeats and (alone or not parts[-1][-1].file.transactional):
         parts.append([])
     made = []
-    known: set[str] = set()
+    there = dict(there)
     downward = [one for one in repeats if not one.repeat.step.upgrade]
     for part in parts:
         own = repeats if part is parts[-1] else ()
         before = downward if part else ()
-        made.append(Stage(part, sessions, frozenset(known), work, own, before))
-        known.update(step.branch.name for step, _, _ in part)
+        made.append(Stage(part, sessions, dict(there), work, own, before))
+        for step, _, _ in part:
+            there.pop(step.branch.name, None)
     return made

@@ -70,24 +70,25 @@ def _asked(database: Database) -> Said | None:
         return None
     try:
         table, join = session.table, session.table.join
-        with session.snapshot():
-            repeated = "NULL"
-            if session.columns(table.names.repeatable)[table.names.repeatable]:
-                repeated = (
-                    f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ')"
-                    f" FROM (SELECT * FROM {table.repeatable} ORDER BY id) AS r)"
-                )
-            (row,) = session.rows(
-                "SELECT"
-                f" (SELECT {join}(version_num, ' ') FROM {table.version}) AS heads,"
-                f" (SELECT {join}(version || ' ' || migration_name || ' ' ||"
-                " COALESCE(checksum, ''), ', ') FROM (SELECT version, migration_name,"
-                f" checksum FROM {table.ledger} ORDER BY version, id) AS l) AS applied,"
-                f" (SELECT databases FROM {table.history} ORDER BY id DESC LIMIT 1)"
-                f" AS last, {repeated} AS repeated"
+        there, undecided = session.look(table.names.repeatable)
+        if undecided:
+            return None
+        repeated = "NULL"
+        if there[table.names.repeatable]:
+            repeated = (
+                f"(SELECT {join}(name || ' ' || version || ' ' || checksum, ', ')"
+                f" FROM (SELECT * FROM {table.repeatable} ORDER BY id) AS r)"
             )
-            if session.prepared():
-                return None
+        (row,) = session.rows(
+            "SELECT"
+            f" (SELECT {join}(version_num, ' ') FROM {table.version}) AS heads,"
+            f" (SELECT {join}(version || ' ' || migration_name || ' ' ||"
+            " COALESCE(checksum, ''), ', ') FROM (SELECT version, migration_name,"
+            f" checksum FROM {table.ledger} ORDER BY version, id) AS l) AS applied,"
+            f" (SELECT databases FROM {table.history} ORDER BY id DESC LIMIT 1)"
+            f" AS last, {repeated} AS repeated",
+            once=True,
+        )
     finally:
         session.close()
     return tuple(row[name] or "" for name in ("heads", "applied", "last", "repeated"))

@@ -33,6 +33,7 @@ CHUNK = 8
 DISTRIBUTED_CHUNK = 32
 # How often Dask gives a chunk to another worker when one dies with it.
 RETRIES = 3
+PRELOADED = "sqlpair.fleet.preloaded"
 
 
 class Workers(NamedTuple):
@@ -99,12 +100,17 @@ _at_work = threading.Lock()
 
 
 def _processes(jobs: int) -> Workers:
-    # Not by fork: this process has threads, whose locks a fork would copy as they are.
-    context = multiprocessing.get_context("spawn")
+    # Not by a fork of this process: it has threads, whose locks a fork would copy as
+    # they are. What is forked has imported all that they need, and done nothing yet.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", PRELOADED])
     stop = context.Event()
     leave, leaving = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin, initargs=(stop, leave)
+        jobs,
+        mp_context=context,
+        initializer=_begin,
+        initargs=(stop, leave, dict(os.environ)),
     )
 
     def close() -> None:
@@ -123,10 +129,12 @@ def _processes(jobs: int) -> Workers:
     )
 
 
-def _begin(stop: Event, leave: Connection) -> None:
+def _begin(stop: Event, leave: Connection, environ: dict[str, str]) -> None:
     """Begin a process: its parent alone is told of signals, and tells it to stop."""
     global _stop
     _stop = stop
+    os.environ.clear()  # those of the first run of a program that runs several
+    os.environ.update(environ)
     held.to_the_end().__enter__()  # this process's
     for number in signals.SIGNALS:
         signal.signal(number, signal.SIG_IGN)

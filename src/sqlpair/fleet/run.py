@@ -163,8 +163,8 @@ class _Loop:
                 for chunk in islice(chunks, max(0, workers.at_once - len(pending))):
                     try:
                         pending[workers.submit(self._job, chunk)] = chunk
-                    except BrokenExecutor:
-                        suspects += chunk
+                    except (BrokenExecutor, EOFError, OSError):
+                        suspects += chunk  # OSError: what forks processes has died
                         break
             if not pending:
                 return suspects

@@ -33,6 +33,7 @@ _FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 class MigrationLog:
     """Writes one deployment's lines to ``logs/migration.log``.
 
+    None of a fleet's member, whose run writes them (``Settings.apart``).
     A line that cannot be written ends no work: what has happened is in the databases,
     too. ``report`` is told, when the log is closed.
     """
@@ -45,6 +46,9 @@ class MigrationLog:
         self._lost = ""  # why the last lines were
         self._rest = b""  # what a full disk has not taken yet
         self._path = settings.log_file
+        self._file: FileIO | None = None
+        if self._path == Path(os.devnull):
+            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _opened(self._path)
@@ -66,7 +70,7 @@ class MigrationLog:
 
     def line(self, outcome: str, **fields: object) -> None:
         """Write one line."""
-        self._write([self._said(outcome, fields)])
+        self.lines(outcome, [fields])
 
     def lines(self, outcome: str, many: Iterable[dict[str, object]]) -> None:
         """Write a line for each, all in one go."""
@@ -80,7 +84,8 @@ class MigrationLog:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         if self._lost:
             self._report(f"{self._path} lacks what was done last: {self._lost}")
 
@@ -96,6 +101,8 @@ class MigrationLog:
         return " ".join(f"{key}={_escaped(value)}" for key, value in values.items())
 
     def _write(self, said: Iterable[str]) -> None:
+        if self._file is None:
+            return
         at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
         text = "".join(f"{at}Z {line}\n" for line in said)
         self._rest += text.encode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ was not there before. Made with the first repeatable file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import BookkeepingSQL
@@ -44,26 +44,35 @@ def latest(rows: Iterable[Repeated]) -> dict[str, Repeated]:
     return dict(sorted({row.name: row for row in rows}.items()))
 
 
-def read(session: Session) -> tuple[Repeated, ...]:
-    """Return every row, oldest first; the table is there."""
-    rows = session.rows(
-        "SELECT id, name, version, checksum, CAST(applied_at AS varchar(23)) AS at,"
-        f" deployment, applied_by, milliseconds FROM {session.table.repeatable}"
-        " ORDER BY id"
-    )
-    return tuple(
+# What is read of a row, as text, in the order of the fields of ``Repeated``.
+READ = (
+    "id",
+    "name",
+    "version",
+    "checksum",
+    "applied_at",
+    "deployment",
+    "applied_by",
+    "milliseconds",
+)
+
+
+def read(rows: Iterable[Mapping[str, str | None]]) -> tuple[Repeated, ...]:
+    """Return ``rows`` as what they say, oldest first."""
+    found = (
         Repeated(
-            row["id"],
-            row["name"],
-            row["version"],
-            row["checksum"],
-            row["at"] or "",
-            row["deployment"],
+            int(row["id"] or 0),
+            row["name"] or "",
+            int(row["version"] or 0),
+            row["checksum"] or "",
+            row["applied_at"] or "",
+            row["deployment"] or "",
             row["applied_by"] or "",
-            row["milliseconds"],
+            int(row["milliseconds"]) if row["milliseconds"] else None,
         )
         for row in rows
     )
+    return tuple(sorted(found))
 
 
 def texts(session: Session, ids: Iterable[int]) -> dict[int, tuple[str, str]]:

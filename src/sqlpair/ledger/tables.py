@@ -15,8 +15,10 @@ What changes their rows is in ``ledger/write_sql.py``. Nothing here commits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlpair.databases.bookkeeping import BookkeepingSQL
@@ -24,6 +26,7 @@ from sqlpair.databases.interface import Session
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import HistoryError, printable, several
 from sqlpair.ledger import repeatable
+from sqlpair.ledger.one_query import Part, Texts, ask
 from sqlpair.ledger.repeatable import Repeated
 from sqlpair.project.migrations import Migration
 
@@ -39,7 +42,13 @@ EXTRA_COLUMNS = (
     ("rollback", "text"),
 )
 # All but the rollbacks, which are long.
-_READ = ("version", "migration_name", *(name for name, _ in EXTRA_COLUMNS[:-1]))
+_READ = (
+    "version",
+    "migration_name",
+    "applied_at",
+    *(name for name, _ in EXTRA_COLUMNS[:-1]),
+)
+_LAST = ("transaction_id", "databases", "action")
 # Of each bookkeeping table, the columns without which it is another program's.
 NEEDED = {
     "version": {"version_num"},
@@ -48,6 +57,7 @@ NEEDED = {
     "repeatable": {*repeatable.COLUMNS},
 }
 Columns = tuple[tuple[str, str], ...]
+TableColumns = Mapping[str, Sequence[str]]
 # Of the history; added where it was made before they were.
 HISTORY_COLUMNS = (("databases", "text"),)
 
@@ -97,7 +107,8 @@ class Records(NamedTuple):
     """What a database says of itself: the version table's rows and the ledger's.
 
     ``last`` is the last transaction in its history, ``repeated`` what ran of repeatable
-    files, oldest first.
+    files, oldest first. ``there`` is what the tables are by now, and ``undecided`` are
+    transactions that a run has prepared and not ended.
     """
 
     revisions: tuple[str, ...]
@@ -105,6 +116,8 @@ class Records(NamedTuple):
     has_ledger: bool
     last: Transaction = NONE
     repeated: tuple[Repeated, ...] = ()
+    there: TableColumns = MappingProxyType({})
+    undecided: tuple[str, ...] = ()
 
 
 EMPTY = Records((), (), has_ledger=False)
@@ -124,48 +137,53 @@ def who() -> str:
 
 def read(session: Session) -> Records:
     """Read the version table, the ledger and the history's end. Creates nothing."""
-    with session.snapshot():  # which bounds the wait for a lock, too
-        return _read(session)
-
-
-def _read(session: Session) -> Records:
-    table = session.table
-    revisions: tuple[str, ...] = ()
-    names = table.names
-    there = session.columns(*names)
+    table, names = session.table, session.table.names
+    there, undecided = session.look(*names)
     for role, name in names._asdict().items():
         _refuse_anothers(session, role, name, there[name])
+    parts = []
     if there[names.version]:
-        found = session.rows(f"SELECT version_num FROM {table.version}")
-        revisions = tuple(sorted(row["version_num"] for row in found))
-    columns = there[names.ledger]
-    if not columns:
-        return Records(revisions, (), has_ledger=False)
-    known = [name for name in _READ if name in columns]
-    rows = session.rows(
-        f"SELECT {', '.join(known)}, CAST(applied_at AS varchar(23)) AS at"
-        f" FROM {table.ledger} ORDER BY version, id"
+        parts.append(Part("version", table.version, ("version_num",)))
+    ledger = [name for name in _READ if name in there[names.ledger]]
+    if ledger:
+        rows = f"(SELECT * FROM {table.ledger} ORDER BY version, id) AS rows_of_it"
+        parts.append(Part("ledger", rows, ledger))
+        if there[names.repeatable]:
+            parts.append(Part("repeatable", table.repeatable, repeatable.READ))
+        if {name for name, _ in HISTORY_COLUMNS} <= {*there[names.history]}:
+            last = f"(SELECT * FROM {table.history} ORDER BY id DESC LIMIT 1) AS last"
+            parts.append(Part("history", last, _LAST))
+    found = ask(session, parts)
+    return Records(
+        tuple(sorted(row["version_num"] or "" for row in found["version"])),
+        _applied(session, found["ledger"]),
+        bool(ledger),
+        _last(found["history"]),
+        repeatable.read(found["repeatable"]),
+        there,
+        tuple(undecided),
     )
+
+
+def _applied(session: Session, rows: Texts) -> tuple[Applied, ...]:
+    numbered = [(_number(session, row["version"]), row) for row in rows]
+    numbered.sort(key=itemgetter(0))
     applied = {
-        (number := _number(session, row["version"])): Applied(
+        number: Applied(
             number=number,
-            stem=row["migration_name"],
-            applied_at=row["at"] or "",
+            stem=row["migration_name"] or "",
+            applied_at=(row["applied_at"] or "")[:23],
             checksum=row.get("checksum") or "",
             deployment=row.get("deployment") or "",
             applied_by=row.get("applied_by") or "",
-            milliseconds=row.get("milliseconds"),
+            milliseconds=int(took) if (took := row.get("milliseconds")) else None,
             method=row.get("method") or "",
             rollback_checksum=row.get("rollback_checksum") or "",
             module_checksum=row.get("module_checksum") or "",
         )
-        for row in rows
+        for number, row in numbered
     }
-    repeated: tuple[Repeated, ...] = ()
-    if there[names.repeatable]:
-        repeated = repeatable.read(session)
-    last = _last(session, there[names.history])
-    return Records(revisions, tuple(applied.values()), True, last, repeated)
+    return tuple(applied.values())
 
 
 def _refuse_anothers(
@@ -216,7 +234,7 @@ def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     """Return the rollbacks that the ledger keeps of the migrations with ``numbers``."""
     wanted = ", ".join(map(str, numbers))
     ledger = session.table.names.ledger
-    if not wanted or "rollback" not in session.columns(ledger)[ledger]:
+    if not wanted or "rollback" not in session.look(ledger).columns[ledger]:
         return {}
     rows = session.rows(
         f"SELECT version, rollback FROM {session.table.ledger}"
@@ -228,7 +246,7 @@ def rollbacks(session: Session, numbers: Iterable[int]) -> dict[int, str]:
 def history(session: Session) -> list[dict[str, Any]]:
     """Return every step that was recorded, oldest first. Creates nothing."""
     own = session.table.names.history
-    if not session.columns(own)[own]:
+    if not session.look(own).columns[own]:
         return []
     return session.rows(
         "SELECT id, CAST(at AS varchar(26)) AS at, deployment, action, version,"
@@ -237,20 +255,15 @@ def history(session: Session) -> list[dict[str, Any]]:
     )
 
 
-def _last(session: Session, columns: list[str]) -> Transaction:
-    if not {name for name, _ in HISTORY_COLUMNS} <= set(columns):
-        return NONE
-    rows = session.rows(
-        "SELECT transaction_id, databases, action"
-        f" FROM {session.table.history} ORDER BY id DESC LIMIT 1"
-    )
+def _last(rows: Texts) -> Transaction:
     if not rows:
         return NONE
-    pairs = (pair.partition("=") for pair in (rows[0]["databases"] or "").split())
+    (row,) = rows
+    pairs = (pair.partition("=") for pair in (row["databases"] or "").split())
     return Transaction(
-        rows[0]["transaction_id"],
+        row["transaction_id"] or "",
         {name: int(head) if head.isdecimal() else None for name, _, head in pairs},
-        rows[0]["action"],
+        row["action"] or "",
     )
 
 
@@ -264,7 +277,7 @@ def goal(heads: Mapping[str, Migration | None]) -> str:
 def committed(session: Session, transaction: str) -> bool:
     """Say whether steps of ``transaction`` are in the database's history."""
     own = session.table.names.history
-    if not session.columns(own)[own]:
+    if not session.look(own).columns[own]:
         return False
     return bool(
         session.rows(
@@ -308,18 +321,28 @@ def columns(table: BookkeepingSQL) -> str:
 
 def ensure(session: Session) -> None:
     """Make the tables, and give a documented four-column ledger the other columns."""
-    session.execute(tables(session.table))
-    names = session.table.names
-    there = session.columns(names.ledger, names.history)
-    add_missing(session, names.ledger, EXTRA_COLUMNS, there[names.ledger])
-    add_missing(session, names.history, HISTORY_COLUMNS, there[names.history])
+    there = session.look(*session.table.names).columns
+    session.execute(missing(session.table, there))
+
+
+def missing(table: BookkeepingSQL, there: TableColumns) -> str:
+    """Return the SQL that makes what is not ``there``, tables and columns."""
+    names = table.names
+    needed = (names.version, names.ledger, names.history)
+    sql = "" if all(map(there.get, needed)) else tables(table)
+    later = {names.ledger: EXTRA_COLUMNS, names.history: HISTORY_COLUMNS}
+    for name, wanted in later.items():
+        if there.get(name):
+            sql += add_missing(table, name, wanted, there[name])
+    return sql
 
 
 def add_missing(
-    session: Session, table: str, wanted: Columns, there: list[str]
-) -> None:
-    for name, kind in wanted:
-        if name not in there:
-            session.execute(
-                f"ALTER TABLE {session.table.prefix}{table} ADD COLUMN {name} {kind};"
-            )
+    table: BookkeepingSQL, name: str, wanted: Columns, there: Sequence[str]
+) -> str:
+    """Return the SQL that adds the columns of ``wanted`` that are not ``there``."""
+    return "".join(
+        f"ALTER TABLE {table.prefix}{name} ADD COLUMN {column} {kind};\n"
+        for column, kind in wanted
+        if column not in there
+    )

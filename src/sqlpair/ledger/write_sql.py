@@ -223,16 +223,15 @@ def _changes(files: AppliedFiles) -> str:
 
 
 def note_restore(session: Session, state: Records, entry: Entry) -> None:
-    """Note in the history, made where it is missing, that a backup came back.
-
-    ``state`` is what the backup brought.
-    """
+    """Note in the history, made where it is missing, that a backup brought it."""
     table = session.table
     head = state.applied[-1] if state.applied else None
-    session.execute(history_table(table))
     own = table.names.history
-    add_missing(session, own, HISTORY_COLUMNS, session.columns(own)[own])
-    session.execute(_events(table, [(head, head.checksum if head else "", entry)]))
+    sql = history_table(table)
+    if there := session.look(own).columns[own]:
+        sql = add_missing(table, own, HISTORY_COLUMNS, there)
+    event = _events(table, [(head, head.checksum if head else "", entry)])
+    session.execute(sql + event)
 
 
 _LEDGER_COLUMNS = (

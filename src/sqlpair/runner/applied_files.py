@@ -42,18 +42,24 @@ def _read(
     Where the module's downgrade does more than run the file, the file alone is no
     rollback, and is not kept.
     """
-    rollback = _bytes(migration.down)
-    source = _bytes(module_path(branch, migration))
     whole = is_pair(getattr(module, "downgrade", None))
-    return AppliedFiles(
-        checksum,
-        "" if rollback is None else sql_file.checksum(rollback),
-        "" if source is None else sql_file.checksum(source),
-        compressed(rollback) if whole and rollback is not None else "",
-    )
+    beside = _beside(migration.down, module_path(branch, migration))
+    rollback = beside.rollback if whole else ""
+    return beside._replace(checksum=checksum, rollback=rollback)
 
 
 @once
+def _beside(down: Path, module: Path) -> AppliedFiles:
+    """Return what is kept of a rollback and of a revision module."""
+    rollback, source = _bytes(down), _bytes(module)
+    return AppliedFiles(
+        "",
+        "" if rollback is None else sql_file.checksum(rollback),
+        "" if source is None else sql_file.checksum(source),
+        "" if rollback is None else compressed(rollback),
+    )
+
+
 def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()

@@ -32,13 +32,10 @@ def survey(
             branch.database, read_only=True, report=report
         )
         state = tables.EMPTY
-        undecided: list[str] = []
         if session is not None:
             resources.callback(session.close)
-            with session.snapshot():  # or a commit in between looks like a fault
-                state = tables.read(session)
-                undecided = session.prepared()
+            state = tables.read(session)
         places[branch.name] = Place(
-            branch, state, locate(branch, state), tuple(undecided)
+            branch, state, locate(branch, state), state.undecided
         )
     return places

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from types import MappingProxyType
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Notice, Report, Session
@@ -52,16 +53,21 @@ def rolled_back(sessions: Sequence[Session]) -> Iterator[None]:
 
 
 def commit(
-    sessions: Sequence[Session], transaction: str, *, prepare: bool = True
+    sessions: Sequence[Session],
+    transaction: str,
+    *,
+    prepare: bool = True,
+    last: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Commit every session's transaction, or none.
 
-    What a commit would refuse is asked first, of every session. With ``prepare``,
+    What a commit would refuse is asked first, of every session, behind the SQL that is
+    the ``last`` of each database's transaction. With ``prepare``,
     UnpreparableError when a server will not prepare this one; nothing is committed
     then. CommitError when it is not the same everywhere, or not known to be.
     """
     for session in sessions:
-        session.check()
+        session.check(last.get(session.database.name, ""))
     with shielded():
         prepared = []
         if prepare and len(sessions) > 1:

@@ -46,10 +46,13 @@ class Address(NamedTuple):
         raw = idle.take(self._key) if idle else None
         return raw or open_connection(self.database, self.dsn, self.parameters)
 
-    def close(self, raw: connection) -> None:
-        """Close a connection, or keep it for the next member of a fleet."""
+    def close(self, raw: connection, *, as_new: bool = False) -> None:
+        """Close a connection, or keep it for the next member of a fleet.
+
+        It is ``as_new`` where nothing was done that outlives a transaction.
+        """
         idle = connections(self.database)
-        if idle is None or not idle.put(self._key, raw):
+        if idle is None or not idle.put(self._key, raw, as_new=as_new):
             raw.close()
 
     @property

@@ -47,10 +47,10 @@ class IdleConnections:
             raw.close()
         return None
 
-    def put(self, address: object, raw: connection) -> bool:
+    def put(self, address: object, raw: connection, *, as_new: bool) -> bool:
         """Put one back, once it is as new; False where it is no longer good."""
         uses = self._uses.pop(raw, 0)
-        if uses >= MOST_USES or not _reset(raw):
+        if uses >= MOST_USES or not _reset(raw, as_new=as_new):
             return False
         idle = self._idle.setdefault(address, [])
         idle.append((raw, uses, time.monotonic()))
@@ -85,14 +85,15 @@ def _answers(raw: connection) -> bool:
     return False
 
 
-def _reset(raw: connection) -> bool:
+def _reset(raw: connection, *, as_new: bool) -> bool:
     """Let nothing of what was done over a connection be left."""
     if raw.closed:
         return False
     with suppress(psycopg2.Error), raw.cursor() as cursor:
         if raw.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
             cursor.execute("ROLLBACK")
-        cursor.execute("DISCARD ALL")
+        if not as_new:
+            cursor.execute("DISCARD ALL")
         raw.notices = []
         # RESET ALL forgets what was negotiated at the start, behind a pooler.
         return raw.info.parameter_status("client_encoding") == "UTF8"

@@ -29,7 +29,7 @@ import psycopg2
 
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.retry import wait
-from sqlpair.errors import LockError
+from sqlpair.errors import ConnectError, LockError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -61,6 +61,8 @@ class DeploymentLock:
         self._connection: connection | None = None
         self._in_use = threading.Lock()
         self.pid = 0
+        self._rest = False  # whether nobody was at work
+        self._as_new = False  # whether it holds nothing that outlives a transaction
         # The second key: a database may hold the ledgers of several projects.
         schema = self._database.ledger_schema.encode()
         self.key = int.from_bytes(zlib.crc32(schema).to_bytes(4), signed=True)
@@ -109,23 +111,35 @@ class DeploymentLock:
         # Who asks over this connection would wait for ever for what he has locked
         # himself, as REINDEX does with a catalog.
         begin += f"SET LOCAL lock_timeout = {self._database.lock_timeout * 1000:.0f}; "
+        self._as_new = False  # it may be cancelled between the two
         try:
             with self.connection.cursor() as cursor:
+                # Who has the deployment's lock tries whether the work's is free.
                 cursor.execute(
-                    f"{begin} SELECT pg_backend_pid(),"
-                    f" pg_try_advisory_xact_lock({DEPLOYMENT}, {self.key})"
+                    f"{begin} SELECT pg_backend_pid(), had, pg_is_in_recovery(),"
+                    f" CASE WHEN had AND pg_try_advisory_lock({self.work})"
+                    f" THEN pg_advisory_unlock({self.work}) END FROM (SELECT"
+                    f" pg_try_advisory_xact_lock({DEPLOYMENT}, {self.key}) AS had) t"
                 )
                 found = cursor.fetchone()
                 assert found is not None
-                self.pid, had = found
+                self.pid, had, standby, rest = found
+                self._rest = rest is True
+                self._as_new = True
                 if not had:
                     cursor.execute("ROLLBACK")
         except psycopg2.Error as error:
             raise refused(self._database, error, "taking the lock") from error
+        if standby:
+            raise ConnectError(
+                f"{self._database.name}: the server is a hot standby, which only reads",
+                remedy=f"Let {self._database.variable} name the primary server.",
+            )
         return bool(had)
 
     def _at_rest(self) -> bool:
-        return not self.holders(WORK)
+        # What a prepared transaction holds does not count.
+        return self._rest or not self.holders(WORK)
 
     def holders(self, space: int) -> list[str]:
         """Return who holds a lock: pid, application, address. Prepared ones do not."""
@@ -187,5 +201,5 @@ class DeploymentLock:
         """Free the lock."""
         if self._connection is not None:
             with suppress(psycopg2.Error):
-                self._address.close(self._connection)
+                self._address.close(self._connection, as_new=self._as_new)
             self._connection = None

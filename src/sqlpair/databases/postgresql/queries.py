@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 from psycopg2 import extensions
@@ -44,6 +44,8 @@ READ = (
     " SET LOCAL standard_conforming_strings = on; SET LOCAL datestyle = 'ISO';"
     " SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'"
 )
+# One query, and it is over; of several statements, a server makes one transaction.
+READ_ONCE = READ.replace("BEGIN", "SET TRANSACTION")
 # psycopg2 makes values of these of what PostgreSQL writes, and not of every style, nor
 # of every year: dates, times and intervals, bytea, and arrays of them.
 _AS_TEXT = extensions.new_type(
@@ -53,6 +55,7 @@ _AS_TEXT = extensions.new_type(
 )
 DECLARE = "DECLARE sqlpair_rows NO SCROLL CURSOR FOR "
 ROWS_AT_ONCE = 2000
+T = TypeVar("T")
 # What a cursor can be declared for; a query in brackets has no word at all.
 QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
@@ -70,37 +73,51 @@ class Queries:
         self._address = address
         self.raw: connection = address.open()
         self.report: Report = lambda _line: None
+        self.as_new = read_only  # but for what a project's own text may do
         self._watch: Watch | None = None
         self.ear: Ear | None = None
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *, once: bool = False) -> list[dict[str, Any]]:
         """Return the result of one query, a dict for each row."""
-        with self.guarded() as cursor:
-            self._query(cursor, sql)
-            return list(dicts(cursor))
+        once = once or self.read_only
+        return self._result(sql, lambda cursor: list(dicts(cursor)), once=once)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the result of one query, a tuple for each row."""
-        with self.guarded() as cursor:
-            self._query(cursor, sql)
-            return cursor.fetchall()
+        return self._result(sql, lambda it: it.fetchall(), once=self.read_only)
 
-    def _query(self, cursor: cursor, sql: str) -> None:
-        if self.read_only and not self.in_transaction():
-            with self.snapshot():
-                cursor.execute(sql)
-        else:
-            cursor.execute(sql)
+    def _result(self, sql: str, take: Callable[[cursor], T], *, once: bool) -> T:
+        """Return what a query gives; ``once``, a round trip is its transaction."""
+
+        def attempt(before: str = "") -> T:
+            with self.guarded() as cursor:
+                cursor.execute(before + sql)
+                return take(cursor)
+
+        if not once or self.in_transaction():
+            return attempt()
+        return self._reopened(lambda: attempt(f"{READ_ONCE}{self._limits()};"))
+
+    def _reopened(self, attempt: Callable[[], T]) -> T:
+        try:
+            return attempt()
+        except ConnectError:  # it idled longer than the server lets it
+            if not (self.read_only and self.raw.closed):
+                raise
+            self.raw = self._address.open()
+            return attempt()
 
     def stream(self, sql: str) -> Iterator[dict[str, Any]]:
         """Return the rows of one query as they come, within a snapshot."""
+        self.as_new = False
         with self.guarded() as cursor:
             yield from _streamed(cursor, sql)
 
     def execute(self, sql: str) -> None:
-        """Run one or more statements of the engine's own."""
-        with self.guarded() as cursor:
-            cursor.execute(sql)
+        """Run statements of the engine's own, if there are any."""
+        if sql:
+            with self.guarded() as cursor:
+                cursor.execute(sql)
 
     @contextmanager
     def guarded(self, doing: str = "") -> Iterator[cursor]:
@@ -115,9 +132,8 @@ class Queries:
 
     def in_transaction(self) -> bool:
         """Say whether a transaction is open, aborted ones included."""
-        return bool(
-            self.raw.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE
-        )
+        status = self.raw.info.transaction_status
+        return bool(status != extensions.TRANSACTION_STATUS_IDLE)
 
     @contextmanager
     def snapshot(self, *, writable: bool = False) -> Iterator[None]:
@@ -137,19 +153,16 @@ class Queries:
 
     def begin_reading(self, *, writable: bool = False) -> None:
         """Begin a transaction that writes nothing and waits for no lock for long."""
-        limit = f"{self.database.lock_timeout * 1000:.0f}ms"
-        begin = f"{READ}; SET LOCAL lock_timeout = '{limit}'"
-        if self.database.search_path:
-            begin += f"; SET LOCAL search_path = {path_of(self.database)}"
+        begin = READ + self._limits()
         if writable:
             begin = begin.replace(" READ ONLY", " READ WRITE")
-        try:
-            self.execute(begin)
-        except ConnectError:
-            if not (self.read_only and self.raw.closed):
-                raise
-            self.raw = self._address.open()  # it idled longer than the server lets it
-            self.execute(begin)
+        self._reopened(lambda: self.execute(begin))
+
+    def _limits(self) -> str:
+        limits = f"; SET LOCAL lock_timeout = {self.database.lock_timeout * 1000:.0f}"
+        if self.database.search_path:
+            limits += f"; SET LOCAL search_path = {path_of(self.database)}"
+        return limits
 
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
@@ -212,6 +225,7 @@ class Queries:
     def _running(
         self, path: Path, first: Statement, last: Statement
     ) -> Iterator[cursor]:
+        self.as_new = False
         hearing: AbstractContextManager[None] = nullcontext()
         if self.ear is not None:
             hearing = self.ear.open(path, first, last)
@@ -311,6 +325,7 @@ def query(
 ) -> Iterator[dict[str, Any]]:
     """See ``sqlpair.databases.interface.Driver``."""
     text = session.filled(statement).text
+    session.as_new = False
     try:
         with reading(session.raw) as cursor:
             if not statement.words or statement.words[0] in QUERIES:

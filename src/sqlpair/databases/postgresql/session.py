@@ -19,7 +19,7 @@ import psycopg2
 from sqlpair import ids, signals
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import Notice, Report, UnpreparableError
+from sqlpair.databases.interface import Look, Notice, Report, UnpreparableError
 from sqlpair.databases.postgresql.connection import Address, parse_address
 from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
@@ -83,7 +83,7 @@ class PostgreSQLSession(Queries):
         super().__init__(address, read_only=read_only)
         self.table = table(self.database)
         self.resources = resources
-        resources.callback(lambda: address.close(self.raw))
+        resources.callback(lambda: address.close(self.raw, as_new=self.as_new))
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
         self._alembic: Connection | None = None
@@ -95,19 +95,24 @@ class PostgreSQLSession(Queries):
 
     # -- queries ---------------------------------------------------------------
 
-    def columns(self, *tables: str) -> dict[str, list[str]]:
+    def look(self, *tables: str) -> Look:
         names = (
             f"({quote(name)}, {quote(self.table.prefix + name)})" for name in tables
         )
         found = self.rows(
-            f"SELECT t.name, attname FROM (VALUES {', '.join(names)}) AS t (name, path)"
+            "SELECT t.name, attnum AS number, CAST(attname AS text) AS what"
+            f" FROM (VALUES {', '.join(names)}) AS t (name, path)"
             " JOIN pg_catalog.pg_attribute ON attrelid = to_regclass(t.path)"
-            " WHERE attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            " WHERE attnum > 0 AND NOT attisdropped"
+            f" UNION ALL SELECT NULL, 0, name FROM ({self._prepared}) AS prepared"
+            " ORDER BY number, what",
+            once=True,
         )
-        return {
-            name: [row["attname"] for row in found if row["name"] == name]
-            for name in tables
-        }
+        columns: dict[str, list[str]] = {name: [] for name in tables}
+        for row in found:
+            if row["name"] is not None:
+                columns[row["name"]].append(row["what"])
+        return Look(columns, _own(row["what"] for row in found if row["name"] is None))
 
     # -- transactions ----------------------------------------------------------
 
@@ -116,11 +121,11 @@ class PostgreSQLSession(Queries):
         """What a migration runs under."""
         return Parameters(self.database, self.raw, lasts=not self.alone)
 
-    def begin(self) -> None:
+    def begin(self, first: str = "") -> None:
         work = self.deployment_lock.work
         (row,) = self.rows(
             # psycopg2 has set the style; the first file runs in the role's, as others.
-            f"{BEGIN}RESET datestyle; {self.run_time.local()}"
+            f"{BEGIN}RESET datestyle; {self.run_time.local()}{first}"
             f" SELECT pg_try_advisory_xact_lock({work}) AS had, pg_backend_pid() AS pid"
         )
         if not row["had"]:
@@ -130,11 +135,11 @@ class PostgreSQLSession(Queries):
             )
         self.watch(self.deployment_lock.borrowed, row["pid"])
 
-    def check(self) -> None:
-        self.assert_locked()
+    def check(self, last: str = "") -> None:
         # Here, not in the COMMIT, where no signal could stop a deferred trigger.
-        with self.guarded("a constraint does not hold") as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with self.guarded("the commit would fail") as cursor:
+            cursor.execute(f"{last}SET CONSTRAINTS ALL IMMEDIATE")
+        self.assert_locked()
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -163,13 +168,7 @@ class PostgreSQLSession(Queries):
         return True
 
     def prepared(self) -> list[str]:
-        found = self.rows(
-            f"SELECT substr(gid, length({self._prefix}) + 1) AS name"
-            " FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
-            f" AND starts_with(gid, {self._prefix}) ORDER BY prepared"
-        )
-        names = [row["name"] for row in found]
-        return [name for name in names if TRANSACTION.fullmatch(name)]
+        return _own(row["name"] for row in self.rows(self._prepared))
 
     def decide(self, transaction: str, *, commit: bool) -> None:
         self.reconnect()
@@ -202,6 +201,14 @@ class PostgreSQLSession(Queries):
         return f"{row['prefix']}{transaction}"
 
     @property
+    def _prepared(self) -> str:
+        return (
+            f"SELECT substr(gid, length({self._prefix}) + 1) AS name"
+            " FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
+            f" AND starts_with(gid, {self._prefix}) ORDER BY prepared"
+        )
+
+    @property
     def _prefix(self) -> str:
         own = f".{self.table.schema}"
         if (ledger := self.table.names.ledger) != LEDGER:
@@ -231,11 +238,6 @@ class PostgreSQLSession(Queries):
         self.report = report
         if notice is not None:
             self.ear = Ear(self.database, lambda: self.raw, notice)
-        if self.rows("SELECT pg_is_in_recovery() AS standby")[0]["standby"]:
-            raise ConnectError(
-                f"{self.database.name}: the server is a hot standby, which only reads",
-                remedy=f"Let {self.database.variable} name the primary server.",
-            )
         self.resources.callback(self.deployment_lock.close)
         self.deployment_lock.take(report)
 
@@ -271,6 +273,7 @@ class PostgreSQLSession(Queries):
             raise ended_within(self.database)
 
     def alembic_connection(self) -> Connection:
+        self.as_new = False
         if self.read_only and not self.in_transaction():
             self.begin_reading()
         if self._alembic is None:
@@ -302,6 +305,10 @@ class PostgreSQLSession(Queries):
         self.stop_watching()
         with suppress(psycopg2.Error):
             self.resources.close()
+
+
+def _own(names: Iterable[str]) -> list[str]:
+    return [name for name in names if TRANSACTION.fullmatch(name)]
 
 
 def table(database: Database) -> BookkeepingSQL:

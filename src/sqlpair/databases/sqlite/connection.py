@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as url_quote
 
+from sqlpair.databases.quoting import quote
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project import fleet
 
@@ -82,6 +83,27 @@ def dicts(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     """Yield the rows of a cursor, a dict for each."""
     names = [column[0] for column in cursor.description or ()]
     yield from (dict(zip(names, row, strict=True)) for row in cursor)
+
+
+def columns(raw: sqlite3.Connection, tables: Sequence[str]) -> dict[str, list[str]]:
+    """Return the columns of tables, none of what is not there."""
+    names = ", ".join(f"({quote(name)})" for name in tables)
+    found: dict[str, list[str]] = {name: [] for name in tables}
+    for table, column in raw.execute(
+        f"SELECT t.column1, c.name FROM (VALUES {names}) AS t,"
+        " pragma_table_info(t.column1, 'main') AS c ORDER BY cid"
+    ):
+        found[table].append(column)
+    return found
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return which file it is, if any; no other has the same while it is open."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sqlpair import progress, signals
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.failure import ended_within
-from sqlpair.databases.interface import Notice, Report
-from sqlpair.databases.quoting import quote
+from sqlpair.databases.interface import Look, Notice, Report
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
+    columns,
     dicts,
     drop_journal,
     holders,
+    identity,
     is_busy,
     keep_journal,
     make_folder,
@@ -86,6 +87,7 @@ class SQLiteSession:
         self._raw: sqlite3.Connection | None = None
         self.deployment_lock = DeploymentLock(database)
         self._made = False
+        self._opened: tuple[int, int] | None = None
         self.references = References(database)
         self._alembic: Connection | None = None
         self._report: Report = lambda _line: None
@@ -94,7 +96,9 @@ class SQLiteSession:
     def open(self) -> None:
         """Open the file, again if it was open."""
         self._resources.close()
+        before = identity(self._path)
         raw = self._raw = open_file(self.database, read_only=self._read_only)
+        self._opened = before if before == identity(self._path) else None
         self._resources.callback(raw.close)
         self._resources.enter_context(signals.cancelling(raw.interrupt))
         with self.guarded():
@@ -108,7 +112,7 @@ class SQLiteSession:
 
     # -- queries ---------------------------------------------------------------
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *, once: bool = False) -> list[dict[str, Any]]:  # noqa: ARG002
         with self.guarded():
             return list(dicts(self.raw.execute(sql)))
 
@@ -159,24 +163,23 @@ class SQLiteSession:
         with self.guarded():
             yield from dicts(self.raw.execute(sql))
 
-    def columns(self, *tables: str) -> dict[str, list[str]]:
-        query = "SELECT name FROM pragma_table_info({}, 'main') ORDER BY cid"
-        return {
-            table: [row["name"] for row in self.rows(query.format(quote(table)))]
-            for table in tables
-        }
+    def look(self, *tables: str) -> Look:
+        with self.guarded():
+            return Look(columns(self.raw, tables), [])
 
     # -- transactions ----------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, first: str = "") -> None:
         self.deployment_lock.assert_held()
         with self.guarded():
             self.references.begin(self.raw)
             # Before BEGIN: inside, foreign keys cannot be switched.
             self.restore()
         self._execute("BEGIN IMMEDIATE")
+        self.execute(first)
 
-    def check(self) -> None:
+    def check(self, last: str = "") -> None:
+        self.execute(last)
         self.assert_locked()
         with self.guarded():
             self.references.check(self.raw)
@@ -207,17 +210,14 @@ class SQLiteSession:
 
     # -- the deployment lock ---------------------------------------------------
 
-    def lock(
-        self,
-        report: Report,
-        notice: Notice | None = None,  # noqa: ARG002 - SQLite says nothing
-    ) -> None:
+    def lock(self, report: Report, notice: Notice | None = None) -> None:  # noqa: ARG002
         self._report = report
         self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made
         # by another, removed again, or replaced by a restore.
         self._made = not self._path.exists()
-        self.open()
+        if self._made or self.alone or identity(self._path) != self._opened:
+            self.open()  # one that is alone wants other pragmas
         with self.guarded():
             keep_journal(self.raw, self.database)
 
