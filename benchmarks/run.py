@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import platform
 import sqlite3
 import statistics
@@ -203,6 +204,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="CONTESTANT")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     options = parser.parse_args()
+    # An installed program has its byte code.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     results: dict[str, dict[str, dict[str, list[float]]]] = {}
     if options.output.exists():  # of other workloads
         results = json.loads(options.output.read_text())["results"]

@@ -1039,3 +1039,15 @@ def test_guard_looks_tables_up_by_the_index_however_many_there_are(
     said = [row["QUERY PLAN"] for row in plan]
     assert any("Index Scan using pg_class_oid_index" in line for line in said)
     assert not any("Seq Scan" in line for line in said)
+
+
+def test_table_that_takes_a_name_of_the_bookkeeping_is_counted(
+    project: Project,
+) -> None:
+    name = project.settings.database("postgres").tables.repeatable
+    with_rows(
+        project, "postgres", f"DELETE FROM part; ALTER TABLE part RENAME TO {name};\n"
+    )
+
+    with pytest.raises(DataLossError, match="rows"):
+        project.downgrade("-1")

@@ -65,16 +65,14 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
 # A large object that is unlinked is locked by itself. What is there as an index, a
-# sequence or a TOAST table never was a table of rows; the bookkeeping tables are ours.
+# sequence or a TOAST table never was a table of rows.
 LOCKED = """
 SELECT {what} FROM pg_catalog.pg_locks
 WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
-                WHERE c.oid = relation AND (c.relkind IN ('i', 'I', 'S', 't')
-                OR (c.relnamespace = to_regnamespace(quote_ident({schema}))
-                    AND c.relname IN ({own}))))
+                WHERE c.oid = relation AND c.relkind IN ('i', 'I', 'S', 't'))
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
@@ -135,7 +133,7 @@ class PostgreSQLInspector:
         self._contents = Contents(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
-        named = NAMED.format(names=_array(names))
+        named = NAMED.format(names=_array({*names, *self.session.table.names}))
         # What this transaction made before is locked, and not committed. One that has
         # written nothing has no id yet.
         made = self._locked("coalesce(relation, classid)")
@@ -148,7 +146,7 @@ class PostgreSQLInspector:
         return QUERY.format(oids=oids, empty=empty, **self._own)
 
     def _locked(self, what: str) -> str:
-        return LOCKED.format(what=what, large_objects=LARGE_OBJECTS, **self._own)
+        return LOCKED.format(what=what, large_objects=LARGE_OBJECTS)
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[], Touched]]:
