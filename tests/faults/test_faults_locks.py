@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import stat
@@ -20,7 +21,9 @@ import pytest
 
 from conftest import Project, connected
 from fault_injection import add, assert_at, deploy, forked, holding, until
+from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.sqlite.lock import DeploymentLock as SQLiteLock
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import LockError, SqlpairError
@@ -486,3 +489,23 @@ def test_program_that_holds_a_sqlite_file_exclusively_is_named(
 
     assert "another program holds the database exclusively" in failure.stderr
     assert f"open in pid {holder.pid} (python" in failure.stderr
+
+
+def test_file_that_is_replaced_while_a_run_waits_is_the_one_it_moves(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    add(project, 3, 4)
+    original = SQLiteLock.take
+
+    def restored(lock: SQLiteLock, report: Report) -> None:
+        copy = project.file.with_name("restored.db")
+        shutil.copyfile(project.file, copy)
+        copy.replace(project.file)
+        original(lock, report)
+
+    with mock.patch.object(SQLiteLock, "take", restored):
+        deploy(project)
+
+    assert_at(project, 4)

@@ -212,6 +212,8 @@ def test_sigterm_stops_between_members(project: Project) -> None:
         out, err = running.communicate()
         assert running.returncode == 128 + signal.SIGTERM, err
         assert "not begun: a signal came" in out
+        moved = sum(path.stat().st_size > 0 for path in paths) - before
+        assert f" applied in {moved:,}\n" in out
         whole = [*NUMBERED, "005_slow"]
         assert {tuple(applied(path)) for path in paths if path.stat().st_size} == {
             tuple(whole)

@@ -167,15 +167,8 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     assert "ahead.db" in status
 
 
-def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
-    project: Project,
-) -> None:
-    paths = fleet(project, 3)
-    project.configure("tenants", members="state/*/*.db")
-    small = project.root / "state" / "small"
-    small.mkdir()
-    seed = project.root / "seed"
-    rows(seed, "CREATE TABLE filler AS SELECT zeroblob(90000) AS x")
+def on_a_small_disk(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run sqlpair where state/small/full.db, a copy of seed, has no room to grow."""
     namespace = ["unshare", "--mount"]
     if os.geteuid() != 0:
         namespace += ["--user", "--map-root-user"]
@@ -188,10 +181,10 @@ def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
         "$@"
         echo exit $?
         sqlite3 state/small/full.db 'SELECT name FROM sqlite_master'"""
-    done = subprocess.run(
+    return subprocess.run(
         [
             *(namespace if can == 0 else ()),
-            *("sh", "-c", script, "sh", sys.executable, "-m", "sqlpair", "migrate"),
+            *("sh", "-c", script, "sh", sys.executable, "-m", "sqlpair", *words),
         ],
         cwd=project.root,
         env=project.environ,
@@ -199,8 +192,48 @@ def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
         text=True,
         check=False,
     )
+
+
+def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.configure("tenants", members="state/*/*.db")
+    small = project.root / "state" / "small"
+    small.mkdir()
+    seed = project.root / "seed"
+    rows(seed, "CREATE TABLE filler AS SELECT zeroblob(90000) AS x")
+    done = on_a_small_disk(project, "migrate")
     assert "! tenants/small/full failed" in done.stdout, done.stderr
     assert done.stdout.endswith("exit 1\nfiller\n")
+    assert all(map(at_head, paths))
+
+
+def test_five_that_cannot_be_among_many_are_named_and_the_others_are_at_head(
+    project: Project,
+) -> None:
+    *paths, locked, other, ahead, edited = fleet(project, MEMBERS + 4)
+    project.configure("tenants", members="state/*/*.db", lock_timeout="0.2")
+    (project.root / "state" / "small").mkdir()
+    rows(project.root / "seed", "CREATE TABLE filler AS SELECT zeroblob(90000) AS x")
+    other.write_text("this is a letter, and no database at all\n" * 50)
+    for path in (ahead, edited):
+        project.sqlpair("migrate", "--member", f"tenants/tenants/{path.stem}")
+    rows(ahead, "UPDATE alembic_version SET version_num = 'tenants_009'")
+    rows(edited, "UPDATE schema_version SET version = 9 WHERE version = 3")
+    holding = sqlite3.connect(locked, isolation_level=None)
+    holding.execute("BEGIN EXCLUSIVE")
+
+    done = on_a_small_disk(project, "migrate", "--jobs", "2")
+
+    holding.close()
+    assert "exit 1\n" in done.stdout, done.stderr
+    lines = done.stdout.splitlines()
+    failed = {line.split()[1] for line in lines if line.startswith("  ! ")}
+    assert failed == {
+        "tenants/small/full",
+        *(f"tenants/tenants/{path.stem}" for path in (locked, other, ahead, edited)),
+    }
     assert all(map(at_head, paths))
 
 
