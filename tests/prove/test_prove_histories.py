@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import Project, connected
+from sqlpair import progress
 from sqlpair.project.branches import branches
 from sqlpair.prove import record
 from sqlpair.prove.proof import Selection
@@ -91,6 +92,29 @@ def test_roles_owners_and_privileges_are_named_as_not_compared(
     with connected(server) as execute:
         left = execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^prove_test_'")
     assert left == []
+
+
+def test_statements_of_a_proof_count_as_statements_and_not_as_migrations(
+    project: Project,
+) -> None:
+    write(project, "postgres", {"001_t": ("CREATE TABLE t (a int);", "DROP TABLE t;")})
+
+    with progress.watched(), progress.task("outer", 1, "migration") as outer:
+        prove(project, "postgres")
+
+    assert outer.done == 0
+
+
+def test_a_rollback_that_drops_what_is_not_there_is_told_of_no_extension(
+    project: Project,
+) -> None:
+    pairs = {"001_t": ("CREATE TABLE t (a int);", "DROP TABLE t;\nDROP INDEX i;")}
+    write(project, "postgres", pairs)
+
+    (problem,) = prove(project, "postgres")["001_t"].problems
+
+    assert 'index "i" does not exist' in problem
+    assert "EXTENSION" not in problem
 
 
 @pytest.mark.parametrize("database", ["postgres", "sqlite"])
