@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from conftest import Project, connected
+from sqlpair import progress
 from sqlpair.project.branches import branches
 from sqlpair.prove import record
 from sqlpair.prove.proof import Selection
@@ -90,6 +92,67 @@ def test_roles_owners_and_privileges_are_named_as_not_compared(
     with connected(server) as execute:
         left = execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^prove_test_'")
     assert left == []
+
+
+def test_statements_of_a_proof_count_as_statements_and_not_as_migrations(
+    project: Project,
+) -> None:
+    write(project, "postgres", {"001_t": ("CREATE TABLE t (a int);", "DROP TABLE t;")})
+
+    with progress.watched(), progress.task("outer", 1, "migration") as outer:
+        prove(project, "postgres")
+
+    assert outer.done == 0
+
+
+def test_a_rollback_that_drops_what_is_not_there_is_told_of_no_extension(
+    project: Project,
+) -> None:
+    pairs = {"001_t": ("CREATE TABLE t (a int);", "DROP TABLE t;\nDROP INDEX i;")}
+    write(project, "postgres", pairs)
+
+    (problem,) = prove(project, "postgres")["001_t"].problems
+
+    assert 'index "i" does not exist' in problem
+    assert "EXTENSION" not in problem
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_a_row_that_a_trigger_changes_where_another_is_added_is_not_missing(
+    project: Project, database: str
+) -> None:
+    body = "UPDATE parent SET children = coalesce(children, 0) + 1"
+    trigger = f"CREATE TRIGGER t AFTER INSERT ON child BEGIN {body}; END;\n"
+    if database == "postgres":
+        trigger = (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN {body}; RETURN new; END $$;\n"
+            "CREATE TRIGGER t AFTER INSERT ON child FOR EACH ROW EXECUTE FUNCTION f();"
+        )
+    undone = "DROP TABLE child;\nDROP TABLE parent;\n"
+    if database == "postgres":
+        undone = "DROP TABLE child;\nDROP FUNCTION f();\nDROP TABLE parent;\n"
+    made = "CREATE TABLE parent (id integer PRIMARY KEY, children integer);\n"
+    made += "CREATE TABLE child (id integer PRIMARY KEY, parent integer NOT NULL"
+    made += " REFERENCES parent (id));\n"
+    pairs = {
+        "001_made": (made + trigger, undone),
+        "002_other": ("CREATE TABLE other (id integer);", "DROP TABLE other;"),
+        "003_lost": (
+            "CREATE TABLE more (id integer);",
+            "DELETE FROM child WHERE EXISTS (SELECT * FROM more);\n"
+            "DELETE FROM parent WHERE EXISTS (SELECT * FROM more);\n"
+            "DROP TABLE more;\n",
+        ),
+    }
+    write(project, database, pairs)
+
+    verdicts = prove(project, database)
+
+    assert verdicts["001_made"].problems == ()
+    assert verdicts["002_other"].problems == ()
+    lost = verdicts["003_lost"].problems
+    assert any(re.search(r"parent.*: 3 of 3 rows are missing", line) for line in lost)
 
 
 def test_a_materialized_view_is_proved_and_so_is_what_comes_beside_it(

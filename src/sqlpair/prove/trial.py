@@ -216,7 +216,7 @@ class Trial:
         made = full.schema.keys() - above.schema.keys()
         found = schema_differences(before, below, made)
         self.problem(Reason.DOWN_DIFFERS, label, found)
-        self._lost(label, missing_rows(before, below))
+        self._lost(label, missing_rows(before, below, above, full))
         label = "up again, on rows"
         if self.accepts_rows and self._try(Reason.UP_ON_ROWS, label, database, up):
             found = schema_differences(above, database.schema(), made)

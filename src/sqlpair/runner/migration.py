@@ -13,6 +13,7 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair import progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
 from sqlpair.project import sql_file
@@ -180,7 +181,9 @@ class Runner:
         with rolled_back([self.session]):
             if ready.file.transactional:
                 self.session.begin()
-            self.run(ready, execute)
+            stem = ready.step.migration.stem
+            with progress.task(stem, ready.file.total, "statement"):
+                self.run(ready, execute)
             if check:
                 self.session.check()
             if look is not None:

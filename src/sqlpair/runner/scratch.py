@@ -49,9 +49,7 @@ class Scratch:
             building.done = self.position
             for ready in steps:
                 progress.advance()  # of the migrations
-                stem = ready.step.migration.stem
-                with progress.task(stem, ready.file.total, "statement"):
-                    runner.apply(ready, look=look, check=False)
+                runner.apply(ready, look=look, check=False)
         self.position = position
 
     def repeat(self, texts: Sequence[Ready]) -> None:

@@ -51,6 +51,8 @@ _ROW = re.compile(r"COPY .*?, line (\d+)")
 _VARIABLE = re.compile(r""":(?:\w|'\w+'|"\w+")""")
 UNDEFINED_OBJECT = "42704"
 _MAKES_ROLE = re.compile(r"\bcreate\s+(?:role|user|group)\b", re.IGNORECASE)
+# What a migration had to make, and no server has by itself.
+_DROPS = re.compile(r"\bdrop\s+(?:index|trigger|constraint|rule|policy)\b", re.I)
 _INSTALLS = re.compile(
     r"\b(?:create|alter)\s+(?:extension|collation|(?:\w+\s+){0,3}language)\b",
     re.IGNORECASE,
@@ -127,7 +129,7 @@ def _of_scratch(database: Database, statement: Statement, error: psycopg2.Error)
         return (
             f"It is the scratch server that lacks this: install it there.\nOr: {other}"
         )
-    if code == UNDEFINED_OBJECT:
+    if code == UNDEFINED_OBJECT and not _DROPS.search(statement.text):
         return (
             "If no file makes it: let a migration make it (CREATE EXTENSION IF NOT"
             f" EXISTS …);\nor, if it is the server's (a role): {other}"
