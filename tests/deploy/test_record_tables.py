@@ -360,12 +360,14 @@ def test_what_is_not_called_as_a_record_or_is_made_by_a_file_is_compared(
     project.sqlpair("adopt", "postgres", "--yes")
     project.pg("ALTER TABLE s.migrations ADD COLUMN x int")
     project.pg("CREATE TABLE migration_of_birds (id int)")
+    project.pg("CREATE TABLE user_migrations (id int)")
 
     said = project.sqlpair("verify", expect=1).stdout
 
     assert "column s.migrations.x is not in the migrations" in said
     assert "table s.migrations" not in said
     assert "table migration_of_birds is not in the migrations" in said
+    assert "table user_migrations is not in the migrations" in said
 
 
 def test_a_record_beside_that_of_a_known_tool_is_compared(
