@@ -181,12 +181,10 @@ TOOLS = {
 }
 # Tools whose files are like another one's: only the table tells them apart.
 _LIKE = {"golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
-# What the record is called of tools that have no reader here, and of somebody's own. No
-# other word in front: user_migrations may be an application's table.
+# Records of tools without a reader here. user_migrations may be an application's table.
 _RECORD = re.compile(
     r"(.*\.)?(_*((schema|db|database|sql|node_?pg|pg|knex|typeorm|mikro_orm|drizzle|gorp"
-    r"|doctrine|django|phinx|rambler|liquibase|postgrator|umzug)_*)?"
-    r"migrations?(_(history|lock|log|versions?))?"
+    r"|doctrine|phinx|rambler|umzug)_*)?migrations?(_(history|lock|log|versions?))?"
     r"|(flyway_)?(schema|db|database|shmig)_?(versions?|history)"
     r"|sequelizemeta|(database)?changelog(lock)?|play_evolutions(_lock)?|_?yoyo_\w+)",
     re.IGNORECASE,
