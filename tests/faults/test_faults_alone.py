@@ -234,7 +234,9 @@ def test_what_earlier_stages_committed_is_said(pair: Project) -> None:
     assert pair.applied("sqlite") == ["002_t2", "004_t4"]
 
 
-def test_row_left_dangling_by_such_a_file_is_not_recorded(pair: Project) -> None:
+def test_row_left_dangling_by_such_a_file_is_told_and_the_file_recorded(
+    pair: Project,
+) -> None:
     pair.add(
         "sqlite",
         "004_parent",
@@ -249,7 +251,8 @@ def test_row_left_dangling_by_such_a_file_is_not_recorded(pair: Project) -> None
 
     assert "1 foreign key is left dangling" in words
     assert "c rowid 1 refers to p" in words
-    assert pair.applied("sqlite") == ["002_t2", "004_parent"]
+    assert "committed and recorded: it is -- no-transaction" in words
+    assert pair.applied("sqlite") == ["002_t2", "004_parent", "006_orphan"]
 
 
 SETTINGS = {
