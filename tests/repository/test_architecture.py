@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,23 @@ def texts(path: Path) -> Iterator[str]:
         said = node.value if isinstance(node, ast.Constant) else None
         if isinstance(said, str) and said != KEPT:
             yield said
+
+
+IMPORTING = """
+import os, pkgutil, signal, importlib, sqlpair
+def state():
+    return [*map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))], dict(os.environ)
+before = state()
+for _, name, _ in pkgutil.walk_packages(sqlpair.__path__, "sqlpair."):
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+assert state() == before, (before, state())
+"""
+
+
+def test_to_import_a_module_leaves_signals_and_environment_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTING], stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_no_module_is_longer_than_350_lines() -> None:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,6 +105,13 @@ def _processes(jobs: int) -> Workers:
     # they are. What is forked has imported all that they need, and done nothing yet.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", PRELOADED])
+    # Signals are for this process: what forks the others begins with them blocked.
+    resource_tracker.ensure_running()  # or it is begun there, which lets them through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     stop = context.Event()
     leave, leaving = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(

@@ -1,13 +1,10 @@
 """What a worker process needs, imported once: each worker is a fork of what has it.
 
-Imported by the process that forks workers, and by no other: signals are not for it.
+Imported by the process that forks workers.
 """
 
 from __future__ import annotations
 
-import signal
-
-from sqlpair import signals
 from sqlpair.databases.postgresql import session as postgresql
 from sqlpair.databases.sqlite import session as sqlite
 from sqlpair.databases.sqlite import split, unresolved
@@ -15,6 +12,3 @@ from sqlpair.deploy import run
 from sqlpair.fleet import executors
 
 __all__ = ["executors", "postgresql", "run", "split", "sqlite", "unresolved"]
-
-for _number in signals.SIGNALS:
-    signal.signal(_number, signal.SIG_IGN)
