@@ -9,6 +9,7 @@ database that is put aside. The old database stays, under another name.
 from __future__ import annotations
 
 import time
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -83,6 +84,9 @@ class PostgreSQLExchange:
         self._resources.enter_context(signals.cancelling(admin.raw.cancel))
         for name, value in hindrances(admin.rows).items():
             admin.execute(f"SET {name} = {value}")
+        # A server still makes a database whose maker was killed: it lets go after that.
+        key = zlib.crc32(self._staged.encode())
+        admin.execute(f"SELECT pg_catalog.pg_advisory_lock({key})")
         return admin
 
     # -- before anything changes -----------------------------------------------
