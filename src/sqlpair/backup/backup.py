@@ -129,10 +129,6 @@ class _Dump(NamedTuple):
     proven: str
 
 
-class _StoppedError(Exception):
-    """Another database's copy has failed, or a signal came."""
-
-
 class _Copying:
     """Copies of all databases at once, each made and checked in a thread of its own."""
 
@@ -144,21 +140,22 @@ class _Copying:
         self._report = report
         self._progress = progress
         self._deadline = time.monotonic() + settings.backups.timeout
-        self._stop = threading.Event()
 
     def run(self, sessions: Mapping[str, Session]) -> dict[str, _Dump]:
         """Copy; the first failure stops the others."""
+        unwanted = threading.Event()
         with ThreadPoolExecutor(max(1, len(sessions))) as threads:
             try:
                 copying = {}
-                for name, session in sessions.items():
-                    self._report(f"Backing up {name}")
-                    here = copy_context()  # for one thread each
-                    copying[name] = threads.submit(here.run, self._dump, session)
+                with signals.unwanted_with(unwanted):
+                    for name, session in sessions.items():
+                        self._report(f"Backing up {name}")
+                        here = copy_context()  # for one thread each
+                        copying[name] = threads.submit(here.run, self._dump, session)
                 for one in as_completed(copying.values()):
                     one.result()
             except BaseException:
-                self._stop.set()
+                unwanted.set()
                 signals.cancel()
                 raise
         return {name: one.result() for name, one in copying.items()}
@@ -187,8 +184,7 @@ class _Copying:
 
     def _shown(self, what: str) -> Callable[[int, int | None], None]:
         def show(done: int, total: int | None) -> None:
-            if self._stop.is_set():
-                raise _StoppedError
+            signals.raise_unwanted()
             self._progress(what, done, total)
 
         return show
