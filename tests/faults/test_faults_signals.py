@@ -30,7 +30,11 @@ COMMANDS = {
     "alembic": ("-m", "alembic", "upgrade", "heads"),
     "sqlpair": ("-m", "sqlpair", "migrate"),
 }
-PROVE = ("-m", "sqlpair", "prove")
+ALL = COMMANDS | {"prove": ("-m", "sqlpair", "prove")}
+WAIT = (
+    "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN PERFORM 1 FROM pg_sleep(600); RETURN NULL; END';\n"
+)
 
 
 Start = Callable[[str], subprocess.Popen[str]]
@@ -43,7 +47,7 @@ def start(project: Project) -> Iterator[Start]:
 
         def begin(command: str) -> subprocess.Popen[str]:
             process = subprocess.Popen(
-                [sys.executable, *(PROVE if command == "prove" else COMMANDS[command])],
+                [sys.executable, *ALL[command]],
                 cwd=project.root,
                 env=project.environ,
                 stdout=subprocess.PIPE,
@@ -125,8 +129,7 @@ def test_signal_ends_a_deferred_constraint_and_rolls_back(
         "postgres",
         "001_slow",
         "CREATE TABLE half ();\n"
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN PERFORM 1 FROM pg_sleep(600); RETURN NULL; END';\n"
+        f"{WAIT}"
         "CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON half"
         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();\n"
         "INSERT INTO half DEFAULT VALUES;\n",
@@ -157,14 +160,13 @@ def test_signal_ends_what_prove_does_in_both_of_its_databases(
         "postgres",
         "001_slow",
         "CREATE TABLE half (id int);\n"
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN PERFORM 1 FROM pg_sleep(600); RETURN NULL; END';\n"
+        f"{WAIT}"
         "CREATE TRIGGER wait BEFORE INSERT ON half"
         " FOR EACH ROW EXECUTE FUNCTION wait();\n",
         "DROP TABLE half;\nDROP FUNCTION wait();\n",
     )
     process = start("prove")
-    until(lambda: len(in_scratch(project)) == len(("trial", "next")), "both run")
+    until(lambda: len(in_scratch(project)) == 2, "the trial and the next one wait")
 
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)

@@ -49,7 +49,7 @@ def rarely(pattern: str, flags: int) -> Matcher:
     return lambda text, position: re.compile(pattern, flags).match(text, position)
 
 
-def together(statement: Matcher, text: str, start: int) -> tuple[int, int]:
+def run_of(statement: Matcher, text: str, start: int) -> tuple[int, int]:
     """Return where statements that follow one another end, and how many they are.
 
     ``statement`` matches one, as its first group, and the gap behind it.

@@ -18,8 +18,8 @@ from sqlpair.databases.pattern import (
     past,
     rarely,
     repeated,
+    run_of,
 )
-from sqlpair.databases.pattern import together as run_of
 from sqlpair.databases.postgresql import psql_script
 from sqlpair.databases.postgresql.transaction_control import role
 from sqlpair.errors import SqlFileError

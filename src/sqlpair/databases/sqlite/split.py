@@ -12,8 +12,14 @@ import re
 from collections.abc import Iterator
 from string import ascii_letters, digits
 
-from sqlpair.databases.pattern import ascii_without, opening, past, rarely, repeated
-from sqlpair.databases.pattern import together as run_of
+from sqlpair.databases.pattern import (
+    ascii_without,
+    opening,
+    past,
+    rarely,
+    repeated,
+    run_of,
+)
 from sqlpair.errors import SqlFileError
 from sqlpair.project.statement import Role, Statement, fault
 
