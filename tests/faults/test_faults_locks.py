@@ -21,6 +21,7 @@ import pytest
 
 from conftest import Project, connected
 from fault_injection import add, assert_at, deploy, forked, holding, until
+from sqlpair.databases import retry
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.sqlite.lock import DeploymentLock as SQLiteLock
@@ -237,6 +238,31 @@ def test_table_that_becomes_free_meanwhile_is_migrated(project: Project) -> None
 
     assert any("trying again (1 of 5)" in line for line in said)
     assert [step.migration.stem for step, *_ in outcome.done] == ["003_alter", "004_t4"]
+
+
+def test_the_pause_is_as_long_as_the_attempt_not_as_the_longest_timeout(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    project.configure("postgres", lock_timeout="0.1")
+    project.configure("sqlite", lock_timeout="3600")
+    project.add("postgres", "003_alter", "ALTER TABLE t1 ADD COLUMN v int;\n")
+    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    pauses: list[float] = []
+
+    def wait(_least: float, most: float) -> None:
+        pauses.append(most)
+
+    with (
+        reading(project, "t1"),
+        mock.patch.object(retry, "wait", wait),
+        pytest.raises(SqlpairError, match="lock timeout"),
+    ):
+        deploy(project)
+
+    assert len(pauses) == 4
+    assert 0 < max(pauses) < 1800
 
 
 def test_another_reader_waits_no_longer_than_the_timeout(project: Project) -> None:

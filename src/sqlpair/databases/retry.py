@@ -17,13 +17,15 @@ ATTEMPTS = 5
 T = TypeVar("T")
 
 
-def retried(attempt: Callable[[], T], pause: float, report: Report) -> T:
+def retried(attempt: Callable[[], T], longest: float, report: Report) -> T:
     """Return what ``attempt`` returns, called until it fails for good.
 
-    ``pause`` is in seconds. The last error tells how often it was tried.
+    A pause is half to one and a half times as long as the attempt was, or as
+    ``longest`` seconds where that is less. The last error tells how often it was tried.
     """
     number = 1
     while True:
+        began = time.monotonic()
         try:
             return attempt()
         except SqlpairError as error:
@@ -34,6 +36,7 @@ def retried(attempt: Callable[[], T], pause: float, report: Report) -> T:
                 raise
             first = error.what
         report(f"{first}; trying again ({number} of {ATTEMPTS})")
+        pause = min(longest, time.monotonic() - began)
         wait(0.5 * pause, 1.5 * pause)
         number += 1
 
