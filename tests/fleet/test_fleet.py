@@ -52,6 +52,15 @@ def test_the_members_are_moved_by_several_processes(project: Project) -> None:
     assert all(map(at_head, paths))
 
 
+def test_the_members_are_moved_where_the_system_tells_no_affinity(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = fleet(project, 3)
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    project.sqlpair("migrate")
+    assert all(map(at_head, paths))
+
+
 def test_alembic_upgrades_the_members_too(project: Project) -> None:
     paths = fleet(project, 3)
     project.alembic("upgrade", "heads")

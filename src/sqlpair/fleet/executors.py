@@ -63,7 +63,9 @@ def open_workers(jobs: int, scheduler: str = "") -> Workers:
 
 def default_jobs() -> int:
     """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 class _Inline(Executor):
