@@ -31,6 +31,7 @@ from sqlpair.databases import embedded
 from sqlpair.databases.driver import driver_of
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
+from sqlpair.fleet import executors
 from sqlpair.project import settings
 from sqlpair.runner.steps import Outcome
 from sqlpair.schema.model import Schema
@@ -70,6 +71,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--dist-folder", help="what test_distribution tries, with all it depends on"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor: half of the time, a test waits for its server."""
+    return 2 * executors.default_jobs()
 
 
 def pytest_configure() -> None:
@@ -289,6 +296,8 @@ class Project:
         self.dsn = dsn
         url = with_canary(dsn) if dsn else ""
         self.environ = {**os.environ, "DATABASE_URL": url, "SCRATCH_URL": url}
+        # With which alembic.ini, and what that says: to read it takes a millisecond.
+        self._revised: tuple[bytes, settings.Settings] | None = None
         if source is None:
             self.init()
         else:
@@ -305,7 +314,10 @@ class Project:
 
     def revise(self) -> None:
         """Write the revision modules that are missing."""
-        scaffold.write_revisions(self.settings)
+        text = (self.root / "alembic.ini").read_bytes()
+        if self._revised is None or self._revised[0] != text:
+            self._revised = text, self.settings
+        scaffold.write_revisions(self._revised[1])
 
     def add(
         self, database: str, stem: str, up: str, down: str = "-- nothing\n"

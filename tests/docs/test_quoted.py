@@ -7,6 +7,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,13 @@ PROSE = {"does", "keeps", "makes", "pg_dump", "opens", "reads", "that"}
 WORDS = re.compile(r"[^\s`'\"<]+(?=<)|[^\s`'\"]+")
 
 
-def texts() -> Iterator[tuple[Path, str]]:
-    """Yield every string of the code, and every other file that is shipped, whole."""
+@cache
+def texts() -> tuple[tuple[Path, str], ...]:
+    """Return every string of the code, and every other file that is shipped, whole."""
+    return tuple(_texts())
+
+
+def _texts() -> Iterator[tuple[Path, str]]:
     for path in sorted(SOURCE.rglob("*")):
         if path.suffix == ".py":
             whole = list(ast.walk(ast.parse(path.read_text())))
