@@ -106,7 +106,7 @@ SLOW = {
 
 
 def at_work(project: Project, database: str) -> bool:
-    """Say whether a rehearsal has come to what takes forever."""
+    """Say whether a dry run has come to what takes forever."""
     if database == "postgres":
         return bool(
             project.pg(
