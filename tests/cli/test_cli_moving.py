@@ -343,7 +343,7 @@ def test_force_version_shows_what_it_will_write(four: Project) -> None:
     assert "sqlite sqlite_002 -> sqlite_002 as it is" in lines
 
 
-def test_force_version_settles_tables_that_disagree(four: Project) -> None:
+def test_force_version_resolves_tables_that_disagree(four: Project) -> None:
     four.upgrade()
     four.pg("DELETE FROM schema_version WHERE version = 1")
     four.lite("DELETE FROM alembic_version")

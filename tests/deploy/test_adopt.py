@@ -280,7 +280,7 @@ def test_an_adopted_project_is_migrated_verified_and_rolled_back(
     assert tradebaas.applied("sqlite") == ["000_baseline"]
 
 
-def test_tables_settle_what_version_table_and_ledger_disagree_about(
+def test_tables_decide_what_version_table_and_ledger_disagree_about(
     four: Project,
 ) -> None:
     four.upgrade()

@@ -26,7 +26,7 @@ def halfway(project: Project) -> Project:
     return project
 
 
-def settle(project: Project) -> str:
+def resolve(project: Project) -> str:
     """Run a changing command that has nothing of its own to change."""
     return deploy(project, "base", "upgrade")[1]
 
@@ -45,7 +45,7 @@ KILLS = [
 
 
 @pytest.mark.parametrize(("owner", "method", "when", "call", "end", "said"), KILLS)
-def test_after_a_kill_the_next_command_settles_both_to_one_side_and_says_so(
+def test_after_a_kill_the_next_command_resolves_both_to_one_side_and_says_so(
     halfway: Project,
     owner: type,
     method: str,
@@ -56,7 +56,7 @@ def test_after_a_kill_the_next_command_settles_both_to_one_side_and_says_so(
 ) -> None:
     dying(halfway, owner, method, when, call=call)
 
-    words = settle(halfway)
+    words = resolve(halfway)
 
     assert_at(halfway, end)
     assert ("was interrupted" in words) == said
@@ -88,14 +88,14 @@ def test_transaction_in_doubt_of_another_role_is_told_with_its_owner(
     verb = "COMMIT" if when == "after" else "ROLLBACK"
     assert f"{verb} PREPARED '{gid}';" in failure.stderr
     assert "Grant" not in failure.stderr
-    settle(halfway)
+    resolve(halfway)
     assert_at(halfway, AFTER if when == "after" else BEFORE)
 
 
-def test_the_settling_is_in_the_log(halfway: Project) -> None:
+def test_the_recovery_is_in_the_log(halfway: Project) -> None:
     dying(halfway, SQLiteSession, "commit", "after")
 
-    settle(halfway)
+    resolve(halfway)
 
     assert re.search(r"outcome=settled .*postgres.* is committed now", halfway.log)
 
@@ -153,7 +153,7 @@ def test_another_projects_prepared_transaction_is_never_decided_here(
     for number, gid in enumerate(gids):
         halfway.pg(f"BEGIN; CREATE TABLE f{number} (); PREPARE TRANSACTION '{gid}'")
 
-    words = settle(halfway)
+    words = resolve(halfway)
     deploy(halfway)
 
     left = sorted(gid for (gid,) in halfway.pg("SELECT gid FROM pg_prepared_xacts"))
@@ -226,7 +226,7 @@ def test_env_that_is_behind_because_a_run_died_is_repaired(halfway: Project) -> 
     assert_at(halfway, AFTER)
 
 
-def test_relative_step_after_a_settlement_that_moved_nothing_is_taken(
+def test_relative_step_after_a_recovery_that_moved_nothing_is_taken(
     halfway: Project,
 ) -> None:
     dying(halfway, SQLiteSession, "commit", "before", "+1")
@@ -236,7 +236,7 @@ def test_relative_step_after_a_settlement_that_moved_nothing_is_taken(
     assert_at(halfway, AFTER)
 
 
-def test_relative_step_after_a_settlement_that_moved_is_refused(
+def test_relative_step_after_a_recovery_that_moved_is_refused(
     halfway: Project,
 ) -> None:
     add(halfway, 5, 6)
@@ -282,7 +282,7 @@ def last_steps(project: Project) -> dict[str, bool]:
         (PostgreSQLSession, "decide", "after", 1, True),
     ],
 )
-def test_four_databases_are_settled_to_one_side(
+def test_four_databases_are_resolved_to_one_side(
     four: Project, owner: type, method: str, when: str, call: int, end: bool
 ) -> None:
     dying(four, owner, method, when, call=call)

@@ -97,7 +97,7 @@ def test_connection_lost_after_the_decision_is_made_again_and_both_are_committed
     ("word", "end", "decided"),
     [(PREPARE, BEFORE, "rolled back"), (KEEP, AFTER, "committed")],
 )
-def test_server_that_is_gone_at_the_commit_leaves_what_the_next_run_settles(
+def test_server_that_is_gone_at_the_commit_leaves_what_the_next_run_resolves(
     halfway: Project, word: bytes, end: int, decided: str
 ) -> None:
     with pytest.raises(SqlpairError) as failure:

@@ -110,7 +110,7 @@ class State(NamedTuple):
         return ""
 
     @property
-    def settled(self) -> State:
+    def resolved(self) -> State:
         """What becomes of it by a command that moves nothing itself."""
         return State(self.sqlite, self.sqlite, False) if self.prepared else self
 
@@ -257,7 +257,7 @@ def kill_at_random(
                 assert_told(project, left)
                 if left.prepared:
                     deploy(project, "base")  # moves nothing itself, so it only resolves
-                    assert state(project) == left.settled
+                    assert state(project) == left.resolved
             deploy(project)
             rounds += 1
             assert_once(project, rounds)

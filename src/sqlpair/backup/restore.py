@@ -159,13 +159,13 @@ def _restore(
             exchanges.finish(said.schema_version)
     except BaseException as error:
         # The locks are free again, and the databases say how far it came.
-        finished = noted and identifier in _settled(settings, report)
+        finished = noted and identifier in _resolved(settings, report)
         if not finished or not isinstance(error, SqlpairError):
             raise
     return exchanges.kept
 
 
-def _settled(settings: Settings, report: Report) -> tuple[str, ...]:
+def _resolved(settings: Settings, report: Report) -> tuple[str, ...]:
     try:
         return swap.finish_interrupted(settings, report)
     except SqlpairError as error:

@@ -133,11 +133,11 @@ def finish_interrupted(settings: Settings, report: Report) -> tuple[str, ...]:
     return tuple(
         identifier
         for identifier in restoring.interrupted(settings)
-        if _settle(settings, identifier, report)
+        if _resolve(settings, identifier, report)
     )
 
 
-def _settle(settings: Settings, identifier: str, report: Report) -> bool:
+def _resolve(settings: Settings, identifier: str, report: Report) -> bool:
     with ExitStack() as resources:
         sessions = two_phase.hold(settings, report, resources)
         resources.enter_context(directory.working(settings.backups.folder))

@@ -41,23 +41,23 @@ def command(config: Path, strict: bool, json: bool) -> None:
     if json:
         output.dump(found.to_json())
     else:
-        for standing in found.databases:
-            _show(standing)
+        for database in found.databases:
+            _show(database)
         output.problems(found.problems)
         output.say(_closing(found), "bold")
     if found.problems or (strict and (found.pending or found.repeats)):
         sys.exit(1)
 
 
-def _show(standing: DatabaseStatus) -> None:
-    output.say(standing.name, "bold")
-    if not standing.applied and not standing.pending and not standing.repeatable:
+def _show(database: DatabaseStatus) -> None:
+    output.say(database.name, "bold")
+    if not database.applied and not database.pending and not database.repeatable:
         output.say("  no migrations")
     rows: list[tuple[output.Cell, ...]] = [
         (
             [
                 (row.stem, ""),
-                (_edited(row.number, standing), "yellow"),
+                (_edited(row.number, database), "yellow"),
             ],
             row.applied_at[:19],
             output.duration(row.milliseconds),
@@ -65,12 +65,12 @@ def _show(standing: DatabaseStatus) -> None:
             row.applied_by,
             row.deployment,
         )
-        for row in standing.applied
+        for row in database.applied
     ]
     rows += [
-        (item.stem, ("pending", "yellow"), "", "", "", "") for item in standing.pending
+        (item.stem, ("pending", "yellow"), "", "", "", "") for item in database.pending
     ]
-    rows += [_repeatable(file) for file in standing.repeatable]
+    rows += [_repeatable(file) for file in database.repeatable]
     if rows:
         output.table(
             ("migration", "applied (UTC)", "took.", "how", "by", "deployment"),
@@ -95,13 +95,13 @@ def _repeatable(file: RepeatableFile) -> tuple[output.Cell, ...]:
     return (name, at, took, "upgrade", row.applied_by, row.deployment)
 
 
-def _edited(number: int, standing: DatabaseStatus) -> str:
+def _edited(number: int, database: DatabaseStatus) -> str:
     words = {
         "SQL file": " edited",
         "rollback file": " rollback edited",
         "revision module": " module edited",
     }
-    said = (word for kind, word in words.items() if (number, kind) in standing.edited)
+    said = (word for kind, word in words.items() if (number, kind) in database.edited)
     return ",".join(said)
 
 

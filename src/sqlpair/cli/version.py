@@ -75,9 +75,9 @@ def _pending(found: Status) -> list[Problem]:
     ]
 
 
-def _latest(standing: DatabaseStatus) -> str:
-    stems = [row.stem for row in standing.applied]
-    stems += [item.stem for item in standing.pending]
+def _latest(database: DatabaseStatus) -> str:
+    stems = [row.stem for row in database.applied]
+    stems += [item.stem for item in database.pending]
     return max(stems, default="none")
 
 

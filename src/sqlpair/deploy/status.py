@@ -65,15 +65,13 @@ class Status(NamedTuple):
     @property
     def pending(self) -> tuple[Migration, ...]:
         """What ``sqlpair migrate`` would run, in its order."""
-        found = [item for standing in self.databases for item in standing.pending]
+        found = [m for database in self.databases for m in database.pending]
         return tuple(sorted(found, key=lambda item: item.number))
 
     @property
     def repeats(self) -> int:
         """How many repeatable files ``sqlpair migrate`` would have to do with."""
-        return sum(
-            file.pending for standing in self.databases for file in standing.repeatable
-        )
+        return sum(file.pending for item in self.databases for file in item.repeatable)
 
     def with_problems(self, more: Iterable[Problem]) -> Status:
         """Return it with what else is wrong, each problem once."""
@@ -134,14 +132,14 @@ class Status(NamedTuple):
 
 
 def overview(settings: Settings, report: Report) -> Status:
-    """Read where every database stands. Creates nothing."""
+    """Read the status of every database. Creates nothing."""
     places = claims(settings, report)
-    standings = tuple(_standing(place, report) for place in places.values())
-    problems = [problem for item in standings for problem in item.problems]
+    databases = tuple(_database(place, report) for place in places.values())
+    problems = [problem for item in databases for problem in item.problems]
     return Status(
         environment=settings.environment,
         env_file=settings.env_file.name,
-        databases=standings,
+        databases=databases,
         version=reached(places),
         latest=version.latest([place.branch for place in places.values()]),
         expected=_expected(settings),
@@ -153,7 +151,7 @@ def overview(settings: Settings, report: Report) -> Status:
     )
 
 
-def _standing(place: Place, report: Report) -> DatabaseStatus:
+def _database(place: Place, report: Report) -> DatabaseStatus:
     applied = {row.number for row in place.state.applied}
     edits = edited(place)
     return DatabaseStatus(
