@@ -983,6 +983,27 @@ def test_a_rollback_that_changes_no_schema_says_what_it_leaves(
     assert said in (project.root / "logs" / "migration.log").read_text()
 
 
+def test_a_rollback_is_not_said_to_leave_anything_where_the_server_counts_nothing(
+    project: Project,
+) -> None:
+    project.add(
+        "postgres",
+        "001_made",
+        "CREATE TABLE made (id int);",
+        "DROP TABLE IF EXISTS made;\n",
+    )
+    project.upgrade()
+    project.pg(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET track_counts = off',"
+        " current_database()); END $$"
+    )
+
+    told = project.sqlpair("rollback", "--to", "0", "--allow-data-loss").stderr
+
+    assert "the schema is the same" not in told
+    assert project.tables("postgres") == set()
+
+
 def test_a_rollback_outside_a_transaction_says_what_it_leaves(project: Project) -> None:
     concurrently = "-- no-transaction\nCREATE INDEX CONCURRENTLY {} ON made (id);\n"
     dropped = "-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS {};\n"
