@@ -64,7 +64,10 @@ class DatabaseDryRun:
                 session.check()
         except SqlpairError as error:
             self.failed = True
-            self.notes.append(f"{self.name}: the commit would be refused: {error}")
+            if left := ready[len(self.found) :]:  # not even the ledger can be made
+                self.found += [StepResult(i.step, f"not run: {error}") for i in left]
+            else:
+                self.notes.append(f"{self.name}: the commit would be refused: {error}")
         finally:
             self._limit.stop()
             session.rollback()
