@@ -99,7 +99,13 @@ class Deployment:
             self._resources.close()
             self._lock(everything)
         # Given a new id: a deployment that waited for another is the later one.
-        self.id = self.journal.deployment = ids.new_id()
+        known = [
+            row.deployment
+            for place in self.places.values()
+            for rows in (place.state.applied, place.state.repeated)
+            for row in rows
+        ]
+        self.id = self.journal.deployment = ids.new_id(after=known)
         recovery.refuse_moved(
             places,
             self.places,
