@@ -394,6 +394,27 @@ def test_prove_runs_each_twice_on_rows(first: Project) -> None:
     assert "2 repeatable files, run twice." in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("drop", "told"),
+    [
+        ("DROP VIEW IF EXISTS v CASCADE", "run again: view w is missing"),
+        ("DROP VIEW IF EXISTS v", "cannot drop view v because other objects depend"),
+    ],
+)
+def test_prove_tells_of_a_file_that_takes_along_what_another_makes(
+    first: Project, drop: str, told: str
+) -> None:
+    write(first, "postgres", "v", f"{drop};\nCREATE VIEW v AS SELECT id, a FROM t;\n")
+    text = "DROP VIEW IF EXISTS w;\nCREATE VIEW w AS SELECT id FROM v;\n"
+    write(first, "postgres", "w", text)
+
+    done = first.sqlpair("prove", expect=1)
+
+    assert "postgres repeatable/v: NOT PROVED" in done.stdout
+    assert told in done.stdout
+    assert "postgres repeatable/w: proved" in done.stdout
+
+
 def test_snapshot_and_verify_know_them(first: Project) -> None:
     first.sqlpair("snapshot")
     assert "CREATE VIEW" in (first.root / "sql/postgres/schema.sql").read_text()
