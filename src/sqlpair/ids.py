@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 ID = re.compile(r"(\d{8}T\d{6}\.\d{3})Z-[0-9a-f]{6}")
 
 
-def new_id() -> str:
-    """Return the id of a deployment, backup or restore; ids sort by time."""
-    now = datetime.now(UTC).isoformat("T", "milliseconds")
-    return f"{re.sub('[-:]', '', now[:23])}Z-{os.urandom(3).hex()}"
+def new_id(after: Iterable[str] = ()) -> str:
+    """Return the id of a deployment, backup or restore; ids sort by time.
+
+    It sorts behind the ids ``after``, also where another clock was ahead of this one.
+    """
+    now = datetime.now(UTC)
+    last = max((known for known in after if ID.fullmatch(known)), default="")
+    if last:
+        then = datetime.fromisoformat(began(last)).replace(tzinfo=UTC)
+        now = max(now, then + timedelta(milliseconds=1))
+    moment = now.isoformat("T", "milliseconds")
+    return f"{re.sub('[-:]', '', moment[:23])}Z-{os.urandom(3).hex()}"
 
 
 def began(identifier: str) -> str:

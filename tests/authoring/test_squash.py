@@ -296,6 +296,20 @@ def test_everything_that_can_be_made_goes_again(project: Project) -> None:
     project.sqlpair("prove")
 
 
+def test_virtual_tables_go_with_what_they_keep(project: Project) -> None:
+    for number, name in enumerate(("fts5 (a)", "rtree (id, low, high, +note)"), 1):
+        project.add(
+            "sqlite",
+            f"00{number}_v",
+            f"CREATE VIRTUAL TABLE v{number} USING {name};",
+            f"DROP TABLE v{number};",
+        )
+
+    project.sqlpair("squash", "--to", "2", "--yes")
+
+    project.sqlpair("prove")
+
+
 def test_files_with_variables_are_refused(old: Project) -> None:
     old.add("postgres", "007_x", '-- variables: R\nCREATE TABLE :"R" (a int);')
 

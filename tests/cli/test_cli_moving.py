@@ -194,6 +194,25 @@ def test_rollback_refuses_when_an_older_deployments_migration_lies_above(
     assert four.tables("sqlite") == {"t2", "t4"}
 
 
+def test_rollback_undoes_what_was_done_last_where_another_clock_was_ahead(
+    four: Project,
+) -> None:
+    four.upgrade()
+    add(four, "postgres", 5)
+    four.sqlpair("migrate")
+    four.pg(
+        "UPDATE schema_version SET deployment = '20991231T235959.999Z-ffffff',"
+        " applied_at = '2099-12-31' WHERE version = 5"
+    )
+    add(four, "sqlite", 6)
+    four.sqlpair("migrate")
+
+    four.sqlpair("rollback")
+
+    assert four.applied("postgres")[-1] == "005_t5"
+    assert four.applied("sqlite")[-1] == "004_t4"
+
+
 def test_rollback_that_would_lose_rows_is_refused_unless_allowed(four: Project) -> None:
     four.upgrade()
     four.lite("INSERT INTO t4 VALUES (1)")

@@ -123,6 +123,22 @@ def test_definitions_share_a_batch_where_nobody_else_is(project: Project) -> Non
     assert beside_others == [1] * 8
 
 
+def test_label_of_an_enum_can_be_used_at_once_in_a_scratch_database_too(
+    project: Project,
+) -> None:
+    project.add(
+        "postgres",
+        "001_mood",
+        "CREATE TYPE mood AS ENUM ('a');\nALTER TYPE mood ADD VALUE 'b';\n"
+        "CREATE TABLE t (m mood DEFAULT 'b');\nINSERT INTO t DEFAULT VALUES;\n",
+        "DROP TABLE t;\nDROP TYPE mood;\n",
+    )
+    project.upgrade()
+
+    project.sqlpair("verify")
+    project.sqlpair("prove")
+
+
 @pytest.mark.parametrize("bad", ["CREATE TABLE t ();\n", "CREATE TABLE );\n"])
 def test_failure_in_a_scratch_database_is_told_with_its_line(
     project: Project, bad: str

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 
 import pytest
 
 from conftest import Project, with_canary
+from sqlpair.deploy import deployment
+from sqlpair.deploy.targets import Destination
+from sqlpair.errors import HistoryError
 
 MISSING = "sqlite: there is no database, though this project has a history"
 
@@ -49,6 +53,28 @@ def test_no_command_makes_a_database_that_is_missing_outside_development(
     assert "Correct SQLITE_PATH" in failure.stderr
     assert "sqlpair migrate --create" in failure.stderr
     assert not wrong.exists()
+
+
+def test_one_that_goes_while_its_lock_is_waited_for_is_not_made(
+    production: Project,
+) -> None:
+    production.add("postgres", "003_c", "CREATE TABLE c (x text);\n")
+    moved = production.file.with_suffix(".moved")
+    lock = production.file.with_name(f"{production.file.name}.lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def said(line: str) -> None:
+        if "waiting for another deployment" in line:
+            production.file.rename(moved)
+            lock.close()
+
+    target = Destination(("heads",), "upgrade", said)
+    with lock, pytest.raises(HistoryError, match=MISSING):
+        deployment.deploy(production.settings, target, said)
+
+    assert moved.exists()
+    assert not production.file.exists()
+    assert production.tables("postgres") == {"a"}
 
 
 def test_plan_says_that_it_would_be_refused(production: Project) -> None:

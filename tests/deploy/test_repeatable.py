@@ -163,6 +163,58 @@ def test_a_rollback_runs_the_text_before_though_the_view_needs_what_goes(
     assert columns(second) == NEW
 
 
+def replaced(project: Project, columns: str) -> None:
+    """Give PostgreSQL's view these columns, by a text that drops nothing."""
+    text = f"CREATE OR REPLACE VIEW v AS SELECT {columns} FROM t;\n"
+    write(project, "postgres", "v", text)
+    project.sqlpair("migrate")
+
+
+@pytest.mark.parametrize("mode", ["deployment", "migration"])
+def test_a_rollback_takes_a_column_away_that_a_view_was_given_by_replacing_it(
+    first: Project, mode: str
+) -> None:
+    first.configure("alembic", transaction=mode)
+    replaced(first, "id, a")
+    replaced(first, "id, a, 1 AS one")
+    first.add("postgres", "003_b", "ALTER TABLE t ADD b int;", "ALTER TABLE t DROP b;")
+    replaced(first, "id, a, 1 AS one, b")
+
+    for left in (["id", "a", "one"], ["id", "a"]):
+        done = first.sqlpair("rollback")
+
+        assert "repeatable/v: what it made was dropped first" in done.stderr
+        assert columns(first)[0] == left
+        first.sqlpair("verify")
+
+
+def test_a_view_that_its_earlier_text_replaces_keeps_what_was_granted_on_it(
+    first: Project,
+) -> None:
+    replaced(first, "id, a")
+    up, down = "ALTER TABLE t RENAME a TO c;", "ALTER TABLE t RENAME c TO a;"
+    first.add("postgres", "003_rename", up, down)
+    replaced(first, "id, c AS a")
+    first.pg("GRANT SELECT ON v TO pg_monitor")
+
+    done = first.sqlpair("rollback")
+
+    assert "dropped first" not in done.stderr
+    granted = "SELECT has_table_privilege('pg_monitor', 'v', 'SELECT')"
+    assert first.pg(granted) == [(True,)]
+
+
+def test_a_view_that_another_one_shows_is_not_dropped(first: Project) -> None:
+    replaced(first, "id, a")
+    replaced(first, "id, a, 1 AS one")
+    first.pg("CREATE VIEW theirs AS SELECT id FROM v")
+
+    failed = first.sqlpair("rollback", expect=1)
+
+    assert "v.sql:1: cannot drop columns from view" in failed.stderr
+    assert columns(first)[0] == ["id", "a", "one"]
+
+
 def test_a_rollback_of_the_deployment_that_made_it_drops_what_it_made(
     first: Project,
 ) -> None:
@@ -340,6 +392,27 @@ def test_prove_runs_each_twice_on_rows(first: Project) -> None:
     assert "sqlite repeatable/y: NOT PROVED" in done.stdout
     assert "1 repeatable file, run twice" not in done.stdout
     assert "2 repeatable files, run twice." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("drop", "told"),
+    [
+        ("DROP VIEW IF EXISTS v CASCADE", "run again: view w is missing"),
+        ("DROP VIEW IF EXISTS v", "cannot drop view v because other objects depend"),
+    ],
+)
+def test_prove_tells_of_a_file_that_takes_along_what_another_makes(
+    first: Project, drop: str, told: str
+) -> None:
+    write(first, "postgres", "v", f"{drop};\nCREATE VIEW v AS SELECT id, a FROM t;\n")
+    text = "DROP VIEW IF EXISTS w;\nCREATE VIEW w AS SELECT id FROM v;\n"
+    write(first, "postgres", "w", text)
+
+    done = first.sqlpair("prove", expect=1)
+
+    assert "postgres repeatable/v: NOT PROVED" in done.stdout
+    assert told in done.stdout
+    assert "postgres repeatable/w: proved" in done.stdout
 
 
 def test_snapshot_and_verify_know_them(first: Project) -> None:

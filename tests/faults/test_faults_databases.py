@@ -139,6 +139,7 @@ def test_missing_permission_is_said_plainly(project: Project) -> None:
     with role(project) as weak:
         project.environ["DATABASE_URL"] = with_canary(project.dsn, user=weak)
         first = refused(project)
+        plan = project.sqlpair("plan", expect=1)
         project.environ["DATABASE_URL"] = with_canary(project.dsn)
         project.upgrade()
         add(project, 4)
@@ -157,9 +158,37 @@ def test_missing_permission_is_said_plainly(project: Project) -> None:
 
     assert "postgres: PostgreSQL failed: permission denied for schema public" in first
     assert "Grant the role what the statement needs" in first
+    assert "not run: postgres: PostgreSQL failed: permission denied" in plan.stdout
     assert "postgres 003_alter.sql:1: must be owner of table t1" in second
     assert "Grant the role what the statement needs" in second
     assert 'permission denied for database "postgres"' in third
+    assert_at(project, 2)
+
+
+def test_row_security_that_hides_the_records_from_the_role_is_named(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    with role(project) as weak:
+        project.pg(
+            "GRANT ALL ON SCHEMA public TO weak;"
+            " GRANT ALL ON ALL TABLES IN SCHEMA public TO weak;"
+            " GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO weak;"
+            " ALTER TABLE schema_version ENABLE ROW LEVEL SECURITY"
+        )
+        project.environ["DATABASE_URL"] = with_canary(project.dsn, user=weak)
+
+        # With no row to be seen, it would be taken for one that was interrupted.
+        said = [
+            project.sqlpair(command, expect=1).stderr
+            for command in ("status", "verify", "migrate", "rollback")
+        ]
+        project.environ["DATABASE_URL"] = with_canary(project.dsn)
+
+    for one in said:
+        assert "postgres: row security may hide from this role what is recorded" in one
+        assert "public.schema_version" in one.replace('"', "")
     assert_at(project, 2)
 
 

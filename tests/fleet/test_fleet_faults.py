@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -19,7 +20,8 @@ from conftest import Project
 from fault_injection import until
 from fleets import NUMBERED, applied, at_head, descendants, fleet, rows
 from sqlpair.fleet.executors import open_workers
-from sqlpair.fleet.work import Job, MemberAction
+from sqlpair.fleet.members import find
+from sqlpair.fleet.work import Job, MemberAction, files_of, work
 
 MEMBERS = 40
 
@@ -165,6 +167,25 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     assert at_head(paths["also"])
     status = project.sqlpair("status", expect=1).stdout
     assert "ahead.db" in status
+
+
+def test_a_file_that_goes_while_others_are_migrated_is_not_made_again(
+    project: Project,
+) -> None:
+    first, second = fleet(project, 2)
+    settings = project.settings
+    (tenants,) = settings.fleets
+    with contextlib.ExitStack() as resources:
+        members = find(settings, tenants, print, resources)
+    first.rename(first.with_suffix(".archive"))
+    job = Job(settings, MemberAction.MIGRATE, files_of(settings, "tenants"))
+
+    gone, there = work(job, members)
+
+    assert "its file is gone since it was found" in gone.error
+    assert not first.exists()
+    assert not there.error
+    assert at_head(second)
 
 
 def on_a_small_disk(project: Project, *words: str) -> subprocess.CompletedProcess[str]:

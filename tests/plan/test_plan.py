@@ -413,6 +413,32 @@ def test_outside_development_a_limit_holds_unless_another_is_set(
 
 
 @pytest.mark.parametrize(
+    ("up", "down", "file"),
+    [
+        ("SELECT 1;", "INSERT OR ROLLBACK INTO s VALUES (1, 'x');", "003_new_rollback"),
+        (
+            "UPDATE s SET a = 'x'; INSERT OR ROLLBACK INTO s VALUES (1, 'x');",
+            "",
+            "003_new",
+        ),
+    ],
+)
+def test_what_ends_the_whole_transaction_of_sqlite_is_told(
+    applied: Project, up: str, down: str, file: str
+) -> None:
+    applied.add("sqlite", "003_new", up, down or "SELECT 1;")
+    applied.add("sqlite", "004_more", "CREATE TABLE more (a);", "DROP TABLE more;")
+
+    found = dry_run(applied.settings, nobody)
+
+    first, second = found.steps
+    assert f"{file}.sql:1: UNIQUE constraint failed: s.id" in first.reason
+    assert second.reason == "not run: 003_new failed"
+    assert applied.tables("sqlite") == {"s"}
+    assert applied.lite("SELECT a FROM s") == [("one",), ("two",)]
+
+
+@pytest.mark.parametrize(
     "slow",
     [
         "LOCK TABLE t;\nSELECT pg_sleep(60);\n",

@@ -238,6 +238,11 @@ FLAWS = {
         "UPDATE t SET note = 'found';",
         "rows have changed, for example",
     ),
+    "a value that has more behind a NUL": (
+        "UPDATE t SET note = note || char(0) || 'more';",
+        "-- nothing",
+        "rows have changed, for example",
+    ),
     "a rollback that does not run": (
         "CREATE TABLE u (id integer);",
         "DROP TABLE v;",

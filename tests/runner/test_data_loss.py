@@ -17,7 +17,7 @@ from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.row_counts import CountedTable
 from sqlpair.databases.sqlite import data_loss as sqlite
-from sqlpair.errors import ConnectError, DataLossError, LockError
+from sqlpair.errors import ConnectError, DataLossError, LockError, SqlpairError
 from sqlpair.plan.dry_run import dry_run
 from sqlpair.runner import revision_modules
 from sqlpair.runner.steps import Step
@@ -357,6 +357,33 @@ def test_replace_that_deletes_a_row_is_noticed(project: Project) -> None:
 
     with pytest.raises(DataLossError, match="2 rows"):
         project.downgrade("-1")
+
+
+@pytest.mark.parametrize("columns", ["", "always int GENERATED ALWAYS AS (1) STORED"])
+def test_rows_without_a_value_of_their_own_are_counted_on_postgresql(
+    project: Project, columns: str
+) -> None:
+    with_rows(project, "postgres", "DELETE FROM bare;\n")
+    project.pg(f"CREATE TABLE bare ({columns})")
+    project.pg("INSERT INTO bare DEFAULT VALUES")
+
+    with pytest.raises(DataLossError) as failure:
+        project.downgrade("-1")
+
+    assert failure.value.evidence == ("postgres: 1 row of public.bare",)
+
+
+def test_rows_that_sqlite_cannot_compare_are_told_and_kept(project: Project) -> None:
+    with_rows(project, "sqlite", "UPDATE wide SET c1 = 1;\n")
+    # More columns than SQLite compares in one expression.
+    columns = ", ".join(f"c{number}" for number in range(1, 1100))
+    project.lite(f"CREATE TABLE wide (c0 INTEGER PRIMARY KEY, {columns})")
+    project.lite("INSERT INTO wide (c1) VALUES (2)")
+
+    with pytest.raises(SqlpairError, match="sqlite: SQLite failed"):
+        project.downgrade("-1")
+
+    assert project.lite("SELECT c1 FROM wide") == [(2,)]
 
 
 def test_truncate_is_noticed_on_postgresql(project: Project) -> None:

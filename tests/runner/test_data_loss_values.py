@@ -462,6 +462,12 @@ SQLITE_LOST = {
         "UPDATE t SET v = 'x' WHERE id = 'a';",
         ["1 value of t.v"],
     ),
+    "beside the coordinates of an R*Tree": (
+        "CREATE VIRTUAL TABLE t USING rtree (id, low, high, +v);"
+        "INSERT INTO t VALUES (1, 0, 1, 'a'), (2, 0, 1, 'b');",
+        "UPDATE t SET v = 'x' WHERE id = 1;",
+        ["1 value of t_rowid.a0"],
+    ),
 }
 
 

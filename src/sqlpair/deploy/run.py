@@ -8,7 +8,7 @@ record   write bookkeeping only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from sqlpair import ids, progress
@@ -89,8 +89,7 @@ class Deployment:
         # A backup is of all databases, at one version.
         whole = self.work.backup_first or _undecided(places)
         names = everything if whole else set(targets(places))
-        if not self.work.create:
-            absent.refuse(self.settings, places, names, self.work.report)
+        self._refuse_absent(names)
         self._lock(names)
         if names != everything and (
             self._undecided or not set(targets(self.places)) <= names
@@ -98,8 +97,16 @@ class Deployment:
             # While this run waited, another died, or moved what was none of ours.
             self._resources.close()
             self._lock(everything)
+        # One may have gone while this run waited.
+        self._refuse_absent(self.sessions)
         # Given a new id: a deployment that waited for another is the later one.
-        self.id = self.journal.deployment = ids.new_id()
+        known = [
+            row.deployment
+            for place in self.places.values()
+            for rows in (place.state.applied, place.state.repeated)
+            for row in rows
+        ]
+        self.id = self.journal.deployment = ids.new_id(after=known)
         recovery.refuse_moved(
             places,
             self.places,
@@ -121,6 +128,10 @@ class Deployment:
                 "an interrupted deployment was finished first",
                 recovered,
             )
+
+    def _refuse_absent(self, names: Container[str]) -> None:
+        if not self.work.create:
+            absent.refuse(self.settings, self.places, names, self.work.report)
 
     @property
     def _undecided(self) -> bool:

@@ -7,7 +7,8 @@ or the end of it.
 
 Downwards, what repeatable files made is dropped, and their earlier texts run, twice.
 First, so that they let go of what the rollbacks take away: a view of a new column. One
-that fails then is passed over. And last, when the schema is the one they ran on.
+that fails then is passed over. And last, when the schema is the one they ran on. Where
+one fails, as CREATE OR REPLACE takes no column away, what its file made is dropped.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ class Stage:
         self.transactional = everything[0].file.transactional
         names = {step.branch.name for step, _, _ in everything}
         self._before = [
-            ready
+            one
             for one in before
-            for ready in (one.undo, one.ready)
-            if self.transactional and ready and ready.step.branch.name in names
+            if self.transactional and one.ready.step.branch.name in names
         ]
-        self._files = [*everything, *self._before]
+        texts = ((one.undo, one.replaced, one.ready) for one in self._before)
+        self._files = [*everything, *(r for each in texts for r in each if r)]
         self.sessions = [s for name, s in sessions.items() if name in names]
         self._runners = {
             session.database.name: Runner(session) for session in self.sessions
@@ -169,8 +170,10 @@ class Stage:
         ran: dict[str, list[tuple[Step, AppliedFiles, write_sql.Entry]]] = {
             name: [] for name in sessions
         }
-        for ready in self._before:
-            self._try(ready)
+        for one in self._before:
+            if one.undo:
+                self._try(one.undo)
+            self._try_replacing(one)
         for ready in self.steps:
             step, file, _ = ready
             files = applied_files.of_ready(ready)
@@ -208,35 +211,54 @@ class Stage:
             session = runner.session
             droppable = driver_of(session.database).droppable
             there = {*droppable(session)} if step.upgrade else set()
-            if one.undo and (error := self._try(one.undo)):
-                self._work.report(f"{step}: what it made stays: {error}")
+            if one.undo and isinstance(left := self._try(one.undo), StatementError):
+                self._work.report(f"{step}: what it made stays: {left.what}")
             with told(step, file.total, self._work.report):
-                milliseconds = runner.run(one.ready)
+                took = (
+                    self._try_replacing(one) if one.replaced else runner.run(one.ready)
+                )
+                if isinstance(took, StatementError):
+                    raise took
             made = droppable(session) if step.upgrade else ()
             own = entry._replace(
-                method=step.direction, milliseconds=milliseconds, at=write_sql.moment()
+                method=step.direction, milliseconds=took, at=write_sql.moment()
             )
             drops = [drop for drop in made if drop not in there]
             session.execute(
                 runner_repeatable.record([(one, drops, own)], session.table)
             )
-            yield Done(step, milliseconds)
+            yield Done(step, took)
 
-    def _try(self, ready: Ready) -> str:
-        """Run a text in a savepoint; say with what it failed and was undone, if so."""
-        runner = self._runners[ready.step.branch.name]
-        session, failed = runner.session, ""
+    def _try_replacing(self, one: ReadyRepeat) -> int | StatementError:
+        """Try its text, and where that fails, without what its file made before."""
+        took = self._try(one.ready)
+        if isinstance(took, int) or one.replaced is None:
+            return took
+        again = self._try(one.replaced, one.ready)
+        if isinstance(again, StatementError):
+            return took
+        self._work.report(
+            f"{one.ready.step}: what it made was dropped first, for the text before"
+            " does not replace it; what others granted on it goes, too"
+        )
+        return again
+
+    def _try(self, *texts: Ready) -> int | StatementError:
+        """Run texts in a savepoint; return milliseconds, or why they were undone."""
+        runner = self._runners[texts[0].step.branch.name]
+        session = runner.session
         session.execute(f"SAVEPOINT {SAVEPOINT}")
+        found: int | StatementError
         try:
-            runner.run(ready)
+            found = sum(map(runner.run, texts))
         except StatementError as error:
             if error.retry:
                 raise
-            failed = error.what
+            found = error
             session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             session.reset()
         session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
-        return failed
+        return found
 
 
 def _reads_records(file: SqlFile, session: Session) -> bool:

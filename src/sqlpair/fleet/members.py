@@ -31,13 +31,14 @@ _WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
 class Member(NamedTuple):
     """One member; ``host`` is the machine that has its file, where that was said.
 
-    ``new`` says that it is not there yet, and is to be made.
+    ``new``: it is not there yet, and is to be made. ``found``: its file was there.
     """
 
     name: str
     database: Database
     host: str = ""
     new: bool = False
+    found: bool = False
 
     @property
     def title(self) -> str:
@@ -194,7 +195,7 @@ def _files(fleet: Database, source: MemberSource) -> Iterator[Member]:
         match = pattern.fullmatch(path)
         words = match.groups() if match else ()
         name = "/".join(word.strip("/") for word in words if word.strip("/")) or path
-        yield _file(fleet, source, name, path)
+        yield _file(fleet, source, name, path)._replace(found=True)
 
 
 def _pattern(source: MemberSource) -> re.Pattern[str]:

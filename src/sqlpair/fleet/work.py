@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from enum import Enum
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
-from sqlpair.errors import HistoryError, SqlpairError, several
+from sqlpair.errors import ConnectError, HistoryError, SqlpairError, several
 from sqlpair.fleet.at_rest import AtRest
 from sqlpair.fleet.members import Member, settings_of
 from sqlpair.ledger.position import claimed
@@ -211,6 +212,12 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     _at_rest = _at_rest.of(job)
     if known := _at_rest.recall(settings):
         return known._replace(title=member.title, name=member.name)
+    if member.found and not Path(member.database.address).exists():
+        raise ConnectError(
+            f"{member.database.name}: its file is gone since it was found",
+            [member.database.address],
+            "It is not made again. Nothing was changed.",
+        )
     outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
     result = _moved(member, outcome)
     if not outcome.deployment:

@@ -64,7 +64,10 @@ class DatabaseDryRun:
                 session.check()
         except SqlpairError as error:
             self.failed = True
-            self.notes.append(f"{self.name}: the commit would be refused: {error}")
+            if left := ready[len(self.found) :]:  # not even the ledger can be made
+                self.found += [StepResult(i.step, f"not run: {error}") for i in left]
+            else:
+                self.notes.append(f"{self.name}: the commit would be refused: {error}")
         finally:
             self._limit.stop()
             session.rollback()
@@ -138,14 +141,15 @@ class DatabaseDryRun:
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
         lost: tuple[ObjectLoss, ...] | None = ()
+        failure = None
         try:
             lost, _ = losses(session, before, file.text, run)
-        except SqlpairError:
-            lost = ()  # the run below fails too, and is reported
+        except SqlpairError as error:
+            failure = error  # the run below fails too, and is reported
         if self._limit.expired:
             self._limit.stop()
             lost = None
-        _undo_savepoint(session)
+        _undo_savepoint(session, failure)
         strong = self._observer.strong()
         if lost is None and not strong:
             # Nobody is kept out any more, and the migration alone may be in time.
@@ -227,10 +231,12 @@ class DatabaseDryRun:
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
+        failure = None
         try:
             lost, below = losses(session, above, file.text, run)
             undo = Undo(lost, difference(before, below))
         except SqlpairError as error:
+            failure = error
             undo = Undo(refused=str(error))
         if self._limit.expired:
             # The migration itself was in time: only its rollback is not known.
@@ -239,17 +245,22 @@ class DatabaseDryRun:
                 f"more than {self._limit.seconds:g} s (plan_lock_limit) were over"
             )
             undo = Undo(unknown=f"not run to its end: {self._over}")
-        _undo_savepoint(session)
+        _undo_savepoint(session, failure)
         if not self._over:
             self._keep_time(self._observer.strong())
         return undo
 
 
-def _undo_savepoint(session: Session) -> None:
-    """Undo what ran in the savepoint, and end it.
+def _undo_savepoint(session: Session, failure: SqlpairError | None) -> None:
+    """Undo what ran in the savepoint, and end it; ``failure`` is what ended that run.
 
+    It is raised where it has ended the whole transaction, as in SQLite a full disk, an
+    interrupt and OR ROLLBACK do: no savepoint is left.
     In one that stays open, PostgreSQL makes a type that is not the transaction's own:
     a label that is added to it could not be used, as it can in a deployment.
     """
-    session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+    try:
+        session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+    except SqlpairError as error:
+        raise failure or error from error.__cause__
     session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")

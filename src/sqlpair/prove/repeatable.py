@@ -1,27 +1,42 @@
-"""Repeatable files at the last version, on rows: each runs, and runs again.
+"""Repeatable files at the last version, on rows: all run, and each runs again.
 
-The second run must change neither the schema nor a row. What a file changed, and how it
+The second run must change neither the schema nor a row: also nothing that another file
+made, as the DROP … CASCADE of an edited file would. What a file changed, and how it
 leads back, is for its earlier text in the ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import Branch
-from sqlpair.prove.compare import amount, row_differences, schema_differences
+from sqlpair.prove.compare import (
+    State,
+    amount,
+    row_differences,
+    schema_differences,
+)
 from sqlpair.prove.database import Half, ScratchDatabase, read
 from sqlpair.prove.rows import Filler
 from sqlpair.prove.seed import Seed
 from sqlpair.prove.trial import Reason, Verdict
 from sqlpair.runner import migration, repeatable
+from sqlpair.runner.migration import Ready
 from sqlpair.runner.steps import Step
 
 FIRST = "run"
 SECOND = "run again"
+
+
+class _FirstRun(NamedTuple):
+    step: Step
+    ready: Ready | None
+    problem: str = ""
+    effect: bool = False
 
 
 def verdicts(
@@ -35,9 +50,13 @@ def verdicts(
         seed = Seed(branch)
         seed.run(session)
         Filler().fill(session, len(branch.migrations) + 1, only_empty=seed.exists)
+        runs = []
         for step in repeatable.steps(branch):
             watch(str(step))
-            yield _try(step, database, broken)
+            runs.append(_first(step, database, broken))
+        above = database.state()
+        for run in runs:
+            yield _again(run, database, above)
 
 
 def _build(branch: Branch, database: ScratchDatabase) -> str:
@@ -53,31 +72,39 @@ def _build(branch: Branch, database: ScratchDatabase) -> str:
     return ""
 
 
-def _try(step: Step, database: ScratchDatabase, broken: str) -> Verdict:
-    before = after = again = database.state()
-    problems: list[str] = []
+def _first(step: Step, database: ScratchDatabase, broken: str) -> _FirstRun:
     if broken:
-        problems = [f"not tried: {broken}"]
-    said = FIRST
+        return _FirstRun(step, None, f"not tried: {broken}")
+    before = database.state()
     try:
-        if not broken:
-            (ready,) = migration.read([step])
-            runner = migration.Runner(database.session)
-            runner.apply(ready)
-            after = database.state()
-            said = SECOND
-            runner.apply(ready)
-            again = database.state()
+        (ready,) = migration.read([step])
+        migration.Runner(database.session).apply(ready)
     except SqlpairError as error:
-        problems.append(f"{said}: {error}")
-    else:
-        found = schema_differences(after, again) or row_differences(after, again)
-        problems += [f"{SECOND}: {line}" for line in found]
+        return _FirstRun(step, None, f"{FIRST}: {error}")
+    return _FirstRun(step, ready, effect=before != database.state())
+
+
+def _again(run: _FirstRun, database: ScratchDatabase, above: State) -> Verdict:
+    """Run a file again, where all have run; ``above`` is what they made."""
+    problems = [run.problem] if run.problem else []
+    if run.ready is not None:
+        before = database.state()
+        try:
+            migration.Runner(database.session).apply(run.ready)
+        except SqlpairError as error:
+            problems = [f"{SECOND}: {error}"]
+        else:
+            after = database.state()
+            # One that makes again what another's second run dropped is not to blame.
+            if after != above:
+                found = schema_differences(before, after)
+                found = found or row_differences(before, after)
+                problems = [f"{SECOND}: {line}" for line in found]
     return Verdict(
-        step.branch.name,
-        step.migration.stem,
-        amount(again.contents),
+        run.step.branch.name,
+        run.step.migration.stem,
+        amount(above.contents),
         tuple(problems),
         reason=Reason.REPEAT if problems else None,
-        effect=before != after,
+        effect=run.effect,
     )

@@ -56,14 +56,15 @@ class RepeatableFile(NamedTuple):
 class Repeat(NamedTuple):
     """A repeatable file that takes part in a deployment.
 
-    Downwards, the rows ``removed`` go, and the text of ``earlier`` runs again.
-    ``gone``: there is no file any more, which is recorded.
+    Downwards, the rows ``removed`` go, and the text of ``earlier`` runs again, the last
+    of the rows ``kept``. ``gone``: there is no file any more, which is recorded.
     """
 
     step: Step
     gone: bool = False
     removed: tuple[int, ...] = ()
     earlier: Repeated | None = None
+    kept: tuple[int, ...] = ()
 
     @property
     def from_file(self) -> bool:
@@ -72,11 +73,16 @@ class Repeat(NamedTuple):
 
 
 class ReadyRepeat(NamedTuple):
-    """One whose text was read and checked; ``undo`` drops what was made, before it."""
+    """One whose text was read and checked.
+
+    ``undo`` drops, before it, what was made by the runs that are undone, ``replaced``
+    what was made by those that are kept: for CREATE OR REPLACE takes no column away.
+    """
 
     repeat: Repeat
     ready: Ready
     undo: Ready | None = None
+    replaced: Ready | None = None
 
 
 def files(place: Place) -> tuple[RepeatableFile, ...]:
@@ -147,13 +153,15 @@ def _downward(place: Place, position: int, undone: str) -> Iterator[Repeat]:
     version = _version(branch, position)
     rows = place.state.repeated
     removed = [row for row in rows if row.version > version or row.deployment == undone]
-    kept = ledger.latest(row for row in rows if row not in removed)
+    kept = [row for row in rows if row not in removed]
+    earlier = ledger.latest(kept)
     for name in sorted({row.name for row in removed}):
         item = migration(branch.database.sql, branch.name, name, version)
         yield Repeat(
             Step(branch, item, upgrade=False),
             removed=tuple(row.id for row in removed if row.name == name),
-            earlier=kept.get(name),
+            earlier=earlier.get(name),
+            kept=tuple(row.id for row in kept if row.name == name),
         )
 
 
@@ -177,17 +185,22 @@ def read(
         if repeat.from_file:
             found.append(ReadyRepeat(repeat, known[str(step)]))
             continue
-        ids = [*repeat.removed, *([earlier.id] if earlier else [])]
+        ids = [*repeat.removed, *repeat.kept]
         texts = ledger.texts(sessions[step.branch.name], ids)
-        drops = b"\n".join(
-            expanded(texts[number][1])
-            for number in reversed(repeat.removed)
-            if texts[number][1]
+        undo, replaced = (
+            _parsed(step, drops) if drops else None
+            for drops in (_drops(texts, repeat.removed), _drops(texts, repeat.kept))
         )
-        undo = _parsed(step, drops) if drops else None
-        found.append(ReadyRepeat(repeat, _recorded(step, earlier, texts), undo))
+        ready = _recorded(step, earlier, texts)
+        found.append(ReadyRepeat(repeat, ready, undo, replaced))
     refuse_missing(one.ready for one in found)
     return tuple(found)
+
+
+def _drops(texts: Mapping[int, tuple[str, str]], ids: Sequence[int]) -> bytes:
+    """Return what drops what these runs made, the newest first."""
+    found = (texts[number][1] for number in reversed(ids))
+    return b"\n".join(expanded(undo) for undo in found if undo)
 
 
 def applied(place: Place, session: Session) -> tuple[Ready, ...]:

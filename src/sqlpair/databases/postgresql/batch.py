@@ -57,6 +57,10 @@ def batches(
 def _shares(statement: Statement, words: Set[str]) -> bool:
     if words.isdisjoint(statement.words[:1]):
         return False
+    if statement.words[1:2] == ("TYPE",):
+        # A label that is added to an enum can be used at once where the enum is of the
+        # same transaction; to be made, or added, in a savepoint is not enough.
+        return False
     text = statement.text.lower()
     return not any(name in text for name in _PARSING)
 

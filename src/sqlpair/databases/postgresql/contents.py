@@ -82,7 +82,7 @@ class Contents:
             described = describe(self._session, [table.identity for table in old])
             family.columns = {
                 column.name: column
-                for column in described[old[0].identity].values()
+                for column in described.get(old[0].identity, {}).values()
                 if not column.generated
             }
             foreseen = self._foreseen.get(old[0].name, frozenset())
@@ -198,13 +198,12 @@ class Contents:
         )
 
     def _copy_before(self, family: Family, number: int) -> None:
+        values = [
+            f"{hashed(column.value())} AS {_name(family, name)}"
+            for name, column in family.columns.items()
+        ]
         parts = [
-            f"SELECT {leaf} AS leaf, "
-            + ", ".join(
-                f"{hashed(column.value())} AS {_name(family, name)}"
-                for name, column in family.columns.items()
-            )
-            + f" FROM {_source(table)}"
+            f"SELECT {', '.join([f'{leaf} AS leaf', *values])} FROM {_source(table)}"
             for leaf, table in enumerate(family.tables)
         ]
         copies = self._copies(family, number)

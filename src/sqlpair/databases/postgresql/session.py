@@ -100,14 +100,23 @@ class PostgreSQLSession(Queries):
             f"({quote(name)}, {quote(self.table.prefix + name)})" for name in tables
         )
         found = self.rows(
-            "SELECT t.name, attnum AS number, CAST(attname AS text) AS what"
+            "SELECT t.name, attnum AS number, CAST(attname AS text) AS what,"
+            " row_security_active(attrelid) AS hides"
             f" FROM (VALUES {', '.join(names)}) AS t (name, path)"
             " JOIN pg_catalog.pg_attribute ON attrelid = to_regclass(t.path)"
             " WHERE attnum > 0 AND NOT attisdropped"
-            f" UNION ALL SELECT NULL, 0, name FROM ({self._prepared}) AS prepared"
+            f" UNION ALL SELECT NULL, 0, name, false FROM ({self._prepared}) AS p"
             " ORDER BY number, what",
             once=True,
         )
+        if hiding := sorted({row["name"] for row in found if row["hides"]}):
+            raise ConnectError(
+                f"{self.database.name}: row security may hide from this role what is"
+                " recorded",
+                [f"{self.table.prefix}{name}" for name in hiding],
+                "As the tables' owner: ALTER TABLE … DISABLE ROW LEVEL SECURITY. Or"
+                " connect as their owner, or as a role with BYPASSRLS.",
+            )
         columns: dict[str, list[str]] = {name: [] for name in tables}
         for row in found:
             if row["name"] is not None:

@@ -7,6 +7,7 @@ the copy's column, which is that of the old one.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,8 +19,10 @@ from sqlpair.databases.row_counts import CountedTable, Missing
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
 PREFIX = "sqlpair_"
-# Where a full text index keeps its rows. What else it keeps, it arranges as it likes.
+# Where a full text index keeps its rows, and an R*Tree its auxiliary columns. What else
+# they keep, they arrange as they like.
 _ROWS = "_content"
+_AUXILIARY = re.compile(r"a\d+")
 
 
 class Contents:
@@ -70,7 +73,9 @@ class _Kept:
         key = self._key()
         self.columns = list(table.columns.values())
         if self._is_arranged():
-            self.columns = [name for name in self.columns if name in key]
+            self.columns = [
+                name for name in self.columns if name in key or _AUXILIARY.match(name)
+            ]
         self.key = [f"c{self.columns.index(name)}" for name in key]
         self.drop()
         values = [f"{identifier(c)} AS c{i}" for i, c in enumerate(self.columns)]

@@ -9,7 +9,7 @@ knows a table by, may become another table's, and a column's number another colu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,21 +58,22 @@ class _Change(NamedTuple):
 
 def inspector(session: SQLiteSession) -> SQLiteInspector:
     """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteInspector(session.raw, session.table.names)
+    return SQLiteInspector(session)
 
 
 class SQLiteInspector:
     """See ``sqlpair.databases.row_counts.Inspector``."""
 
-    def __init__(self, raw: sqlite3.Connection, own: Sequence[str]):
-        """``own`` are the names of the bookkeeping tables."""
-        self.raw = raw
+    def __init__(self, session: SQLiteSession):
+        self.raw = session.raw
+        self._guarded = session.guarded
+        own = session.table.names
         self._own = f" AND name NOT IN ({_list(own)})"
         self._asked = set(own)
         self._before: dict[str, CountedTable] = {}
         self._listed: list[tuple[str]] = []
         self._changes: list[_Change] = []
-        self._contents = Contents(raw, self._find)
+        self._contents = Contents(session.raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -137,10 +138,12 @@ class SQLiteInspector:
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:  # noqa: ARG002
         # BEGIN IMMEDIATE keeps every other writer out.
-        self._contents.keep(tables)
+        with self._guarded():
+            self._contents.keep(tables)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
-        return self._contents.missing(), frozenset()
+        with self._guarded():
+            return self._contents.missing(), frozenset()
 
     def _find(self, old: CountedTable) -> CountedTable | None:
         """Return what ``old`` is now: the same table, or else one made in its place.

@@ -71,8 +71,15 @@ def contents(session: SQLiteSession) -> Contents:
 
 
 def literal(column: str) -> str:
-    """Return the expression for a column's value as a literal."""
-    return f"quote({column})"
+    """Return the expression for a column's value as a literal.
+
+    Text with a NUL by its bytes: quote() ends there.
+    """
+    return (
+        f"CASE WHEN typeof({column}) = 'text' AND instr({column}, char(0))"
+        f" THEN 'CAST(' || quote(CAST({column} AS BLOB)) || ' AS TEXT)'"
+        f" ELSE quote({column}) END"
+    )
 
 
 def _table(
