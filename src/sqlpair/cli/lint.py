@@ -34,7 +34,9 @@ def command(config: Path, files: tuple[Path, ...], form: str) -> None:
     """Check every migration against rules, without a database.
 
     Migrations that sqlpair import wrote are read, and checked only where their files
-    are named: databases have them already. Every rule has a page in docs/lint/. A comment on the line of a finding, or above
+    are named: databases have them already.
+
+    Every rule has a page in docs/lint/. A comment on the line of a finding, or above
     its statement, silences it: -- lint: allow RULE: why it is correct here.
     PostgreSQL files need the extra sqlpair[lint].
     """
