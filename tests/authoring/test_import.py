@@ -638,6 +638,28 @@ def test_a_file_that_runs_by_hand_alone_runs_so(
     project.sqlpair("migrate")
 
 
+def test_what_commits_in_a_body_runs_by_itself(
+    project: Project, tmp_path: Path
+) -> None:
+    procedure = "CREATE OR REPLACE {} LANGUAGE plpgsql AS $x$\nBEGIN\n  {}\nEND $x$;\n"
+    files = {
+        "1_a.sql": procedure.format("PROCEDURE public.fill()", "PERFORM 1; COMMIT;"),
+        "2_b.sql": procedure.format("PROCEDURE calm(a int)", "-- ; COMMIT;")
+        + "CALL calm(1);\n",
+        "3_c.sql": "CREATE TABLE t (id int);\nCALL Fill ();\n",
+        "4_d.sql": "DO $$\nBEGIN\n  INSERT INTO t VALUES (1);\n  COMMIT;\nEND $$;\n",
+        "5_e.sql": "-- CALL fill();\nSELECT 'CALL fill()';\n",
+    }
+
+    said = project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert re.findall("added to (.*)", said.stdout) == [
+        "003_c.sql: -- no-transaction",
+        "004_d.sql: -- no-transaction",
+    ]
+    project.sqlpair("migrate")
+
+
 def test_what_a_revision_depends_on_runs_before_it(
     project: Project, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     NotCarried,
     SqlPart,
+    calling_alone,
 )
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError, UsageError
@@ -150,7 +151,8 @@ def _read(
         )
     if fitting[0].driver != candidates[0].driver:
         history = imports.read(folder, driver_of(fitting[0]).split)
-    return history, fitting[0]
+    alone = calling_alone(history.migrations)
+    return history._replace(migrations=alone), fitting[0]
 
 
 def _refuse_own(settings: Settings, folder: Path) -> None:
