@@ -26,6 +26,7 @@ from sqlpair.schema.model import (
     remaining,
     root,
 )
+from sqlpair.verify import bookkeeping
 from sqlpair.verify.subject import ReadDatabase, subjects
 
 
@@ -193,10 +194,10 @@ class Versions:
             opened.goal = wanted[-1]
             self.bare = opened.schema(0).keys()
             for position, schema in opened.way_up(wanted):
-                built = remaining(schema, self._ignore)
-                self._compare(position, _without(built, self.bare))
+                built = _without(self._ours(schema), self.bare)
+                self._compare(position, built)
             if wanted[-1] == len(self.branch.migrations):
-                self._look_above(opened, _without(built, self.bare))
+                self._look_above(opened, built)
 
     def _look_above(self, opened: scratch.Scratch, head: Schema) -> None:
         """See what the repeatable files make and change at head.
@@ -204,7 +205,7 @@ class Versions:
         Whether they have run counts for nothing: the next migration runs them.
         """
         opened.repeat(read(repeatable.steps(self.branch)))
-        built = remaining(opened.schema(opened.position), self._ignore)
+        built = self._ours(opened.schema(opened.position))
         self.repeated = built.keys() - {*head, *self.bare}
         own = _without(built, {*self.repeated, *self.bare})
         common = len(own.keys() & self.live.keys())
@@ -212,6 +213,10 @@ class Versions:
         if missing < self._missing[opened.position]:
             self._missing[opened.position] = missing
             self._common[opened.position] = common
+
+    def _ours(self, built: Schema) -> Schema:
+        """What counts of a schema that the files build."""
+        return remaining(_apart_from_record(self.branch, built), self._ignore)
 
     def _compare(self, position: int, built: Schema) -> None:
         self.made |= built.keys()
@@ -272,10 +277,16 @@ def _unlike(
 ) -> Unlike:
     with scratch.opened(branch, report) as opened:
         opened.goal = position
-        expected = opened.schema(position)
+        expected = _apart_from_record(branch, opened.schema(position))
     theirs = {key for key in live if root(key, live) not in made}
     changes = difference(expected, _without(live, theirs - expected.keys()))
     return Unlike(branch, _head(branch, position), tuple(map(describe, changes)))
+
+
+def _apart_from_record(branch: Branch, built: Schema) -> Schema:
+    """Without the record of the tool that it came from, which a file may make."""
+    names = record_tables.names(imported.read(branch.database.sql), built)
+    return bookkeeping.split(built, names)[0]
 
 
 def _without(schema: Schema, keys: Collection[ObjectKey]) -> Schema:

@@ -25,7 +25,7 @@ CODE = {
 }
 NEWLINE = b"\n"
 _PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
-_COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # A procedure that ends its transaction cannot be called in another one.
 _PROCEDURE = re.compile(
     rb"(?is)\bcreate\s+(?:or\s+replace\s+)?procedure\s+(?:\w+\.)?(\w+)\s*\("
@@ -134,7 +134,7 @@ def placeholders(
     spans: Iterable[tuple[int, int]] = ((0, sys.maxsize),),
 ) -> list[NotCarried]:
     """Name what a tool replaces in a file, within ``spans`` and outside of comments."""
-    bare = _COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
+    bare = COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
     return [
         NotCarried(
             path,
@@ -170,7 +170,7 @@ def calling_alone(
         found[1].lower()
         for content in parts
         for found in _PROCEDURE.finditer(content)
-        if _ENDS.search(_COMMENT.sub(b"", found[3]))
+        if _ENDS.search(COMMENT.sub(b"", found[3]))
     }
 
     def told(part: SqlPart | None) -> SqlPart | None:
