@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -531,3 +532,72 @@ def test_rows_of_another_history_are_no_record_of_a_dump(
 
     assert "postgres: is 000_baseline\n" in said
     project.sqlpair("verify", "postgres")
+
+
+@pytest.mark.parametrize("engine", ["postgres", "sqlite"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_adopt_says_where_a_history_has_no_beginning_and_what_gives_it_one(
+    project: Project, tmp_path: Path, engine: str, number: int
+) -> None:
+    project.file.parent.mkdir(exist_ok=True)
+    execute(project, engine)("CREATE TABLE users (id integer, email text)")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / f"{number}_email.up.sql").write_text(
+        "ALTER TABLE users ADD email text;\n"
+    )
+    project.sqlpair("import", str(folder), engine)
+
+    failed = project.sqlpair("adopt", engine, "--yes", expect=1).stderr
+
+    assert f"{engine} 00{number}_email.sql:1: " in failed
+    assert "no file makes users: this history begins on a schema" in failed
+    made = "CREATE TABLE users (id integer);\n"
+    own = project.root / "sql" / engine
+    modules = project.root / "alembic" / "versions" / engine
+    if number:
+        assert f"as {own}/000_baseline.sql" in failed
+        assert f"delete {modules}/001_email.py, and run: sqlpair revisions" in failed
+        (own / "000_baseline.sql").write_text(made)
+        (modules / "001_email.py").unlink()
+        project.sqlpair("revisions")
+    else:
+        assert f"delete {own} and {modules},\n" in failed
+        for path in (own, modules):
+            shutil.rmtree(path)
+        (folder / "0_email.up.sql").rename(folder / "2_email.up.sql")
+        (folder / "1_users.up.sql").write_text(made)
+        project.sqlpair("import", str(folder), engine)
+    project.sqlpair("adopt", engine, "--yes")
+    project.sqlpair("verify", engine)
+
+
+def test_adopt_names_the_files_that_import_could_not_carry_over(
+    project: Project, tmp_path: Path
+) -> None:
+    foreign = PROJECTS["goose"]
+    foreign.migrate(project.pg)
+    folder = foreign.write(tmp_path / "theirs")
+    (folder / "00001_create_users.sql").rename(folder / "00001_create_users.go")
+    (folder / "00009_last.go").write_text("package x\n")
+    project.sqlpair("import", str(folder), "postgres", expect=1)
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert 'postgres 002_add_email.sql:2: relation "users" does not exist' in failed
+    assert "  these files do nothing yet: 001_create_users.sql\n" in failed
+    assert "Write as SQL what each did, and adopt again" in failed
+    assert "no file makes" not in failed
+    own = project.root / "sql" / "postgres"
+    (own / "001_create_users.sql").write_text(STEPS[0][1])
+    (own / "002_add_email.sql").rename(own / "kept")
+    (own / "002_add_email.sql").write_bytes((own / "009_last.sql").read_bytes())
+    project.pg("INSERT INTO goose_db_version VALUES (5, 9, true)")
+    left = "these files do nothing yet: 002_add_email.sql, 009_last.sql"
+    project.pg("ALTER TABLE users ALTER id TYPE bigint")
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+    assert f"  {left}\n  sqlpair import could not carry them over" in failed
+    project.pg("ALTER TABLE users ALTER id TYPE integer")
+    adopted = project.sqlpair("adopt", "postgres", "--yes")
+    assert "no version makes: column users.email" in adopted.stdout
+    assert f"postgres: {left}; what no version makes may be theirs" in adopted.stderr

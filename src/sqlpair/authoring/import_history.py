@@ -38,10 +38,6 @@ from sqlpair.project.statement import Split
 HIGHEST = 999_999_999  # that a file's name has room for
 # An id that is a number, or begins with one that is not the year of a date.
 _NUMBER = re.compile(r"([0-9]+)(?:_.*|[-.](?![0-9]).*)?", re.ASCII)
-STUB = """\
--- {source} was not carried over: it is not SQL that could be read.
--- Write here what it does. As it stands, this step does nothing.
-"""
 
 
 class ImportedPair(NamedTuple):
@@ -212,7 +208,7 @@ def _pair(
     item: ForeignMigration, migration: Migration, split: Split
 ) -> tuple[ImportedPair, dict[Path, bytes], list[SqlFileError]]:
     """Return a pair, what its files are to hold, and what in them cannot run."""
-    stub = SqlPart(STUB.format(source=item.source.name).encode())
+    stub = SqlPart(imported.STUB.format(source=item.source.name).encode())
     contents: dict[Path, bytes] = {}
     added, faults = [], []
     for path, part in ((migration.up, item.up or stub), (migration.down, item.down)):

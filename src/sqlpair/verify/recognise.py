@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, StatementError
 from sqlpair.ledger import record_tables, squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.record_tables import Recorded
@@ -26,7 +26,7 @@ from sqlpair.schema.model import (
     remaining,
     root,
 )
-from sqlpair.verify import bookkeeping
+from sqlpair.verify import bookkeeping, unbuilt
 from sqlpair.verify.subject import ReadDatabase, subjects
 
 
@@ -68,6 +68,10 @@ class Untouched(NamedTuple):
     why: str
 
 
+_UNLIKE = (
+    "Nothing was changed. Bring it there by hand and adopt again; or, if a difference"
+    " is\nanother program's, add it to ignore in [tool.sqlpair] of pyproject.toml."
+)
 Found = Recognised | Unlike | Untouched
 
 
@@ -88,8 +92,18 @@ def examine(
     known = tuple(b for b in branches(settings) if not names or b.name in names)
     with subjects(known, report) as found:
         return tuple(
-            _examine(subject, ignore, number, report) for subject in found.values()
+            _explained(subject, ignore, number, report) for subject in found.values()
         )
+
+
+def _explained(
+    subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
+) -> Found:
+    try:
+        return _examine(subject, ignore, number, report)
+    except StatementError as error:
+        unbuilt.explain(subject.branch, error)
+        raise
 
 
 def _examine(
@@ -133,6 +147,9 @@ def _examine(
         for key, described in seen.foreign.items()
         if described.part_of not in seen.foreign
     )
+    left = unbuilt.stubs(branch.migrations[: exact[-1]])
+    if others and left:
+        report(f"{branch.name}: {left}; what no version makes may be theirs")
     return Recognised(branch, state, exact, tuple(others), record)
 
 
@@ -309,13 +326,13 @@ def refuse_unlike(found: Sequence[Found]) -> None:
             where, by = "any version", f"nearest is {item.nearest}"
             if item.record:
                 where, by = item.nearest, f"{item.record} says that it is that"
+            left = unbuilt.stubs(item.branch.migrations)
             raise HistoryError(
                 f"{item.branch.name}: it is not what the files build at {where}",
                 [
                     f"{by}, from which it differs:",
                     *(f"  {line}" for line in lines),
+                    *([left] if left else []),
                 ],
-                "Nothing was changed. Bring it there by hand and adopt again; or, if a"
-                " difference is\nanother program's, add it to ignore in [tool.sqlpair]"
-                " of pyproject.toml.",
+                (f"{unbuilt.REMEDY}\n" if left else "") + _UNLIKE,
             )
