@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from sqlpair.authoring import scaffold
 from sqlpair.authoring.adapt import with_header
+from sqlpair.authoring.imports import alembic_revisions, record_in_files
 from sqlpair.authoring.imports import folder as imports
-from sqlpair.authoring.imports import record_in_files
 from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
@@ -148,6 +148,10 @@ def _read(
         )
     if fitting[0].driver != candidates[0].driver:
         history = imports.read(folder, driver_of(fitting[0]).split)
+    if history.tool == "alembic":
+        history = alembic_revisions.completed(
+            history, fitting[0].driver, driver_of(fitting[0]).split
+        )
     history = record_in_files.prepared(history, driver_of(fitting[0]).split)
     alone = calling_alone(history.migrations)
     return history._replace(migrations=alone), fitting[0]
