@@ -580,6 +580,9 @@ def test_what_is_no_sql_in_a_revision_is_written_by_alembic(
                 "    table = sa.table('t', *columns)",
                 "    op.bulk_insert(table, [{'id': 2, 'pct': \"'\"}])",
             ),
+            "5_e.py": revision(
+                "e", "d", "op.get_bind().commit()", "op.execute(f'ANALYZE {\"t\"}')"
+            ),
         },
     )
     said = project.sqlpair("import", str(folder), "postgres").stdout
@@ -587,6 +590,7 @@ def test_what_is_no_sql_in_a_revision_is_written_by_alembic(
     assert "added to 001_1_a.sql: all of it, as Alembic writes what the" in said
     assert "added to 003_3_c.sql: -- no-transaction" in said
     assert "added to 004_4_d.sql: -- no-transaction" not in said
+    assert "added to 005_5_e.sql: -- no-transaction" in said
     files = sql(project)
     assert files["002_2_b.sql"] == b"SELECT 1;\n"
     project.sqlpair("migrate")

@@ -66,7 +66,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, dict[str, OfflineSql]]:
     for id_, name in asked["paths"].items():
         path = Path(name)
         # Behind what is installed: a folder called alembic is not the package.
-        sys.path += [str(p) for p in path.parents[:3] if str(p) not in sys.path]
+        sys.path += [str(p) for p in path.parents[:4] if str(p) not in sys.path]
         module = ModuleType(path.stem)
         module.__file__ = name
         try:
@@ -106,6 +106,7 @@ def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
         # Its own would write tabs as spaces, and % twice.
         impl._exec = _Recorder(statements, impl)
         impl.emit_begin, impl.emit_commit = begin, commit
+        impl.bind.commit = commit
         try:
             with Operations.context(context):
                 getattr(module, way)()
