@@ -411,6 +411,31 @@ def test_the_record_of_sqlx_whose_files_look_alike_is_read(
     project.sqlpair("verify", "postgres")
 
 
+@pytest.mark.parametrize("engine", ["postgres", "sqlite"])
+def test_the_record_of_refinery_whose_files_are_called_as_flyways_is_read(
+    project: Project, tmp_path: Path, engine: str
+) -> None:
+    query = execute(project, engine)
+    project.file.parent.mkdir(exist_ok=True)
+    query(
+        "CREATE TABLE refinery_schema_history (version int PRIMARY KEY, name"
+        " varchar(255), applied_on varchar(255), checksum varchar(255))"
+    )
+    for n, (title, sql) in enumerate(STEPS[:2], 1):
+        query(sql)
+        query(f"INSERT INTO refinery_schema_history VALUES ({n}, '{title}', '', '')")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for n, (title, sql) in enumerate(STEPS, 1):
+        (folder / f"V{n}__{title}.sql").write_text(sql)
+    project.sqlpair("import", str(folder), engine)
+
+    said = project.sqlpair("adopt", engine, "--yes").stdout
+
+    assert "is 002_add_email, as refinery_schema_history says" in said
+    project.sqlpair("verify", engine)
+
+
 NAMED = [(tool, engine) for tool, engine in BOTH if tool not in ("sqitch", "alembic")]
 
 

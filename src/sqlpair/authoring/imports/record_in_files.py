@@ -32,6 +32,8 @@ _COLUMNS = {
     "prisma": "id varchar(36) PRIMARY KEY, checksum varchar(64), finished_at timestamp,"
     " migration_name varchar(255), logs text, rolled_back_at timestamp, started_at"
     " timestamp, applied_steps_count int",
+    "refinery": "version int PRIMARY KEY, name varchar(255), applied_on varchar(255),"
+    " checksum varchar(255)",
     "sqlx": "version bigint PRIMARY KEY, description text, installed_on timestamp,"
     " success boolean, checksum text, execution_time bigint",
 }
