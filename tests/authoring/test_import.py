@@ -549,26 +549,99 @@ def test_sql_in_op_execute_is_read_in_the_order_of_down_revision(
     ) == [("'12:30'::text",), ("'5 %'::text",)]
 
 
-def test_what_is_no_sql_in_a_revision_is_named(
+def test_what_is_no_sql_in_a_revision_is_written_by_alembic(
     project: Project, tmp_path: Path
 ) -> None:
     folder = write(
         tmp_path / "alembic",
         {
-            "1_a.py": revision("a", None, "op.create_table('t')"),
+            "1_a.py": revision(
+                "a",
+                None,
+                "print('some', op.get_context().dialect.name)",
+                "op.create_table('t', sa.Column('id', sa.Integer, primary_key=True),",
+                "    sa.Column('pct', sa.Text, server_default='5 %'))",
+            ),
             "2_b.py": revision("b", "a", "op.execute(f'SELECT {1}')"),
             "3_c.py": revision(
-                "c", "b", "for x in 'ab':", "    op.execute('SELECT 1')"
+                "c",
+                "b",
+                "with op.get_context().autocommit_block():",
+                "    for name in ('id', 'pct'):",
+                "        op.create_index(f'i_{name}', 't', [name])",
+            ),
+            "4_d.py": revision(
+                "d",
+                "c",
+                "from alembic import context",
+                "with context.begin_transaction():",
+                "    op.execute(\"INSERT INTO t VALUES (1, 'tab\\t %')\")",
+                "    columns = sa.column('id', sa.Integer), sa.column('pct', sa.Text)",
+                "    table = sa.table('t', *columns)",
+                "    op.bulk_insert(table, [{'id': 2, 'pct': \"'\"}])",
+            ),
+            "5_e.py": revision(
+                "e", "d", "op.get_bind().commit()", "op.execute(f'ANALYZE {\"t\"}')"
+            ),
+        },
+    )
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert "added to 001_1_a.sql: all of it, as Alembic writes what the" in said
+    assert "added to 003_3_c.sql: -- no-transaction" in said
+    assert "added to 004_4_d.sql: -- no-transaction" not in said
+    assert "added to 005_5_e.sql: -- no-transaction" in said
+    files = sql(project)
+    assert files["002_2_b.sql"] == b"SELECT 1;\n"
+    project.sqlpair("migrate")
+    assert project.pg("SELECT * FROM t ORDER BY id") == [(1, "tab\t %"), (2, "'")]
+    assert project.pg(
+        "SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY 1"
+    ) == [("i_id",), ("i_pct",), ("t_pkey",)]
+    assert project.pg(
+        "SELECT column_default FROM information_schema.columns"
+        " WHERE table_name = 't' ORDER BY 1 LIMIT 1"
+    ) == [("'5 %'::text",)]
+
+
+def test_what_alembic_cannot_write_without_a_database_is_named(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_URL", "postgresql://x")
+    folder = write(
+        tmp_path / "alembic",
+        {
+            "1_a.py": revision("a", None, "op.get_bind().scalar(sa.text('SELECT 1'))"),
+            "2_b.py": revision("b", "a", "import os", "os.environ['SHOP_URL']"),
+            "3_c.py": "import nowhere\n" + revision("c", "b", "op.drop_table('t')"),
+            "4_d.py": revision("d", "c", "raise SystemExit('stop')"),
+            "5_e.py": revision("e", "d", "op.drop_table()"),
+            "6_f.py": revision("f", "e", "op.execute('SELECT 1')"),
+            "7_g.py": revision("g", "f", "for _ in op.get_bind().execute(SQL): pass"),
+            "8_h.py": revision(
+                "h", "g", "op.get_bind().execute(sa.text('SELECT :y'), {'y': 2})"
+            ),
+            "9_i.py": revision(
+                "i",
+                "h",
+                "table = sa.table('t', sa.column('id', sa.Integer))",
+                "op.get_bind().execute(table.insert(), [{'id': 2}])",
             ),
         },
     )
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
-    assert "1_a.py: upgrade: line 12 is not SQL in op.execute" in said
-    assert "alembic upgrade a --sql" in said
-    assert "alembic upgrade a:b --sql" in said
-    assert "alembic upgrade b:c --sql" in said
+    said = " ".join(said.split())
+    cannot = "is not SQL in op.execute, and Alembic cannot write it offline"
+    assert f"1_a.py: upgrade: line 12 {cannot} (AttributeError: 'Mock" in said
+    assert f"2_b.py: upgrade: line 12 {cannot} (KeyError: 'SHOP_URL')" in said
+    assert f"3_c.py: upgrade: line 13 {cannot} (ModuleNotFoundError:" in said
+    assert f"4_d.py: upgrade: line 12 {cannot} (SystemExit: stop)" in said
+    for name in ("5_e", "7_g", "8_h", "9_i"):
+        assert re.search(rf"{name}.py(, \S+)*: upgrade: line \d+ {cannot}", said), name
+    assert "its file does nothing until you write it" in said
     assert b"1_a.py was not carried over" in sql(project)["001_1_a.sql"]
+    assert sql(project)["006_6_f.sql"] == b"SELECT 1;\n"
 
 
 @pytest.mark.parametrize(
@@ -635,6 +708,28 @@ def test_a_file_that_runs_by_hand_alone_runs_so(
     assert "added to 001_a.sql: -- no-transaction" in said
     assert "3_b.go: code beside the migrations, and left out" in said
     assert [*ids(project, "sqlite")] == ["001_a", "002_b"]
+    project.sqlpair("migrate")
+
+
+def test_what_commits_in_a_body_runs_by_itself(
+    project: Project, tmp_path: Path
+) -> None:
+    procedure = "CREATE OR REPLACE {} LANGUAGE plpgsql AS $x$\nBEGIN\n  {}\nEND $x$;\n"
+    files = {
+        "1_a.sql": procedure.format("PROCEDURE public.fill()", "PERFORM 1; COMMIT;"),
+        "2_b.sql": procedure.format("PROCEDURE calm(a int)", "-- ; COMMIT;")
+        + "CALL calm(1);\n",
+        "3_c.sql": "CREATE TABLE t (id int);\nCALL Fill ();\n",
+        "4_d.sql": "DO $$\nBEGIN\n  INSERT INTO t VALUES (1);\n  COMMIT;\nEND $$;\n",
+        "5_e.sql": "-- CALL fill();\nSELECT 'CALL fill()';\n",
+    }
+
+    said = project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    assert re.findall("added to (.*)", said.stdout) == [
+        "003_c.sql: -- no-transaction",
+        "004_d.sql: -- no-transaction",
+    ]
     project.sqlpair("migrate")
 
 

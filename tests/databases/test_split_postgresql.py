@@ -451,6 +451,12 @@ OUTSIDE = [
         "CREATE SUBSCRIPTION with a slot",
     ),
 ]
+ENDING = [
+    "do $$ begin commit; end $$;",
+    "do language plpgsql $x$begin\nfor i in 1..2 loop\n  commit; end loop; end $x$;",
+    "do $$ begin perform 1;\n--\nrollback and chain; end $$;",
+    "do $$ begin if true then /**/ commit; end if; end $$;",
+]
 
 
 @pytest.mark.parametrize(("script", "title"), OUTSIDE)
@@ -462,10 +468,25 @@ def test_the_server_refuses_in_a_transaction_what_is_marked_outside(
     assert "transaction block" in refusal(server, script)
 
 
+@pytest.mark.parametrize("script", ENDING)
+def test_the_server_refuses_in_a_transaction_a_block_that_ends_it(
+    script: str, server: str
+) -> None:
+    statement = only(script)
+    assert (statement.role, statement.title) == (
+        Role.OUTSIDE,
+        "DO with COMMIT or ROLLBACK",
+    )
+    assert "invalid transaction termination" in refusal(server, script)
+
+
 @pytest.mark.parametrize(
     "script",
     [
         "analyze t;",
+        "do $$ begin perform 'a; commit;'; /* ; commit; */ end $$;",
+        "do $$ begin execute $q$ select 1; commit; $q$; end $$;",
+        "do $$ begin perform 1 as commit; end $$;",
         "cluster t using i;",
         "create index concurrently_ on t (a);",
         'create index "concurrently" on t (a); -- concurrently',

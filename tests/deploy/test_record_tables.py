@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -408,3 +409,220 @@ def test_the_record_of_sqlx_whose_files_look_alike_is_read(
 
     assert "is 002_add_email, as _sqlx_migrations says" in said
     project.sqlpair("verify", "postgres")
+
+
+@pytest.mark.parametrize("engine", ["postgres", "sqlite"])
+def test_the_record_of_refinery_whose_files_are_called_as_flyways_is_read(
+    project: Project, tmp_path: Path, engine: str
+) -> None:
+    query = execute(project, engine)
+    project.file.parent.mkdir(exist_ok=True)
+    query(
+        "CREATE TABLE refinery_schema_history (version int PRIMARY KEY, name"
+        " varchar(255), applied_on varchar(255), checksum varchar(255))"
+    )
+    for n, (title, sql) in enumerate(STEPS[:2], 1):
+        query(sql)
+        query(f"INSERT INTO refinery_schema_history VALUES ({n}, '{title}', '', '')")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for n, (title, sql) in enumerate(STEPS, 1):
+        (folder / f"V{n}__{title}.sql").write_text(sql)
+    project.sqlpair("import", str(folder), engine)
+
+    said = project.sqlpair("adopt", engine, "--yes").stdout
+
+    assert "is 002_add_email, as refinery_schema_history says" in said
+    project.sqlpair("verify", engine)
+
+
+NAMED = [(tool, engine) for tool, engine in BOTH if tool not in ("sqitch", "alembic")]
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize(("tool", "engine"), NAMED)
+def test_a_file_may_name_the_tools_table_which_then_is_made_by_it(
+    project: Project, tmp_path: Path, tool: str, engine: str, is_live: bool
+) -> None:
+    foreign, second = PROJECTS[tool], STEPS[1][1]
+    table = foreign.table.split()[2]
+    more = f"{second}DELETE FROM {table} WHERE 1 = 0;\n"
+    for name, text in foreign.files.items():
+        path = tmp_path / "theirs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(second, f"BEGIN;\n-- It\n{more}COMMIT;\n"))
+    project.file.parent.mkdir(exist_ok=True)
+    if is_live:
+        foreign.migrate(execute(project, engine))
+
+    said = project.sqlpair("import", str(tmp_path / "theirs"), engine).stdout
+
+    assert (
+        f"added to 002_add_email.sql: CREATE TABLE IF NOT EXISTS {table}, which"
+        f" {tool} makes itself" in said
+    )
+    assert "no-transaction" not in said
+    if is_live:
+        project.sqlpair("adopt", engine, "--yes")
+    project.sqlpair("migrate")
+    project.sqlpair("verify", engine)
+    text = (project.root / "sql" / engine / "002_add_email.sql").read_text()
+    assert text.count("CREATE TABLE IF NOT EXISTS") == 1
+
+
+def test_a_table_that_a_file_makes_is_made_by_no_other(
+    project: Project, tmp_path: Path
+) -> None:
+    foreign = PROJECTS["goose"]
+    folder = foreign.write(tmp_path / "theirs")
+    (folder / "00004_it.sql").write_text(
+        f"-- +goose Up\n{foreign.table.partition(';')[0]};\n"
+        "-- goose_db_version\nSELECT * FROM goose_db_version;\n"
+    )
+
+    assert "added to" not in project.sqlpair("import", str(folder), "postgres").stdout
+
+
+COPIED = """\
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+ALTER TABLE public.alembic_version OWNER TO CURRENT_USER;
+CREATE TABLE public.users (id integer NOT NULL);
+COPY public.alembic_version (version_num) FROM stdin;
+ab12
+\\.
+
+
+COPY public.users (id) FROM stdin;
+1
+\\.
+
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+GRANT SELECT ON TABLE public.alembic_version TO PUBLIC;
+"""
+INSERTED = (
+    "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
+    "CREATE TABLE alembic_version (\n\tversion_num VARCHAR(32) NOT NULL\n);\n"
+    "INSERT INTO alembic_version VALUES('ab12');\n"
+    "CREATE TABLE users (id integer NOT NULL);\nCOMMIT;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("engine", "dump"), [("postgres", COPIED), ("sqlite", INSERTED)]
+)
+def test_a_dump_of_a_database_of_alembics_is_a_baseline(
+    project: Project, tmp_path: Path, engine: str, dump: str
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "000_baseline.sql").write_text(dump)
+    project.file.parent.mkdir(exist_ok=True)
+    for sql in (
+        "CREATE TABLE users (id integer NOT NULL)",
+        PROJECTS["alembic"].table,
+        "INSERT INTO alembic_version VALUES ('ab12')",
+    ):
+        execute(project, engine)(sql)
+
+    said = project.sqlpair("import", str(folder), engine).stdout
+
+    assert "-- before statements on alembic_version, which the project has" in said
+    text = (project.root / "sql" / engine / "000_baseline.sql").read_text()
+    assert [line.removeprefix("-- ") for line in text.splitlines()] == (
+        dump.splitlines()
+    )
+    assert "\n-- ab12\n-- \\.\n" in text or "-- INSERT INTO alembic_version" in text
+    project.sqlpair("adopt", engine, "--yes")
+    project.sqlpair("verify", engine)
+
+
+def test_rows_of_another_history_are_no_record_of_a_dump(
+    project: Project, tmp_path: Path
+) -> None:
+    """The dump of a database that sqlx migrated makes sqlx's table, too."""
+    table = (
+        "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, success boolean);\n"
+    )
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "000_baseline.sql").write_text(f"{table}CREATE TABLE t (id int);\n")
+    project.pg(f"{table}CREATE TABLE t (id int)")
+    project.pg("INSERT INTO _sqlx_migrations VALUES (20260101120000, true)")
+    project.sqlpair("import", str(folder), "postgres")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "postgres: is 000_baseline\n" in said
+    project.sqlpair("verify", "postgres")
+
+
+@pytest.mark.parametrize("engine", ["postgres", "sqlite"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_adopt_says_where_a_history_has_no_beginning_and_what_gives_it_one(
+    project: Project, tmp_path: Path, engine: str, number: int
+) -> None:
+    project.file.parent.mkdir(exist_ok=True)
+    execute(project, engine)("CREATE TABLE users (id integer, email text)")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / f"{number}_email.up.sql").write_text(
+        "ALTER TABLE users ADD email text;\n"
+    )
+    project.sqlpair("import", str(folder), engine)
+
+    failed = project.sqlpair("adopt", engine, "--yes", expect=1).stderr
+
+    assert f"{engine} 00{number}_email.sql:1: " in failed
+    assert "no file makes users: this history begins on a schema" in failed
+    made = "CREATE TABLE users (id integer);\n"
+    own = project.root / "sql" / engine
+    modules = project.root / "alembic" / "versions" / engine
+    if number:
+        assert f"as {own}/000_baseline.sql" in failed
+        assert f"delete {modules}/001_email.py, and run: sqlpair revisions" in failed
+        (own / "000_baseline.sql").write_text(made)
+        (modules / "001_email.py").unlink()
+        project.sqlpair("revisions")
+    else:
+        assert f"delete {own} and {modules},\n" in failed
+        for path in (own, modules):
+            shutil.rmtree(path)
+        (folder / "0_email.up.sql").rename(folder / "2_email.up.sql")
+        (folder / "1_users.up.sql").write_text(made)
+        project.sqlpair("import", str(folder), engine)
+    project.sqlpair("adopt", engine, "--yes")
+    project.sqlpair("verify", engine)
+
+
+def test_adopt_names_the_files_that_import_could_not_carry_over(
+    project: Project, tmp_path: Path
+) -> None:
+    foreign = PROJECTS["goose"]
+    foreign.migrate(project.pg)
+    folder = foreign.write(tmp_path / "theirs")
+    (folder / "00001_create_users.sql").rename(folder / "00001_create_users.go")
+    (folder / "00009_last.go").write_text("package x\n")
+    project.sqlpair("import", str(folder), "postgres", expect=1)
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert 'postgres 002_add_email.sql:2: relation "users" does not exist' in failed
+    assert "  these files do nothing yet: 001_create_users.sql\n" in failed
+    assert "Write as SQL what each did, and adopt again" in failed
+    assert "no file makes" not in failed
+    own = project.root / "sql" / "postgres"
+    (own / "001_create_users.sql").write_text(STEPS[0][1])
+    (own / "002_add_email.sql").rename(own / "kept")
+    (own / "002_add_email.sql").write_bytes((own / "009_last.sql").read_bytes())
+    project.pg("INSERT INTO goose_db_version VALUES (5, 9, true)")
+    left = "these files do nothing yet: 002_add_email.sql, 009_last.sql"
+    project.pg("ALTER TABLE users ALTER id TYPE bigint")
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+    assert f"  {left}\n  sqlpair import could not carry them over" in failed
+    project.pg("ALTER TABLE users ALTER id TYPE integer")
+    adopted = project.sqlpair("adopt", "postgres", "--yes")
+    assert "no version makes: column users.email" in adopted.stdout
+    assert f"postgres: {left}; what no version makes may be theirs" in adopted.stderr

@@ -53,6 +53,31 @@ def test_text_says_where_what_and_what_instead(faulty: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_what_was_imported_is_read_and_checked_only_where_it_is_named(
+    root: Path, tmp_path: Path, database: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "1_a.up.sql").write_text("CREATE TABLE o (id int NOT NULL);\n")
+    (theirs / "2_b.up.sql").write_text("DROP INDEX x; SELECT 'never ends;\n")
+    sqlpair = [sys.executable, "-m", "sqlpair"]
+    subprocess.run([*sqlpair, "import", str(theirs), database], cwd=root, check=False)
+    folder = root / "sql" / database
+
+    said = run(root)
+    assert "sql/" + database in said
+    assert {
+        line.partition(": ")[2] for line in said.splitlines() if ".sql:" in line
+    } == {"unusable-file"}
+    assert "2 imported migrations read, and not checked: sqlpair lint FILE" in said
+    assert "table-without-primary-key" in run(root, str(folder / "001_a.sql"))
+
+    (folder / "002_b.sql").write_text("SELECT 1;\n")
+    (folder / "003_c.sql").write_text(HEADER + "ALTER TABLE o DROP COLUMN id;\n")
+    assert "003_c.sql:5: drop" in run(root)
+
+
 def test_json_has_every_field(faulty: Path) -> None:
     (finding,) = json.loads(run(faulty, "--format", "json"))
 

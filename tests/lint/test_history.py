@@ -18,6 +18,7 @@ KEYS = (
     "CREATE TABLE keys (id bigint PRIMARY KEY,\n"
     "  user_id bigint REFERENCES users (id) ON DELETE CASCADE{});\n"
 )
+OWN = {"table-without-primary-key", "id-without-foreign-key"}
 
 
 def rules(found: list[Finding]) -> list[tuple[str, str, int]]:
@@ -37,6 +38,24 @@ def test_what_leads_with_the_column_is_an_index_for_it(
     linted: Linted, more: str
 ) -> None:
     assert linted({"sqlite/001_k.sql": KEYS.format(more)}) == []
+
+
+@pytest.mark.parametrize("file", ["sqlite/001_k.sql", "postgres/001_k.sql"])
+def test_constraints_with_quoted_names_are_read(linted: Linted, file: str) -> None:
+    more = {
+        "postgres": 'ALTER TABLE keys ADD CONSTRAINT "keys_user" FOREIGN KEY'
+        ' ("user_id") REFERENCES users;\n'
+    }
+    found = linted(
+        {
+            file: 'CREATE TABLE users (id bigint, CONSTRAINT "users_pkey" PRIMARY KEY'
+            ' (id));\nCREATE TABLE keys ("user_id" bigint, CONSTRAINT "k" PRIMARY KEY'
+            ' ("user_id"));\n' + more.get(file.partition("/")[0], "")
+        }
+    )
+    rule = "foreign-key-without-on-delete"
+    expected = [("001_k.sql", rule, 3)] if file.startswith("postgres") else []
+    assert [item for item in rules(found) if item[1] in (OWN | {rule})] == expected
 
 
 @pytest.mark.parametrize(

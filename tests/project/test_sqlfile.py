@@ -214,6 +214,9 @@ def test_what_no_transaction_can_hold_is_told_to_be_marked(
     [
         ("PRAGMA foreign_keys = ON;\nDELETE FROM t;", 1),
         ("PRAGMA foreign_keys=0;\nPRAGMA foreign_keys=1;\nDELETE FROM t;", 2),
+        ("PRAGMA foreign_keys=1;\nBEGIN;\nSELECT 1;\nDROP  TABLE t;\nCOMMIT;", 1),
+        ("PRAGMA foreign_keys=1;\nINSERT OR REPLACE INTO t VALUES (1);", 1),
+        ("PRAGMA foreign_keys=1;\nINSERT INTO t VALUES (1);\nUPDATE t SET a = 2;", 1),
         ("DROP TABLE t;\nPRAGMA foreign_keys(1);\nDROP TABLE u;", 2),
         ("BEGIN;\nPRAGMA foreign_keys = OFF;\nCOMMIT;", 2),
         ("\nPRAGMA foreign_keys = OFF;\n", 2),
@@ -237,6 +240,21 @@ def test_foreign_keys_off_before_and_on_after_the_file_are_left_out(
         file = read(f"{first}\nDROP TABLE t;\nDROP TABLE u;\n{last}\n", split_sqlite)
         assert texts(file) == ["DROP TABLE t;", "DROP TABLE u;"]
         assert sql_file.body(file) == "\nDROP TABLE t;\nDROP TABLE u;\n\n"
+
+
+@pytest.mark.parametrize("pair", ["{}", "BEGIN;\n{}COMMIT;\n"])
+def test_foreign_keys_on_before_a_file_that_they_change_nothing_in_are_left_out(
+    read: Read, pair: str
+) -> None:
+    body = (
+        "CREATE TABLE t (a REFERENCES u (b) ON DELETE CASCADE ON UPDATE CASCADE);\n"
+        "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n"
+        "CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM v; END;\n"
+    )
+    file = read("PRAGMA foreign_keys = ON;\n" + pair.format(body), split_sqlite)
+
+    assert file.transactional
+    assert "".join(f"{text}\n" for text in texts(file)) == body
 
 
 def test_what_follows_the_outer_pair_is_blamed_on_its_commit(read: Read) -> None:

@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 from sqlpair.authoring import scaffold
 from sqlpair.authoring.adapt import with_header
+from sqlpair.authoring.imports import alembic_revisions, record_in_files
 from sqlpair.authoring.imports import folder as imports
 from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
     NotCarried,
     SqlPart,
+    calling_alone,
 )
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError, UsageError
@@ -36,10 +38,6 @@ from sqlpair.project.statement import Split
 HIGHEST = 999_999_999  # that a file's name has room for
 # An id that is a number, or begins with one that is not the year of a date.
 _NUMBER = re.compile(r"([0-9]+)(?:_.*|[-.](?![0-9]).*)?", re.ASCII)
-STUB = """\
--- {source} was not carried over: it is not SQL that could be read.
--- Write here what it does. As it stands, this step does nothing.
-"""
 
 
 class ImportedPair(NamedTuple):
@@ -150,7 +148,13 @@ def _read(
         )
     if fitting[0].driver != candidates[0].driver:
         history = imports.read(folder, driver_of(fitting[0]).split)
-    return history, fitting[0]
+    if history.tool == "alembic":
+        history = alembic_revisions.completed(
+            history, fitting[0].driver, driver_of(fitting[0]).split
+        )
+    history = record_in_files.prepared(history, driver_of(fitting[0]).split)
+    alone = calling_alone(history.migrations)
+    return history._replace(migrations=alone), fitting[0]
 
 
 def _refuse_own(settings: Settings, folder: Path) -> None:
@@ -208,7 +212,7 @@ def _pair(
     item: ForeignMigration, migration: Migration, split: Split
 ) -> tuple[ImportedPair, dict[Path, bytes], list[SqlFileError]]:
     """Return a pair, what its files are to hold, and what in them cannot run."""
-    stub = SqlPart(STUB.format(source=item.source.name).encode())
+    stub = SqlPart(imported.STUB.format(source=item.source.name).encode())
     contents: dict[Path, bytes] = {}
     added, faults = [], []
     for path, part in ((migration.up, item.up or stub), (migration.down, item.down)):

@@ -25,11 +25,12 @@ def command(config: Path, folder: Path, database: str | None) -> None:
     """Take over the migrations of another tool.
 
     It knows those of golang-migrate, dbmate, goose, Flyway, Diesel, Prisma and Sqitch,
-    Alembic's revisions with SQL in op.execute, and plain SQL files. Each becomes an SQL
-    pair with the same bytes, under the next number or its own, and a revision module;
-    what cannot run in a transaction gets the header line that says so. The folder stays
-    as it is, and what could not be carried over is named, with exit code 1 where a
-    database may be another one for it. Run again, it takes what was added since.
+    Alembic's revisions, and plain SQL files. Each becomes an SQL pair with the same
+    bytes (of a revision that is more than SQL, what Alembic writes of it offline),
+    under the next number or its own, and a revision module; what cannot run in a
+    transaction gets the header line that says so. The folder stays as it is, and what
+    could not be carried over is named, with exit code 1 where a database may be another
+    one for it. Run again, it takes what was added since.
 
     A database that the tool has migrated is then taken over with sqlpair adopt.
     """

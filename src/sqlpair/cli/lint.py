@@ -10,7 +10,8 @@ import click
 from sqlpair.cli import options, output
 from sqlpair.errors import printable
 from sqlpair.lint import Finding, lint, report
-from sqlpair.project.settings import load
+from sqlpair.project import imported
+from sqlpair.project.settings import Settings, load
 
 
 @click.command("lint", cls=options.Command)
@@ -32,6 +33,9 @@ from sqlpair.project.settings import load
 def command(config: Path, files: tuple[Path, ...], form: str) -> None:
     """Check every migration against rules, without a database.
 
+    Migrations that sqlpair import wrote are read, and checked only where their files
+    are named: databases have them already.
+
     Every rule has a page in docs/lint/. A comment on the line of a finding, or above
     its statement, silences it: -- lint: allow RULE: why it is correct here.
     PostgreSQL files need the extra sqlpair[lint].
@@ -45,6 +49,8 @@ def command(config: Path, files: tuple[Path, ...], form: str) -> None:
             output.raw(printable(line))
     else:
         _show(findings, settings.root)
+        if not files:
+            _say_imported(settings)
     if findings:
         sys.exit(1)
 
@@ -65,3 +71,13 @@ def _show(findings: tuple[Finding, ...], root: Path) -> None:
         )
     else:
         output.say("No findings.", "green")
+
+
+def _say_imported(settings: Settings) -> None:
+    found = (imported.read(database.sql) for database in settings.databases)
+    if number := sum(len(theirs.migrations) for theirs in found if theirs):
+        output.say(
+            f"{output.count(number, 'imported migration')} read, and not checked:"
+            " sqlpair lint FILE checks one.",
+            "dim",
+        )

@@ -162,6 +162,9 @@ TOOLS = {
         "installed_rank",
         _flyway,
     ),
+    "refinery": RecordTable(
+        "refinery_schema_history", ("version",), "version", _versions
+    ),
     "diesel": RecordTable(
         "__diesel_schema_migrations", ("version",), "version", _versions
     ),
@@ -180,7 +183,7 @@ TOOLS = {
     "alembic": RecordTable(NAMES.version, ("version_num",), "version_num", _alembic),
 }
 # Tools whose files are like another one's: only the table tells them apart.
-_LIKE = {"golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
+LIKE = {"flyway": ("refinery",), "golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
 # Records of tools without a reader here. user_migrations may be an application's table.
 _RECORD = re.compile(
     r"(.*\.)?(_*((schema|db|database|sql|node_?pg|pg|knex|typeorm|mikro_orm|drizzle|gorp"
@@ -200,10 +203,7 @@ class Recorded(NamedTuple):
 
 
 def names(imported: Imported | None, schema: Schema) -> Collection[str]:
-    """Return the names of what in a schema is the record of the tool it came from.
-
-    Sqitch has a schema of its own for it.
-    """
+    """Return what a schema has of the tool's record; Sqitch has a schema for it."""
     if imported is None:
         return ()
     _, table = _found(imported, schema)
@@ -237,7 +237,7 @@ def _found(imported: Imported, schema: Schema) -> tuple[str, str]:
     """Return whose table there is, and its name as the schema has it; "" for none."""
     there = [key.name for key in schema if key.kind == "table"]
     tables = {imported.tool: imported.table}
-    tables |= {tool: TOOLS[tool].name for tool in _LIKE.get(imported.tool, ())}
+    tables |= {tool: TOOLS[tool].name for tool in LIKE.get(imported.tool, ())}
     for tool, table in tables.items():
         if table in there:
             return tool, table
@@ -282,8 +282,8 @@ def read(
             f" which version it is:\nsqlpair adopt {branch.name} --at N\n"
             "Nothing was changed.",
         )
-    if not said.applied:
-        return None
+    if not said.applied or (tool != imported.tool and not {*said.applied} & {*ids}):
+        return None  # it says nothing, or nothing of these files: a dump's, say
     return _position(branch, imported._replace(tool=tool), table, said.applied)
 
 

@@ -77,7 +77,7 @@ def is_of_table(item: Tokens) -> bool:
     """Say whether an item of CREATE TABLE is a constraint of the table."""
     first, second = item[0].word, item[1].word if item[1:] else ""
     return (
-        (first in _OF_TABLES and second != "")
+        (first in _OF_TABLES and len(item) > 1)  # the second may be a quoted name
         or (first == "EXCLUDE" and second in ("USING", "("))
         or (first, second) == ("NOT", "NULL")  # NOT NULL column, since PostgreSQL 18
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sqlpair.errors import UsageError
@@ -13,7 +13,7 @@ from sqlpair.lint.replay import apply
 from sqlpair.lint.rules import all_rules
 from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
-from sqlpair.project import git, repeatable
+from sqlpair.project import git, imported, repeatable
 from sqlpair.project.migrations import Migration, listing
 from sqlpair.project.settings import Database, Settings
 
@@ -23,6 +23,13 @@ OF_MIGRATIONS = frozenset(
     [
         *("edited-after-release", "header-line-missing", "number-out-of-sequence"),
         *("number-taken-twice", "rollback-incomplete", "rollback-missing"),
+    ]
+)
+# What is asked of an imported one: its text is another tool's, and databases have it.
+OF_IMPORTED = frozenset(
+    [
+        *("edited-after-release", "number-out-of-sequence", "number-taken-twice"),
+        "unusable-file",
     ]
 )
 
@@ -50,8 +57,15 @@ def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
     on_main = git.read(settings.root, config.main_branch)
     found: list[Finding] = []
     for database in settings.databases:
+        theirs = None if files else imported.read(database.sql)
         subjects = _subjects(
-            settings.root, database, config, everything, repeated, on_main
+            settings.root,
+            database,
+            config,
+            everything,
+            repeated,
+            on_main,
+            theirs.migrations if theirs else (),
         )
         chosen = [item for item in subjects if item.migration in wanted]
         found += _findings(settings.root, database, chosen)
@@ -86,10 +100,11 @@ def _subjects(
     everything: tuple[Migration, ...],
     repeated: tuple[Migration, ...],
     on_main: git.Released | None,
+    theirs: Collection[str],
 ) -> list[Subject]:
     """Replay the history of a database into one subject for each migration.
 
-    Then come its repeatable files.
+    Then come its repeatable files. ``theirs`` are the imported ones.
     """
     model = Model(database.driver)
     subjects = []
@@ -121,6 +136,7 @@ def _subjects(
                 configuration=config,
                 everything=everything,
                 released=on_main,
+                is_imported=item.stem in theirs,
             )
         )
     return subjects
@@ -170,6 +186,8 @@ def _concerns(rule: str, subject: Subject) -> bool:
     """
     if subject.is_squashed:
         return rule == "unusable-file"
+    if subject.is_imported:
+        return rule in OF_IMPORTED
     return not (subject.migration.repeatable and rule in OF_MIGRATIONS)
 
 
@@ -182,7 +200,7 @@ def _squawked(
     scripts = [
         subject.up
         for subject in subjects
-        if not subject.up.refused and not subject.is_squashed
+        if not (subject.up.refused or subject.is_squashed or subject.is_imported)
     ]
     repeated = {s.up.path for s in subjects if s.migration.repeatable}
     for finding in squawk.findings(scripts, config):

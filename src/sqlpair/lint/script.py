@@ -20,7 +20,12 @@ from sqlpair.project.settings import Database
 from sqlpair.project.statement import Statement
 from sqlpair.project.variables import plain
 
-_SHAPES = re.compile(r"\b(CREATE|ALTER|DROP|EXECUTE)\b", re.IGNORECASE)
+# In a DO block: what changes something that the rules look at.
+_SHAPES = re.compile(
+    r"\b(?:(?:CREATE|ALTER|DROP)\s+(?!(?:ROLE|USER|GROUP|TYPE|EXTENSION|DATABASE|POLICY"
+    r"|PUBLICATION|DEFAULT)\b)|EXECUTE\b(?!\s+ON\b))",
+    re.IGNORECASE,
+)
 # SQLite's messages for invalid SQL. A table that does not exist gives another one.
 _INVALID = re.compile(
     r"near .*: syntax error|incomplete input|unrecognized token.*"

@@ -29,6 +29,7 @@ class Subject(NamedTuple):
 
     ``undone`` is the schema after its rollback, None without one; ``final`` that after
     the last migration. ``everything`` are the migrations of all databases, by number.
+    ``is_imported`` where it is of another tool, and nobody named its file.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Subject(NamedTuple):
     configuration: Configuration
     everything: tuple[Migration, ...]
     released: Released | None
+    is_imported: bool
 
     @property
     def scripts(self) -> tuple[Script, ...]:

@@ -20,6 +20,12 @@ _HEADER = """\
 # is, and verify passes the table over. Where it is called otherwise, write that here.
 # Written by: sqlpair import
 """
+# What the file of a migration says that could not be read: it does nothing until it is
+# written.
+STUB = """\
+-- {source} was not carried over: it is not SQL that could be read.
+-- Write here what it does. As it stands, this step does nothing.
+"""
 
 
 class Imported(NamedTuple):
@@ -53,6 +59,11 @@ def read(folder: Path) -> Imported | None:
     ):
         raise _damaged(path, "[migrations] names a text for each")
     return Imported(tool, table, migrations)
+
+
+def is_stub(content: str) -> bool:
+    """Whether a migration's text is that of a file which was not carried over."""
+    return content.endswith(STUB.partition("{source}")[2])
 
 
 def _damaged(path: Path, why: str) -> SettingsError:

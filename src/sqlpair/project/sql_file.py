@@ -28,13 +28,17 @@ NO_TRANSACTION = "-- no-transaction"
 _NO_TRANSACTION = re.compile(r"--[ \t]*no-transaction[ \t]*")
 _PSQL = re.compile(r"^\\[^\r\n]*", re.MULTILINE)
 _OFF = re.compile(r"[=(]\s*(?:off|no|false|0)\b", re.IGNORECASE)
+# What may do something else with foreign keys on, as they are by hand.
+_KEYED = re.compile(
+    r"(?is)(?!create\b|alter\b).*?\b(?:delete|update|replace|drop\s+table)\b"
+)
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
 
 
 class _Stage(Enum):
     START = auto()
     BARE = auto()  # no outer pair: the file is all ordinary statements
-    SWITCHED = auto()  # foreign keys switched; BEGIN must follow, if not off
+    SWITCHED = auto()  # foreign keys switched
     OPEN = auto()  # inside the outer pair
     CLOSED = auto()  # after it
 
@@ -69,8 +73,8 @@ _REFUSALS = {
     Role.FOREIGN_KEYS: (
         "does nothing inside the transaction in which the migration runs",
         "Take it out: foreign keys are off while a migration runs, and are checked "
-        "before it commits.\nOnly around all of the file may it stay, off before and "
-        "on after, for runs by hand.",
+        "before it commits.\nOnly around all of the file may it stay: off before and "
+        "on after, or on before what deletes,\nupdates and drops nothing.",
     ),
     Role.FORBIDDEN: (
         "reaches beyond the database this migration belongs to",
@@ -305,30 +309,26 @@ def _check(
     """
     left_out: list[Statement] = []
     stage = _Stage.START
+    switch: Statement | None = None  # what left foreign keys on, and not off
     for statement in statements:
         if statement.role is Role.FORBIDDEN:
             raise _refusal(statement)
         if not transactional:
             continue
+        if statement.role is Role.ORDINARY and switch and _KEYED.match(statement.text):
+            raise _refusal(switch)
         if statement.role is Role.ORDINARY and stage in (_Stage.BARE, _Stage.OPEN):
             continue  # as nearly all are
         if (stage, statement.role) not in _NEXT:
             raise _refusal(_culprit(statement, left_out))
-        if stage is _Stage.SWITCHED and statement.role is Role.ORDINARY:
-            _refuse_switched_on(left_out)
         stage = _NEXT[stage, statement.role]
         if statement.role is not Role.ORDINARY:
             left_out.append(statement)
+        if statement.role is Role.FOREIGN_KEYS:
+            switch = None if _OFF.search(statement.text) else statement
     if stage in (_Stage.SWITCHED, _Stage.OPEN):
         raise _refusal(left_out[-1])
     return tuple(left_out)
-
-
-def _refuse_switched_on(switches: Iterable[Statement]) -> None:
-    """Foreign keys are off while a migration runs; by hand, they would be on."""
-    for statement in switches:
-        if not _OFF.search(statement.text):
-            raise _refusal(statement)
 
 
 def _culprit(statement: Statement, left_out: list[Statement]) -> Statement:

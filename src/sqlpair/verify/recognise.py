@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, StatementError
 from sqlpair.ledger import record_tables, squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.record_tables import Recorded
@@ -26,6 +26,7 @@ from sqlpair.schema.model import (
     remaining,
     root,
 )
+from sqlpair.verify import bookkeeping, unbuilt
 from sqlpair.verify.subject import ReadDatabase, subjects
 
 
@@ -67,6 +68,10 @@ class Untouched(NamedTuple):
     why: str
 
 
+_UNLIKE = (
+    "Nothing was changed. Bring it there by hand and adopt again; or, if a difference"
+    " is\nanother program's, add it to ignore in [tool.sqlpair] of pyproject.toml."
+)
 Found = Recognised | Unlike | Untouched
 
 
@@ -87,8 +92,18 @@ def examine(
     known = tuple(b for b in branches(settings) if not names or b.name in names)
     with subjects(known, report) as found:
         return tuple(
-            _examine(subject, ignore, number, report) for subject in found.values()
+            _explained(subject, ignore, number, report) for subject in found.values()
         )
+
+
+def _explained(
+    subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
+) -> Found:
+    try:
+        return _examine(subject, ignore, number, report)
+    except StatementError as error:
+        unbuilt.explain(subject.branch, error)
+        raise
 
 
 def _examine(
@@ -132,6 +147,9 @@ def _examine(
         for key, described in seen.foreign.items()
         if described.part_of not in seen.foreign
     )
+    left = unbuilt.stubs(branch.migrations[: exact[-1]])
+    if others and left:
+        report(f"{branch.name}: {left}; what no version makes may be theirs")
     return Recognised(branch, state, exact, tuple(others), record)
 
 
@@ -193,10 +211,10 @@ class Versions:
             opened.goal = wanted[-1]
             self.bare = opened.schema(0).keys()
             for position, schema in opened.way_up(wanted):
-                built = remaining(schema, self._ignore)
-                self._compare(position, _without(built, self.bare))
+                built = _without(self._ours(schema), self.bare)
+                self._compare(position, built)
             if wanted[-1] == len(self.branch.migrations):
-                self._look_above(opened, _without(built, self.bare))
+                self._look_above(opened, built)
 
     def _look_above(self, opened: scratch.Scratch, head: Schema) -> None:
         """See what the repeatable files make and change at head.
@@ -204,7 +222,7 @@ class Versions:
         Whether they have run counts for nothing: the next migration runs them.
         """
         opened.repeat(read(repeatable.steps(self.branch)))
-        built = remaining(opened.schema(opened.position), self._ignore)
+        built = self._ours(opened.schema(opened.position))
         self.repeated = built.keys() - {*head, *self.bare}
         own = _without(built, {*self.repeated, *self.bare})
         common = len(own.keys() & self.live.keys())
@@ -212,6 +230,10 @@ class Versions:
         if missing < self._missing[opened.position]:
             self._missing[opened.position] = missing
             self._common[opened.position] = common
+
+    def _ours(self, built: Schema) -> Schema:
+        """What counts of a schema that the files build."""
+        return remaining(_apart_from_record(self.branch, built), self._ignore)
 
     def _compare(self, position: int, built: Schema) -> None:
         self.made |= built.keys()
@@ -272,10 +294,16 @@ def _unlike(
 ) -> Unlike:
     with scratch.opened(branch, report) as opened:
         opened.goal = position
-        expected = opened.schema(position)
+        expected = _apart_from_record(branch, opened.schema(position))
     theirs = {key for key in live if root(key, live) not in made}
     changes = difference(expected, _without(live, theirs - expected.keys()))
     return Unlike(branch, _head(branch, position), tuple(map(describe, changes)))
+
+
+def _apart_from_record(branch: Branch, built: Schema) -> Schema:
+    """Without the record of the tool that it came from, which a file may make."""
+    names = record_tables.names(imported.read(branch.database.sql), built)
+    return bookkeeping.split(built, names)[0]
 
 
 def _without(schema: Schema, keys: Collection[ObjectKey]) -> Schema:
@@ -298,13 +326,13 @@ def refuse_unlike(found: Sequence[Found]) -> None:
             where, by = "any version", f"nearest is {item.nearest}"
             if item.record:
                 where, by = item.nearest, f"{item.record} says that it is that"
+            left = unbuilt.stubs(item.branch.migrations)
             raise HistoryError(
                 f"{item.branch.name}: it is not what the files build at {where}",
                 [
                     f"{by}, from which it differs:",
                     *(f"  {line}" for line in lines),
+                    *([left] if left else []),
                 ],
-                "Nothing was changed. Bring it there by hand and adopt again; or, if a"
-                " difference is\nanother program's, add it to ignore in [tool.sqlpair]"
-                " of pyproject.toml.",
+                (f"{unbuilt.REMEDY}\n" if left else "") + _UNLIKE,
             )

@@ -1,7 +1,8 @@
-"""Plain Alembic: revisions whose ``upgrade`` and ``downgrade`` only ``op.execute`` SQL.
+"""Plain Alembic: the SQL that the ``upgrade`` and ``downgrade`` of revisions execute.
 
-They are read, not run: what counts are strings that stand in the file. The order is
-that of ``down_revision`` and ``depends_on``.
+Where they only ``op.execute`` strings that stand in the file, these are read, byte for
+byte, and nothing runs; what is more than that is left to ``alembic_offline``. The order
+is that of ``down_revision`` and ``depends_on``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair.authoring.imports import alembic_offline
 from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
@@ -26,6 +28,7 @@ from sqlpair.project.statement import Split
 _BIND = "op.get_bind()"
 _TEXT = {"sa.text", "text", "sqlalchemy.text"}
 _NOT_READ = "is not SQL in op.execute"
+_LACKS = {"upgrade": "its file does nothing", "downgrade": "it has no rollback"}
 
 
 class _Revision(NamedTuple):
@@ -132,6 +135,38 @@ def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
         ) from None
 
 
+def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHistory:
+    """Return it with what is no SQL text as Alembic writes it for an engine."""
+    unread = {(item.path, item.why.partition(":")[0]): item for item in history.left}
+    paths = {m.id: m.source for m in history.migrations}
+    sources = {path for path, _ in unread}
+    said = alembic_offline.written(
+        {id_: path for id_, path in paths.items() if path in sources}, driver
+    )
+    left: list[NotCarried] = []
+
+    def part(item: ForeignMigration, way: str, read: SqlPart | None) -> SqlPart | None:
+        own = unread.get((item.source, way))
+        if own is None:
+            return read
+        found = said[item.id][way]
+        if found.failed:
+            why = f"{own.why}, and Alembic cannot write it offline ({found.failed});"
+            left.append(own._replace(why=f"{why} {_LACKS[way]} until you write it"))
+            return None
+        lines = [_ended(text, split) for text in found.statements]
+        added = "all of it, as Alembic writes what the revision does"
+        return SqlPart("\n".join([*lines, ""]).encode(), found.alone, added)
+
+    migrations = tuple(
+        item._replace(
+            up=part(item, "upgrade", item.up), down=part(item, "downgrade", item.down)
+        )
+        for item in history.migrations
+    )
+    return history._replace(migrations=migrations, left=tuple(left))
+
+
 def _parts(
     revision: _Revision, split: Split, left: list[NotCarried]
 ) -> tuple[SqlPart | None, SqlPart | None]:
@@ -152,22 +187,10 @@ def _parts(
             part = _sql(function, names, split) if function else None
         except _Unread as unread:
             part = None
-            left.append(_unread(revision, name, str(unread)))
+            is_up = name == "upgrade"
+            left.append(NotCarried(revision.path, f"{name}: {unread}", is_up))
         parts.append(part)
     return parts[0], parts[1]
-
-
-def _unread(revision: _Revision, function: str, why: str) -> NotCarried:
-    below = f"{revision.below[0]}:" if len(revision.below) == 1 else ""
-    way = f"{below}{revision.id}" if function == "upgrade" else f"{revision.id}:{below}"
-    return NotCarried(
-        revision.path,
-        f"{function}: {why}; its file does nothing until you write it as SQL. Alembic"
-        f" prints it: alembic {function} {way.rstrip(':')} --sql"
-        if function == "upgrade"
-        else f"{function}: {why}; it has no rollback until you write it as SQL",
-        matters=function == "upgrade",
-    )
 
 
 def _sql(function: ast.FunctionDef, names: Mapping[str, str], split: Split) -> SqlPart:

@@ -31,8 +31,8 @@ READERS: tuple[Reader, ...] = (
     plain.read,
 )
 TOOLS = (
-    "golang-migrate, dbmate, goose, Flyway, Diesel, Prisma, Sqitch, Alembic (SQL in"
-    " op.execute), plain SQL files"
+    "golang-migrate, dbmate, goose, Flyway, Diesel, Prisma, Sqitch, Alembic, plain SQL"
+    " files"
 )
 
 

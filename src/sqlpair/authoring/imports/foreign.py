@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,14 @@ CODE = {
 }
 NEWLINE = b"\n"
 _PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
-_COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# A procedure that ends its transaction cannot be called in another one.
+_PROCEDURE = re.compile(
+    rb"(?is)\bcreate\s+(?:or\s+replace\s+)?procedure\s+(?:\w+\.)?(\w+)\s*\("
+    rb".*?(\$\w*\$)(.*?)\2"
+)
+_ENDS = re.compile(rb"(?i)(?:;|\b(?:begin|then|else|loop)\b)\s*(?:commit|rollback)\b")
+_CALL = re.compile(rb"(?im)^[ \t]*call\s+(?:\w+\.)?(\w+)\s*\(")
 
 
 class SqlPart(NamedTuple):
@@ -127,7 +134,7 @@ def placeholders(
     spans: Iterable[tuple[int, int]] = ((0, sys.maxsize),),
 ) -> list[NotCarried]:
     """Name what a tool replaces in a file, within ``spans`` and outside of comments."""
-    bare = _COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
+    bare = COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
     return [
         NotCarried(
             path,
@@ -152,3 +159,25 @@ def in_order(found: Iterable[tuple[int, ForeignMigration]]) -> list[ForeignMigra
             )
         seen[number] = item
     return [seen[number] for number in sorted(seen)]
+
+
+def calling_alone(
+    migrations: Sequence[ForeignMigration],
+) -> tuple[ForeignMigration, ...]:
+    """Return them with what calls a procedure of theirs that commits run alone."""
+    parts = [part.content for item in migrations for part in item[3:] if part]
+    ending = {
+        found[1].lower()
+        for content in parts
+        for found in _PROCEDURE.finditer(content)
+        if _ENDS.search(COMMENT.sub(b"", found[3]))
+    }
+
+    def told(part: SqlPart | None) -> SqlPart | None:
+        names = _CALL.findall(part.content) if part and ending else ()
+        calls = any(name.lower() in ending for name in names)
+        return part._replace(alone=True) if part and calls else part
+
+    return tuple(
+        item._replace(up=told(item.up), down=told(item.down)) for item in migrations
+    )

@@ -39,6 +39,11 @@ _OUTSIDE = {
 }
 _OUTSIDE_WORDS = {title.split()[0] for title in _OUTSIDE} | {"ALTER"}
 
+# A block of code that ends the transaction, which only the outermost one may.
+_BODY = re.compile(r"(\$\w*\$)(.*)\1", re.DOTALL)
+_INNER_BODY = re.compile(r"(\$\w*\$).*?\1", re.DOTALL)
+_ENDS = re.compile(r"(?:;|\bBEGIN|\bTHEN|\bELSE|\bLOOP) ?(?:COMMIT|ROLLBACK)\b")
+
 _QUOTED_OR_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"", re.DOTALL)
 _CLIENT = re.compile(
     r"COPY [^(]*(?:\([^()]*\))? ?(FROM) STD(?:IN|OUT)\b|COPY .* (TO) STD(?:OUT|IN)\b"
@@ -50,7 +55,10 @@ def role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
     first = words[0] if words else ""
     if first in _CONTROL or words[:2] == ("PREPARE", "TRANSACTION"):
         return _control(text), _title(words)
-    if first in _OUTSIDE_WORDS:
+    if first == "DO" and (body := _BODY.search(text)):
+        if _ENDS.search(_code(_INNER_BODY.sub("''", body[2]))):
+            return Role.OUTSIDE, "DO with COMMIT or ROLLBACK"
+    elif first in _OUTSIDE_WORDS:
         code = _code(text)
         for title, pattern in _OUTSIDE.items():
             if pattern.match(code):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.subject import RuleMatch, Subject
-from sqlpair.lint.types import narrower
+from sqlpair.lint.types import affinity, narrower
 
 
 def check(subject: Subject) -> Iterator[RuleMatch]:
@@ -14,7 +14,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         if (
             event.what == "type"
             and event.column_origin
-            and narrower(event.before, event.after)
+            and _narrower(subject, event.before, event.after)
         ):
             kinds = (event.before, event.after)
             yield _problem(subject, event.line, event.table, event.name, kinds)
@@ -24,9 +24,15 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             continue
         for column in table.columns.values():
             old = before.columns.get(column.name)
-            if old and narrower(old.declared, column.declared):
+            if old and _narrower(subject, old.declared, column.declared):
                 kinds = (old.declared, column.declared)
                 yield _problem(subject, column.line, table.name, column.name, kinds)
+
+
+def _narrower(subject: Subject, before: str, after: str) -> bool:
+    if subject.database.driver == "sqlite" and affinity(before) == affinity(after):
+        return False  # an INT holds what a BIGINT does, a VARCHAR(1) any text
+    return narrower(before, after)
 
 
 def _problem(

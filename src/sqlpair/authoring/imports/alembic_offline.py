@@ -1,0 +1,158 @@
+"""What a revision that is more than SQL text does, as Alembic writes it offline.
+
+Its functions run in a process of their own, without a connection, and with no address
+of a database in the environment: what needs one of these fails, and is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+WAYS = ("upgrade", "downgrade")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+class OfflineSql(NamedTuple):
+    """The statements of one way, whether they run in no transaction, or what failed."""
+
+    statements: list[str]
+    alone: bool
+    failed: str
+
+
+def written(
+    paths: Mapping[str, Path], dialect: str
+) -> dict[str, dict[str, OfflineSql]]:
+    """Return for each revision what each of its ways does on an engine."""
+    if not paths:
+        return {}
+    asked = {
+        "dialect": dialect,
+        "paths": {k: str(p.resolve()) for k, p in paths.items()},
+    }
+    with tempfile.TemporaryDirectory(prefix="sqlpair-import-") as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,  # where no settings of a project are found
+            env={key: os.environ[key] for key in _KEPT if key in os.environ},
+        )
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no reason"])[-1]
+        failed = dict.fromkeys(WAYS, OfflineSql([], False, why))
+        return dict.fromkeys(paths, failed)
+    answer = json.loads(done.stdout)
+    return {
+        id_: {way: OfflineSql(*said) for way, said in ways.items()}
+        for id_, ways in answer.items()
+    }
+
+
+def _answer(asked: dict[str, Any]) -> dict[str, dict[str, OfflineSql]]:
+    found = {}
+    for id_, name in asked["paths"].items():
+        path = Path(name)
+        # Behind what is installed: a folder called alembic is not the package.
+        sys.path += [str(p) for p in path.parents[:4] if str(p) not in sys.path]
+        module = ModuleType(path.stem)
+        module.__file__ = name
+        try:
+            exec(compile(path.read_bytes(), name, "exec"), vars(module))  # noqa: S102
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            found[id_] = dict.fromkeys(WAYS, OfflineSql([], False, _reason(error)))
+            continue
+        found[id_] = {way: _way(module, way, path, asked["dialect"]) for way in WAYS}
+    return found
+
+
+def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
+    from alembic.config import Config
+    from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    statements: list[str] = []
+    depth = [0]
+    alone = []
+
+    def begin() -> None:
+        depth[0] += 1
+
+    def commit() -> None:
+        if not depth[0]:
+            alone.append(True)  # autocommit_block: it ends what it has not begun
+        depth[0] -= 1
+
+    config = Config()
+    config.set_main_option("script_location", str(path.parent).replace("%", "%%"))
+    script = ScriptDirectory(str(path.parent))
+    with EnvironmentContext(config, script, as_sql=True) as environment:
+        environment.configure(dialect_name=dialect, output_buffer=io.StringIO())
+        context = environment.get_context()
+        impl: Any = context.impl
+        # Its own would write tabs as spaces, and % twice.
+        impl._exec = _Recorder(statements, impl)
+        impl.emit_begin, impl.emit_commit = begin, commit
+        impl.bind.commit = commit
+        try:
+            with Operations.context(context):
+                getattr(module, way)()
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            return OfflineSql([], False, _reason(error))
+    return OfflineSql(statements, bool(alone), "")
+
+
+class _Recorder:
+    """Takes statements instead of a connection, as text with their values in it."""
+
+    def __init__(self, statements: list[str], impl: Any):
+        self._statements = statements
+        self._impl = impl
+
+    def __call__(
+        self,
+        construct: Any,
+        _execution_options: object = None,
+        multiparams: object = None,
+        params: object = None,
+    ) -> None:
+        from sqlalchemy import BindParameter, text
+        from sqlalchemy.schema import DDLElement
+        from sqlalchemy.sql import visitors
+
+        if isinstance(construct, str):
+            construct = text(construct)
+        # Of a connection's execute() they do not get here: NULL would be written.
+        lacks = (
+            isinstance(part, BindParameter) and part.required
+            for part in visitors.iterate(construct)
+        )
+        dialect = type(self._impl.dialect)(paramstyle="named")
+        literal = {} if isinstance(construct, DDLElement) else {"literal_binds": True}
+        compiled = construct.compile(dialect=dialect, compile_kwargs=literal)
+        if multiparams or params or any(lacks) or getattr(compiled, "params", None):
+            raise TypeError("values beside a statement")
+        self._statements.append(str(compiled).strip())
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(sys.stderr):
+        found = _answer(json.loads(sys.stdin.read()))
+    print(json.dumps(found))  # noqa: T201
