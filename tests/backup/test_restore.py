@@ -253,6 +253,22 @@ def test_restore_is_refused_while_others_are_connected_to_postgresql(
     untouched(filled)
 
 
+def test_restore_is_refused_while_a_prepared_transaction_of_others_is_open(
+    filled: Project,
+) -> None:
+    folder = make(filled)
+    with closing(psycopg2.connect(filled.dsn)) as app, app.cursor() as cursor:
+        cursor.execute("CREATE TABLE theirs (); PREPARE TRANSACTION 'their''s'")
+    try:
+        with pytest.raises(LockError) as failure:
+            bring_back(filled, folder)
+    finally:
+        filled.pg("ROLLBACK PREPARED 'their''s'")
+
+    assert "the prepared transaction 'their''s' of postgres" in str(failure.value)
+    untouched(filled)
+
+
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_restore_is_refused_while_others_use_the_sqlite_file(
     filled: Project, mode: str

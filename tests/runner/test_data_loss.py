@@ -866,6 +866,17 @@ def test_deleted_rows_are_counted_where_the_server_counts_none(
         project.downgrade("-1")
 
 
+def test_rows_that_a_file_deletes_uncounted_are_counted(project: Project) -> None:
+    with_rows(
+        project,
+        "postgres",
+        "SET track_counts = off;\nDELETE FROM part;\nSET track_counts = on;\n",
+    )
+
+    with pytest.raises(DataLossError, match="3 rows"):
+        project.downgrade("-1")
+
+
 def test_dropping_a_table_asks_no_second_connection(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

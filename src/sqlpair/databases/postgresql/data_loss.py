@@ -125,6 +125,7 @@ class PostgreSQLInspector:
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
+        self._counted = True
         self._own = {
             "schema": quote(session.database.ledger_schema),
             "own": ", ".join(map(quote, session.table.names)),
@@ -133,6 +134,7 @@ class PostgreSQLInspector:
         self._contents = Contents(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
+        self._counted = "track_counts" not in names  # a file may switch it off and on
         named = NAMED.format(names=_array({*names, *self.session.table.names}))
         # What this transaction made before is locked, and not committed. One that has
         # written nothing has no id yet.
@@ -176,7 +178,7 @@ class PostgreSQLInspector:
             tables = {
                 oid: table
                 for oid, table in tables.items()
-                if _is_touched(known[oid], after[oid])
+                if not self._counted or _is_touched(known[oid], after[oid])
             }
         return Touched(tuple(tables.values()))
 

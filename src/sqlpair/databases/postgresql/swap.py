@@ -130,11 +130,19 @@ class PostgreSQLExchange:
             " AND usesysid IS NOT NULL"
             " ORDER BY pid"
         )
+        prepared = self._admin.rows(
+            "SELECT gid, owner FROM pg_catalog.pg_prepared_xacts"
+            f" WHERE database = {quote(self._live)} ORDER BY prepared"
+        )
         return [
             f"pid {row['pid']}: {row['usename']},"
             f" {row['application_name'] or 'unnamed'}, {row['client_addr'] or 'local'}"
             for row in found
             if row["pid"] not in own
+        ] + [
+            f"the prepared transaction {quote(row['gid'])} of {row['owner']}, which"
+            " COMMIT PREPARED or ROLLBACK PREPARED ends"
+            for row in prepared
         ]
 
     def _in_use(self, who: list[str]) -> LockError:
