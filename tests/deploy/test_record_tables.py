@@ -612,7 +612,10 @@ def test_adopt_names_the_files_that_import_could_not_carry_over(
     assert 'postgres 002_add_email.sql:2: relation "users" does not exist' in failed
     assert "  these files do nothing yet: 001_create_users.sql\n" in failed
     assert "Write as SQL what each did, and adopt again" in failed
-    assert "no file makes" not in failed
+    assert "no file makes users: one of these does, or this history begins" in failed
+    assert (
+        "  Or: Save what was there before 001_create_users (a dump of it) as" in failed
+    )
     own = project.root / "sql" / "postgres"
     (own / "001_create_users.sql").write_text(STEPS[0][1])
     (own / "002_add_email.sql").rename(own / "kept")

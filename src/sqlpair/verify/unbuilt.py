@@ -30,16 +30,17 @@ def explain(branch: Branch, error: StatementError) -> None:
     """Add to the error of a file what the files before it lack, and the next move."""
     failed = [f" {item.up.name}:" in error.what for item in branch.migrations]
     before = branch.migrations[: failed.index(True)] if True in failed else ()
-    missing = _MISSING.search(error.what)
+    remedies = []
     if evidence := stubs(before):
         error.add(evidence)
-        error.remedy = REMEDY
-    elif missing and not _makes(branch, missing[1] or missing[2]):
-        error.add(
-            f"no file makes {missing[1] or missing[2]}: this history begins on a schema"
-            " that was there before"
-        )
-        error.remedy = _beginning(branch)
+        remedies.append(REMEDY)
+    missing = _MISSING.search(error.what)
+    if missing and not _makes(branch, missing[1] or missing[2]):
+        begins = "this history begins on a schema that was there before"
+        none = "one of these does, or " if evidence else ""
+        error.add(f"no file makes {missing[1] or missing[2]}: {none}{begins}")
+        remedies.append(_beginning(branch))
+    error.remedy = "\nOr: ".join(remedies) or error.remedy
 
 
 def _beginning(branch: Branch) -> str:
