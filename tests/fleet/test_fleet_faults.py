@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,10 @@ import pytest
 from conftest import Project
 from fault_injection import until
 from fleets import NUMBERED, applied, at_head, descendants, fleet, rows
-from sqlpair.fleet.executors import open_workers
+from sqlpair.fleet import run as fleet_run
+from sqlpair.fleet.executors import Chunk, Workers, open_workers
 from sqlpair.fleet.members import find
-from sqlpair.fleet.work import Job, MemberAction, files_of, work
+from sqlpair.fleet.work import Job, MemberAction, MemberResult, files_of, work
 
 MEMBERS = 40
 
@@ -105,6 +107,46 @@ def test_after_random_kills_each_migration_is_in_each_member_once(
     out, err = again.communicate()
     assert again.returncode == 0, out + err
     assert all(map(at_head, paths))
+
+
+def test_what_forks_processes_may_refuse_while_it_dies(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = fleet(project, MEMBERS)
+    refusals = 3
+
+    def refuse(job: Job, members: Chunk) -> Future[list[MemberResult]]:
+        raise ConnectionRefusedError
+
+    def opened(jobs: int, scheduler: str = "") -> Workers:
+        nonlocal refusals
+        refusals -= 1
+        workers = open_workers(jobs, scheduler)
+        return workers._replace(submit=refuse) if refusals >= 0 else workers
+
+    monkeypatch.setattr(fleet_run, "open_workers", opened)
+    project.sqlpair("migrate", "--jobs", "2")
+    assert refusals < 0
+    assert all(map(at_head, paths))
+
+
+def test_a_member_that_kills_each_process_is_named_and_the_others_go_on(
+    project: Project,
+) -> None:
+    paths = fleet(project, MEMBERS)
+    module = project.root / "alembic" / "versions" / "tenants" / "004_b.py"
+    module.write_text(
+        "import os\nfrom alembic import op\n"
+        + module.read_text().replace("upgrade,", "up,")
+        + "\n\ndef upgrade():\n    up()\n"
+        "    found = op.get_bind().exec_driver_sql('PRAGMA database_list')\n"
+        "    if 't0013' in str(found.fetchall()):\n"
+        "        os.kill(os.getpid(), 9)\n"
+    )
+    done = project.sqlpair("migrate", "--jobs", "2", expect=1)
+    assert "t0013: failed: tenants: the process that worked on it" in done.stderr
+    assert whole_or_untouched(paths[13])
+    assert [path.name for path in paths if not at_head(path)] == ["t0013.db"]
 
 
 def test_no_worker_outlives_the_command_that_was_killed(project: Project) -> None:

@@ -7,6 +7,7 @@ the member they are at, and begins no other. The same command again does what is
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -28,6 +29,9 @@ from sqlpair.fleet.work import Job, MemberResult
 LOOK_SECONDS = 0.2  # between two looks for a signal
 BASE = "base"
 FEW = 20  # members a process
+# Before each attempt, in seconds. What forks processes seems to be there until it is
+# dead altogether, and refuses.
+PAUSES = (0, 0.1, 1)
 Tell = Callable[[MemberResult], None]
 
 
@@ -145,14 +149,19 @@ class _Loop:
                 workers = open_workers(jobs, options.scheduler)
 
     def _alone(self, member: Member) -> None:
-        if self._found.why_stopped:
-            return
-        workers = open_workers(2, self._options.scheduler)
-        try:
-            if self._rounds(iter([(member,)]), workers):
-                self._note(_lost(member, "the process that worked on it died, twice"))
-        finally:
-            workers.close()
+        """Try a member again, and later: what forks processes may just have died."""
+        for pause in PAUSES:
+            time.sleep(pause)
+            if self._found.why_stopped:
+                return
+            workers = open_workers(2, self._options.scheduler)
+            try:
+                if not self._rounds(iter([(member,)]), workers):
+                    return
+            finally:
+                workers.close()
+        why = f"the process that worked on it died, {len(PAUSES) + 1} times"
+        self._note(_lost(member, why))
 
     def _rounds(self, chunks: Iterator[Chunk], workers: Workers) -> list[Member]:
         """Keep the workers busy; return what those that died had in hand."""
