@@ -10,7 +10,7 @@ from conftest import Project
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError
-from sqlpair.runner.steps import Places
+from sqlpair.runner.steps import BranchStatuses
 
 LEDGER = "SELECT version, migration_name, checksum IS NOT NULL FROM schema_version"
 
@@ -137,8 +137,8 @@ class Overtaken(Destination):
         super().__init__((destination,), command, print)
         self.project: Project | None = project
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
-        found = super().__call__(places)
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
+        found = super().__call__(statuses)
         if self.project is not None:
             project, self.project = self.project, None
             other = Destination((self.addresses[0].text,), self.command, print)
@@ -184,7 +184,7 @@ def test_a_run_that_waited_for_another_of_the_last_step_says_so(
     assert "postgres is at base, and was at 001_t1" in str(refused.value)
 
 
-def test_a_run_to_a_place_that_waited_for_another_finds_it_done(
+def test_a_run_to_a_revision_that_waited_for_another_finds_it_done(
     two_each: Project,
 ) -> None:
     target = Overtaken(two_each, "heads", "upgrade")

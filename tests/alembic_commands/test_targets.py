@@ -15,11 +15,11 @@ from sqlpair.ledger import tables
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Database
-from sqlpair.runner.steps import Place
+from sqlpair.runner.steps import BranchStatus
 
 LENGTH = 3
-PLACES = ["", "head", "heads", "base", "pg_001", "pg_002", "pg_003"]
-PLACES += ["pg_004", "pg_00", "nope"]
+REVISIONS = ["", "head", "heads", "base", "pg_001", "pg_002", "pg_003"]
+REVISIONS += ["pg_004", "pg_00", "nope"]
 STEPS = ["", *(f"{sign}{n}" for sign in "+-" for n in range(5))]
 # On its way to base, Alembic fails an assertion of its own or goes on from head.
 ALEMBIC_TRIPS = {"head-3", "heads-3", "pg_001-1", "pg_002-2", "pg_003-3"}
@@ -50,8 +50,10 @@ def branch(name: str, length: int = LENGTH) -> Branch:
 
 def go(command: str, *arguments: str, **at: int) -> dict[str, int]:
     """Where ``arguments`` lead from the positions ``at``; each branch is of 3."""
-    places = {name: Place(branch(name), tables.EMPTY, n) for name, n in at.items()}
-    return dict(Destination(arguments, command, lambda _line: None)(places))
+    statuses = {
+        name: BranchStatus(branch(name), tables.EMPTY, n) for name, n in at.items()
+    }
+    return dict(Destination(arguments, command, lambda _line: None)(statuses))
 
 
 def alembics(command: str, destination: str, position: int) -> int | None:
@@ -84,9 +86,9 @@ def alembics(command: str, destination: str, position: int) -> int | None:
 def test_one_database_goes_where_alembic_would_go(
     command: str, label: str, position: int
 ) -> None:
-    for place, steps in product(PLACES, STEPS):
-        destination = f"{label}{place}{steps}"
-        if not (place or steps) or f"{place}{steps}" in ALEMBIC_TRIPS:
+    for revision, steps in product(REVISIONS, STEPS):
+        destination = f"{label}{revision}{steps}"
+        if not (revision or steps) or f"{revision}{steps}" in ALEMBIC_TRIPS:
             continue
         try:
             ours = go(command, destination, pg=position)["pg"]
@@ -119,14 +121,14 @@ def test_steps_count_on_each_database_from_where_it_is() -> None:
 
 def test_a_database_at_the_end_is_skipped_aloud_and_once() -> None:
     said: list[str] = []
-    places = {
-        "pg": Place(branch("pg"), tables.EMPTY, 0),
-        "lite": Place(branch("lite"), tables.EMPTY, 2),
+    statuses = {
+        "pg": BranchStatus(branch("pg"), tables.EMPTY, 0),
+        "lite": BranchStatus(branch("lite"), tables.EMPTY, 2),
     }
     destination = Destination(("-1",), "downgrade", said.append)
 
-    assert destination(places) == {"lite": 1}
-    assert destination(places) == {"lite": 1}
+    assert destination(statuses) == {"lite": 1}
+    assert destination(statuses) == {"lite": 1}
     assert said == ["pg: at base already, skipped"]
 
 
@@ -164,7 +166,7 @@ def test_whole_revision_is_not_taken_for_the_start_of_another() -> None:
     )
     destination = Destination(("pg_001",), "upgrade", lambda _line: None)
 
-    assert destination({"pg": Place(longer, tables.EMPTY, 0)}) == {"pg": 1}
+    assert destination({"pg": BranchStatus(longer, tables.EMPTY, 0)}) == {"pg": 1}
 
 
 def test_name_of_a_database_alone_says_what_to_write() -> None:
@@ -197,5 +199,5 @@ def test_steps_the_other_way_are_refused(command: str, steps: str) -> None:
 
 def test_stamp_takes_one_place_for_each_database() -> None:
     assert go("stamp", "pg_001", "lite_003", pg=3, lite=0) == {"pg": 1, "lite": 3}
-    with pytest.raises(UsageError, match="pg is to go to another place already"):
+    with pytest.raises(UsageError, match="pg is to go to another revision already"):
         go("stamp", "heads", "pg_001", pg=0, lite=0)

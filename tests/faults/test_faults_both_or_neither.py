@@ -268,8 +268,8 @@ def four(halfway: Project, new_database: Callable[[], str]) -> Project:
 
 def last_steps(project: Project) -> dict[str, bool]:
     """Say of each of the four databases whether its last migration is applied."""
-    places = {place: deploy(project, "base")[0].places[place] for place in FOUR}
-    return {name: place.head.endswith("_last") for name, place in places.items()}
+    statuses = {status: deploy(project, "base")[0].statuses[status] for status in FOUR}
+    return {name: status.head.endswith("_last") for name, status in statuses.items()}
 
 
 @pytest.mark.parametrize(

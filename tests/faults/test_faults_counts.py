@@ -51,8 +51,8 @@ class Command:
                     for finder in sys.meta_path
                     if type(finder).__name__ != "AssertionRewritingHook"
                 ]
-                places = (str(project.root), os.devnull, str(self.said))
-                become(name, *places, *arguments, env=project.environ)
+                statuses = (str(project.root), os.devnull, str(self.said))
+                become(name, *statuses, *arguments, env=project.environ)
                 code = 0
             except SystemExit as end:
                 code = end.code or 0

@@ -119,8 +119,10 @@ def _read_all(context: EnvironmentContext, settings: Settings) -> None:
     asked = context.config.cmd_opts
     marked = getattr(asked, "indicate_current", True)
     bounds = getattr(asked, "rev_range", None) or ""
-    places = surveyed(settings) if marked or "current" in bounds else {}
-    heads = tuple(head for place in places.values() for head in place.state.revisions)
+    statuses = surveyed(settings) if marked or "current" in bounds else {}
+    heads = tuple(
+        head for status in statuses.values() for head in status.records.revisions
+    )
     migration_context.opts["fn"](heads, migration_context)
 
 

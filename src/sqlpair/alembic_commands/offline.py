@@ -27,7 +27,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files, repeatable, revision_modules
 from sqlpair.runner.migration import Ready, of_pair, read_file
-from sqlpair.runner.steps import Place, Places, Step, plan, record
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Step, plan, record
 
 DEPLOYMENT = "offline"
 # Fails in either client: who runs it takes it for the migrations.
@@ -54,16 +54,16 @@ def write(
 
     A start that names a database or a revision leaves the other databases out.
     """
-    places = _places(settings, destination, start)
-    targets = destination(places)
+    statuses = _statuses(settings, destination, start)
+    targets = destination(statuses)
     if destination.command == "stamp":
         scripts = {
-            name: _stamp(places[name], position) for name, position in targets.items()
+            name: _stamp(statuses[name], position) for name, position in targets.items()
         }
     else:
-        steps = plan(places, targets)
+        steps = plan(statuses, targets)
         scripts = {
-            name: _script(places[name], mine, targets[name])
+            name: _script(statuses[name], mine, targets[name])
             for name in targets
             if (mine := [step for step in steps if step.branch.name == name])
         }
@@ -79,12 +79,14 @@ def write(
         output.write(INSTEAD.format(files="".join(f"--   {n}.sql\n" for n in scripts)))
 
 
-def _places(settings: Settings, destination: Destination, start: str | None) -> Places:
+def _statuses(
+    settings: Settings, destination: Destination, start: str | None
+) -> BranchStatuses:
     known = branches(settings)
     if start is None:
-        return {branch.name: Place(branch, tables.EMPTY, 0) for branch in known}
+        return {branch.name: BranchStatus(branch, tables.EMPTY, 0) for branch in known}
     address = parse(start)
-    if not address.place:
+    if not address.revision:
         raise UsageError(
             f"the range starts at {start}, which depends on a database",
             remedy="With --sql a range starts at base or a revision: base:head",
@@ -98,7 +100,7 @@ def _places(settings: Settings, destination: Destination, start: str | None) -> 
                 remedy="Let a range be of one database.",
             )
     return {
-        branch.name: Place(branch, tables.EMPTY, starts[branch.name])
+        branch.name: BranchStatus(branch, tables.EMPTY, starts[branch.name])
         for branch in known
         if branch.name in starts
     }
@@ -125,15 +127,15 @@ def _write_files(scripts: dict[str, str]) -> None:
         ) from None
 
 
-def _stamp(place: Place, position: int) -> str:
-    driver = driver_of(place.branch.database)
-    table = driver.table(place.branch.database)
+def _stamp(status: BranchStatus, position: int) -> str:
+    driver = driver_of(status.branch.database)
+    table = driver.table(status.branch.database)
     revision_modules.load(
-        [Step(place.branch, m, upgrade=True) for m in place.branch.migrations]
+        [Step(status.branch, m, upgrade=True) for m in status.branch.migrations]
     )
     kept = [
-        (item, applied_files.present(place.branch, item))
-        for item in place.branch.migrations[:position]
+        (item, applied_files.present(status.branch, item))
+        for item in status.branch.migrations[:position]
     ]
     return "".join(
         [
@@ -146,10 +148,10 @@ def _stamp(place: Place, position: int) -> str:
     )
 
 
-def _script(place: Place, steps: Sequence[Step], target: int) -> str:
+def _script(status: BranchStatus, steps: Sequence[Step], target: int) -> str:
     from alembic.runtime.migration import MigrationContext
 
-    database = place.branch.database
+    database = status.branch.database
     driver = driver_of(database)
     table = driver.table(database)
     modules = revision_modules.load(steps)
@@ -160,9 +162,9 @@ def _script(place: Place, steps: Sequence[Step], target: int) -> str:
         dialect_opts={"paramstyle": "named"},
         opts={"as_sql": True, "output_buffer": buffer},
     )
-    buffer.write(driver.SCRIPT_HEADER + _variables(place.branch, steps, driver))
+    buffer.write(driver.SCRIPT_HEADER + _variables(status.branch, steps, driver))
     buffer.write(driver.SCRIPT_BEGIN + _tables(table))
-    buffer.write(_guard(table, place.branch.migrations[: place.position]))
+    buffer.write(_guard(table, status.branch.migrations[: status.position]))
     for step, module in zip(steps, modules, strict=True):
         path = step.migration.up if step.upgrade else step.migration.down
         file = sql_file.read(path, driver.split)
@@ -182,9 +184,9 @@ def _script(place: Place, steps: Sequence[Step], target: int) -> str:
         buffer.write(record([own], table))
         if not file.transactional:  # what it did stays, whatever fails after it
             buffer.write(driver.SCRIPT_COMMIT + driver.SCRIPT_BEGIN)
-    if steps[-1].upgrade and target == len(place.branch.migrations):
-        buffer.write(_repeatable(place.branch, driver, table))
-    elif not steps[-1].upgrade and place.branch.repeatable:
+    if steps[-1].upgrade and target == len(status.branch.migrations):
+        buffer.write(_repeatable(status.branch, driver, table))
+    elif not steps[-1].upgrade and status.branch.repeatable:
         buffer.write(EARLIER)
     buffer.write(driver.SCRIPT_COMMIT)
     return buffer.getvalue()

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from sqlpair.alembic_commands.models import Models
     from sqlpair.project.branches import Branch
     from sqlpair.project.settings import Settings
-    from sqlpair.runner.steps import Places
+    from sqlpair.runner.steps import BranchStatuses
 
 logger = logging.getLogger("sqlpair")
 
 
-def surveyed(settings: Settings) -> Places:
+def surveyed(settings: Settings) -> BranchStatuses:
     """Read where every database is; warn where something was interrupted."""
-    places = claims(settings, logger.info)
-    for problem in interruptions(settings, places, logger.info):
+    statuses = claims(settings, logger.info)
+    for problem in interruptions(settings, statuses, logger.info):
         lines = [problem.what, *problem.evidence, problem.remedy]
         logger.warning("%s", "\n  ".join(lines))
-    return places
+    return statuses
 
 
 @contextmanager

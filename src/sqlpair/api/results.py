@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlpair.backup.manifest import Manifest
     from sqlpair.deploy.recorded import RecordedRollback
-    from sqlpair.runner.steps import Outcome, Places
+    from sqlpair.runner.steps import BranchStatuses, Outcome
     from sqlpair.verify.recognise import Found
 
 
@@ -74,14 +74,16 @@ def deployed(outcome: Outcome) -> Deployed:
         )
         for done in outcome.done
     )
-    heads = _heads(outcome.places)
+    heads = _heads(outcome.statuses)
     return Deployed(outcome.deployment, tuple(ran), heads, outcome.version)
 
 
-def _heads(places: Places) -> tuple[DatabaseHead, ...]:
+def _heads(statuses: BranchStatuses) -> tuple[DatabaseHead, ...]:
     return tuple(
-        DatabaseHead(name, place.head, place.migration.number if place.migration else 0)
-        for name, place in places.items()
+        DatabaseHead(
+            name, status.head, status.migration.number if status.migration else 0
+        )
+        for name, status in statuses.items()
     )
 
 

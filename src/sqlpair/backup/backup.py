@@ -34,7 +34,7 @@ from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
-from sqlpair.runner.steps import Place, reached
+from sqlpair.runner.steps import BranchStatus, reached
 from sqlpair.runner.unfinished import unfinished
 
 
@@ -222,8 +222,8 @@ def _describe(
 ) -> Manifest:
     from importlib import metadata  # slow, and few runs begin with a backup
 
-    places = {
-        branch.name: Place(
+    statuses = {
+        branch.name: BranchStatus(
             branch, states[branch.name], claimed(branch, states[branch.name])
         )
         for branch in branches(settings)
@@ -235,7 +235,7 @@ def _describe(
         sqlpair=metadata.version("sqlpair"),
         project=settings.root.name,
         environment=settings.environment,
-        schema_version=reached(places),
-        interrupted=str(unfinished(places) or ""),
+        schema_version=reached(statuses),
+        interrupted=str(unfinished(statuses) or ""),
         databases=copies,
     )

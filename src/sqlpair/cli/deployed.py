@@ -37,7 +37,7 @@ def tell(outcome: sqlpair.Deployed, verb: str, participle: str) -> None:
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
-    tell_places(outcome)
+    tell_statuses(outcome)
 
 
 def _counted(outcome: sqlpair.Deployed) -> str:
@@ -49,7 +49,7 @@ def _counted(outcome: sqlpair.Deployed) -> str:
     return " and ".join(said)
 
 
-def tell_places(outcome: sqlpair.Deployed) -> None:
+def tell_statuses(outcome: sqlpair.Deployed) -> None:
     """Print where every database is."""
     width = max((len(item.database) for item in outcome.databases), default=0)
     for item in outcome.databases:

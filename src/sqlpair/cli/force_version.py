@@ -8,7 +8,7 @@ import click
 
 from sqlpair.api.results import deployed
 from sqlpair.cli import members, options, output
-from sqlpair.cli.deployed import tell_places
+from sqlpair.cli.deployed import tell_statuses
 from sqlpair.deploy.force_version import force, preview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
@@ -49,4 +49,4 @@ def command(config: Path, number: str, yes: bool) -> None:
     output.agree(f"Force version {version}?", yes=yes)
     outcome = force(settings, version, output.progress)
     output.say(f"Forced by {outcome.deployment}.", "bold")
-    tell_places(deployed(outcome))
+    tell_statuses(deployed(outcome))

@@ -15,20 +15,20 @@ from sqlpair.deploy.unrecorded import has_tables, recorded
 from sqlpair.errors import HistoryError
 from sqlpair.project.database import DEVELOPMENT, Database
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Places
+from sqlpair.runner.steps import BranchStatuses
 
 
 def refuse(
-    settings: Settings, places: Places, names: Container[str], report: Report
+    settings: Settings, statuses: BranchStatuses, names: Container[str], report: Report
 ) -> None:
     """Raise HistoryError for the first such database of ``names``. Creates nothing."""
-    there = [f"{n} is at {p.head}" for n, p in places.items() if recorded(p)]
+    there = [f"{n} is at {p.head}" for n, p in statuses.items() if recorded(p)]
     if settings.environment == DEVELOPMENT or not there:
         return
-    for name, place in places.items():
-        if name not in names or recorded(place):
+    for name, status in statuses.items():
+        if name not in names or recorded(status):
             continue
-        database = place.branch.database
+        database = status.branch.database
         if evidence := _absence(database, report):
             raise HistoryError(
                 f"{name}: there is no database, though this project has a history",

@@ -14,7 +14,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.deploy import record
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Places
+from sqlpair.runner.steps import BranchStatuses, Outcome
 from sqlpair.verify.recognise import Found, Recognised
 
 METHOD = "adopt"
@@ -54,9 +54,9 @@ def adopt(
     """
     states = {i.branch.name: i.state for i in found if isinstance(i, Recognised)}
 
-    def targets(places: Places) -> Mapping[str, int]:
+    def targets(statuses: BranchStatuses) -> Mapping[str, int]:
         for name in positions:
-            if places[name].state != states[name]:
+            if statuses[name].records != states[name]:
                 raise HistoryError(
                     f"{name}: its records changed while you were asked",
                     remedy="Run it again. Nothing was changed.",

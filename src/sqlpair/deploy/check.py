@@ -13,7 +13,7 @@ from sqlpair.revision import is_pair
 from sqlpair.runner import data_loss
 from sqlpair.runner.edits import UNDOING, edited
 from sqlpair.runner.migration import Ready, read, refuse_missing
-from sqlpair.runner.steps import Places, Step
+from sqlpair.runner.steps import BranchStatuses, Step
 
 # Of what runs outside transactions, statements of both engines that change how rows are
 # found and stored, and never which rows there are.
@@ -28,7 +28,7 @@ _KEEP_ROWS = (
 
 
 def check(
-    places: Places,
+    statuses: BranchStatuses,
     steps: Sequence[Step],
     *,
     allow_data_loss: bool,
@@ -39,14 +39,14 @@ def check(
     Where they are ``recorded``, there are no files to read.
     """
     if any(step.upgrade for step in steps):
-        for place in places.values():
-            refuse_changed(place)
+        for status in statuses.values():
+            refuse_changed(status)
     if recorded:
         assert [ready.step for ready in recorded] == [*steps]
         ready = [*recorded]
         refuse_missing(ready)
     else:
-        refuse_other_rollbacks(places, steps)
+        refuse_other_rollbacks(statuses, steps)
         ready = read(steps)
     if not allow_data_loss:
         _refuse_unknown_loss(ready)
@@ -73,14 +73,14 @@ def _keeps_rows(statement: Statement) -> bool:
     )
 
 
-def refuse_other_rollbacks(places: Places, steps: Iterable[Step]) -> None:
+def refuse_other_rollbacks(statuses: BranchStatuses, steps: Iterable[Step]) -> None:
     """Raise HistoryError where what is to undo a step is not what was applied with it.
 
     That is its rollback file and its revision module.
     """
     undone = {(s.branch.name, s.migration.number) for s in steps if not s.upgrade}
-    for name, place in places.items():
-        rows = [row for row in place.state.applied if (name, row.number) in undone]
-        state = place.state._replace(applied=tuple(rows))
-        if edits := edited(place._replace(state=state), UNDOING):
+    for name, status in statuses.items():
+        rows = [row for row in status.records.applied if (name, row.number) in undone]
+        state = status.records._replace(applied=tuple(rows))
+        if edits := edited(status._replace(records=state), UNDOING):
             raise edits[0].error()

@@ -42,16 +42,16 @@ def deploy(
             finish_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
-            places = survey(known, report, resources)
-            if is_done(settings, places, targets):
-                return Outcome("", (), places)
+            statuses = survey(known, report, resources)
+            if is_done(settings, statuses, targets):
+                return Outcome("", (), statuses)
         from sqlpair.deploy.run import Deployment
         from sqlpair.deploy.stage import DeploymentOptions
 
         work = DeploymentOptions(
             report, allow_data_loss, settings.backups.first, create
         )
-        with Deployment(settings, places, targets, work) as run:
+        with Deployment(settings, statuses, targets, work) as run:
             return run.migrate()
 
 

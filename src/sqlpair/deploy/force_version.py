@@ -18,7 +18,7 @@ from sqlpair.ledger import version
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
 
 
@@ -41,28 +41,28 @@ def preview(
 ) -> tuple[VersionChange, ...]:
     """Say what ``force`` would write. Creates nothing; a refusal is logged."""
     with deployment.refusals_logged(settings, report), ExitStack() as resources:
-        places = survey(branches(settings), report, resources, locate=claimed)
-        refuse_unknown(number, places)
-        _refuse_ahead(places)
-        return tuple(_change(place, number) for place in places.values())
+        statuses = survey(branches(settings), report, resources, locate=claimed)
+        refuse_unknown(number, statuses)
+        _refuse_ahead(statuses)
+        return tuple(_change(status, number) for status in statuses.values())
 
 
 def force(settings: Settings, number: int, report: Report) -> Outcome:
     """Let every database say that it is at version ``number``."""
 
-    def targets(places: Places) -> Mapping[str, int]:
-        refuse_unknown(number, places)
-        _refuse_ahead(places)
-        return {name: place.branch.at(number) for name, place in places.items()}
+    def targets(statuses: BranchStatuses) -> Mapping[str, int]:
+        refuse_unknown(number, statuses)
+        _refuse_ahead(statuses)
+        return {name: status.branch.at(number) for name, status in statuses.items()}
 
     return record.stamp(settings, targets, report, method="force", purge=True)
 
 
-def _refuse_ahead(places: Places) -> None:
+def _refuse_ahead(statuses: BranchStatuses) -> None:
     # The files of a newer checkout are not here to check or to undo them.
-    last = version.latest([place.branch for place in places.values()])
-    for name, place in places.items():
-        ahead = [row.stem for row in place.state.applied if row.number > last]
+    last = version.latest([status.branch for status in statuses.values()])
+    for name, status in statuses.items():
+        ahead = [row.stem for row in status.records.applied if row.number > last]
         if ahead:
             raise HistoryError(
                 f"{name}: the database is ahead of this checkout",
@@ -71,14 +71,14 @@ def _refuse_ahead(places: Places) -> None:
             )
 
 
-def _change(place: Place, number: int) -> VersionChange:
-    kept = place.branch.migrations[: place.branch.at(number)]
-    known = {row.number for row in place.state.applied}
+def _change(status: BranchStatus, number: int) -> VersionChange:
+    kept = status.branch.migrations[: status.branch.at(number)]
+    known = {row.number for row in status.records.applied}
     numbers = {item.number for item in kept}
     return VersionChange(
-        place.branch.name,
-        place.state.revisions,
+        status.branch.name,
+        status.records.revisions,
         kept[-1].revision if kept else "base",
         tuple(item.stem for item in kept if item.number not in known),
-        tuple(row.stem for row in place.state.applied if row.number not in numbers),
+        tuple(row.stem for row in status.records.applied if row.number not in numbers),
     )

@@ -19,7 +19,14 @@ from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings, load
 from sqlpair.runner import restoring
 from sqlpair.runner.edits import FileKind, edited
-from sqlpair.runner.steps import Outcome, Place, Places, Targets, plan, reached
+from sqlpair.runner.steps import (
+    BranchStatus,
+    BranchStatuses,
+    Outcome,
+    Targets,
+    plan,
+    reached,
+)
 from sqlpair.runner.survey import survey
 from sqlpair.runner.unfinished import unfinished
 
@@ -45,65 +52,69 @@ def answer(config: Path) -> Answer | None:
                 return None
             known = branches(settings)
             version.refuse_unknown(settings, known)
-            places = survey(known, reported.append, resources)
-            if not is_done(settings, places, _Heads()):
+            statuses = survey(known, reported.append, resources)
+            if not is_done(settings, statuses, _Heads()):
                 return None
     except (SqlpairError, OSError):
         return None
-    return Answer([NOTHING_TO_DO, *Outcome("", (), places).where()], reported)
+    return Answer([NOTHING_TO_DO, *Outcome("", (), statuses).where()], reported)
 
 
 class _Heads:
     upward = True
 
-    def __call__(self, places: Places) -> dict[str, int]:
-        return {name: len(place.branch.migrations) for name, place in places.items()}
+    def __call__(self, statuses: BranchStatuses) -> dict[str, int]:
+        return {
+            name: len(status.branch.migrations) for name, status in statuses.items()
+        }
 
 
-def is_done(settings: Settings, places: Places, targets: Targets) -> bool:
+def is_done(settings: Settings, statuses: BranchStatuses, targets: Targets) -> bool:
     """Say whether nothing leads to ``targets``, and nothing was interrupted.
 
     HistoryError where databases are at head, and their files are not what was applied.
     """
-    if _is_interrupted(settings, places):
+    if _is_interrupted(settings, statuses):
         return False
-    goals = targets(places)
-    if plan(places, goals) or _repeats(places, goals, targets):
+    goals = targets(statuses)
+    if plan(statuses, goals) or _repeats(statuses, goals, targets):
         return False
-    for name, place in places.items():
-        if goals.get(name) == len(place.branch.migrations):
+    for name, status in statuses.items():
+        if goals.get(name) == len(status.branch.migrations):
             # A caller who asks for what is applied is told when the files have changed.
-            refuse_changed(place)
+            refuse_changed(status)
     return True
 
 
-def _repeats(places: Places, goals: Mapping[str, int], targets: Targets) -> bool:
-    if not any(p.branch.repeatable or p.state.repeated for p in places.values()):
+def _repeats(
+    statuses: BranchStatuses, goals: Mapping[str, int], targets: Targets
+) -> bool:
+    if not any(p.branch.repeatable or p.records.repeated for p in statuses.values()):
         return False
     from sqlpair.runner import repeatable
 
-    return bool(repeatable.plan(places, goals, targets))
+    return bool(repeatable.plan(statuses, goals, targets))
 
 
-def _is_interrupted(settings: Settings, places: Places) -> bool:
+def _is_interrupted(settings: Settings, statuses: BranchStatuses) -> bool:
     """Say whether an interrupted run left something to do.
 
     A transaction in doubt, a database that it has not reached, or ``.env``.
     """
     written = version.expected(settings)
     return (
-        any(place.undecided for place in places.values())
-        or unfinished(places) is not None
-        or (settings.env_file.is_file() and written != reached(places))
+        any(status.undecided for status in statuses.values())
+        or unfinished(statuses) is not None
+        or (settings.env_file.is_file() and written != reached(statuses))
     )
 
 
-def refuse_changed(place: Place) -> None:
+def refuse_changed(status: BranchStatus) -> None:
     """Raise HistoryError unless the files still are what they were when applied.
 
     That is: applied SQL is unedited, and each SQL pair has its revision module. A pair
     that was lost would look like a migration that never was.
     """
-    revisions.require(place.branch)
-    if edits := edited(place, [FileKind.SQL]):
+    revisions.require(status.branch)
+    if edits := edited(status, [FileKind.SQL]):
         raise edits[0].error()

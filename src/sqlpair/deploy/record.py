@@ -14,8 +14,8 @@ from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files, revision_modules
 from sqlpair.runner.steps import (
+    BranchStatus,
     Outcome,
-    Place,
     Step,
     Targets,
     Writing,
@@ -66,18 +66,20 @@ def record_only(
                 revision_modules.load(
                     [Step(branch, item, upgrade=True) for item in branch.migrations]
                 )
-            places = survey(known, report, resources, locate=locate)
+            statuses = survey(known, report, resources, locate=locate)
         options = DeploymentOptions(report)
-        with Deployment(settings, places, targets, options, locate=locate) as run:
+        with Deployment(settings, statuses, targets, options, locate=locate) as run:
             return run.record(writing, method)
 
 
-def _stamped(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
-    """Record that every migration up to the place's position is applied."""
+def _stamped(
+    status: BranchStatus, table: BookkeepingSQL, entry: write_sql.Entry
+) -> str:
+    """Record that every migration up to its position is applied."""
     kept = [
-        (item, applied_files.present(place.branch, item))
-        for item in place.branch.migrations[: place.position]
+        (item, applied_files.present(status.branch, item))
+        for item in status.branch.migrations[: status.position]
     ]
-    theirs = foreign(place.branch, place.state)
-    forgotten = squashed.forgotten(place.branch, table) if kept else ""
+    theirs = foreign(status.branch, status.records)
+    forgotten = squashed.forgotten(status.branch, table) if kept else ""
     return forgotten + write_sql.stamped(table, kept, entry, theirs)

@@ -27,7 +27,7 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable
 from sqlpair.runner.migration import Ready, of_pair
 from sqlpair.runner.repeatable import ReadyRepeat, Repeat
-from sqlpair.runner.steps import Outcome, Place, Places, Step, plan
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome, Step, plan
 from sqlpair.runner.survey import survey
 
 
@@ -39,7 +39,7 @@ class RecordedRollback(NamedTuple):
     """
 
     steps: tuple[Ready, ...]
-    places: Places
+    statuses: BranchStatuses
     goals: Mapping[str, int]
     repeats: tuple[ReadyRepeat, ...]
     undoes: str
@@ -53,18 +53,18 @@ def read(settings: Settings, report: Report, to: int | None = None) -> RecordedR
     with deployment.refusals_logged(settings, report), ExitStack() as resources:
         known = branches(settings)
         found = survey(known, report, resources, locate=claimed)
-        places = {name: _as_applied(place) for name, place in found.items()}
+        statuses = {name: _as_applied(status) for name, status in found.items()}
         targets = targets_of(to)
-        goals = targets(places)
-        steps = plan(places, goals)
+        goals = targets(statuses)
+        steps = plan(statuses, goals)
         texts = {
-            name: _recorded(places[name], steps, report)
+            name: _recorded(statuses[name], steps, report)
             for name in dict.fromkeys(step.branch.name for step in steps)
         }
         ready = tuple(_ready(step, texts[step.branch.name]) for step in steps)
-        repeats = _texts(repeatable.plan(places, goals, targets), report)
+        repeats = _texts(repeatable.plan(statuses, goals, targets), report)
         undoes = getattr(targets, "undoes", "")
-        return RecordedRollback(ready, places, goals, repeats, undoes)
+        return RecordedRollback(ready, statuses, goals, repeats, undoes)
 
 
 def rollback(
@@ -82,13 +82,13 @@ def rollback(
     from sqlpair.deploy.stage import DeploymentOptions
 
     if not shown.steps and not shown.repeats:
-        return Outcome("", (), shown.places)
+        return Outcome("", (), shown.statuses)
     with deployment.refusals_logged(settings, report):
         deployment.finish_restores(settings, report)
     work = DeploymentOptions(
         report, allow_data_loss, settings.backups.first, recorded=shown.steps
     )
-    with Deployment(settings, shown.places, AsShown(shown), work) as run:
+    with Deployment(settings, shown.statuses, AsShown(shown), work) as run:
         return run.migrate()
 
 
@@ -99,13 +99,13 @@ class AsShown:
         self._shown = shown
         self.undoes = shown.undoes
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return them; HistoryError where the ledgers say something else by now."""
-        for name, place in self._shown.places.items():
-            now = places[name].state
+        for name, status in self._shown.statuses.items():
+            now = statuses[name].records
             if (now.applied, now.repeated) != (
-                place.state.applied,
-                place.state.repeated,
+                status.records.applied,
+                status.records.repeated,
             ):
                 raise HistoryError(
                     f"{name}: the ledger changed after its rollbacks were shown",
@@ -114,9 +114,9 @@ class AsShown:
         return self._shown.goals
 
 
-def _as_applied(place: Place) -> Place:
-    """Return the place on a branch that holds whatever is applied."""
-    branch, state = place.branch, place.state
+def _as_applied(status: BranchStatus) -> BranchStatus:
+    """Return the status with a branch that holds whatever is applied."""
+    branch, state = status.branch, status.records
     known = {item.number for item in branch.migrations}
     gone = (
         Migration(branch.name, row.number, row.stem, branch.database.sql)
@@ -124,7 +124,7 @@ def _as_applied(place: Place) -> Place:
         if row.number not in known
     )
     branch = branch._replace(migrations=tuple(sorted((*branch.migrations, *gone))))
-    return place._replace(branch=branch, position=current(branch, state))
+    return status._replace(branch=branch, position=current(branch, state))
 
 
 def _texts(repeats: Sequence[Repeat], report: Report) -> tuple[ReadyRepeat, ...]:
@@ -142,12 +142,12 @@ def _texts(repeats: Sequence[Repeat], report: Report) -> tuple[ReadyRepeat, ...]
 
 
 def _recorded(
-    place: Place, steps: Sequence[Step], report: Report
+    status: BranchStatus, steps: Sequence[Step], report: Report
 ) -> Mapping[int, bytes]:
     """Return the rollbacks of one database's steps, by number."""
-    name, database = place.branch.name, place.branch.database
+    name, database = status.branch.name, status.branch.database
     numbers = {s.migration.number for s in steps if s.branch.name == name}
-    rows = [row for row in place.state.applied if row.number in numbers]
+    rows = [row for row in status.records.applied if row.number in numbers]
     session = driver_of(database).connect(database, read_only=True, report=report)
     assert session is not None  # its ledger was read
     with closing(session), session.snapshot():

@@ -6,7 +6,7 @@ commits. The history of those that committed then names one that did not, and wh
 it was to go.
 
 A command such as ``downgrade -1`` counts from where the databases are. After either,
-or after another run that it waited for, it would count from another place than the
+or after another run that it waited for, it would count from another position than the
 person who typed it thought.
 """
 
@@ -16,24 +16,26 @@ from collections.abc import Mapping, Sequence
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError
-from sqlpair.runner.steps import Places, Targets, plan
+from sqlpair.runner.steps import BranchStatuses, Targets, plan
 from sqlpair.runner.unfinished import unfinished
 
 
-def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int]:
+def resume(
+    statuses: BranchStatuses, targets: Targets, report: Report
+) -> Mapping[str, int]:
     """Return where ``targets`` wants the databases, and say what that finishes.
 
     The same command again finishes what an interrupted one began, and goes no step
     further. HistoryError for another one that counts from where the databases are.
     """
-    goals = targets(places)
-    left = unfinished(places)
+    goals = targets(statuses)
+    left = unfinished(statuses)
     if left is None:
         return goals
     report(str(left))
     finished = {
-        name: place._replace(position=left.missing.get(name, place.position))
-        for name, place in places.items()
+        name: status._replace(position=left.missing.get(name, status.position))
+        for name, status in statuses.items()
     }
     if _means(targets, finished) == goals:
         return goals
@@ -41,21 +43,21 @@ def resume(places: Places, targets: Targets, report: Report) -> Mapping[str, int
         report(f"finishing it on {' and '.join(left.missing)}, and nothing more")
         return left.missing
     heads = {
-        name: place._replace(position=left.missing[name]).head
-        for name, place in places.items()
+        name: status._replace(position=left.missing[name]).head
+        for name, status in statuses.items()
         if name in left.missing
     }
     raise HistoryError(
         "an interrupted deployment comes first: what was asked for counts from where"
         " the databases are",
         [str(left), *(f"{name} was to be at {head}" for name, head in heads.items())],
-        f"Finish it first: {left.command(places)}\nNothing was changed.",
+        f"Finish it first: {left.command(statuses)}\nNothing was changed.",
     )
 
 
 def refuse_moved(
-    before: Places,
-    after: Places,
+    before: BranchStatuses,
+    after: BranchStatuses,
     targets: Targets,
     what: str,
     evidence: Sequence[str] = (),
@@ -75,17 +77,17 @@ def refuse_moved(
         [
             *evidence,
             *(
-                f"{name} is at {place.head}"
+                f"{name} is at {status.head}"
                 + (f", and was at {before[name].head}" if name in moved else "")
-                for name, place in after.items()
+                for name, status in after.items()
             ),
         ],
         "Nothing more was changed. If it is still wanted, run the command again.",
     )
 
 
-def _means(targets: Targets, places: Places) -> Mapping[str, int] | None:
+def _means(targets: Targets, statuses: BranchStatuses) -> Mapping[str, int] | None:
     try:
-        return targets(places)
+        return targets(statuses)
     except HistoryError:
         return None

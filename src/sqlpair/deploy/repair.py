@@ -23,7 +23,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files
 from sqlpair.runner.edits import Edit, edited
-from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
 from sqlpair.verify.renames import Rename, renames
 
@@ -54,8 +54,8 @@ def repairs(settings: Settings, report: Report) -> Repairs:
     HistoryError where a ledger is below what was squashed, or names another order.
     """
     with ExitStack() as resources:
-        places = survey(branches(settings), report, resources, locate=_accepted)
-        return _accepted_by(places)
+        statuses = survey(branches(settings), report, resources, locate=_accepted)
+        return _accepted_by(statuses)
 
 
 def _accepted(branch: Branch, state: Records) -> int:
@@ -121,12 +121,12 @@ def _squash(branch: Branch, state: Records) -> Squash | None:
     return Squash(rows, branch.migrations[0])
 
 
-def _accepted_by(places: Places) -> Repairs:
+def _accepted_by(statuses: BranchStatuses) -> Repairs:
     found = []
-    for place in places.values():
-        branch, state = place.branch, place.state
+    for status in statuses.values():
+        branch, state = status.branch, status.records
         squash = _squash(branch, state)
-        after = place._replace(state=_after(branch, state))
+        after = status._replace(records=_after(branch, state))
         into = squash.into if squash else None
         edits = (edit for edit in edited(after) if edit.migration != into)
         rows = state.applied
@@ -152,8 +152,8 @@ def repair(settings: Settings, agreed: Repairs, report: Report) -> Outcome:
     HistoryError when files or ledgers say something else by now.
     """
 
-    def targets(places: Places) -> Mapping[str, int]:
-        now = _accepted_by(places)
+    def targets(statuses: BranchStatuses) -> Mapping[str, int]:
+        now = _accepted_by(statuses)
         if now != agreed:
             raise HistoryError(
                 "the files or the ledger changed while you were asked",
@@ -162,13 +162,15 @@ def repair(settings: Settings, agreed: Repairs, report: Report) -> Outcome:
                 "Run it again. Nothing was changed.",
             )
         names = {item.database for item in _migrations(agreed)}
-        return {name: p.position for name, p in places.items() if name in names}
+        return {name: p.position for name, p in statuses.items() if name in names}
 
-    def writing(place: Place, table: BookkeepingSQL, entry: write_sql.Entry) -> str:
-        name = place.branch.name
+    def writing(
+        status: BranchStatus, table: BookkeepingSQL, entry: write_sql.Entry
+    ) -> str:
+        name = status.branch.name
 
         def present(item: Migration) -> AppliedFiles:
-            return applied_files.present(place.branch, item)
+            return applied_files.present(status.branch, item)
 
         sql = "".join(
             write_sql.squashed(table, rows, into, present(into), entry)
@@ -180,8 +182,8 @@ def repair(settings: Settings, agreed: Repairs, report: Report) -> Outcome:
             for rename in agreed.renames
             if rename.migration.database == name
         ]
-        if named and place.migration:
-            sql += write_sql.renamed(table, named, place.migration, entry)
+        if named and status.migration:
+            sql += write_sql.renamed(table, named, status.migration, entry)
         own = dict.fromkeys(
             edit.migration for edit in agreed.edits if edit.migration.database == name
         )

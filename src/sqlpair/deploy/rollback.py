@@ -20,7 +20,7 @@ from sqlpair.deploy.targets import refuse_unknown
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Outcome, Place, Places, Targets
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome, Targets
 
 _HOW = {"stamp": "stamped", "force": "forced", "adopt": "adopted", "squash": "squashed"}
 RAN = "upgrade"  # the method of a row whose SQL was run
@@ -55,19 +55,21 @@ class Down:
     def __init__(self, number: int):
         self.number = number
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the positions; UsageError when no migration has that number."""
-        refuse_unknown(self.number, places)
+        refuse_unknown(self.number, statuses)
         targets = {
-            name: min(place.position, place.branch.at(self.number))
-            for name, place in _with_ledger(places)
+            name: min(status.position, status.branch.at(self.number))
+            for name, status in _with_ledger(statuses)
         }
         missing = [
-            f"{name} is at {place.head}"
-            for name, place in places.items()
-            if place.position < place.branch.at(self.number)
+            f"{name} is at {status.head}"
+            for name, status in statuses.items()
+            if status.position < status.branch.at(self.number)
         ]
-        moves = any(places[name].position != target for name, target in targets.items())
+        moves = any(
+            statuses[name].position != target for name, target in targets.items()
+        )
         if missing and not moves:
             raise HistoryError(
                 f"version {self.number} lies above, and a rollback goes down",
@@ -83,9 +85,9 @@ class LastDeployment:
     def __init__(self) -> None:
         self.undoes = ""
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the positions. Called again under the locks, it means the same one."""
-        last = _last(places)
+        last = _last(statuses)
         if self.undoes and last != self.undoes:
             raise HistoryError(
                 "another deployment ended while this one waited for its locks",
@@ -93,23 +95,23 @@ class LastDeployment:
                 "Look at it with sqlpair status. Nothing was changed.",
             )
         self.undoes = last
-        return {name: _before(last, place) for name, place in _with_ledger(places)}
+        return {name: _before(last, status) for name, status in _with_ledger(statuses)}
 
 
-def _with_ledger(places: Places) -> Iterator[tuple[str, Place]]:
+def _with_ledger(statuses: BranchStatuses) -> Iterator[tuple[str, BranchStatus]]:
     # All of them, so that all are locked and read again: a deployment that ended
     # between the first reads must not be undone in one database only.
-    return ((name, p) for name, p in places.items() if p.state.has_ledger)
+    return ((name, p) for name, p in statuses.items() if p.records.has_ledger)
 
 
-def _last(places: Places) -> str:
+def _last(statuses: BranchStatuses) -> str:
     """Return the id of the last deployment."""
-    rows = [(name, row) for name, p in places.items() for row in p.state.applied]
-    repeated = [row for p in places.values() for row in p.state.repeated]
+    rows = [(name, row) for name, p in statuses.items() for row in p.records.applied]
+    repeated = [row for p in statuses.values() for row in p.records.repeated]
     if not rows and not repeated:
         raise HistoryError(
             "nothing is applied, so there is nothing to roll back",
-            [f"{name} is at base" for name in places],
+            [f"{name} is at base" for name in statuses],
         )
     known = [row.deployment for _, row in rows] + [row.deployment for row in repeated]
     last = max((name for name in known if ids.ID.fullmatch(name)), default="")
@@ -136,21 +138,21 @@ def _how(row: Applied) -> str:
     return _HOW.get(row.method, "recorded by another program")
 
 
-def _before(identifier: str, place: Place) -> int:
+def _before(identifier: str, status: BranchStatus) -> int:
     """Return the position before deployment ``identifier``.
 
     HistoryError when migrations that another deployment applied lie above its own.
     """
-    rows = place.state.applied
+    rows = status.records.applied
     own = [i for i, row in enumerate(rows) if row.deployment == identifier]
     if not own:
-        # Not place.position: where an interrupted deployment was to take it is no
-        # place to go when that deployment is what is undone.
+        # Not status.position: where an interrupted deployment was to take it is not
+        # where to go when that deployment is what is undone.
         return len(rows)
     above = [row for row in rows[own[0] :] if row.deployment != identifier]
     if above:
         raise HistoryError(
-            f"{place.branch.name}: migrations lie above what the last deployment did",
+            f"{status.branch.name}: migrations lie above what the last deployment did",
             [
                 f"{identifier} applied {rows[own[0]].stem}",
                 *(f"above it: {row.stem}, {_how(row)}" for row in above),

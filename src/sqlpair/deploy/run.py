@@ -32,10 +32,10 @@ from sqlpair.project.branches import Branch
 from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable, two_phase
 from sqlpair.runner.steps import (
+    BranchStatus,
+    BranchStatuses,
     Done,
     Outcome,
-    Place,
-    Places,
     Targets,
     Writing,
     plan,
@@ -50,20 +50,20 @@ class Deployment:
     def __init__(
         self,
         settings: Settings,
-        places: Places,
+        statuses: BranchStatuses,
         targets: Targets,
         work: DeploymentOptions,
         *,
         locate: Callable[[Branch, tables.Records], int] = current,
     ):
-        """``places`` are of all databases, as they were before anything was locked."""
+        """``statuses`` are of all databases, as they were before any was locked."""
         self.settings = settings
         self.targets = targets
         self.work = work
         self.locate = locate
         self.id = ids.new_id()
         self.journal = MigrationLog(settings, self.id, work.report)
-        self.places: dict[str, Place] = dict(places)
+        self.statuses: dict[str, BranchStatus] = dict(statuses)
         self.sessions: dict[str, Session] = {}
         self.done: list[Done] = []
         self._resources = ExitStack()
@@ -84,15 +84,15 @@ class Deployment:
 
     def _hold(self) -> None:
         targets = self.targets
-        places = dict(self.places)
-        everything = set(places)
+        statuses = dict(self.statuses)
+        everything = set(statuses)
         # A backup is of all databases, at one version.
-        whole = self.work.backup_first or _undecided(places)
-        names = everything if whole else set(targets(places))
+        whole = self.work.backup_first or _undecided(statuses)
+        names = everything if whole else set(targets(statuses))
         self._refuse_absent(names)
         self._lock(names)
         if names != everything and (
-            self._undecided or not set(targets(self.places)) <= names
+            self._undecided or not set(targets(self.statuses)) <= names
         ):
             # While this run waited, another died, or moved what was none of ours.
             self._resources.close()
@@ -102,18 +102,18 @@ class Deployment:
         # Given a new id: a deployment that waited for another is the later one.
         known = [
             row.deployment
-            for place in self.places.values()
-            for rows in (place.state.applied, place.state.repeated)
+            for status in self.statuses.values()
+            for rows in (status.records.applied, status.records.repeated)
             for row in rows
         ]
         self.id = self.journal.deployment = ids.new_id(after=known)
         recovery.refuse_moved(
-            places,
-            self.places,
+            statuses,
+            self.statuses,
             targets,
             "another deployment ended while this one waited for its locks",
         )
-        before = dict(self.places)
+        before = dict(self.statuses)
         recovered: tuple[str, ...] = ()
         if self._undecided:
             recovered = two_phase.recover(self.sessions, self.work.report)
@@ -123,7 +123,7 @@ class Deployment:
             self._survey()
             recovery.refuse_moved(
                 before,
-                self.places,
+                self.statuses,
                 targets,
                 "an interrupted deployment was finished first",
                 recovered,
@@ -131,17 +131,17 @@ class Deployment:
 
     def _refuse_absent(self, names: Container[str]) -> None:
         if not self.work.create:
-            absent.refuse(self.settings, self.places, names, self.work.report)
+            absent.refuse(self.settings, self.statuses, names, self.work.report)
 
     @property
     def _undecided(self) -> bool:
         """Whether a transaction is in doubt in what is locked."""
-        return any(self.places[name].undecided for name in self.sessions)
+        return any(self.statuses[name].undecided for name in self.sessions)
 
     def _lock(self, names: set[str]) -> None:
         databases = [
-            place.branch.database
-            for name, place in self.places.items()
+            status.branch.database
+            for name, status in self.statuses.items()
             if name in names
         ]
         self.sessions = two_phase.lock(
@@ -149,25 +149,25 @@ class Deployment:
         )
         self._survey()
 
-    def _hear(self, place: str, message: str) -> None:
+    def _hear(self, status: str, message: str) -> None:
         """Pass on what a server says while a migration runs."""
-        self.work.report(f"{place}: {message}")
-        self.journal.line("notice", at=place, said=message)
+        self.work.report(f"{status}: {message}")
+        self.journal.line("notice", at=status, said=message)
 
     def migrate(self) -> Outcome:
         """Plan again, under the locks, then check and run."""
         work, report = self.work, self.work.report
-        goals = recovery.resume(self.places, self.targets, report)
-        steps = plan(self.places, goals)
-        repeats = repeatable.plan(self.places, goals, self.targets)
+        goals = recovery.resume(self.statuses, self.targets, report)
+        steps = plan(self.statuses, goals)
+        repeats = repeatable.plan(self.statuses, goals, self.targets)
         if not steps and not repeats:
-            version.write(self.settings, reached(self.places))
+            version.write(self.settings, reached(self.statuses))
             self.journal.close()
-            return Outcome("", (), self.places)
+            return Outcome("", (), self.statuses)
         after = self._after(goals)
         self.journal.begin("started", steps=len(steps) + len(repeats))
         checked = check(
-            self.places,
+            self.statuses,
             [*steps, *(repeat.step for repeat in repeats if repeat.from_file)],
             allow_data_loss=work.allow_data_loss,
             recorded=work.recorded,
@@ -177,7 +177,7 @@ class Deployment:
         self._say_left(left_in_place.without_statements(ready))
         self._say_left(repeatable.told(repeats))
         mode = self.settings.transaction
-        there = {name: self.places[name].state.there for name in self.sessions}
+        there = {name: self.statuses[name].records.there for name in self.sessions}
         parts = stages(ready, texts, self.sessions, mode, work, there)
         for stage in parts:
             if not stage.transactional:
@@ -186,7 +186,7 @@ class Deployment:
         if len(parts) > 1:
             from sqlpair.deploy import unrecorded
 
-            unrecorded.refuse(self.settings, self.places, self.sessions, report)
+            unrecorded.refuse(self.settings, self.statuses, self.sessions, report)
         if work.backup_first:
             from sqlpair.backup import backup
 
@@ -213,7 +213,7 @@ class Deployment:
             if isinstance(error, StatementError) and error.clash not in moved:
                 from sqlpair.deploy import unrecorded
 
-                unrecorded.advise(error, self.places, self.sessions)
+                unrecorded.advise(error, self.statuses, self.sessions)
             raise
         self._say_left(step.left for step in done if step.left)
         self.journal.lines(
@@ -237,7 +237,7 @@ class Deployment:
 
     def record(self, writing: Writing, method: str) -> Outcome:
         """Write bookkeeping to the databases of ``targets``, all in one stage."""
-        targets = self.targets(self.places)
+        targets = self.targets(self.statuses)
         result = self._after(targets)
         transaction = two_phase.transaction_id(self.id, 1)
         after = {name: result[name] for name in targets}
@@ -246,44 +246,44 @@ class Deployment:
             transaction,
             method,
             who=tables.who(),
-            databases=tables.goal({n: place.migration for n, place in after.items()}),
+            databases=tables.goal({n: status.migration for n, status in after.items()}),
             at=write_sql.moment(),
         )
         involved = [self.sessions[name] for name in targets]
         with two_phase.rolled_back(involved):
-            for name, place in after.items():
+            for name, status in after.items():
                 session = self.sessions[name]
-                session.begin(tables.missing(session.table, place.state.there))
-                session.execute(writing(place, session.table, entry))
+                session.begin(tables.missing(session.table, status.records.there))
+                session.execute(writing(status, session.table, entry))
             two_phase.commit(involved, transaction)
-        for name, place in after.items():
+        for name, status in after.items():
             self.journal.line(
-                "ran", database=name, migration=place.head, direction=method
+                "ran", database=name, migration=status.head, direction=method
             )
-        heads = [f"{name} at {place.head}" for name, place in after.items()]
+        heads = [f"{name} at {status.head}" for name, status in after.items()]
         return self._finish(result, heads)
 
     def _survey(self) -> None:
         for name, session in self.sessions.items():
-            branch = self.places[name].branch
+            branch = self.statuses[name].branch
             state = tables.read(session)
-            self.places[name] = Place(
+            self.statuses[name] = BranchStatus(
                 branch, state, self.locate(branch, state), state.undecided
             )
 
-    def _after(self, goals: Mapping[str, int]) -> dict[str, Place]:
+    def _after(self, goals: Mapping[str, int]) -> dict[str, BranchStatus]:
         """Return where everything is once ``goals`` are reached.
 
         SettingsError where ``.env`` could not say so then.
         """
         after = {
-            name: place.moved(goals.get(name, place.position))
-            for name, place in self.places.items()
+            name: status.moved(goals.get(name, status.position))
+            for name, status in self.statuses.items()
         }
         version.refuse_unwritable(self.settings, reached(after))
         return after
 
-    def _finish(self, after: Places, committed: Sequence[str]) -> Outcome:
+    def _finish(self, after: BranchStatuses, committed: Sequence[str]) -> Outcome:
         """End what is ``committed``. No database is asked any more: it might fail."""
         number = reached(after)
         self.journal.line("committed", version=number)
@@ -297,5 +297,5 @@ class Deployment:
         return Outcome(self.id, tuple(self.done), after)
 
 
-def _undecided(places: Places) -> bool:
-    return any(place.undecided for place in places.values())
+def _undecided(statuses: BranchStatuses) -> bool:
+    return any(status.undecided for status in statuses.values())

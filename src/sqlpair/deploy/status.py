@@ -14,7 +14,7 @@ from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner.edits import FileKind, edited
 from sqlpair.runner.repeatable import RepeatableFile, files
-from sqlpair.runner.steps import Place, reached
+from sqlpair.runner.steps import BranchStatus, reached
 from sqlpair.verify import records
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
@@ -133,36 +133,36 @@ class Status(NamedTuple):
 
 def overview(settings: Settings, report: Report) -> Status:
     """Read the status of every database. Creates nothing."""
-    places = claims(settings, report)
-    databases = tuple(_database(place, report) for place in places.values())
+    statuses = claims(settings, report)
+    databases = tuple(_database(status, report) for status in statuses.values())
     problems = [problem for item in databases for problem in item.problems]
     return Status(
         environment=settings.environment,
         env_file=settings.env_file.name,
         databases=databases,
-        version=reached(places),
-        latest=version.latest([place.branch for place in places.values()]),
+        version=reached(statuses),
+        latest=version.latest([status.branch for status in statuses.values()]),
         expected=_expected(settings),
         problems=(
             *problems,
-            *interruptions(settings, places, report),
-            *records.expected(settings, places),
+            *interruptions(settings, statuses, report),
+            *records.expected(settings, statuses),
         ),
     )
 
 
-def _database(place: Place, report: Report) -> DatabaseStatus:
-    applied = {row.number for row in place.state.applied}
-    edits = edited(place)
+def _database(status: BranchStatus, report: Report) -> DatabaseStatus:
+    applied = {row.number for row in status.records.applied}
+    edits = edited(status)
     return DatabaseStatus(
-        name=place.branch.name,
-        revisions=place.state.revisions,
-        applied=place.state.applied,
-        pending=tuple(m for m in place.branch.migrations if m.number not in applied),
+        name=status.branch.name,
+        revisions=status.records.revisions,
+        applied=status.records.applied,
+        pending=tuple(m for m in status.branch.migrations if m.number not in applied),
         edited=frozenset((edit.migration.number, edit.file) for edit in edits),
-        repeatable=files(place),
-        problems=tuple(records.disagreements(place, edits)),
-        unrecorded=holds_tables(place, report),
+        repeatable=files(status),
+        problems=tuple(records.disagreements(status, edits)),
+        unrecorded=holds_tables(status, report),
     )
 
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, UsageError
 from sqlpair.project.branches import Branch
-from sqlpair.runner.steps import Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses
 
 _WORDS = re.compile(
-    r"(?:(?P<database>\w+)@)?(?P<place>\w+)?(?P<steps>[+-][0-9]{1,9})?", re.ASCII
+    r"(?:(?P<database>\w+)@)?(?P<revision>\w+)?(?P<steps>[+-][0-9]{1,9})?", re.ASCII
 )
 _SIGNS = {"upgrade": "+", "downgrade": "-"}
 HEADS = ("head", "heads")
@@ -26,38 +26,38 @@ UNCHANGED = "Nothing was changed."
 
 
 class TargetAddress(NamedTuple):
-    """What a person calls a place. ``database`` and ``place`` may be empty."""
+    """What a person calls a revision. ``database`` and ``revision`` may be empty."""
 
     text: str
     database: str
-    place: str
+    revision: str
     steps: int | None
 
 
 def parse(text: str) -> TargetAddress:
     """Read what a command was given; UsageError when it is no address."""
     match = _WORDS.fullmatch(text)
-    if match is None or not (match["place"] or match["steps"]):
+    if match is None or not (match["revision"] or match["steps"]):
         raise UsageError(
             f"{text!r} is no revision",
             remedy="Write head, base, +1, -1 or a revision, each for every database or"
             " with its name before it: sqlite@head",
         )
     steps = int(match["steps"]) if match["steps"] else None
-    return TargetAddress(text, match["database"] or "", match["place"] or "", steps)
+    return TargetAddress(text, match["database"] or "", match["revision"] or "", steps)
 
 
 def positions(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, int]:
-    """Return the position that an address with a place means on each branch.
+    """Return the position that an address with a revision means on each branch.
 
     HistoryError when it is on none of them, is the start of several revisions, or
     leads off a branch.
     """
     known = {branch.name: branch for branch in branches}
     concerned = _concerned(address, known)
-    if address.place in HEADS:
+    if address.revision in HEADS:
         found = {name: len(known[name].migrations) for name in concerned}
-    elif address.place == "base":
+    elif address.revision == "base":
         found = dict.fromkeys(concerned, 0)
     else:
         found = _revision(address, [known[name] for name in concerned])
@@ -90,12 +90,12 @@ def _revision(address: TargetAddress, branches: Iterable[Branch]) -> dict[str, i
         for branch in branches
         for position, migration in enumerate(branch.migrations, start=1)
     }
-    matches = [address.place] if address.place in revisions else []
-    matches = matches or [r for r in revisions if r.startswith(address.place)]
-    if any(address.place == branch.name for branch in branches):
+    matches = [address.revision] if address.revision in revisions else []
+    matches = matches or [r for r in revisions if r.startswith(address.revision)]
+    if any(address.revision == branch.name for branch in branches):
         raise UsageError(
             f"{address.text} is a database, not a revision",
-            remedy=f"Its last revision is: {address.place}@head",
+            remedy=f"Its last revision is: {address.revision}@head",
         )
     if not matches:
         raise HistoryError(
@@ -124,33 +124,35 @@ class Version:
         self.number = number
         self.names = names
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the positions.
 
         UsageError when no migration has that number, HistoryError when every database
         is there and one is above.
         """
-        refuse_unknown(self.number, places)
+        refuse_unknown(self.number, statuses)
         if self.names:
-            places = {name: places[name] for name in self.names}
-        wanted = {name: p.branch.at(self.number) for name, p in places.items()}
+            statuses = {name: statuses[name] for name in self.names}
+        wanted = {name: p.branch.at(self.number) for name, p in statuses.items()}
         above = [
-            f"{name} is at {place.head}"
-            for name, place in places.items()
-            if place.position > wanted[name]
+            f"{name} is at {status.head}"
+            for name, status in statuses.items()
+            if status.position > wanted[name]
         ]
-        if above and all(p.position >= wanted[name] for name, p in places.items()):
+        if above and all(p.position >= wanted[name] for name, p in statuses.items()):
             raise HistoryError(
                 f"version {self.number} lies below, and a migration goes up",
                 above,
                 f"To go down: sqlpair rollback --to {self.number}. {UNCHANGED}",
             )
-        return {name: max(p.position, wanted[name]) for name, p in places.items()}
+        return {name: max(p.position, wanted[name]) for name, p in statuses.items()}
 
 
-def refuse_unknown(number: int, places: Places) -> None:
+def refuse_unknown(number: int, statuses: BranchStatuses) -> None:
     """UsageError unless a migration of some database has ``number``, or it is 0."""
-    numbers = {m.number for place in places.values() for m in place.branch.migrations}
+    numbers = {
+        m.number for status in statuses.values() for m in status.branch.migrations
+    }
     if number != 0 and number not in numbers:
         known = ", ".join(f"{item:03}" for item in sorted(numbers)[-10:])
         raise UsageError(
@@ -173,7 +175,7 @@ class Destination:
         for address in self.addresses:
             self._refuse_misplaced_steps(address)
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the position each database concerned is to go to.
 
         Raises UsageError for an unknown database, HistoryError for an unknown
@@ -181,25 +183,27 @@ class Destination:
         """
         targets: dict[str, int] = {}
         for address in self.addresses:
-            if address.place:
-                found = positions(address, [place.branch for place in places.values()])
+            if address.revision:
+                found = positions(
+                    address, [status.branch for status in statuses.values()]
+                )
             else:
-                found = self._steps(address, places)
+                found = self._steps(address, statuses)
             for name, position in found.items():
                 if name in targets:
                     raise UsageError(
-                        f"{address.text}: {name} is to go to another place already"
+                        f"{address.text}: {name} is to go to another revision already"
                     )
-                targets[name] = self._checked(address, places[name], position)
+                targets[name] = self._checked(address, statuses[name], position)
         return targets
 
     def _refuse_misplaced_steps(self, address: TargetAddress) -> None:
-        if address.place:
+        if address.revision:
             return
         sign = _SIGNS.get(self.command)
         if sign is None:
             raise UsageError(
-                f"{self.command} {address.text} names no place",
+                f"{self.command} {address.text} names no revision",
                 remedy="Name a revision, head or base.",
             )
         if sign not in address.text or not address.steps:
@@ -208,15 +212,17 @@ class Destination:
                 remedy=f"Steps of this command are counted with {sign}, as in {sign}1.",
             )
 
-    def _steps(self, address: TargetAddress, places: Places) -> dict[str, int]:
+    def _steps(
+        self, address: TargetAddress, statuses: BranchStatuses
+    ) -> dict[str, int]:
         """Count steps from where each database is; one at the end is skipped."""
         assert address.steps
-        concerned = _concerned(address, places)
+        concerned = _concerned(address, statuses)
         end = "head" if address.steps > 0 else "base"
         found = {}
         for name in concerned:
-            position = places[name].position
-            count = len(places[name].branch.migrations)
+            position = statuses[name].position
+            count = len(statuses[name].branch.migrations)
             if position == (count if address.steps > 0 else 0):
                 continue
             found[name] = position + address.steps
@@ -238,15 +244,17 @@ class Destination:
                 self._report(f"{name}: at {end} already, skipped")
         return found
 
-    def _checked(self, address: TargetAddress, place: Place, position: int) -> int:
-        if self.command == "downgrade" and position > place.position:
+    def _checked(
+        self, address: TargetAddress, status: BranchStatus, position: int
+    ) -> int:
+        if self.command == "downgrade" and position > status.position:
             raise HistoryError(
-                f"{place.branch.name}: {address.text} is not below where the database"
+                f"{status.branch.name}: {address.text} is not below where the database"
                 " is",
-                [f"it is at {place.head}"],
+                [f"it is at {status.head}"],
                 f"To go up, use upgrade. {UNCHANGED}",
             )
         if self.command == "upgrade":
             # As Alembic has it: what lies below is applied already.
-            return max(position, place.position)
+            return max(position, status.position)
         return position

@@ -14,11 +14,14 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import HistoryError, SqlpairError, StatementError
 from sqlpair.project.settings import Settings
-from sqlpair.runner.steps import Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses
 
 
 def refuse(
-    settings: Settings, places: Places, sessions: Mapping[str, Session], report: Report
+    settings: Settings,
+    statuses: BranchStatuses,
+    sessions: Mapping[str, Session],
+    report: Report,
 ) -> None:
     """Raise HistoryError where one of them holds what migrations make.
 
@@ -28,7 +31,7 @@ def refuse(
     names = [
         name
         for name, session in sessions.items()
-        if not recorded(places[name]) and has_tables(session)
+        if not recorded(statuses[name]) and has_tables(session)
     ]
     if not names:
         return
@@ -47,11 +50,11 @@ def refuse(
 
 
 def advise(
-    error: StatementError, places: Places, sessions: Mapping[str, Session]
+    error: StatementError, statuses: BranchStatuses, sessions: Mapping[str, Session]
 ) -> None:
     """Say it where a statement met what is there already."""
-    place = places.get(error.clash)
-    if place is None or recorded(place):
+    status = statuses.get(error.clash)
+    if status is None or recorded(status):
         return
     with suppress(SqlpairError):
         if has_tables(sessions[error.clash]):
@@ -62,11 +65,11 @@ def advise(
             )
 
 
-def holds_tables(place: Place, report: Report) -> bool:
+def holds_tables(status: BranchStatus, report: Report) -> bool:
     """Say whether it has tables and no record of a migration; connects to ask."""
-    if recorded(place):
+    if recorded(status):
         return False
-    database = place.branch.database
+    database = status.branch.database
     session = driver_of(database).connect(database, read_only=True, report=report)
     if session is None:
         return False
@@ -74,8 +77,8 @@ def holds_tables(place: Place, report: Report) -> bool:
         return has_tables(session)
 
 
-def recorded(place: Place) -> bool:
-    return bool(place.state.revisions) or place.state.has_ledger
+def recorded(status: BranchStatus) -> bool:
+    return bool(status.records.revisions) or status.records.has_ledger
 
 
 def has_tables(session: Session) -> bool:

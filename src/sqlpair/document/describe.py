@@ -186,7 +186,7 @@ class _Chapter:
         migrations = [self._migration(one, applied) for one in self._grown.migrations]
         return Chapter(
             self.name, self._engine, tuple(pages), tuple(others), tuple(migrations),
-            "" if self._live is None else self._live.place.head,
+            "" if self._live is None else self._live.status.head,
         )  # fmt: skip
 
     def _page(self, key: ObjectKey) -> TablePage:

@@ -13,7 +13,7 @@ from sqlpair.runner import restoring
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database, Settings
-    from sqlpair.runner.steps import Place
+    from sqlpair.runner.steps import BranchStatus
 
 Said = tuple[object, ...]
 Result = TypeVar("Result")
@@ -49,10 +49,10 @@ class AtRest(Generic[Result]):
             return None  # without a ledger, or with another one
         return self._results.get(said) if said else None
 
-    def keep(self, place: Place, result: Result) -> None:
+    def keep(self, status: BranchStatus, result: Result) -> None:
         """Keep what is said of a member in which nothing was to do."""
-        if not place.undecided:
-            self._results[_stated(place)] = result
+        if not status.undecided:
+            self._results[_stated(status)] = result
 
 
 def _nobody(_line: str) -> None:
@@ -94,12 +94,12 @@ def _asked(database: Database) -> Said | None:
     return tuple(row[name] or "" for name in ("heads", "applied", "last", "repeated"))
 
 
-def _stated(place: Place) -> Said:
+def _stated(status: BranchStatus) -> Said:
     """Return what a database would say of itself.
 
     Its heads, what is applied, where its last transaction took it, what is repeated.
     """
-    state = place.state
+    state = status.records
     last = (
         f"{database}={'base' if head is None else head}"
         for database, head in state.last.databases.items()

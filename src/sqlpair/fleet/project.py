@@ -26,7 +26,7 @@ from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.fleet import SourceKind
 from sqlpair.project.settings import Database, Settings
-from sqlpair.runner.steps import Outcome, Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
 
 DIRECTIONS = {
@@ -213,10 +213,11 @@ class _FleetLog:
 
 def _refuse_unknown(settings: Settings, number: int) -> None:
     """UsageError where no migration of any database has that number."""
-    places = {
-        branch.name: Place(branch, tables.EMPTY, 0) for branch in branches(settings)
+    statuses = {
+        branch.name: BranchStatus(branch, tables.EMPTY, 0)
+        for branch in branches(settings)
     }
-    refuse_unknown(number, places)
+    refuse_unknown(number, statuses)
 
 
 def _finished(
@@ -227,16 +228,18 @@ def _finished(
 ) -> ProjectRun:
     """Let ``.env`` say the version that every database has, where that is known."""
     number = None
-    places = singles.places if singles else _places(settings, work.report)
+    statuses = singles.statuses if singles else _statuses(settings, work.report)
     if work.part == (1, 1) and len(fleets) == len(settings.fleets):
-        applied = {n: [r.number for r in p.state.applied] for n, p in places.items()}
+        applied = {
+            n: [r.number for r in p.records.applied] for n, p in statuses.items()
+        }
         number = reached(branches(settings), applied, fleets)
     if number is not None:
         version.write(settings, number)
     return ProjectRun(singles, tuple(fleets), number)
 
 
-def _places(settings: Settings, report: Report) -> Places:
+def _statuses(settings: Settings, report: Report) -> BranchStatuses:
     with ExitStack() as resources:
         known = branches(settings.apart(*settings.singles))
         return survey(known, report, resources, locate=claimed)

@@ -31,7 +31,7 @@ from sqlpair.verify.recognise import examine, refuse_unlike
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Settings
-    from sqlpair.runner.steps import Outcome, Place, Places
+    from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
     from sqlpair.verify.problem import Problem
 
 
@@ -157,14 +157,14 @@ def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
     return MemberResult(member.title, member.name, None, "", error=error)
 
 
-def _at(member: Member, place: Place) -> MemberResult:
-    last = place.migration
+def _at(member: Member, status: BranchStatus) -> MemberResult:
+    last = status.migration
     return MemberResult(
         title=member.title,
         name=member.name,
         number=last.number if last else 0,
-        head=place.head,
-        pending=len(place.branch.migrations) - place.position,
+        head=status.head,
+        pending=len(status.branch.migrations) - status.position,
     )
 
 
@@ -180,13 +180,13 @@ class UpTo:
     def __init__(self, number: int | None):
         self.number = number
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the positions."""
         if self.number is None:
-            return {name: len(p.branch.migrations) for name, p in places.items()}
+            return {name: len(p.branch.migrations) for name, p in statuses.items()}
         return {
             name: max(p.position, p.branch.at(self.number))
-            for name, p in places.items()
+            for name, p in statuses.items()
         }
 
 
@@ -196,11 +196,11 @@ class DownTo:
     def __init__(self, number: int):
         self.number = number
 
-    def __call__(self, places: Places) -> Mapping[str, int]:
+    def __call__(self, statuses: BranchStatuses) -> Mapping[str, int]:
         """Return the positions."""
         return {
             name: min(p.position, p.branch.at(self.number))
-            for name, p in places.items()
+            for name, p in statuses.items()
         }
 
 
@@ -221,8 +221,8 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
     result = _moved(member, outcome)
     if not outcome.deployment:
-        (place,) = outcome.places.values()
-        _at_rest.keep(place, result)
+        (status,) = outcome.statuses.values()
+        _at_rest.keep(status, result)
     return result
 
 
@@ -235,8 +235,8 @@ def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
 
 
 def _moved(member: Member, outcome: Outcome) -> MemberResult:
-    (place,) = outcome.places.values()
-    return _at(member, place)._replace(
+    (status,) = outcome.statuses.values()
+    return _at(member, status)._replace(
         ran=tuple(done.step.migration.stem for done in outcome.done),
         deployment=outcome.deployment,
         told=tuple(done.left for done in outcome.done if done.left),
@@ -305,8 +305,8 @@ def _adopt(job: Job, member: Member, settings: Settings) -> MemberResult:
 def _here(member: Member, settings: Settings) -> MemberResult:
     with ExitStack() as resources:
         known = branches(settings)
-        (place,) = survey(known, _nobody, resources, locate=claimed).values()
-        return _at(member, place)
+        (status,) = survey(known, _nobody, resources, locate=claimed).values()
+        return _at(member, status)
 
 
 ACTIONS: dict[MemberAction, Callable[[Job, Member, Settings], MemberResult]] = {

@@ -28,7 +28,7 @@ def known_position(branch: Branch, head: str) -> int:
 def current(branch: Branch, state: Records) -> int:
     """Return the position a database is at.
 
-    HistoryError when its version table and ledger do not name one place on the
+    HistoryError when its version table and ledger do not name one position on the
     branch: another checkout's revision, two heads, or tables that disagree.
     """
     if len(state.revisions) > 1:
@@ -104,11 +104,11 @@ def stated(branch: Branch, state: Records) -> int | None:
     """Return the position that the records name, though they may disagree.
 
     That is the version table's, or the ledger's where that says nothing; None where
-    neither names a place on the branch.
+    neither names a position on the branch.
     """
     if state.revisions:
         known = [branch.position(revision) for revision in state.revisions]
-        return max((place for place in known if place is not None), default=None)
+        return max((found for found in known if found is not None), default=None)
     numbers = {row.number for row in state.applied}
     return max(
         (i for i, m in enumerate(branch.migrations, 1) if m.number in numbers),

@@ -27,7 +27,7 @@ from sqlpair.plan.run import DatabaseDryRun
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable, two_phase
-from sqlpair.runner.steps import Place, plan
+from sqlpair.runner.steps import BranchStatus, plan
 from sqlpair.runner.survey import survey
 from sqlpair.verify.interrupted import interruptions
 
@@ -39,30 +39,31 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
     heads = Destination(("heads",), "upgrade", report)
     with ExitStack() as resources:
         with ExitStack() as reading:
-            places = survey(known, report, reading)
-        notes = _interrupted(settings, places, report)
-        goals = heads(places)
-        names = {step.branch.name for step in plan(places, goals)}
+            statuses = survey(known, report, reading)
+        notes = _interrupted(settings, statuses, report)
+        goals = heads(statuses)
+        names = {step.branch.name for step in plan(statuses, goals)}
         names |= {
-            repeat.step.branch.name for repeat in repeatable.plan(places, goals, heads)
+            repeat.step.branch.name
+            for repeat in repeatable.plan(statuses, goals, heads)
         }
-        refusals = _refusals(settings, places, names, report)
-        sessions, absent = _sessions(places, names, report, resources)
+        refusals = _refusals(settings, statuses, names, report)
+        sessions, absent = _sessions(statuses, names, report, resources)
         notes += refusals
         notes += [
             f"{name}: no database is there yet; this was a scratch one"
             for name in absent
         ]
         for name, session in sessions.items():
-            places[name] = _place(places[name], session)
-        goals = heads(places)
-        repeats = repeatable.plan(places, goals, heads)
+            statuses[name] = _status(statuses[name], session)
+        goals = heads(statuses)
+        repeats = repeatable.plan(statuses, goals, heads)
         notes += repeatable.told(repeats)
         steps = [
-            *plan(places, goals),
+            *plan(statuses, goals),
             *(repeat.step for repeat in repeats if repeat.from_file),
         ]
-        ready = check(places, steps, allow_data_loss=True)
+        ready = check(statuses, steps, allow_data_loss=True)
         found: dict[str, StepResult] = {}
         held: list[Held] = []
         failed = bool(refusals)
@@ -79,12 +80,12 @@ def dry_run(settings: Settings, report: Report) -> DryRun:
 
 
 def _interrupted(
-    settings: Settings, places: Mapping[str, Place], report: Report
+    settings: Settings, statuses: Mapping[str, BranchStatus], report: Report
 ) -> list[str]:
     """Say what was interrupted; HistoryError where a transaction is in doubt."""
-    problems = interruptions(settings, places, report)
+    problems = interruptions(settings, statuses, report)
     for problem in problems:
-        if any(place.undecided for place in places.values()):
+        if any(status.undecided for status in statuses.values()):
             raise HistoryError(
                 problem.what, problem.evidence, f"{problem.remedy}\nNothing was run."
             )
@@ -92,20 +93,26 @@ def _interrupted(
 
 
 def _refusals(
-    settings: Settings, places: Mapping[str, Place], names: set[str], report: Report
+    settings: Settings,
+    statuses: Mapping[str, BranchStatus],
+    names: set[str],
+    report: Report,
 ) -> list[str]:
     try:
-        refuse(settings, places, names, report)
+        refuse(settings, statuses, names, report)
     except HistoryError as error:
         return [f"sqlpair migrate refuses this: {error}"]
     return []
 
 
 def _sessions(
-    places: Mapping[str, Place], names: set[str], report: Report, resources: ExitStack
+    statuses: Mapping[str, BranchStatus],
+    names: set[str],
+    report: Report,
+    resources: ExitStack,
 ) -> tuple[dict[str, Session], list[str]]:
     """Connect to the databases of ``names`` and lock them; say which are absent."""
-    databases = [p.branch.database for name, p in places.items() if name in names]
+    databases = [p.branch.database for name, p in statuses.items() if name in names]
     absent = []
     for database in databases:
         session = driver_of(database).connect(database, read_only=True, report=report)
@@ -116,16 +123,16 @@ def _sessions(
     there = [database for database in databases if database not in absent]
     sessions = two_phase.lock(there, report, resources)
     for database in absent:
-        branch = places[database.name].branch
+        branch = statuses[database.name].branch
         files = [*branch.files, *(item.down for item in branch.migrations)]
         driver = driver_of(database)
         session = resources.enter_context(driver.scratch(database, files, report))
         session.lock(report)
         sessions[database.name] = session
-    ordered = {name: sessions[name] for name in places if name in sessions}
+    ordered = {name: sessions[name] for name in statuses if name in sessions}
     return ordered, [database.name for database in absent]
 
 
-def _place(place: Place, session: Session) -> Place:
+def _status(status: BranchStatus, session: Session) -> BranchStatus:
     state = tables.read(session)
-    return place._replace(state=state, position=current(place.branch, state))
+    return status._replace(records=state, position=current(status.branch, state))

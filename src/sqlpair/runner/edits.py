@@ -13,7 +13,7 @@ from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.project.revisions import module_path
-from sqlpair.runner.steps import Place
+from sqlpair.runner.steps import BranchStatus
 
 
 class FileKind(StrEnum):
@@ -75,19 +75,19 @@ class Edit(NamedTuple):
 
 
 def edited(
-    place: Place, kinds: Collection[FileKind] = tuple(FileKind)
+    status: BranchStatus, kinds: Collection[FileKind] = tuple(FileKind)
 ) -> tuple[Edit, ...]:
     """Return the files of applied migrations that differ from their checksums.
 
     A file of which nothing was recorded does not. That the SQL file is gone, or that
     a revision module is gone or has another name, is told elsewhere.
     """
-    known = {item.number: item for item in place.branch.migrations}
+    known = {item.number: item for item in status.branch.migrations}
     found = []
-    for row in place.state.applied:
+    for row in status.records.applied:
         if item := known.get(row.number):
             for kind in kinds:
-                recorded, path = _file(kind, place.branch, item, row)
+                recorded, path = _file(kind, status.branch, item, row)
                 if not recorded or (now := _checksum(kind, path)) == recorded:
                     continue
                 if now or kind is FileKind.ROLLBACK:

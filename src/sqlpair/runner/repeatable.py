@@ -28,7 +28,7 @@ from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import REPEATABLE
 from sqlpair.project.repeatable import BASE, migration
 from sqlpair.runner.migration import Ready, of_pair, refuse_missing
-from sqlpair.runner.steps import Place, Places, Step, Targets
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Step, Targets
 
 
 class FileState(StrEnum):
@@ -85,13 +85,13 @@ class ReadyRepeat(NamedTuple):
     replaced: Ready | None = None
 
 
-def files(place: Place) -> tuple[RepeatableFile, ...]:
+def files(status: BranchStatus) -> tuple[RepeatableFile, ...]:
     """Return the repeatable files of a database, in the order they run, then the gone.
 
     SqlFileError where one cannot be read.
     """
-    branch, own = place.branch, _version(place.branch, place.position)
-    rows = ledger.latest(row for row in place.state.repeated if row.version <= own)
+    branch, own = status.branch, _version(status.branch, status.position)
+    rows = ledger.latest(row for row in status.records.repeated if row.version <= own)
     found = []
     for name in branch.repeatable:
         row = rows.pop(name, None)
@@ -101,7 +101,8 @@ def files(place: Place) -> tuple[RepeatableFile, ...]:
         elif row.checksum == sql_file.checksum_of(item.up):
             # An interrupted rollback may have run another text since.
             later = any(
-                one.name == name and one.version > own for one in place.state.repeated
+                one.name == name and one.version > own
+                for one in status.records.repeated
             )
             state = FileState.CHANGED if later else FileState.APPLIED
         else:
@@ -112,7 +113,7 @@ def files(place: Place) -> tuple[RepeatableFile, ...]:
 
 
 def plan(
-    places: Places, goals: Mapping[str, int], targets: Targets
+    statuses: BranchStatuses, goals: Mapping[str, int], targets: Targets
 ) -> tuple[Repeat, ...]:
     """Return what repeatable files are to do on the way to ``goals``, by name.
 
@@ -122,15 +123,15 @@ def plan(
         found = [
             repeat
             for name, position in goals.items()
-            if position == len(places[name].branch.migrations)
-            for repeat in _upward(places[name])
+            if position == len(statuses[name].branch.migrations)
+            for repeat in _upward(statuses[name])
         ]
     else:
         undone = getattr(targets, "undoes", "")
         found = [
             repeat
             for name, position in goals.items()
-            for repeat in _downward(places[name], position, undone)
+            for repeat in _downward(statuses[name], position, undone)
         ]
     found.sort(key=lambda repeat: repeat.step.migration.stem)
     first = [repeat for repeat in found if repeat.removed and not repeat.earlier]
@@ -138,20 +139,20 @@ def plan(
     return (*reversed(first), *(repeat for repeat in found if repeat not in first))
 
 
-def _upward(place: Place) -> Iterator[Repeat]:
-    branch = place.branch
+def _upward(status: BranchStatus) -> Iterator[Repeat]:
+    branch = status.branch
     version = _version(branch, len(branch.migrations))
-    for file in files(place):
+    for file in files(status):
         if file.pending:
             item = migration(branch.database.sql, branch.name, file.name, version)
             step = Step(branch, item, upgrade=True)
             yield Repeat(step, gone=file.state is FileState.GONE)
 
 
-def _downward(place: Place, position: int, undone: str) -> Iterator[Repeat]:
-    branch = place.branch
+def _downward(status: BranchStatus, position: int, undone: str) -> Iterator[Repeat]:
+    branch = status.branch
     version = _version(branch, position)
-    rows = place.state.repeated
+    rows = status.records.repeated
     removed = [row for row in rows if row.version > version or row.deployment == undone]
     kept = [row for row in rows if row not in removed]
     earlier = ledger.latest(kept)
@@ -203,18 +204,20 @@ def _drops(texts: Mapping[int, tuple[str, str]], ids: Sequence[int]) -> bytes:
     return b"\n".join(expanded(undo) for undo in found if undo)
 
 
-def applied(place: Place, session: Session) -> tuple[Ready, ...]:
+def applied(status: BranchStatus, session: Session) -> tuple[Ready, ...]:
     """Return the texts that a database has of its repeatable files, by name."""
-    version = _version(place.branch, place.position)
-    rows = ledger.latest(row for row in place.state.repeated if row.version <= version)
+    version = _version(status.branch, status.position)
+    rows = ledger.latest(
+        row for row in status.records.repeated if row.version <= version
+    )
     kept = [row for row in rows.values() if row.checksum]
     texts = ledger.texts(session, [row.id for row in kept])
-    folder = place.branch.database.sql
+    folder = status.branch.database.sql
     return tuple(
         _recorded(
             Step(
-                place.branch,
-                migration(folder, place.branch.name, row.name, version),
+                status.branch,
+                migration(folder, status.branch.name, row.name, version),
                 upgrade=True,
             ),
             row,

@@ -17,14 +17,14 @@ from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 
 
-class Place(NamedTuple):
+class BranchStatus(NamedTuple):
     """Where a database is: its branch, what it says of itself, its position.
 
     ``undecided`` are the transactions that a run has prepared there and not ended.
     """
 
     branch: Branch
-    state: tables.Records
+    records: tables.Records
     position: int
     undecided: tuple[str, ...] = ()
 
@@ -38,13 +38,15 @@ class Place(NamedTuple):
         """The last applied migration, None at base."""
         return self.branch.migrations[self.position - 1] if self.position else None
 
-    def moved(self, position: int) -> Place:
+    def moved(self, position: int) -> BranchStatus:
         """Return it once a deployment has taken the database to ``position``."""
         rows = tuple(
             tables.Applied(item.number, item.stem, "", "", "", "", None, "")
             for item in self.branch.migrations[:position]
         )
-        return self._replace(position=position, state=self.state._replace(applied=rows))
+        return self._replace(
+            position=position, records=self.records._replace(applied=rows)
+        )
 
 
 class Step(NamedTuple):
@@ -93,7 +95,7 @@ def _elapsed(since: float) -> str:
 
 
 class Done(NamedTuple):
-    """A step that was run, how long it took, and what it left in place, if it did."""
+    """A step that was run, how long it took, and what it left in status, if it did."""
 
     step: Step
     milliseconds: int
@@ -108,19 +110,19 @@ class Outcome(NamedTuple):
 
     deployment: str
     done: tuple[Done, ...]
-    places: Mapping[str, Place]
+    statuses: Mapping[str, BranchStatus]
 
     @property
     def version(self) -> int:
         """The schema version: every migration up to this number is applied."""
-        return reached(self.places)
+        return reached(self.statuses)
 
     def where(self) -> list[str]:
         """Say where each database is, a line for each, and the schema version."""
-        width = max(map(len, self.places), default=0)
+        width = max(map(len, self.statuses), default=0)
         lines = [
-            f"  {name:<{width}}  is at  {place.head}"
-            for name, place in self.places.items()
+            f"  {name:<{width}}  is at  {status.head}"
+            for name, status in self.statuses.items()
         ]
         return [*lines, f"Schema version {self.version}."]
 
@@ -128,32 +130,32 @@ class Outcome(NamedTuple):
     def summary(self) -> str:
         """One line for a person."""
         heads = ", ".join(
-            f"{name} is at {place.head}" for name, place in self.places.items()
+            f"{name} is at {status.head}" for name, status in self.statuses.items()
         )
         start = f"Deployment {self.deployment}" if self.deployment else "Nothing to do"
         return f"{start}: {heads}; schema version {self.version}"
 
 
-Places = Mapping[str, Place]
+BranchStatuses = Mapping[str, BranchStatus]
 # Given where every database is, say where each one concerned is to go. Called once
 # before the locks are taken and once after. One that is an object with ``upward`` true
 # goes up, and runs what is new of repeatable files; one with ``undoes`` takes back what
 # that deployment ran of them.
-Targets = Callable[[Places], Mapping[str, int]]
+Targets = Callable[[BranchStatuses], Mapping[str, int]]
 # The bookkeeping to write in one database; no SQL file runs.
-Writing = Callable[[Place, BookkeepingSQL, write_sql.Entry], str]
+Writing = Callable[[BranchStatus, BookkeepingSQL, write_sql.Entry], str]
 
 
-def plan(places: Places, targets: Mapping[str, int]) -> tuple[Step, ...]:
-    """Return the steps that lead from ``places`` to ``targets``, in their order.
+def plan(statuses: BranchStatuses, targets: Mapping[str, int]) -> tuple[Step, ...]:
+    """Return the steps that lead from ``statuses`` to ``targets``, in their order.
 
     Upgrades run in the order of their numbers across databases, downgrades in the
     opposite one.
     """
     ups: list[Step] = []
     downs: list[Step] = []
-    for name, place in places.items():
-        branch, position = place.branch, place.position
+    for name, status in statuses.items():
+        branch, position = status.branch, status.position
         target = targets.get(name, position)
         ups += [
             Step(branch, m, upgrade=True) for m in branch.migrations[position:target]
@@ -187,9 +189,12 @@ def record(
     return sql
 
 
-def reached(places: Places) -> int:
-    """Return the schema version that ``places`` amounts to."""
+def reached(statuses: BranchStatuses) -> int:
+    """Return the schema version that ``statuses`` amounts to."""
     return version.reached(
-        {name: [row.number for row in p.state.applied] for name, p in places.items()},
-        [place.branch for place in places.values()],
+        {
+            name: [row.number for row in p.records.applied]
+            for name, p in statuses.items()
+        },
+        [status.branch for status in statuses.values()],
     )

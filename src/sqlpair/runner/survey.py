@@ -10,7 +10,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.ledger import tables
 from sqlpair.ledger.position import current
 from sqlpair.project.branches import Branch
-from sqlpair.runner.steps import Place
+from sqlpair.runner.steps import BranchStatus
 
 
 def survey(
@@ -19,12 +19,12 @@ def survey(
     resources: ExitStack,
     *,
     locate: Callable[[Branch, tables.Records], int] = current,
-) -> dict[str, Place]:
+) -> dict[str, BranchStatus]:
     """Read where every database is. Creates nothing.
 
     Connections stay open until ``resources`` closes, and so does an embedded server.
     """
-    places = {}
+    statuses = {}
     for branch in known:
         if branch.database.notice:
             report(branch.database.notice)
@@ -35,7 +35,7 @@ def survey(
         if session is not None:
             resources.callback(session.close)
             state = tables.read(session)
-        places[branch.name] = Place(
+        statuses[branch.name] = BranchStatus(
             branch, state, locate(branch, state), state.undecided
         )
-    return places
+    return statuses

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlpair.ledger import tables, version
 from sqlpair.project.branches import Branch
-from sqlpair.runner.steps import Places
+from sqlpair.runner.steps import BranchStatuses
 
 MOVES = ("upgrade", "downgrade")
 
@@ -34,41 +34,41 @@ class Unfinished(NamedTuple):
             f" another {missing}"
         )
 
-    def where(self, places: Places) -> tuple[str, ...]:
+    def where(self, statuses: BranchStatuses) -> tuple[str, ...]:
         """Say where each of its databases is, and where the others were to be."""
         after = {
-            name: places[name]._replace(position=position).head
+            name: statuses[name]._replace(position=position).head
             for name, position in self.missing.items()
         }
         return (
-            *(f"{name} is at {places[name].head}" for name in self.landed),
+            *(f"{name} is at {statuses[name].head}" for name in self.landed),
             *(
-                f"{name} is at {places[name].head}, and was to be at {head}"
+                f"{name} is at {statuses[name].head}, and was to be at {head}"
                 for name, head in after.items()
             ),
         )
 
-    def command(self, places: Places) -> str:
+    def command(self, statuses: BranchStatuses) -> str:
         """Return what finishes it, and moves nothing else."""
         if self.transaction.action not in MOVES:
-            return self._alembic("stamp", places)
+            return self._alembic("stamp", statuses)
         numbers = self.transaction.databases.values()
         number = max(0 if number is None else number for number in numbers)
-        positions = {name: place.position for name, place in places.items()}
+        positions = {name: status.position for name, status in statuses.items()}
         goal = positions | dict(self.missing)
-        reached = {name: place.branch.at(number) for name, place in places.items()}
+        reached = {name: status.branch.at(number) for name, status in statuses.items()}
         if self.transaction.action == "downgrade":
             down = {name: min(positions[name], at) for name, at in reached.items()}
             if down == goal:
                 return f"sqlpair rollback --to {number}"
         elif goal == {name: max(positions[name], at) for name, at in reached.items()}:
-            whole = number >= version.latest([p.branch for p in places.values()])
+            whole = number >= version.latest([p.branch for p in statuses.values()])
             return "sqlpair migrate" if whole else f"sqlpair migrate --to {number}"
-        return self._alembic(self.transaction.action, places)
+        return self._alembic(self.transaction.action, statuses)
 
-    def _alembic(self, command: str, places: Places) -> str:
+    def _alembic(self, command: str, statuses: BranchStatuses) -> str:
         return " && ".join(
-            f"alembic {command} {name}@{_revision(places[name].branch, position)}"
+            f"alembic {command} {name}@{_revision(statuses[name].branch, position)}"
             for name, position in self.missing.items()
         )
 
@@ -77,21 +77,23 @@ def _revision(branch: Branch, position: int) -> str:
     return branch.migrations[position - 1].revision if position else "base"
 
 
-def unfinished(places: Places) -> Unfinished | None:
+def unfinished(statuses: BranchStatuses) -> Unfinished | None:
     """Return the newest such transaction that no later one has overtaken."""
-    lasts = {place.state.last.name: place.state.last for place in places.values()}
+    lasts = {
+        status.records.last.name: status.records.last for status in statuses.values()
+    }
     for last in sorted(lasts.values(), key=lambda one: one.order, reverse=True):
         heads = {
-            database: places[database].branch.at(-1 if number is None else number)
+            database: statuses[database].branch.at(-1 if number is None else number)
             for database, number in last.databases.items()
-            if database in places
+            if database in statuses
         }
         missing = {
             database: position
             for database, position in heads.items()
             # A later one has taken this database elsewhere.
-            if places[database].state.last.order < last.order
-            and places[database].position != position
+            if statuses[database].records.last.order < last.order
+            and statuses[database].position != position
         }
         if missing:
             return Unfinished(last, tuple(sorted(set(heads) - set(missing))), missing)

@@ -87,15 +87,15 @@ def verify(
         for reference in declared:
             if reference.of[0] in wanted:
                 problems += references.check(found, reference, progress)
-        places = {name: subject.place for name, subject in found.items()}
+        statuses = {name: subject.status for name, subject in found.items()}
         recorded = {
-            name: place
-            for name, place in places.items()
-            if place.undecided or not found[name].unrecorded
+            name: status
+            for name, status in statuses.items()
+            if status.undecided or not found[name].unrecorded
         }
         problems += interruptions(settings, recorded, report)
         if not names:
-            problems += records.expected(settings, places)
+            problems += records.expected(settings, statuses)
         verdicts = tuple(_verdict(subject) for subject in wanted.values())
     order = list(ProblemKind)
     problems.sort(key=lambda problem: order.index(problem.kind))
@@ -110,7 +110,7 @@ def _database(
     *,
     privileges: bool,
 ) -> list[Problem]:
-    problems = list(records.disagreements(subject.place, edited(subject.place)))
+    problems = list(records.disagreements(subject.status, edited(subject.status)))
     if subject.unrecorded:
         return [*problems, _unrecorded(subject)]
     if subject.session is None or subject.position is None:

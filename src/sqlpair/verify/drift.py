@@ -63,7 +63,7 @@ def check(
     try:
         assert subject.session is not None
         with subject.session.snapshot():
-            texts = repeatable.applied(subject.place, subject.session)
+            texts = repeatable.applied(subject.status, subject.session)
         made = built(
             subject.branch, position, texts, state, report, privileges=privileges
         )

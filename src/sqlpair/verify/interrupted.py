@@ -15,7 +15,7 @@ from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import restoring
-from sqlpair.runner.steps import Place, Places
+from sqlpair.runner.steps import BranchStatus, BranchStatuses
 from sqlpair.runner.survey import survey
 from sqlpair.runner.unfinished import Unfinished, unfinished
 from sqlpair.verify.problem import Problem, ProblemKind
@@ -26,34 +26,34 @@ PAUSE = 0.5  # seconds, in which a deployment that lives has committed everywher
 UNLESS = "If it is not at work any more"
 
 
-def claims(settings: Settings, report: Report) -> dict[str, Place]:
+def claims(settings: Settings, report: Report) -> dict[str, BranchStatus]:
     """Read where every database says it is. Creates nothing."""
     with ExitStack() as resources:
         return survey(branches(settings), report, resources, locate=claimed)
 
 
 def interruptions(
-    settings: Settings, places: Places, report: Report
+    settings: Settings, statuses: BranchStatuses, report: Report
 ) -> tuple[Problem, ...]:
     """Return a problem for each transaction in doubt, or that is half done.
 
-    ``places`` were read one after the other. Where they look like that, they are read
+    ``statuses`` were read one after the other. Where they look like that, they are read
     once more: a deployment may just have committed in between.
     """
-    found = tuple(_deployments(places))
+    found = tuple(_deployments(statuses))
     if found:
         time.sleep(PAUSE)
         again = claims(settings, report)
-        found = tuple(_deployments({name: again[name] for name in places}))
+        found = tuple(_deployments({name: again[name] for name in statuses}))
     return (*_restores(settings), *found)
 
 
-def _deployments(places: Places) -> Iterator[Problem]:
-    left = unfinished(places)
+def _deployments(statuses: BranchStatuses) -> Iterator[Problem]:
+    left = unfinished(statuses)
     in_doubt = [
-        _in_doubt(name, transaction, left, places)
-        for name, place in places.items()
-        for transaction in place.undecided
+        _in_doubt(name, transaction, left, statuses)
+        for name, status in statuses.items()
+        for transaction in status.undecided
     ]
     yield from in_doubt
     if left is not None and not in_doubt:
@@ -61,17 +61,17 @@ def _deployments(places: Places) -> Iterator[Problem]:
             ProblemKind.VERSIONS,
             "",
             f"{left}",
-            left.where(places),
-            f"{UNLESS}, this finishes it: {left.command(places)}",
+            left.where(statuses),
+            f"{UNLESS}, this finishes it: {left.command(statuses)}",
         )
 
 
 def _in_doubt(
-    name: str, transaction: str, left: Unfinished | None, places: Places
+    name: str, transaction: str, left: Unfinished | None, statuses: BranchStatuses
 ) -> Problem:
     if left is not None and left.transaction.name == transaction:
         landed, end = " and ".join(left.landed), "commits it, too"
-        rest, command = left.where(places), left.command(places)
+        rest, command = left.where(statuses), left.command(statuses)
     else:
         landed, end = "no other database", "rolls it back"
         rest, command = (), "sqlpair migrate"

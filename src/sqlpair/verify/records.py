@@ -15,29 +15,29 @@ from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
 from sqlpair.runner.edits import Edit
-from sqlpair.runner.steps import Place, Places, Step, reached
+from sqlpair.runner.steps import BranchStatus, BranchStatuses, Step, reached
 from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 
 
-def disagreements(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
+def disagreements(status: BranchStatus, edits: Iterable[Edit]) -> Iterator[Problem]:
     """Check one database: its files, of which ``edits`` are known, then its records."""
-    if error := squashed.error(place.branch, place.state):
-        yield problem_of(ProblemKind.FILES, place.branch.name, error)
+    if error := squashed.error(status.branch, status.records):
+        yield problem_of(ProblemKind.FILES, status.branch.name, error)
         return
-    yield from _files(place, edits)
-    gone = _without_file(place)  # said already
-    rows = tuple(row for row in place.state.applied if row not in gone)
+    yield from _files(status, edits)
+    gone = _without_file(status)  # said already
+    rows = tuple(row for row in status.records.applied if row not in gone)
     try:
-        current(place.branch, place.state._replace(applied=rows))
+        current(status.branch, status.records._replace(applied=rows))
     except HistoryError as error:
-        yield problem_of(ProblemKind.VERSIONS, place.branch.name, error)
+        yield problem_of(ProblemKind.VERSIONS, status.branch.name, error)
 
 
-def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
+def _files(status: BranchStatus, edits: Iterable[Edit]) -> Iterator[Problem]:
     """Check that what was applied is what the files hold, and that modules fit."""
-    database, migrations = place.branch.name, place.branch.migrations
+    database, migrations = status.branch.name, status.branch.migrations
     known = {item.number: item for item in migrations}
-    for row in _without_file(place):
+    for row in _without_file(status):
         yield Problem(
             ProblemKind.FILES,
             database,
@@ -46,7 +46,7 @@ def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
             f"Restore sql/{database}/{row.stem}.sql from version control, or, where it"
             " was renamed: sqlpair repair",
         )
-    for row in place.state.applied:
+    for row in status.records.applied:
         item = known.get(row.number)
         if item is not None and item.stem != row.stem:
             yield Problem(
@@ -62,17 +62,17 @@ def _files(place: Place, edits: Iterable[Edit]) -> Iterator[Problem]:
         yield problem_of(ProblemKind.FILES, database, edit.error())
     try:
         revision_modules.load(
-            [Step(place.branch, item, upgrade=True) for item in migrations]
+            [Step(status.branch, item, upgrade=True) for item in migrations]
         )
     except HistoryError as error:
         yield problem_of(ProblemKind.FILES, database, error)
 
 
-def _without_file(place: Place) -> list[Applied]:
+def _without_file(status: BranchStatus) -> list[Applied]:
     """The applied migrations that were on this branch, and are not any more."""
-    known = {item.number for item in place.branch.migrations}
+    known = {item.number for item in status.branch.migrations}
     last = max(known, default=0)
-    rows = place.state.applied
+    rows = status.records.applied
     return [row for row in rows if row.number not in known and row.number < last]
 
 
@@ -81,9 +81,9 @@ def _when(row: Applied) -> str:
     return f"on {row.applied_at[:10] or 'an unknown day'}{by}"
 
 
-def expected(settings: Settings, places: Places) -> Iterator[Problem]:
+def expected(settings: Settings, statuses: BranchStatuses) -> Iterator[Problem]:
     """Check that the databases are where ``.env`` says the code expects them."""
-    known = [place.branch for place in places.values()]
+    known = [status.branch for status in statuses.values()]
     name = settings.env_file.name
     try:
         wanted = version.expected(settings)
@@ -91,9 +91,9 @@ def expected(settings: Settings, places: Places) -> Iterator[Problem]:
     except HistoryError as error:
         yield problem_of(ProblemKind.VERSIONS, "", error)
         return
-    at = [f"{database}: {_last(place)}" for database, place in places.items()]
+    at = [f"{database}: {_last(status)}" for database, status in statuses.items()]
     if wanted is not None:
-        yield from unexpected(name, wanted, reached(places), at)
+        yield from unexpected(name, wanted, reached(statuses), at)
 
 
 def unexpected(
@@ -115,6 +115,6 @@ def unexpected(
     yield Problem(ProblemKind.VERSIONS, "", what, evidence, remedy)
 
 
-def _last(place: Place) -> str:
-    rows = place.state.applied
+def _last(status: BranchStatus) -> str:
+    rows = status.records.applied
     return f"{rows[-1].stem} is applied" if rows else "nothing is applied"

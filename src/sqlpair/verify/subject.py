@@ -15,7 +15,7 @@ from sqlpair.ledger import record_tables, tables
 from sqlpair.ledger.position import stated
 from sqlpair.project import imported
 from sqlpair.project.branches import Branch
-from sqlpair.runner.steps import Place
+from sqlpair.runner.steps import BranchStatus
 from sqlpair.schema.model import Schema
 from sqlpair.verify import bookkeeping
 
@@ -30,7 +30,7 @@ class ReadDatabase(NamedTuple):
     ``theirs`` those of the tool that its history was imported from, ``properties`` what
     is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
-    place on the branch. ``undecided`` are the transactions it has prepared.
+    position on the branch. ``undecided`` are the transactions it has prepared.
     """
 
     branch: Branch
@@ -49,9 +49,9 @@ class ReadDatabase(NamedTuple):
         return self.branch.name
 
     @property
-    def place(self) -> Place:
+    def status(self) -> BranchStatus:
         """Where it is."""
-        return Place(self.branch, self.state, self.position or 0, self.undecided)
+        return BranchStatus(self.branch, self.state, self.position or 0, self.undecided)
 
     @property
     def unrecorded(self) -> bool:
