@@ -67,6 +67,27 @@ def test_owner_with_createdb_who_is_no_superuser_restores_what_he_saved(
         ) == [("plain_owner",)]
 
 
+def test_a_backup_tells_what_a_restore_by_its_role_could_not_do(
+    project: Project,
+) -> None:
+    with role(project, "plain_owner", "CREATEDB"):
+        fill(project)
+        assert "another role" not in project.sqlpair("backup").stderr
+        live = live_name(project)
+        project.pg("CREATE ROLE other")
+        project.pg(f"ALTER ROLE other IN DATABASE {live} SET search_path = a, b")
+
+        told = project.sqlpair("backup").stderr
+
+        assert "a restore needs another role, for plain_owner may not do all" in told
+        folder = str(project.settings.backups.folder / left(project)[-1])
+        refused = project.sqlpair("restore", folder, "--yes", expect=1)
+        project.pg(f"ALTER ROLE other IN DATABASE {live} RESET ALL")
+        project.pg("DROP ROLE other")
+        assert "permission denied" in refused.stderr
+        assert project.pg("SELECT count(*) FROM users") == [(100,)]
+
+
 SETTINGS = {
     "client_encoding": "LATIN1",
     "idle_session_timeout": "'500ms'",

@@ -105,7 +105,7 @@ def prove(
     session.reconnect()  # it was idle meanwhile
     try:
         calls = [f"{row['what']} calls {row['call']}" for row in session.rows(CALLS)]
-        with _beside(session) as parameters:
+        with _beside(session, report) as parameters:
             rows = proof == "always" or bool(calls)
             what = "with its rows" if rows else "its schema"
             report(f"{name}: restoring the backup on trial, {what}")
@@ -137,16 +137,19 @@ class _UntriedError(Exception):
 
 
 @contextmanager
-def _beside(session: PostgreSQLSession) -> Iterator[Mapping[str, str]]:
-    """Make an empty database like the live one; yield its parameters; drop it."""
+def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str, str]]:
+    """Make an empty database like the live one; yield its parameters; drop it.
+
+    Before that it is given what else the live one has, as a restore does at its end.
+    """
     database = session.database
     name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
     (right,) = session.rows(
-        "SELECT rolname, rolsuper OR rolcreatedb AS creates FROM pg_catalog.pg_roles"
-        " WHERE rolname = current_user"
+        "SELECT rolname AS role, rolsuper OR rolcreatedb AS creates"
+        " FROM pg_catalog.pg_roles WHERE rolname = current_user"
     )
     if not right["creates"]:
-        raise _UntriedError(f"{right['rolname']} may not create databases")
+        raise _UntriedError(f"{right['role']} may not create databases")
     parameters = unhindered(session.parameters, session.rows)
     try:
         # Not the session: a pooler would hand on what is set in it.
@@ -162,6 +165,14 @@ def _beside(session: PostgreSQLSession) -> Iterator[Mapping[str, str]]:
             raise _UntriedError("; ".join([error.what, *error.evidence])) from error
         try:
             yield parameters | {"dbname": name}
+            try:
+                for statement in properties.rest(maker.rows, live["name"], name):
+                    maker.execute(statement)
+            except SqlpairError as error:
+                report(
+                    f"{database.name}: a restore needs another role, for"
+                    f" {right['role']} may not do all of it: {error.what}"
+                )
         finally:
             # A server that is lost must not hide why; a leftover goes another time.
             with suppress(SqlpairError, psycopg2.Error):
