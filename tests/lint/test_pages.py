@@ -20,6 +20,7 @@ OF_PAIRS = {"rollback-missing", "rollback-incomplete", "header-line-missing"}
 PROJECT = """\
 [tool.sqlpair.lint]
 enumerated = ["side"]
+filtered = ["created_at"]
 main-branch = "main"
 
 [tool.sqlpair.lint.forbidden-names]

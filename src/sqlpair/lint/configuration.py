@@ -24,10 +24,8 @@ class Configuration(NamedTuple):
     """
 
     forbidden_names: Mapping[str, str] = {}
-    filtered: frozenset[str] = frozenset(
-        {"status", "environment", "created_at", "updated_at"}
-    )
-    enumerated: frozenset[str] = frozenset({"status", "environment"})
+    filtered: frozenset[str] = frozenset()
+    enumerated: frozenset[str] = frozenset()
     squawk_exclude: frozenset[str] = frozenset()
     since: int = 0
     main_branch: str = ""
