@@ -37,9 +37,9 @@ SAID = {
 # Against what the goal of a workload is set, by contestant.
 GOALS = (
     ("apply-1000", "sqlpair, a transaction each", "floor", 1.25),
-    ("apply-1000", "sqlpair", "one transaction", 1.25),
-    ("rollback-1000", "sqlpair, a transaction each", "floor", 1.25),
-    ("rollback-1000", "sqlpair", "one transaction", 1.25),
+    ("apply-1000", "sqlpair", "one transaction", 2.5),
+    ("rollback-1000", "sqlpair, a transaction each", "floor", 1.5),
+    ("rollback-1000", "sqlpair", "one transaction", 2.5),
     ("file-10000", "sqlpair", "driver", 1.3),
 )
 Workload = dict[str, list[float]]

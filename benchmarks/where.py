@@ -55,7 +55,7 @@ def table(name: str, stats: pstats.Stats) -> None:
     spent: Counter[str] = Counter()
     for (file, _, function), row in stats.stats.items():  # type: ignore[attr-defined]
         seconds = row[2]
-        if "psycopg2" in function:
+        if "psycopg2" in function or "select.poll" in function:
             spent["PostgreSQL, and the way there"] += seconds
         elif "sqlite3" in function:
             spent["SQLite"] += seconds
