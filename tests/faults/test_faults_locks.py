@@ -196,14 +196,19 @@ def reading(project: Project, table: str) -> Iterator[None]:
         yield
 
 
-def test_table_held_by_a_reader_fails_in_bounded_time_and_names_the_reader(
-    project: Project,
-) -> None:
+def with_alter_pending(project: Project) -> None:
+    """Let it have a table that is to be altered, soon or not at all."""
     add(project, 1, 2)
     project.upgrade()
     project.configure("postgres", lock_timeout="0.2")
     project.add("postgres", "003_alter", "ALTER TABLE t1 ADD COLUMN v int;\n")
     project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+
+
+def test_table_held_by_a_reader_fails_in_bounded_time_and_names_the_reader(
+    project: Project,
+) -> None:
+    with_alter_pending(project)
 
     with reading(project, "t1"), pytest.raises(SqlpairError) as failure:
         deploy(project)
@@ -218,11 +223,7 @@ def test_table_held_by_a_reader_fails_in_bounded_time_and_names_the_reader(
 
 
 def test_table_that_becomes_free_meanwhile_is_migrated(project: Project) -> None:
-    add(project, 1, 2)
-    project.upgrade()
-    project.configure("postgres", lock_timeout="0.2")
-    project.add("postgres", "003_alter", "ALTER TABLE t1 ADD COLUMN v int;\n")
-    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    with_alter_pending(project)
     said: list[str] = []
 
     reader = connected(project.dsn)
@@ -243,12 +244,8 @@ def test_table_that_becomes_free_meanwhile_is_migrated(project: Project) -> None
 def test_the_pause_is_as_long_as_the_attempt_not_as_the_longest_timeout(
     project: Project,
 ) -> None:
-    add(project, 1, 2)
-    project.upgrade()
-    project.configure("postgres", lock_timeout="0.1")
+    with_alter_pending(project)
     project.configure("sqlite", lock_timeout="3600")
-    project.add("postgres", "003_alter", "ALTER TABLE t1 ADD COLUMN v int;\n")
-    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
     pauses: list[float] = []
 
     def wait(_least: float, most: float) -> None:
