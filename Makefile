@@ -142,7 +142,7 @@ docs: $(DEV)  ## Write what of the docs is generated
 walk: $(DEV)  ## Print each module and function that one migration enters, in order
 	@$(BIN)/python docs/walk.py
 
-bench: $(DEV)  ## Measure everything, write docs/performance.md; about half an hour
+bench: $(DEV)  ## Measure everything, write docs/performance.md; about an hour
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
 	@npm install --silent --prefix benchmarks/.tools dbmate knex pg better-sqlite3 \
 	  || echo "Without npm: dbmate and knex are left out." >&2
