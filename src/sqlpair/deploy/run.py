@@ -149,10 +149,10 @@ class Deployment:
         )
         self._survey()
 
-    def _hear(self, status: str, message: str) -> None:
+    def _hear(self, at: str, message: str) -> None:
         """Pass on what a server says while a migration runs."""
-        self.work.report(f"{status}: {message}")
-        self.journal.line("notice", at=status, said=message)
+        self.work.report(f"{at}: {message}")
+        self.journal.line("notice", at=at, said=message)
 
     def migrate(self) -> Outcome:
         """Plan again, under the locks, then check and run."""
