@@ -193,6 +193,7 @@ class Versions:
         self, branch: Branch, live: Schema, ignore: Sequence[str], report: Report
     ):
         self.branch = branch
+        self._came = imported.read(branch.database.sql)
         self.live = live
         self.bare: Collection[ObjectKey] = ()
         self.made: set[ObjectKey] = set()
@@ -233,7 +234,7 @@ class Versions:
 
     def _ours(self, built: Schema) -> Schema:
         """What counts of a schema that the files build."""
-        return remaining(_apart_from_record(self.branch, built), self._ignore)
+        return remaining(_apart_from_record(self._came, built), self._ignore)
 
     def _compare(self, position: int, built: Schema) -> None:
         self.made |= built.keys()
@@ -294,16 +295,16 @@ def _unlike(
 ) -> Unlike:
     with scratch.opened(branch, report) as opened:
         opened.goal = position
-        expected = _apart_from_record(branch, opened.schema(position))
+        came = imported.read(branch.database.sql)
+        expected = _apart_from_record(came, opened.schema(position))
     theirs = {key for key in live if root(key, live) not in made}
     changes = difference(expected, _without(live, theirs - expected.keys()))
     return Unlike(branch, _head(branch, position), tuple(map(describe, changes)))
 
 
-def _apart_from_record(branch: Branch, built: Schema) -> Schema:
+def _apart_from_record(came: imported.Imported | None, built: Schema) -> Schema:
     """Without the record of the tool that it came from, which a file may make."""
-    names = record_tables.names(imported.read(branch.database.sql), built)
-    return bookkeeping.split(built, names)[0]
+    return bookkeeping.split(built, record_tables.names(came, built))[0]
 
 
 def _without(schema: Schema, keys: Collection[ObjectKey]) -> Schema:
