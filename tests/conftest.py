@@ -147,6 +147,13 @@ def server(clean_environment: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def server_version(server: str) -> int:
+    """As 180001."""
+    with connected(server) as execute:
+        return int(execute("SHOW server_version_num")[0][0])
+
+
+@pytest.fixture(scope="session")
 def unpreparing_server(clean_environment: None) -> Iterator[str]:
     """One with ``max_prepared_transactions = 0``, which is PostgreSQL's default."""
     launch = sys.modules["sqlpair.databases.embedded.launch"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pg_dump import comparable
 from sqlpair.databases.embedded import find_binaries
 from sqlpair.databases.postgresql.split import split
 from sqlpair.errors import SqlFileError
@@ -183,15 +184,9 @@ def test_statements_one_by_one_make_what_psql_makes(
     subprocess.run(psql, check=True, capture_output=True)
     execute(by_us, *(statement.text for statement in split(TRICKY)))
 
-    assert dump(by_psql) == dump(by_us)
-    assert sum(line.startswith("INSERT") for line in dump(by_us)) == 7
-
-
-def dump(dsn: str) -> list[str]:
-    command = [PROGRAMS / "pg_dump", "--inserts", "-d", dsn]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # \restrict carries a random key.
-    return [line for line in text.splitlines() if line[:1] != "\\"]
+    made = comparable(by_us, "--inserts")
+    assert made == comparable(by_psql, "--inserts")
+    assert sum(line.startswith("INSERT") for line in made) == 7
 
 
 def execute(dsn: str, *statements: str) -> None:
@@ -451,6 +446,8 @@ OUTSIDE = [
         "CREATE SUBSCRIPTION with a slot",
     ),
 ]
+# Older servers cannot read it.
+NEWER = ("cluster (verbose);", "reindex (verbose) database;")
 ENDING = [
     "do $$ begin commit; end $$;",
     "do language plpgsql $x$begin\nfor i in 1..2 loop\n  commit; end loop; end $x$;",
@@ -465,7 +462,8 @@ def test_the_server_refuses_in_a_transaction_what_is_marked_outside(
 ) -> None:
     statement = only(script)
     assert (statement.role, statement.title) == (Role.OUTSIDE, title)
-    assert "transaction block" in refusal(server, script)
+    refused = refusal(server, script)
+    assert "transaction block" in refused or (script in NEWER and "syntax" in refused)
 
 
 @pytest.mark.parametrize("script", ENDING)

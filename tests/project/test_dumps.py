@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, connected
+from pg_dump import comparable, script_of
 from sqlpair.databases.embedded import find_binaries
 from sqlpair.errors import StatementError
 
@@ -36,12 +37,10 @@ def program(name: str, *arguments: str, given: str | None = None) -> str:
     return done.stdout
 
 
-def dumped(dsn: str, *arguments: str) -> str:
+def dumped(dsn: str, *arguments: str) -> list[str]:
     """What pg_dump writes of a database, without the engine's own tables."""
     own = [f"--exclude-table={name}" for name in ("alembic_version", "schema_*")]
-    text = program("pg_dump", "--no-owner", *own, *arguments, "-d", dsn)
-    lines = (line for line in text.splitlines(keepends=True) if "restrict" not in line)
-    return "".join(lines)
+    return comparable(dsn, "--no-owner", *own, *arguments)
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def live(new_database: Callable[[], str]) -> str:
 
 
 def baseline(project: Project, live: str) -> str:
-    text = program("pg_dump", "--no-owner", "-d", live)
+    text = script_of(live, "--no-owner")
     assert "COPY public.people (" in text
     project.add("postgres", "001_baseline", text)
     return text

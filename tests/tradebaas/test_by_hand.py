@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project
+from pg_dump import comparable
 from sqlpair.databases.embedded import find_binaries
 from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.migrations import find
@@ -48,16 +49,13 @@ def run(*command: str, given: str = "") -> str:
 def objects(project: Project) -> list[str]:
     """Return what pg_dump and SQLite say of every object but the bookkeeping's."""
     left_out = [f"--exclude-table=public.{name}*" for name in NAMES]
-    program = str(find_binaries() / "pg_dump")
-    dump = run(program, "--schema-only", *left_out, project.dsn).splitlines()
+    dump = comparable(project.dsn, "--schema-only", *left_out)
     own = " AND ".join(f"tbl_name <> '{name}'" for name in NAMES)
     stored = project.lite(
         "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '')"
         f" FROM sqlite_schema WHERE {own} AND name <> 'sqlite_sequence' ORDER BY 1"
     )
-    # Newer ones put a random word around the dump.
-    said = [line for line in dump if "restrict " not in line]
-    return said + [row[0] for row in stored]
+    return dump + [row[0] for row in stored]
 
 
 @pytest.fixture
