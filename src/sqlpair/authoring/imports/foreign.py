@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair.databases.postgresql.transaction_control import ends_transaction
 from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
@@ -31,7 +32,6 @@ _PROCEDURE = re.compile(
     rb"(?is)\bcreate\s+(?:or\s+replace\s+)?procedure\s+(?:\w+\.)?(\w+)\s*\("
     rb".*?(\$\w*\$)(.*?)\2"
 )
-_ENDS = re.compile(rb"(?i)(?:;|\b(?:begin|then|else|loop)\b)\s*(?:commit|rollback)\b")
 _CALL = re.compile(rb"(?im)^[ \t]*call\s+(?:\w+\.)?(\w+)\s*\(")
 
 
@@ -170,7 +170,7 @@ def calling_alone(
         found[1].lower()
         for content in parts
         for found in _PROCEDURE.finditer(content)
-        if _ENDS.search(COMMENT.sub(b"", found[3]))
+        if ends_transaction(found[3].decode(errors="replace"))
     }
 
     def told(part: SqlPart | None) -> SqlPart | None:
