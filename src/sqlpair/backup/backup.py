@@ -44,17 +44,12 @@ def backup(settings: Settings, report: Report, progress: Progress = unseen) -> P
     Waits for a running deployment. Creates no database.
     """
     swap.finish_interrupted(settings, report)
-    journal = MigrationLog(settings, ids.new_id(), report)
-    try:
+    with MigrationLog(settings, ids.new_id(), report) as journal:
         with ExitStack() as resources:
             _refuse_absent(settings, report)
             sessions = two_phase.hold(settings, report, resources)
             folder = take(settings, sessions, report, progress)
-    except BaseException as error:
-        journal.failed(error)
-        raise
-    journal.line("backed-up", folder=folder.name)
-    journal.close()
+        journal.line("backed-up", folder=folder.name)
     return folder
 
 

@@ -68,17 +68,12 @@ def restore(
     """
     swap.finish_interrupted(settings, report)
     identifier = ids.new_id()
-    journal = MigrationLog(settings, identifier, report)
-    try:
+    with MigrationLog(settings, identifier, report) as journal:
         folder = find(settings, source)
         said = _verified(settings, folder, report)
         journal.begin("restoring", folder=folder.name, version=said.schema_version)
         kept = _restore(settings, identifier, folder, said, report, progress)
-    except BaseException as error:
-        journal.failed(error)
-        raise
-    journal.line("restored", folder=folder.name, version=said.schema_version)
-    journal.close()
+        journal.line("restored", folder=folder.name, version=said.schema_version)
     return Restored(identifier, said, kept)
 
 

@@ -158,14 +158,9 @@ def _resolve(settings: Settings, identifier: str, report: Report) -> bool:
                 [f"{note}: {', '.join(said['databases'])}"],
                 "Run this with the alembic.ini that the restore had.",
             )
-        journal = MigrationLog(settings, identifier, report)
-        try:
+        with MigrationLog(settings, identifier, report) as journal:
             exchanges.run(pending)
             exchanges.finish(said["schema_version"])
-        except BaseException as error:
-            journal.failed(error)
-            raise
-        journal.line("restored", folder=said["source"], settled=True)
-        journal.close()
+            journal.line("restored", folder=said["source"], settled=True)
     report(f"Finished an interrupted restore ({identifier})")
     return True
