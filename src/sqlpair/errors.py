@@ -34,6 +34,17 @@ def several(names: Sequence[str], shown: int = 5, between: str = ", ") -> str:
     return f"{first}{between}… ({len(names):,} in all)"
 
 
+def first_of(lines: Sequence[str], shown: int) -> list[str]:
+    """Return the first of ``lines``, and how many there are besides."""
+    more = len(lines) - shown
+    return [*lines[:shown], *([f"and {more} more"] if more > 0 else [])]
+
+
+def amount(number: int, thing: str) -> str:
+    """Return ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return ``text`` as one line that steers no terminal.
 

@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases import held, retry
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import ConnectError, HistoryError, LockError, SqlpairError, several
+from sqlpair.errors import (
+    ConnectError,
+    HistoryError,
+    LockError,
+    SqlpairError,
+    amount,
+    several,
+)
 from sqlpair.ledger import version
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches

@@ -17,8 +17,7 @@ from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.authoring.snapshot import text_of
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import HistoryError, StatementError, UsageError, several
+from sqlpair.errors import HistoryError, StatementError, UsageError, amount, several
 from sqlpair.project import imported, sql_file, squashed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration

@@ -60,12 +60,12 @@ def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -
             for line in one.diff(target).split("\n"):
                 output.say(line)
         if stale:
-            what = output.count(len(stale), "page")
+            what = output.amount(len(stale), "page")
             output.say(f"{what} out of date: run sqlpair document", "bold yellow")
             sys.exit(1)
     elif stale:
         folder.write(target, stale)
-        what = output.count(len(stale), "page")
+        what = output.amount(len(stale), "page")
         output.say(f"{what} written in {output.path(target)}")
     if not stale:
         output.say("Nothing to do: every page is up to date.", "green")

@@ -84,16 +84,16 @@ def _tell_singles(outcome: Outcome, verb: str, participle: str) -> None:
     for line in outcome.where()[:-1]:
         output.say(line)
     if outcome.done:
-        what = output.count(len(outcome.done), "migration")
+        what = output.amount(len(outcome.done), "migration")
         output.say(f"{verb}: {what} {participle} (deployment {outcome.deployment}).")
     output.say()
 
 
 def tell_fleet(fleet: FleetRun, participle: str = "") -> None:
     """Print where the members of a fleet are, and why those that failed did."""
-    what = f"{fleet.fleet}: {output.count(fleet.total, 'member')}"
+    what = f"{fleet.fleet}: {output.amount(fleet.total, 'member')}"
     if fleet.moved:
-        ran = output.count(fleet.ran, "migration")
+        ran = output.amount(fleet.ran, "migration")
         what += f", {ran} {participle} in {fleet.moved}"
     output.say(what, "bold")
     rows = [
@@ -145,7 +145,7 @@ def _status(settings: Settings, work: FleetWork, words: Words) -> None:
             f"{pending} pending: sqlpair migrate" if pending else "nothing is pending"
         )
         if found.problems:
-            said.append(output.count(len(found.problems), "problem"))
+            said.append(output.amount(len(found.problems), "problem"))
         output.say(f"{'; '.join(said)}.", "bold")
     found.raise_signal()
     if not found.good or (words.get("strict") and found.pending):
@@ -176,7 +176,7 @@ def _verify(settings: Settings, work: FleetWork, words: Words) -> None:
         if found.good:
             output.say("No problems found.", "bold green")
         else:
-            output.say(f"{output.count(found.troubles, 'problem')}.", "bold yellow")
+            output.say(f"{output.amount(found.troubles, 'problem')}.", "bold yellow")
     found.raise_signal()
     if not found.good:
         sys.exit(1)

@@ -36,7 +36,7 @@ def command(config: Path, database: str | None, check: bool) -> None:
             for line in item.diff().split("\n"):
                 output.say(line)
         if stale:
-            what = output.count(len(stale), "snapshot")
+            what = output.amount(len(stale), "snapshot")
             output.say(f"{what} out of date: run sqlpair snapshot", "bold yellow")
             sys.exit(1)
     else:

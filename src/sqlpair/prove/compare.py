@@ -23,7 +23,7 @@ class State(NamedTuple):
     contents: Contents
 
 
-def amount(contents: Contents) -> int:
+def row_count(contents: Contents) -> int:
     """How many rows all tables have together."""
     return sum(len(rows.rows) for rows in contents.values())
 

@@ -37,9 +37,8 @@ from sqlpair.databases.row_counts import (
     CountedTable,
     Inspector,
     Touched,
-    amount,
 )
-from sqlpair.errors import DataLossError
+from sqlpair.errors import DataLossError, amount
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlpair import progress
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.interface import Report
+from sqlpair.errors import amount
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.branches import Branch
@@ -75,8 +76,7 @@ class Step(NamedTuple):
 def told(step: Step, statements: int, report: Report) -> Iterator[None]:
     """Say when a step begins, how far it is, and when it ends."""
     progress.advance()  # of all steps
-    many = "" if statements == 1 else "s"
-    report(f"{step}: {step.direction} begins, {statements:,} statement{many}")
+    report(f"{step}: {step.direction} begins, {amount(statements, 'statement')}")
     began = time.monotonic()
     try:
         with progress.task(str(step), statements, "statement"):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Dangling, Report
-from sqlpair.databases.row_counts import amount
+from sqlpair.errors import amount, several
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
@@ -134,7 +134,7 @@ def _unrecorded(subject: ReadDatabase) -> Problem:
         ProblemKind.VERSIONS,
         subject.name,
         f"{subject.name}: it holds tables, and no record of any migration",
-        (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
+        (several(tables, 10),),
         f"Find out which version it is: sqlpair adopt {subject.name}",
     )
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.errors import HistoryError, StatementError
+from sqlpair.errors import HistoryError, StatementError, amount
 from sqlpair.ledger import record_tables, squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.record_tables import Recorded
@@ -128,10 +128,8 @@ def _examine(
         seen.look({*_samples(count), record.position})
         exact: tuple[int, ...] = (record.position,)
     else:
-        versions = "version" if count == 1 else "versions"
-        report(
-            f"{branch.name}: comparing with what the files build at {count} {versions}"
-        )
+        versions = amount(count, "version")
+        report(f"{branch.name}: comparing with what the files build at {versions}")
         seen.look({*_samples(count), *_positions(branch, number)})
         seen.look(seen.around())
         if not seen.certain():

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.reference import ReferenceColumn
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import SettingsError
+from sqlpair.errors import SettingsError, amount
 from sqlpair.project import pyproject
 from sqlpair.project.settings import Settings
 from sqlpair.verify.problem import Problem, ProblemKind

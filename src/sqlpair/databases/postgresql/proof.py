@@ -35,7 +35,7 @@ from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.postgresql.scratch import NAME, drop_leftovers
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.quoting import identifier
-from sqlpair.errors import BackupError, SqlpairError
+from sqlpair.errors import BackupError, SqlpairError, first_of
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -188,8 +188,6 @@ def _execute(maker: Queries, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _cannot(error: BackupError, name: str, calls: list[str]) -> BackupError:
-    more = len(calls) - SHOWN
-    calls = [*calls[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
     advice = (
         "Give each such function the schemas of what it names: ALTER FUNCTION f SET"
         " search_path = ...\nA row that is valid only together with other tables' rows,"
@@ -197,7 +195,7 @@ def _cannot(error: BackupError, name: str, calls: list[str]) -> BackupError:
     )
     return BackupError(
         f"{name}: the backup cannot be restored",
-        [*error.evidence, *calls],
+        [*error.evidence, *first_of(calls, SHOWN)],
         f"{advice if calls else ''}With backup_proof = never in alembic.ini it is kept"
         " without a trial.",
     )

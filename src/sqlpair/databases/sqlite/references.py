@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.sqlite.connection import open_file
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import SqlpairError, first_of
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.unresolved import Unresolved
@@ -150,10 +150,13 @@ class References:
         keys = "foreign key is" if new.total() == 1 else "foreign keys are"
         return SqlpairError(
             f"{self._database.name}: {new.total()} {keys} left dangling",
-            _shown(
-                f"{table} rowid {rowid} refers to {to}"
-                for table, rowid, to in found.dangling
-                if (table, to) in new
+            first_of(
+                [
+                    f"{table} rowid {rowid} refers to {to}"
+                    for table, rowid, to in found.dangling
+                    if (table, to) in new
+                ],
+                SHOWN,
             ),
             "Let the migration keep what is referred to.",
         )
@@ -162,7 +165,7 @@ class References:
         objects = [o for o in found.unresolved if (o.kind, o.problem) in new]
         path = _culprit(self._ran, objects)
         where = f" {path.stem}" if path else ""
-        shown = _shown(map(str, objects))
+        shown = first_of([*map(str, objects)], SHOWN)
         return SqlpairError(
             f"{self._database.name}{where}: something refers to what is not there",
             [f"{path.name}: {line}" if path else line for line in shown],
@@ -203,9 +206,3 @@ def _culprit(ran: Iterable[Path], objects: Iterable[Unresolved]) -> Path | None:
             if name.lower() in text:
                 return path
     return texts[-1][0] if texts else None
-
-
-def _shown(lines: Iterable[str]) -> list[str]:
-    shown = list(lines)
-    more = len(shown) - SHOWN
-    return shown[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
