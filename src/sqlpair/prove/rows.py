@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlpair import signals
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.row_shape import (
-    ColumnShape,
     ForeignKeyShape,
     TableShape,
 )
 from sqlpair.errors import SqlpairError
-from sqlpair.prove.values import _choices, _is_key, _pool
+from sqlpair.prove.values import value_of
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
@@ -32,7 +31,6 @@ ROWS = 3
 STRIDE = ROWS + 1
 ATTEMPTS = 400
 FEW_ATTEMPTS = 20  # for one more row in a table that has its own
-OWN_KEYS = 10_000  # keys up to here are left to the migrations
 SAVEPOINT = "sqlpair_row"
 
 
@@ -277,7 +275,7 @@ def _row(
             for name in key.columns:
                 wanted.pop(name, None)
     for column in wanted.values():
-        value = _value(table, column, number, random)
+        value = value_of(table, column, number, random)
         if value is not None:
             row[column.name] = value
         elif column.required:
@@ -305,20 +303,3 @@ def _reference(
     if key.parent != table.name and required.intersection(key.columns):
         raise _NoValueError(f"{key.parent}, to which it refers, has no row")
     return {}
-
-
-def _value(
-    table: TableShape, column: ColumnShape, number: int, random: Random | None
-) -> str | None:
-    checks = [check.text for check in table.checks if column.name in check.columns]
-    choices = column.choices or _choices(table, column)
-    if not choices and not checks and _is_key(table, column):
-        other = random.randrange(20_000) if random else 0
-        return column.value(OWN_KEYS + number + other)
-    if random is None:
-        return choices[number % len(choices)] if choices else column.value(number)
-    if choices:
-        return random.choice(choices)
-    if not checks and random.random() < (0.7 if column.name in table.unique else 0.9):
-        return column.value(number)
-    return random.choice(_pool(column, checks, number, random))
