@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases import held, retry
+from sqlpair.databases import kept_open, retry
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import (
     ConnectError,
@@ -77,7 +77,7 @@ def _checked(settings: Settings, wait: float, *, allow_newer: bool) -> int:
     said = False
     while True:
         try:
-            with held.to_the_end():
+            with kept_open.to_the_end():
                 _check(known, allow_newer=allow_newer)
         except (_BehindError, ConnectError, LockError) as error:
             if time.monotonic() >= deadline:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlpair.errors import HistoryError
-from sqlpair.project import new_file
+from sqlpair.project import atomic_write
 
 
 class FileChanges:
@@ -64,7 +64,7 @@ class FileChanges:
     def replace(self, path: Path, text: str) -> None:
         """Put a new file with ``text`` in the place of one that is there."""
         before = _own(path)
-        new_file.put(path, text.encode(), path.stat().st_mode & 0o777)
+        atomic_write.put(path, text.encode(), path.stat().st_mode & 0o777)
         self._undo.append(lambda: path.write_bytes(before))
 
 

@@ -28,7 +28,7 @@ from sqlpair.authoring.imports.foreign import (
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError, UsageError
 from sqlpair.ledger.record_tables import TOOLS
-from sqlpair.project import imported, new_file, revisions, sql_file
+from sqlpair.project import atomic_write, imported, revisions, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.imported import Imported
 from sqlpair.project.migrations import REPEATABLE, Migration
@@ -278,7 +278,7 @@ def _write(
                 file.write(content)
         if pairs:
             text = imported.text(before._replace(migrations=migrations))
-            new_file.put(imported.path_in(folder), text.encode())
+            atomic_write.put(imported.path_in(folder), text.encode())
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.project import new_file, sql_file
+from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings
@@ -103,4 +103,4 @@ def write(made: Iterable[Snapshot]) -> None:
     """Write those that are stale."""
     for snapshot in made:
         if snapshot.stale:
-            new_file.put(snapshot.path, snapshot.wanted.encode())
+            atomic_write.put(snapshot.path, snapshot.wanted.encode())

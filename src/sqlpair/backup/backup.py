@@ -164,7 +164,7 @@ class _Copying:
             dumped = driver.dump(
                 session, target, self._deadline, self._shown(database.name)
             )
-            proven = driver.prove(
+            proven = driver.prove_backup(
                 session,
                 target,
                 dumped.tool,

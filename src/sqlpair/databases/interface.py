@@ -235,7 +235,7 @@ class Driver(Membership, Protocol):
         monotonic clock, or the database is damaged.
         """
 
-    def prove(
+    def prove_backup(
         self,
         session: Session,
         dump: Path,

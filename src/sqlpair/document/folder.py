@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import UsageError
-from sqlpair.project import new_file
+from sqlpair.project import atomic_write
 
 MARK = "Written by: sqlpair document"
 _LONG = 80  # characters of a name
@@ -98,7 +98,7 @@ def write(folder: Path, files: Iterable[BookFile]) -> None:
             _prune(one.path.parent, folder)
         else:
             one.path.parent.mkdir(parents=True, exist_ok=True)
-            new_file.put(one.path, one.wanted.encode())
+            atomic_write.put(one.path, one.wanted.encode())
 
 
 def _prune(empty: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ and are not compared.
 
 PostgreSQL remembers a checksum of each table; only where that differs the run is undone
 once more, to remember a hash of each value. SQLite, which has no hash function,
-remembers the rows in a temporary table. How: ``databases/*/contents.py``.
+remembers the rows in a temporary table. How: ``databases/*/kept_rows.py``.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 from sqlpair.databases.embedded.cluster import (
     PATIENCE,
     ServerReply,
@@ -97,7 +97,7 @@ def server(
             # From here on its end is ours to see to, also if the next line fails.
             stack.enter_context(_use(data, report))
             if not brief:  # a command connects several times
-                held.keep(data, lambda: _use(data, report))
+                kept_open.keep(data, lambda: _use(data, report))
             if create:
                 create_database(answer, database)
         yield Server(answer.dsn(database), data, answer.binaries, started)

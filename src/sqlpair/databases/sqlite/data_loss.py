@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.catalog import MASTER, repeated
-from sqlpair.databases.sqlite.contents import Contents
+from sqlpair.databases.sqlite.kept_rows import KeptRows
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SQLiteInspector:
         self._before: dict[str, CountedTable] = {}
         self._listed: list[tuple[str]] = []
         self._changes: list[_Change] = []
-        self._contents = Contents(session.raw, self._find)
+        self._kept = KeptRows(session.raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -139,11 +139,11 @@ class SQLiteInspector:
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:  # noqa: ARG002
         # BEGIN IMMEDIATE keeps every other writer out.
         with self._guarded():
-            self._contents.keep(tables)
+            self._kept.keep(tables)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
         with self._guarded():
-            return self._contents.missing(), frozenset()
+            return self._kept.missing(), frozenset()
 
     def _find(self, old: CountedTable) -> CountedTable | None:
         """Return what ``old`` is now: the same table, or else one made in its place.

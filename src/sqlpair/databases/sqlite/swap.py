@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Progress
+from sqlpair.databases.sqlite.backup_proof import check
 from sqlpair.databases.sqlite.dump import opened, transfer
-from sqlpair.databases.sqlite.proof import check
 from sqlpair.errors import BackupError, LockError
 
 if TYPE_CHECKING:

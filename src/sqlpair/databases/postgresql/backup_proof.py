@@ -27,7 +27,7 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases.interface import Progress, Report
-from sqlpair.databases.postgresql import client_programs, properties
+from sqlpair.databases.postgresql import client_programs, create_like
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
 from sqlpair.databases.postgresql.parameters import unhindered
@@ -87,7 +87,7 @@ ORDER BY 1, 2
 """
 
 
-def prove(
+def prove_backup(
     session: PostgreSQLSession,
     dump: Path,
     tool: str,
@@ -160,13 +160,13 @@ def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str,
         (live,) = maker.rows("SELECT current_database()::text AS name")
         try:
             drop_leftovers(lambda sql: _execute(maker, sql))
-            maker.execute(properties.create(maker.rows, live["name"], name))
+            maker.execute(create_like.create(maker.rows, live["name"], name))
         except SqlpairError as error:
             raise _UntriedError("; ".join([error.what, *error.evidence])) from error
         try:
             yield parameters | {"dbname": name}
             try:
-                for statement in properties.rest(maker.rows, live["name"], name):
+                for statement in create_like.rest(maker.rows, live["name"], name):
                     maker.execute(statement)
             except SqlpairError as error:
                 report(
