@@ -12,12 +12,11 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases import kept_open, retry
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.errors import (
     ConnectError,
     HistoryError,
@@ -117,12 +116,11 @@ def _check(known: Sequence[Branch], *, allow_newer: bool) -> None:
 
 def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
     database = branch.database
-    session = driver_of(database).connect(database, read_only=True, report=logger.info)
-    if session is None:
-        if branch.migrations:
-            return _behind(branch, {}, "the database is not there yet")
-        return _repeatable_fault(branch, (), allow_newer=allow_newer)
-    with closing(session):
+    with reading(database, logger.info) as session:
+        if session is None:
+            if branch.migrations:
+                return _behind(branch, {}, "the database is not there yet")
+            return _repeatable_fault(branch, (), allow_newer=allow_newer)
         revisions, applied = _asked(session)
         repeated = _repeated(session) if branch.repeatable else []
     expected = {item.number: item.stem for item in branch.migrations}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.authoring.file_changes import FileChanges
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
@@ -137,15 +137,12 @@ def _refuse_applied(
             continue
         with ExitStack() as resources:
             try:
-                session = driver_of(database).connect(
-                    database, read_only=True, report=report
-                )
+                session = resources.enter_context(reading(database, report))
             except ConnectError as error:
                 report(f"{database.name} was not asked: {error.what}")
                 continue
             if session is None:
                 continue
-            resources.callback(session.close)
             applied = [row for row in tables.read(session).applied if row.stem in stems]
         if applied:
             raise HistoryError(

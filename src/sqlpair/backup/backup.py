@@ -25,7 +25,7 @@ from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.belonging import ledger_rows
 from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables
@@ -105,13 +105,12 @@ def take(
 
 def _refuse_absent(settings: Settings, report: Report) -> None:
     for database in settings.databases:
-        session = driver_of(database).connect(database, read_only=True, report=report)
-        if session is None:
-            raise BackupError(
-                f"{database.name}: there is no database to back up",
-                remedy=f"Check {database.variable}.",
-            )
-        session.close()
+        with reading(database, report) as session:
+            if session is None:
+                raise BackupError(
+                    f"{database.name}: there is no database to back up",
+                    remedy=f"Check {database.variable}.",
+                )
 
 
 class _Dump(NamedTuple):

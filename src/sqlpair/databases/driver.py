@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from sqlpair.databases.interface import Driver
+    from sqlpair.databases.interface import Driver, Report, Session
     from sqlpair.project.settings import Database
 
 # Where a driver's package keeps what the driver offers.
@@ -73,3 +75,18 @@ _drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
 def driver_of(database: Database) -> Driver:
     """Return the driver for ``database``."""
     return cast("Driver", _drivers[database.driver])
+
+
+@contextmanager
+def reading(database: Database, report: Report) -> Iterator[Session | None]:
+    """Connect to read, within the block; None when there is no database yet."""
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        yield None
+        return
+    with closing(session):
+        yield session
+
+
+def silent(_line: str) -> None:
+    """Be a report that nobody reads."""

@@ -12,11 +12,11 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.errors import SettingsError, UsageError, printable, several
 from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
 
@@ -169,10 +169,9 @@ def _schemas(
 ) -> Iterator[Member]:
     driver = driver_of(fleet)
     whole = fleet._replace(fleet=None)
-    session = driver.connect(whole, read_only=True, report=report)
+    session = resources.enter_context(reading(whole, report))
     if session is None:
         return
-    resources.callback(session.close)
     for name in driver.schemas(session.rows):
         if matched(source.text, name):
             yield _schema(fleet, name)
@@ -298,10 +297,9 @@ def _queried(
 ) -> Iterator[Member]:
     """Ask the database that has the table of members; it only reads."""
     asked = settings.database(source.database)
-    session = driver_of(asked).connect(asked, read_only=True, report=report)
-    if session is None:
-        return
-    with closing(session):
+    with reading(asked, report) as session:
+        if session is None:
+            return
         try:
             rows = session.rows(source.text)
         except Exception as error:

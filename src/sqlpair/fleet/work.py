@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
+from sqlpair.databases.driver import silent
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
@@ -168,10 +169,6 @@ def _at(member: Member, status: BranchStatus) -> MemberResult:
     )
 
 
-def _nobody(_line: str) -> None:
-    """Report to nobody: a line for each statement of thousands is no report."""
-
-
 class UpTo:
     """The last migration numbered ``number`` or lower, or head; only ever upwards."""
 
@@ -218,7 +215,7 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
             [member.database.address],
             "It is not made again. Nothing was changed.",
         )
-    outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
+    outcome = deployment.deploy(settings, UpTo(job.to), silent)
     result = _moved(member, outcome)
     if not outcome.deployment:
         (status,) = outcome.statuses.values()
@@ -229,7 +226,7 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
 def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
     assert job.to is not None
     outcome = deployment.deploy(
-        settings, DownTo(job.to), _nobody, allow_data_loss=job.allow_data_loss
+        settings, DownTo(job.to), silent, allow_data_loss=job.allow_data_loss
     )
     return _moved(member, outcome)
 
@@ -244,7 +241,7 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
 
 
 def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = overview(settings, _nobody)
+    found = overview(settings, silent)
     (database,) = found.databases
     files = [f"repeatable/{it.name}" for it in database.repeatable if it.pending]
     return MemberResult(
@@ -259,7 +256,7 @@ def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
 
 
 def _verify(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = verify(settings, _nobody)
+    found = verify(settings, silent)
     (database,) = found.databases
     (branch,) = branches(settings)
     numbers = {item.stem: item.number for item in branch.migrations} | {"base": 0}
@@ -288,24 +285,24 @@ def _titled(problems: Iterable[Problem], member: Member) -> tuple[Problem, ...]:
 
 
 def _backup(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    folder = backup(settings, _nobody)
+    folder = backup(settings, silent)
     return _here(member, settings)._replace(detail=folder.name)
 
 
 def _adopt(job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = examine(settings, _nobody, (), job.to)
+    found = examine(settings, silent, (), job.to)
     refuse_unlike(found)
     positions = choose(found, job.to)
     if not positions:
         return _here(member, settings)
-    outcome = adopt(settings, found, positions, _nobody)
+    outcome = adopt(settings, found, positions, silent)
     return _moved(member, outcome)
 
 
 def _here(member: Member, settings: Settings) -> MemberResult:
     with ExitStack() as resources:
         known = branches(settings)
-        (status,) = survey(known, _nobody, resources, locate=claimed).values()
+        (status,) = survey(known, silent, resources, locate=claimed).values()
         return _at(member, status)
 
 
