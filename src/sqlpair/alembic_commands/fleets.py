@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
@@ -38,12 +37,9 @@ def serve(
     name = str(given.get("member", ""))
     destination = context.get_context().opts.get("destination_rev")
     if name:
-        with ExitStack() as resources:
-            found = members.choose(settings, name, logger.info, resources)
-            if command == "upgrade":
-                resources.enter_context(members.made(found, logger.info))
-            of_member = members.settings_of(settings, found)
-            one(of_member._replace(log_file=settings.log_file))
+        making = command == "upgrade"
+        with members.one(settings, name, logger.info, making=making) as part:
+            one(part)
         return
     if context.is_offline_mode():
         one(settings)

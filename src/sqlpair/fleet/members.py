@@ -46,23 +46,26 @@ class Member(NamedTuple):
         return f"{self.database.name}/{self.name}"
 
 
-def settings_of(settings: Settings, member: Member) -> Settings:
-    """Return the settings of a project that has this one database."""
-    return settings.apart(member.database, member=member.name)
-
-
 @contextmanager
-def one(settings: Settings, name: str, report: Report) -> Iterator[Settings]:
+def one(
+    settings: Settings, name: str, report: Report, *, making: bool = False
+) -> Iterator[Settings]:
     """Yield the settings of the member called ``name``, as a project of its own.
 
-    Without a name, those of the databases of one address.
+    Without a name, those of the databases of one address. With ``making``, a member
+    that is not there yet is made, and goes where the block fails.
     """
     if not name:
-        yield settings.apart(*settings.singles) if settings.fleets else settings
+        yield settings.apart(*settings.singles)
         return
     with ExitStack() as resources:
         found = choose(settings, name, report, resources)
-        yield settings_of(settings, found)._replace(log_file=settings.log_file)
+        database = found.database
+        if making and found.new and database.search_path:
+            made = driver_of(database).new_schema(database, report)
+            resources.enter_context(made)
+        part = settings.apart(database, member=found.name)
+        yield part._replace(log_file=settings.log_file)
 
 
 def find(
@@ -133,16 +136,6 @@ def choose(
         [f"close to it: {', '.join(near)}"] if near else [several(known) or "none is"],
         "They are listed by: sqlpair status --json",
     )
-
-
-@contextmanager
-def made(member: Member, report: Report) -> Iterator[None]:
-    """Make what a new member needs before its first migration; it goes on failure."""
-    if not (member.new and member.database.search_path):
-        yield
-        return
-    with driver_of(member.database).new_schema(member.database, report):
-        yield
 
 
 def shard(members: Iterable[Member], number: int, of: int) -> tuple[Member, ...]:

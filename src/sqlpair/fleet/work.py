@@ -22,7 +22,7 @@ from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
 from sqlpair.errors import ConnectError, HistoryError, SqlpairError, several
 from sqlpair.fleet.at_rest import AtRest
-from sqlpair.fleet.members import Member, settings_of
+from sqlpair.fleet.members import Member
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.read_once import read_once
@@ -137,7 +137,7 @@ def each(
 
 
 def _one(job: Job, member: Member) -> MemberResult:
-    settings = settings_of(job.settings, member)
+    settings = job.settings.apart(member.database, member=member.name)
     began = time.monotonic()
     try:
         _refuse_other_files(job, member.database.name)
