@@ -17,6 +17,7 @@ from sqlpair.databases.row_shape import (
     TableShape,
     ValueKind,
 )
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.databases.sqlite.tokens import fold
 from sqlpair.schema.model import Schema
 
@@ -153,7 +154,7 @@ def _foreign_keys(
 
 def _kind(declared: str) -> ValueKind:
     written = declared.upper()
-    if any(part in written for part in ("CHAR", "CLOB", "TEXT")):
+    if affinity(declared) == "TEXT":
         return ValueKind.TEXT
     if "BLOB" in written or written in _MOMENTS:
         return ValueKind.OTHER
