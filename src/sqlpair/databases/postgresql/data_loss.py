@@ -114,11 +114,6 @@ class _Row(NamedTuple):
     root: tuple[int, str] = (0, "")
 
 
-def inspector(session: PostgreSQLSession) -> PostgreSQLInspector:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return PostgreSQLInspector(session)
-
-
 class PostgreSQLInspector:
     """See ``sqlpair.databases.row_counts.Inspector``."""
 
@@ -250,6 +245,9 @@ class PostgreSQLInspector:
         oids = f"ARRAY({PARTITIONS.format(oids=oids)})"
         found = _rows(self.session.rows(self._query(oids, "false")))
         return {oid: row.table for oid, row in found.items() if row.table}
+
+
+inspector = PostgreSQLInspector  # which is what the driver offers
 
 
 def _is_touched(before: _Row, after: _Row) -> bool:

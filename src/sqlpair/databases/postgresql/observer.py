@@ -57,11 +57,6 @@ AND database = (SELECT oid FROM pg_catalog.pg_database
 """
 
 
-def observer(session: PostgreSQLSession) -> PostgreSQLObserver:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return PostgreSQLObserver(session)
-
-
 class PostgreSQLObserver:
     """See ``sqlpair.databases.observed.Observer``."""
 
@@ -155,6 +150,9 @@ class PostgreSQLObserver:
             )
         )
         return {row["name"]: row["last"] for row in rows}
+
+
+observer = PostgreSQLObserver  # which is what the driver offers
 
 
 def _strongest(locks: Iterable[tuple[int, str]]) -> dict[int, str]:

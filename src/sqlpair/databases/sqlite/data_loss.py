@@ -56,11 +56,6 @@ class _Change(NamedTuple):
     new: str | None
 
 
-def inspector(session: SQLiteSession) -> SQLiteInspector:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteInspector(session)
-
-
 class SQLiteInspector:
     """See ``sqlpair.databases.row_counts.Inspector``."""
 
@@ -192,6 +187,9 @@ class SQLiteInspector:
             else:
                 name = new
         return old._replace(name=name, columns=columns)
+
+
+inspector = SQLiteInspector  # which is what the driver offers
 
 
 class _Watch:

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 COUNTED = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"}
 
 
-def observer(session: SQLiteSession) -> SQLiteObserver:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteObserver(session)
-
-
 class SQLiteObserver:
     """See ``sqlpair.databases.observed.Observer``."""
 
@@ -70,3 +65,6 @@ class SQLiteObserver:
 
     def moved(self) -> tuple[str, ...]:
         return ()  # sqlite_sequence is a table like any other
+
+
+observer = SQLiteObserver  # which is what the driver offers

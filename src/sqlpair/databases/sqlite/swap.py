@@ -138,10 +138,4 @@ class SQLiteExchange:
             self._live = None
 
 
-def exchange(
-    session: SQLiteSession,
-    restore: str,
-    folder: Path,
-) -> SQLiteExchange:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteExchange(session, restore, folder)
+exchange = SQLiteExchange  # which is what the driver offers
