@@ -16,8 +16,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.errors import UsageError
-from sqlpair.project.part import narrowing
-from sqlpair.project.settings import load
+from sqlpair.project.settings import load, narrowing
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Settings

@@ -138,11 +138,11 @@ class References:
 
     def _error(self, found: _Found) -> SqlpairError | None:
         """Return what is wrong of all that was found, if anything is."""
-        from sqlpair.databases.sqlite.awaited import awaited
+        from sqlpair.databases.sqlite.unresolved import made_later
 
         if self._ran:
             last = self._ran[-1]
-            found = found.without(awaited(self._database, last, found.unresolved))
+            found = found.without(made_later(self._database, last, found.unresolved))
         if new := found.objects() - self._objects:
             return self._broken(found, new)
         if not (new := found.rows() - self._rows):
