@@ -17,7 +17,7 @@ from sqlpair.deploy.targets import parse
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.fleet import members, project
 from sqlpair.fleet.executors import default_jobs
-from sqlpair.fleet.run import FleetOptions
+from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.project.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _upgrade(settings: Settings, jobs: str) -> None:
     for fleet in done.fleets:
         at = ", ".join(f"{many} at {head}" for (_, head), many in fleet.heads.items())
         logger.info("%s: %s members; %s", fleet.fleet, fleet.total, at or "none")
-    done.raise_signal()
+    raise_signal(done.fleets)
     if not done.whole:
         raise SqlpairError(
             f"{done.failed} of {sum(f.total for f in done.fleets)} members failed",

@@ -11,7 +11,7 @@ from sqlpair.errors import UsageError, several
 from sqlpair.fleet import project, reading
 from sqlpair.fleet.executors import default_jobs
 from sqlpair.fleet.project import FleetWork, ProjectRun
-from sqlpair.fleet.run import FleetOptions
+from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.fleet.work import MemberAction
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _tell_moved(done: ProjectRun, verb: str, participle: str) -> None:
         tell_fleet(fleet, participle)
     if done.version is not None:
         output.say(f"Schema version {done.version}.", "bold")
-    done.raise_signal()
+    raise_signal(done.fleets)
     if not done.whole:
         sys.exit(1)
 
@@ -147,7 +147,7 @@ def _status(settings: Settings, work: FleetWork, words: Words) -> None:
         if found.problems:
             said.append(output.amount(len(found.problems), "problem"))
         output.say(f"{'; '.join(said)}.", "bold")
-    found.raise_signal()
+    raise_signal(found.fleets)
     if not found.good or (words.get("strict") and found.pending):
         sys.exit(1)
 
@@ -177,7 +177,7 @@ def _verify(settings: Settings, work: FleetWork, words: Words) -> None:
             output.say("No problems found.", "bold green")
         else:
             output.say(f"{output.amount(found.troubles, 'problem')}.", "bold yellow")
-    found.raise_signal()
+    raise_signal(found.fleets)
     if not found.good:
         sys.exit(1)
 
@@ -211,9 +211,7 @@ def _tell_done(fleets: Sequence[FleetRun], done: str) -> None:
     for fleet in fleets:
         tell_fleet(fleet)
         output.say(f"  {fleet.total - fleet.left - len(fleet.failures):,} {done}")
-    for fleet in fleets:
-        if fleet.interrupted:
-            raise fleet.interrupted
+    raise_signal(fleets)
     if any(fleet.failures or fleet.left for fleet in fleets):
         sys.exit(1)
 

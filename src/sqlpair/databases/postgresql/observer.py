@@ -122,7 +122,7 @@ class PostgreSQLObserver:
         self._nodes |= {oid: row["node"] for oid, row in after.items()}
         return tuple(sorted(changed))
 
-    def run_back(self, statement: Statement, path: Path) -> None:
+    def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:

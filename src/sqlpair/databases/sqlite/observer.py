@@ -54,7 +54,7 @@ class SQLiteObserver:
         assert isinstance(count, int)
         return count
 
-    def run_back(self, statement: Statement, path: Path) -> None:
+    def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
