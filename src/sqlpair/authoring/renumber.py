@@ -22,7 +22,8 @@ from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration
 from sqlpair.project import git, imported, squashed
-from sqlpair.project.migrations import Migration, listing
+from sqlpair.project.branches import every_migration
+from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 
 
@@ -42,14 +43,7 @@ def renumber(
     cannot say what is released and no file is named; HistoryError for a migration
     that is released, or applied in a database that can be reached.
     """
-    everything = sorted(
-        (
-            item
-            for database in settings.databases
-            for item in listing(database.sql, database.name)
-        ),
-        key=_order,
-    )
+    everything = every_migration(settings)
     if file is None:
         moves = _behind(settings, everything)
     else:

@@ -23,6 +23,7 @@ from sqlpair.databases.row_shape import (
 )
 from sqlpair.errors import SqlpairError
 from sqlpair.prove.values import value_of
+from sqlpair.runner.two_phase import rolled_back
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
@@ -151,7 +152,7 @@ def _committed(
     number: int,
 ) -> tuple[Unfillable, ...]:
     unfillable = []
-    try:
+    with rolled_back([session]):
         session.begin()
         for table in tables:
             rows = wanted[table.name]
@@ -163,16 +164,13 @@ def _committed(
                 unfillable.append(Unfillable(table.name, str(reasons[0])))
         session.check()
         session.commit()
-    except BaseException:
-        session.rollback()
-        raise
     return tuple(unfillable)
 
 
 def empty(session: Session, kept: Collection[str]) -> list[str]:
     """Delete every row of the tables not in ``kept``; return those that had some."""
     emptied = []
-    try:
+    with rolled_back([session]):
         session.begin()
         for table in reversed(_tables(session).values()):
             if table.name not in kept:
@@ -180,9 +178,6 @@ def empty(session: Session, kept: Collection[str]) -> list[str]:
                     emptied.append(table.name)
                 session.execute(f"DELETE FROM {table.name}")
         session.commit()
-    except BaseException:
-        session.rollback()
-        raise
     return sorted(emptied)
 
 
