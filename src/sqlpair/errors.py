@@ -98,7 +98,17 @@ class SqlpairError(_Message, Exception):
     """
 
     exit_code = 1
-    retry = False
+
+    def __init__(
+        self,
+        what: str,
+        evidence: Sequence[str] = (),
+        remedy: str = "",
+        *,
+        retry: bool = False,
+    ):
+        self.retry = retry
+        super().__init__(what, evidence, remedy)
 
 
 def of_file(error: OSError) -> SqlpairError:
@@ -164,17 +174,6 @@ class ConnectError(SqlpairError):
 class LockError(SqlpairError):
     """A lock was not had within its bound; the message names who holds it."""
 
-    def __init__(
-        self,
-        what: str,
-        evidence: Sequence[str] = (),
-        remedy: str = "",
-        *,
-        retry: bool = False,
-    ):
-        self.retry = retry
-        super().__init__(what, evidence, remedy)
-
 
 class CommitError(SqlpairError):
     """A commit failed, and not every database was rolled back.
@@ -205,9 +204,8 @@ class StatementError(SqlpairError):
         clash: str = "",
     ):
         self.line = line
-        self.retry = retry
         self.clash = clash
-        super().__init__(what, evidence, remedy)
+        super().__init__(what, evidence, remedy, retry=retry)
 
 
 class BackupError(SqlpairError):

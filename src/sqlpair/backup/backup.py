@@ -23,7 +23,6 @@ from typing import NamedTuple
 from sqlpair import ids, signals
 from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.belonging import ledger_rows
-from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
 from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
@@ -31,6 +30,7 @@ from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
+from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
@@ -38,7 +38,7 @@ from sqlpair.runner.steps import BranchStatus, reached
 from sqlpair.runner.unfinished import unfinished
 
 
-def backup(settings: Settings, report: Report, progress: Progress = unseen) -> Path:
+def backup(settings: Settings, report: Report, progress: Note = unseen) -> Path:
     """Back up every database and return the folder; SqlpairError leaves none.
 
     Waits for a running deployment. Creates no database.
@@ -71,7 +71,7 @@ def take(
     settings: Settings,
     sessions: Mapping[str, Session],
     report: Report,
-    progress: Progress = unseen,
+    progress: Note = unseen,
 ) -> Path:
     """Back up the databases of ``sessions``, whose deployment locks are held."""
     with directory.working(settings.backups.folder) as folder:
@@ -127,7 +127,7 @@ class _Copying:
     """Copies of all databases at once, each made and checked in a thread of its own."""
 
     def __init__(
-        self, settings: Settings, folder: Path, report: Report, progress: Progress
+        self, settings: Settings, folder: Path, report: Report, progress: Note
     ):
         self._settings = settings
         self._folder = folder

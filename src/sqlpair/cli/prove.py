@@ -67,7 +67,7 @@ def _known(settings: Settings, names: Sequence[str]) -> int:
     return sum(len(branch.migrations) + len(branch.repeatable) for branch in found)
 
 
-def _note(task: progress.Task, what: str, done: int, total: int) -> None:
+def _note(task: progress.Task, what: str, done: int, total: int | None) -> None:
     task.what, task.done, task.total = f"Proving {what}", done + 1, total
 
 

@@ -88,10 +88,7 @@ def told(step: Step, statements: int, report: Report) -> Iterator[None]:
 
 
 def _elapsed(since: float) -> str:
-    milliseconds = round((time.monotonic() - since) * 1000)
-    return (
-        f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
-    )
+    return progress.duration(round((time.monotonic() - since) * 1000))
 
 
 class Done(NamedTuple):
