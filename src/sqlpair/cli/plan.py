@@ -14,7 +14,7 @@ from sqlpair.cli import members, options, output
 from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
-    from sqlpair.databases.observed import Observed
+    from sqlpair.databases.observer import Observed
     from sqlpair.plan.losses import ObjectLoss
     from sqlpair.plan.report import StepResult, Undo
 

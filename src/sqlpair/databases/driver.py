@@ -1,4 +1,8 @@
-"""The driver of a database: which module of its engine offers what."""
+"""The driver of a database: which module of its engine offers what.
+
+What such a part is to be, for both engines, is said in the module of the same name in
+this room, or else in ``interface.py``.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.document.book import SchemaChange
 from sqlpair.document.growth import told
 from sqlpair.document.markup import block, code, plain, table

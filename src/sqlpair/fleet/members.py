@@ -22,7 +22,7 @@ from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
-    from sqlpair.databases.member import MemberAddress
+    from sqlpair.databases.members import MemberAddress
     from sqlpair.project.settings import Database, Settings
 
 _WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")

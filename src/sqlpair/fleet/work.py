@@ -21,8 +21,8 @@ from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
 from sqlpair.errors import ConnectError, HistoryError, SqlpairError, several
-from sqlpair.fleet.at_rest import AtRest
 from sqlpair.fleet.members import Member
+from sqlpair.fleet.nothing_to_do import NothingToDo
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.read_once import read_once
@@ -201,13 +201,13 @@ class DownTo:
         }
 
 
-_at_rest: AtRest[MemberResult] = AtRest()
+_nothing_to_do: NothingToDo[MemberResult] = NothingToDo()
 
 
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
-    global _at_rest
-    _at_rest = _at_rest.of(job)
-    if known := _at_rest.recall(settings):
+    global _nothing_to_do
+    _nothing_to_do = _nothing_to_do.of(job)
+    if known := _nothing_to_do.recall(settings):
         return known._replace(title=member.title, name=member.name)
     if member.found and not Path(member.database.address).exists():
         raise ConnectError(
@@ -219,7 +219,7 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     result = _moved(member, outcome)
     if not outcome.deployment:
         (status,) = outcome.statuses.values()
-        _at_rest.keep(status, result)
+        _nothing_to_do.keep(status, result)
     return result
 
 

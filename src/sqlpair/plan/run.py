@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlpair import progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair import signals
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.row_values import (
     ForeignKeyShape,
     TableShape,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.row_values import (
     ColumnShape,
     TableShape,
     ValueKind,

@@ -31,13 +31,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_counts import (
+from sqlpair.databases.data_loss import (
     SAVEPOINT,
     CountedTable,
     Inspector,
     Touched,
 )
+from sqlpair.databases.driver import driver_of
 from sqlpair.errors import DataLossError, amount
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.reference import ReferenceColumn
+from sqlpair.databases.reference_column import ReferenceColumn
 from sqlpair.errors import SettingsError, amount
 from sqlpair.progress import Note
 from sqlpair.project import pyproject

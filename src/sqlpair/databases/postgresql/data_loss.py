@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 
+from sqlpair.databases.data_loss import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.postgresql.kept_rows import KeptRows
 from sqlpair.databases.postgresql.queries import dicts
 from sqlpair.databases.postgresql.value_hash import LARGE_OBJECTS
 from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -115,7 +115,7 @@ class _Row(NamedTuple):
 
 
 class PostgreSQLInspector:
-    """See ``sqlpair.databases.row_counts.Inspector``."""
+    """See ``sqlpair.databases.data_loss.Inspector``."""
 
     def __init__(self, session: PostgreSQLSession):
         self.session = session

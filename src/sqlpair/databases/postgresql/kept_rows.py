@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from sqlpair.databases import missing_rows
+from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.databases.postgresql.partitions import (
     Family,
@@ -33,7 +34,6 @@ from sqlpair.databases.postgresql.value_hash import (
     describe,
     hashed,
 )
-from sqlpair.databases.row_counts import CountedTable, Missing
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -65,13 +65,13 @@ class KeptRows:
         self._foreseen: dict[str, frozenset[str]] = {}
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        """See ``sqlpair.databases.row_counts.Inspector``."""
+        """See ``sqlpair.databases.data_loss.Inspector``."""
         for old in self._grouped(tables):
             names = columns_left(old, self._now(old))
             self._foreseen |= {table.name: names for table in old}
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
-        """See ``sqlpair.databases.row_counts.Inspector``; they are locked already."""
+        """See ``sqlpair.databases.data_loss.Inspector``; they are locked already."""
         self._families = [
             Family(old, exact=any(table.name in exact for table in old))
             for old in self._grouped(tables)
@@ -92,7 +92,7 @@ class KeptRows:
                 self._copy_before(family, number)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
-        """See ``sqlpair.databases.row_counts.Inspector``."""
+        """See ``sqlpair.databases.data_loss.Inspector``."""
         found: list[Missing] = []
         unknown: set[str] = set()
         for number, family in enumerate(self._families):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ AND database = (SELECT oid FROM pg_catalog.pg_database
 
 
 class PostgreSQLObserver:
-    """See ``sqlpair.databases.observed.Observer``."""
+    """See ``sqlpair.databases.observer.Observer``."""
 
     note = ""
 

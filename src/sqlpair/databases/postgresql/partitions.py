@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from sqlpair.databases.data_loss import CountedTable
 from sqlpair.databases.postgresql.value_hash import (
     LARGE_OBJECTS,
     ComparedColumn,
 )
-from sqlpair.databases.row_counts import CountedTable
 
 _LARGE_OBJECTS = (
     "(SELECT oid AS loid, lo_get(oid) AS data FROM pg_catalog.pg_largeobject_metadata)"

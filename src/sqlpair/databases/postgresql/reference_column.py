@@ -26,7 +26,7 @@ _CAN_ASK = 160000  # pg_input_is_valid() is there
 
 
 class PostgreSQLColumn:
-    """See ``sqlpair.databases.reference.ReferenceColumn``."""
+    """See ``sqlpair.databases.reference_column.ReferenceColumn``."""
 
     def __init__(self, session: PostgreSQLSession, table: str, name: str):
         self._session = session

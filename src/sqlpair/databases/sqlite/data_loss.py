@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair.databases.data_loss import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.catalog import MASTER, repeated
 from sqlpair.databases.sqlite.kept_rows import KeptRows
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
@@ -57,7 +57,7 @@ class _Change(NamedTuple):
 
 
 class SQLiteInspector:
-    """See ``sqlpair.databases.row_counts.Inspector``."""
+    """See ``sqlpair.databases.data_loss.Inspector``."""
 
     def __init__(self, session: SQLiteSession):
         self.raw = session.raw

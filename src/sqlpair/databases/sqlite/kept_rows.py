@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlpair.databases import missing_rows
+from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.databases.row_counts import CountedTable, Missing
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
 PREFIX = "sqlpair_"

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
@@ -20,7 +20,7 @@ COUNTED = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"}
 
 
 class SQLiteObserver:
-    """See ``sqlpair.databases.observed.Observer``."""
+    """See ``sqlpair.databases.observer.Observer``."""
 
     note = "the whole database: blocks writes"
 

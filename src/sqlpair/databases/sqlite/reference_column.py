@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SQLiteColumn:
-    """See ``sqlpair.databases.reference.ReferenceColumn``."""
+    """See ``sqlpair.databases.reference_column.ReferenceColumn``."""
 
     def __init__(self, session: SQLiteSession, table: str, name: str):
         self._session = session

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.row_values import (
     Check,
     ColumnShape,
     Contents,

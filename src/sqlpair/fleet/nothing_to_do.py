@@ -19,7 +19,7 @@ Said = tuple[object, ...]
 Result = TypeVar("Result")
 
 
-class AtRest(Generic[Result]):
+class NothingToDo(Generic[Result]):
     """What members said of themselves in which a job found nothing to do.
 
     Another one that says the same has nothing to do either: it is of the same files.
@@ -29,9 +29,9 @@ class AtRest(Generic[Result]):
         self._job = job
         self._results: dict[Said, Result] = {}
 
-    def of(self, job: object) -> AtRest[Result]:
+    def of(self, job: object) -> NothingToDo[Result]:
         """Return it, or an empty one where it was another job's."""
-        return self if self._job is job else AtRest(job)
+        return self if self._job is job else NothingToDo(job)
 
     def recall(self, settings: Settings) -> Result | None:
         """Return what was kept of one that says the same; None for nothing.
