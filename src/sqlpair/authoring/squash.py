@@ -103,8 +103,8 @@ def squash(settings: Settings, number: int, report: Report) -> tuple[Squashed, .
                 for path in own:
                     if path.exists() or path.is_symlink():
                         files.remove(path)
-            files.create(one.into.up, up)
-            files.create(one.into.down, down)
+            files.create(one.into.up, up.encode())
+            files.create(one.into.down, down.encode())
             _name_imported(branch.database.sql, one, files)
         scaffold.write_revisions(settings)
     return tuple(one for one, _, _ in made)
