@@ -58,6 +58,10 @@ class Branch(NamedTuple):
         position = self.at(number)
         return self.migrations[position - 1] if position else None
 
+    def stem_at(self, position: int) -> str:
+        """Return what the last migration at a position is called; base for 0."""
+        return self.migrations[position - 1].stem if position else "base"
+
     def at(self, number: int) -> int:
         """Return the position with every migration numbered ``number`` or lower."""
         return sum(migration.number <= number for migration in self.migrations)

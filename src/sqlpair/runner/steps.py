@@ -32,7 +32,7 @@ class BranchStatus(NamedTuple):
     @property
     def head(self) -> str:
         """The last applied migration, or base."""
-        return self.migration.stem if self.migration else "base"
+        return self.branch.stem_at(self.position)
 
     @property
     def migration(self) -> Migration | None:

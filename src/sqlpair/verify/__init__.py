@@ -164,6 +164,6 @@ def _verdict(subject: ReadDatabase) -> DatabaseReport:
     migrations = subject.branch.migrations
     if subject.position is None:
         return DatabaseReport(subject.name, "unknown", ())
-    head = migrations[subject.position - 1].stem if subject.position else "base"
+    head = subject.branch.stem_at(subject.position)
     pending = tuple(item.stem for item in migrations[subject.position :])
     return DatabaseReport(subject.name, head, pending)

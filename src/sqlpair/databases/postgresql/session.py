@@ -286,10 +286,10 @@ class PostgreSQLSession(Queries):
         if self.read_only and not self.in_transaction():
             self.begin_reading()
         if self._alembic is None:
-            from sqlpair.databases.sqlalchemy_connection import borrowed
+            from sqlpair.databases.sqlalchemy_connection import connection_over
 
             info = self.raw.info
-            self._alembic = borrowed(
+            self._alembic = connection_over(
                 "postgresql+psycopg2",
                 lambda: self.raw,
                 username=info.user,
