@@ -15,6 +15,8 @@
     Interrupted                     SIGINT or SIGTERM came (exit code 128 + its number)
 
 Every message has the same shape: what happened, the evidence, the next move.
+What a database refuses is put in these words, with its file, line and caret, in
+``databases/failure.py`` and that of its engine.
 No message carries a password.
 
 The tree does not import Alembic, so that "nothing to do" can be answered

@@ -25,10 +25,10 @@ from sqlpair.databases.sqlite.connection import (
     make_folder,
     open_file,
 )
+from sqlpair.databases.sqlite.failure import refused
 from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
-from sqlpair.databases.sqlite.remedies import refused
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project.statement import apart
 from sqlpair.project.variables import quoting, sent
