@@ -19,7 +19,7 @@ from alembic.util import CommandError
 
 from sqlpair import live
 from sqlpair.alembic_commands import plugin
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file, printable
 from sqlpair.project.settings import load, load_without_addresses
 from sqlpair.signals import handled
@@ -95,7 +95,7 @@ def _clear(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _at_terminal() -> Iterator[None]:
-    with handled(), live.shown(sys.stderr, logger.info), held.to_the_end():
+    with handled(), live.shown(sys.stderr, logger.info), kept_open.to_the_end():
         yield
 
 

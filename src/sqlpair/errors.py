@@ -15,6 +15,8 @@
     Interrupted                     SIGINT or SIGTERM came (exit code 128 + its number)
 
 Every message has the same shape: what happened, the evidence, the next move.
+What a database refuses is put in these words, with its file, line and caret, in
+``databases/failure.py`` and that of its engine.
 No message carries a password.
 
 The tree does not import Alembic, so that "nothing to do" can be answered
@@ -32,6 +34,17 @@ def several(names: Sequence[str], shown: int = 5, between: str = ", ") -> str:
     if len(names) <= shown:
         return first
     return f"{first}{between}… ({len(names):,} in all)"
+
+
+def first_of(lines: Sequence[str], shown: int) -> list[str]:
+    """Return the first of ``lines``, and how many there are besides."""
+    more = len(lines) - shown
+    return [*lines[:shown], *([f"and {more} more"] if more > 0 else [])]
+
+
+def amount(number: int, thing: str) -> str:
+    """Return ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def printable(text: str) -> str:
@@ -87,7 +100,17 @@ class SqlpairError(_Message, Exception):
     """
 
     exit_code = 1
-    retry = False
+
+    def __init__(
+        self,
+        what: str,
+        evidence: Sequence[str] = (),
+        remedy: str = "",
+        *,
+        retry: bool = False,
+    ):
+        self.retry = retry
+        super().__init__(what, evidence, remedy)
 
 
 def of_file(error: OSError) -> SqlpairError:
@@ -153,17 +176,6 @@ class ConnectError(SqlpairError):
 class LockError(SqlpairError):
     """A lock was not had within its bound; the message names who holds it."""
 
-    def __init__(
-        self,
-        what: str,
-        evidence: Sequence[str] = (),
-        remedy: str = "",
-        *,
-        retry: bool = False,
-    ):
-        self.retry = retry
-        super().__init__(what, evidence, remedy)
-
 
 class CommitError(SqlpairError):
     """A commit failed, and not every database was rolled back.
@@ -194,9 +206,8 @@ class StatementError(SqlpairError):
         clash: str = "",
     ):
         self.line = line
-        self.retry = retry
         self.clash = clash
-        super().__init__(what, evidence, remedy)
+        super().__init__(what, evidence, remedy, retry=retry)
 
 
 class BackupError(SqlpairError):

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 Look = Callable[[], str]
+# A name, how much is done, and of how much where that is known.
+Note = Callable[[str, int, int | None], None]
 LOOK_SECONDS = 1.0  # between two looks
 _PERCENT = 100
 _MEGABYTE = 1e6
@@ -103,8 +105,12 @@ def advance(number: int = 1, look: Look | None = None) -> None:
         tasks[-1].advance(number, look)
 
 
+def unseen(_what: str, _done: int, _total: int | None) -> None:
+    """Be a note that nobody sees."""
+
+
 @contextmanager
-def meter(unit: str = "") -> Iterator[Callable[[str, int, int | None], None]]:
+def meter(unit: str = "") -> Iterator[Note]:
     """Yield what notes how far several tasks are: name, done, and how much there is.
 
     It may be called from any thread. A task is over when its name is not told of any

@@ -21,7 +21,7 @@ import pytest
 import sqlpair
 from conftest import CANARY, Project
 from sqlpair import errors, signals
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 
 PUBLIC = """
 Adopted Backup BackupError CommitError ConnectError DataLossError DatabaseHead Deployed
@@ -425,11 +425,11 @@ def test_what_a_verb_keeps_is_its_own_and_goes_with_the_outermost() -> None:
         ended.append(name)
 
     def work(name: str) -> None:
-        with held.to_the_end():
+        with kept_open.to_the_end():
             both.wait()
-            with held.to_the_end():
-                held.keep("server", lambda: use(name))
-                held.keep("server", lambda: use("again"))
+            with kept_open.to_the_end():
+                kept_open.keep("server", lambda: use(name))
+                kept_open.keep("server", lambda: use("again"))
             both.wait()
             assert ended == []
             both.wait()

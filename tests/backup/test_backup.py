@@ -24,8 +24,8 @@ from saving import child, drop_kept, fill, left, make, running
 from sqlpair.backup import backup, directory, manifest, restore
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.session import PostgreSQLSession
+from sqlpair.databases.sqlite.backup_proof import check
 from sqlpair.databases.sqlite.dump import transfer
-from sqlpair.databases.sqlite.proof import check
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import BackupError, LockError, SettingsError
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.lint import Finding
-from sqlpair.lint.types import affinity, narrower
+from sqlpair.lint.types import narrower
 
 from .conftest import Linted
 

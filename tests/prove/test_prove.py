@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Project, connected
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_shape import Contents
+from sqlpair.databases.row_values import Contents
 from sqlpair.project import branches
 from sqlpair.prove import rows
 from sqlpair.prove.database import Half, ScratchDatabase, read

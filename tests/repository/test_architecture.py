@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "src" / "sqlpair"
 MODULES = sorted(ENGINE.rglob("*.py"))
 # Of a driver's own parts each engine has one, by the same name.
-SHARED = {"Contents", "DeploymentLock", "Parameters"}
+SHARED = {"KeptRows", "DeploymentLock", "Parameters"}
 # Words that a reader would have to guess, each with the field's word for it.
 BANNED = {
     r"rehears\w*": "dry run",

@@ -11,11 +11,11 @@ import pytest
 from psycopg2.errors import LockNotAvailable
 
 from conftest import Project
+from sqlpair.databases.data_loss import CountedTable
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql import data_loss as postgresql
 from sqlpair.databases.postgresql.data_loss import PostgreSQLInspector
 from sqlpair.databases.postgresql.session import PostgreSQLSession
-from sqlpair.databases.row_counts import CountedTable
 from sqlpair.databases.sqlite import data_loss as sqlite
 from sqlpair.errors import ConnectError, DataLossError, LockError, SqlpairError
 from sqlpair.plan.dry_run import dry_run

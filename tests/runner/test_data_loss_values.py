@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from conftest import Project
-from sqlpair.databases.postgresql import contents
+from sqlpair.databases.postgresql import kept_rows
 from sqlpair.errors import DataLossError
 from sqlpair.runner import data_loss
 
@@ -506,13 +506,13 @@ def test_a_table_that_is_not_touched_is_not_read(
         project, "postgres", setup, "ALTER TABLE u RENAME TO v; UPDATE t SET id=id;"
     )
     read = []
-    measure = contents.Contents._measure
+    measure = kept_rows.KeptRows._measure
 
     def and_note(self: object, family: object, table: data_loss.Table) -> None:
         read.append(table.name)
         measure(self, family, table)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(contents.Contents, "_measure", and_note)
+    monkeypatch.setattr(kept_rows.KeptRows, "_measure", and_note)
 
     project.downgrade("-1")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
@@ -18,7 +17,7 @@ from sqlpair.deploy.targets import parse
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.fleet import members, project
 from sqlpair.fleet.executors import default_jobs
-from sqlpair.fleet.run import FleetOptions
+from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.project.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,12 +37,9 @@ def serve(
     name = str(given.get("member", ""))
     destination = context.get_context().opts.get("destination_rev")
     if name:
-        with ExitStack() as resources:
-            found = members.choose(settings, name, logger.info, resources)
-            if command == "upgrade":
-                resources.enter_context(members.made(found, logger.info))
-            of_member = members.settings_of(settings, found)
-            one(of_member._replace(log_file=settings.log_file))
+        making = command == "upgrade"
+        with members.one(settings, name, logger.info, making=making) as part:
+            one(part)
         return
     if context.is_offline_mode():
         one(settings)
@@ -76,7 +72,7 @@ def _upgrade(settings: Settings, jobs: str) -> None:
     for fleet in done.fleets:
         at = ", ".join(f"{many} at {head}" for (_, head), many in fleet.heads.items())
         logger.info("%s: %s members; %s", fleet.fleet, fleet.total, at or "none")
-    done.raise_signal()
+    raise_signal(done.fleets)
     if not done.whole:
         raise SqlpairError(
             f"{done.failed} of {sum(f.total for f in done.fleets)} members failed",

@@ -176,10 +176,7 @@ class _Work:
         """Keep the ledger, once Alembic has written its version table."""
         if step.is_stamp:
             position = max(map(self._position, heads), default=0)
-            kept = [
-                (item, applied_files.present(self._branch, item))
-                for item in self._branch.migrations[:position]
-            ]
+            kept = applied_files.present_up_to(self._branch, position)
             sql = write_sql.stamped(self._table, kept, self._entry("stamp"))
         else:
             (moved,) = step.up_revision_ids  # of a downgrade, what is undone

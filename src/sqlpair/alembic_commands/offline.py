@@ -133,10 +133,7 @@ def _stamp(status: BranchStatus, position: int) -> str:
     revision_modules.load(
         [Step(status.branch, m, upgrade=True) for m in status.branch.migrations]
     )
-    kept = [
-        (item, applied_files.present(status.branch, item))
-        for item in status.branch.migrations[:position]
-    ]
+    kept = applied_files.present_up_to(status.branch, position)
     return "".join(
         [
             driver.SCRIPT_HEADER,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.runner import scratch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sqlpair.alembic_commands.models import Models
+    from sqlpair.databases.interface import Session
     from sqlpair.project.branches import Branch
     from sqlpair.project.settings import Settings
     from sqlpair.runner.steps import BranchStatuses
@@ -101,29 +102,33 @@ def _connection(branch: Branch, *, compared: bool) -> Iterator[tuple[Connection,
     What extends autogenerate may make things where schemas are ``compared``, to see
     what becomes of them; that is rolled back.
     """
-    database = branch.database
-    session = driver_of(database).connect(database, read_only=True, report=logger.info)
-    if session is None:  # an empty one answers the same
-        logger.info("%s: there is no database yet", branch.name)
-        if compared:
-            with (
-                scratch.opened(branch._replace(migrations=()), logger.info) as empty,
-                empty.session.snapshot(writable=True),
-                closing(empty.session.alembic_connection()) as connection,
-            ):
-                yield connection, empty.session.table.schema
+    with reading(branch.database, logger.info) as session:
+        if session is not None:
+            # A table that is locked, or may not be read, is named by this: in Alembic's
+            # hands it would be a traceback.
+            tables.read(session)
+            with _borrowed(session, writable=compared) as connection:
+                yield connection, session.table.schema
             return
-        from sqlalchemy import create_engine
-
-        with create_engine("sqlite://").connect() as connection:
-            yield connection, "main"
-        return
-    with closing(session):
-        # A table that is locked, or may not be read, is named by this: in Alembic's
-        # hands it would be a traceback.
-        tables.read(session)
+    # An empty one answers the same.
+    logger.info("%s: there is no database yet", branch.name)
+    if compared:
         with (
-            session.snapshot(writable=compared),
-            closing(session.alembic_connection()) as connection,
+            scratch.opened(branch._replace(migrations=()), logger.info) as empty,
+            _borrowed(empty.session, writable=True) as connection,
         ):
-            yield connection, session.table.schema
+            yield connection, empty.session.table.schema
+        return
+    from sqlalchemy import create_engine
+
+    with create_engine("sqlite://").connect() as connection:
+        yield connection, "main"
+
+
+@contextmanager
+def _borrowed(session: Session, *, writable: bool) -> Iterator[Connection]:
+    with (
+        session.snapshot(writable=writable),
+        closing(session.alembic_connection()) as connection,
+    ):
+        yield connection

@@ -12,14 +12,19 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases import held, retry
-from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import ConnectError, HistoryError, LockError, SqlpairError, several
+from sqlpair.databases import kept_open, retry
+from sqlpair.databases.driver import reading
+from sqlpair.errors import (
+    ConnectError,
+    HistoryError,
+    LockError,
+    SqlpairError,
+    amount,
+    several,
+)
 from sqlpair.ledger import version
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
@@ -71,7 +76,7 @@ def _checked(settings: Settings, wait: float, *, allow_newer: bool) -> int:
     said = False
     while True:
         try:
-            with held.to_the_end():
+            with kept_open.to_the_end():
                 _check(known, allow_newer=allow_newer)
         except (_BehindError, ConnectError, LockError) as error:
             if time.monotonic() >= deadline:
@@ -111,12 +116,11 @@ def _check(known: Sequence[Branch], *, allow_newer: bool) -> None:
 
 def _fault(branch: Branch, *, allow_newer: bool) -> HistoryError | None:
     database = branch.database
-    session = driver_of(database).connect(database, read_only=True, report=logger.info)
-    if session is None:
-        if branch.migrations:
-            return _behind(branch, {}, "the database is not there yet")
-        return _repeatable_fault(branch, (), allow_newer=allow_newer)
-    with closing(session):
+    with reading(database, logger.info) as session:
+        if session is None:
+            if branch.migrations:
+                return _behind(branch, {}, "the database is not there yet")
+            return _repeatable_fault(branch, (), allow_newer=allow_newer)
         revisions, applied = _asked(session)
         repeated = _repeated(session) if branch.repeatable else []
     expected = {item.number: item.stem for item in branch.migrations}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlpair import signals
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 from sqlpair.errors import UsageError, of_file, printable
 from sqlpair.progress import meter
 from sqlpair.project.settings import NONE, Settings, load
@@ -237,7 +237,7 @@ class Project:
     def _work(self) -> Iterator[tuple[Settings, Report]]:
         """The settings as they are now, and whom to tell what is going on."""
         try:
-            with held.to_the_end(), signals.apart():
+            with kept_open.to_the_end(), signals.apart():
                 settings = self._settings()
                 if not (settings.fleets or self.member):
                     yield settings, self._report

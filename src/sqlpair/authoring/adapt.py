@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
-from sqlpair.project import new_file, sql_file
+from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.project.statement import Split
@@ -54,7 +54,7 @@ def _add(path: Path, header: str, split: Split) -> bool:
         sql_file.parse(content, path, split)
     except SqlFileError:
         return False
-    new_file.put(path, content, path.stat().st_mode & 0o777)
+    atomic_write.put(path, content, path.stat().st_mode & 0o777)
     return True
 
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlpair.errors import HistoryError
-from sqlpair.project import new_file
+from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.project import atomic_write
 
 
 class FileChanges:
     """Changes to files that are taken back, last one first, when one fails."""
 
-    def __init__(self, what: str) -> None:
-        """``what`` is said where one fails."""
+    def __init__(
+        self,
+        what: str,
+        remedy: str = "Put that right and run it again. Every file is as it was.",
+        failure: type[SqlpairError] = HistoryError,
+    ) -> None:
+        """``what`` and ``remedy`` are said where one fails, by a ``failure``."""
         self._what = what
+        self._remedy = remedy
+        self._failure = failure
         self._undo: list[Callable[[], object]] = []
 
     def __enter__(self) -> FileChanges:
@@ -28,11 +35,7 @@ class FileChanges:
         for step in reversed(self._undo):
             step()
         if isinstance(error, OSError | SyntaxError | UnicodeDecodeError):
-            raise HistoryError(
-                self._what,
-                [str(error)],
-                "Put that right and run it again. Every file is as it was.",
-            ) from error
+            raise self._failure(self._what, [str(error)], self._remedy) from error
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
@@ -45,11 +48,11 @@ class FileChanges:
         path.unlink()
         self._undo.append(restore)
 
-    def create(self, path: Path, text: str) -> None:
+    def create(self, path: Path, content: bytes) -> None:
         """Write a file that is not there yet."""
         with path.open("xb") as file:
             self._undo.append(path.unlink)
-            file.write(text.encode())
+            file.write(content)
 
     def move(self, old: Path, new: Path, text: str) -> None:
         """Write ``text`` as ``new``, which must not be there, and remove ``old``."""
@@ -64,7 +67,7 @@ class FileChanges:
     def replace(self, path: Path, text: str) -> None:
         """Put a new file with ``text`` in the place of one that is there."""
         before = _own(path)
-        new_file.put(path, text.encode(), path.stat().st_mode & 0o777)
+        atomic_write.put(path, text.encode(), path.stat().st_mode & 0o777)
         self._undo.append(lambda: path.write_bytes(before))
 
 

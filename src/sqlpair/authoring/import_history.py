@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlpair.authoring import scaffold
 from sqlpair.authoring.adapt import with_header
+from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.authoring.imports import alembic_revisions, record_in_files
 from sqlpair.authoring.imports import folder as imports
 from sqlpair.authoring.imports.foreign import (
@@ -28,7 +29,7 @@ from sqlpair.authoring.imports.foreign import (
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError, UsageError
 from sqlpair.ledger.record_tables import TOOLS
-from sqlpair.project import imported, new_file, revisions, sql_file
+from sqlpair.project import atomic_write, imported, revisions, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.imported import Imported
 from sqlpair.project.migrations import REPEATABLE, Migration
@@ -262,28 +263,17 @@ def _write(
     fresh: Sequence[ForeignMigration],
     pairs: Sequence[ImportedPair],
 ) -> None:
-    """Write all files, or none."""
     folder = branch.database.sql
-    written: list[Path] = []
     migrations = {
         **before.migrations,
         **{p.migration.stem: f.id for p, f in zip(pairs, fresh, strict=True)},
     }
-    try:
+    what = "the history cannot be written"
+    with FileChanges(what, "Nothing was written.", UsageError) as files:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
             path.parent.mkdir(exist_ok=True)
-            with path.open("xb") as file:
-                written.append(path)
-                file.write(content)
+            files.create(path, content)
         if pairs:
             text = imported.text(before._replace(migrations=migrations))
-            new_file.put(imported.path_in(folder), text.encode())
-    except OSError as error:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise UsageError(
-            "the history cannot be written",
-            [f"{error.filename or folder}: {error.strerror}"],
-            "Nothing was written.",
-        ) from None
+            atomic_write.put(imported.path_in(folder), text.encode())

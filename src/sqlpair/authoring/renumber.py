@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.authoring.file_changes import FileChanges
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report
 from sqlpair.errors import ConnectError, HistoryError, UsageError
 from sqlpair.ledger import tables
 from sqlpair.lint import configuration
 from sqlpair.project import git, imported, squashed
-from sqlpair.project.migrations import Migration, listing
+from sqlpair.project.branches import every_migration
+from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 
 
@@ -42,14 +43,7 @@ def renumber(
     cannot say what is released and no file is named; HistoryError for a migration
     that is released, or applied in a database that can be reached.
     """
-    everything = sorted(
-        (
-            item
-            for database in settings.databases
-            for item in listing(database.sql, database.name)
-        ),
-        key=_order,
-    )
+    everything = every_migration(settings)
     if file is None:
         moves = _behind(settings, everything)
     else:
@@ -137,15 +131,12 @@ def _refuse_applied(
             continue
         with ExitStack() as resources:
             try:
-                session = driver_of(database).connect(
-                    database, read_only=True, report=report
-                )
+                session = resources.enter_context(reading(database, report))
             except ConnectError as error:
                 report(f"{database.name} was not asked: {error.what}")
                 continue
             if session is None:
                 continue
-            resources.callback(session.close)
             applied = [row for row in tables.read(session).applied if row.stem in stems]
         if applied:
             raise HistoryError(

@@ -7,15 +7,13 @@ loads into an empty database and gives the same schema, but no migration reads i
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.project import new_file, sql_file
+from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import Branch, branches
+from sqlpair.project.generated import GeneratedFile
 from sqlpair.project.migrations import SNAPSHOT
 from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable, scratch
@@ -26,35 +24,9 @@ HEADER = """\
 -- To be read; no migration runs it. Written by: sqlpair snapshot"""
 
 
-class Snapshot(NamedTuple):
-    """What ``path`` is to hold, and what it holds, None where there is no file."""
-
-    database: str
-    path: Path
-    wanted: str
-    found: str | None
-
-    @property
-    def stale(self) -> bool:
-        """Whether the file is not what the migrations make."""
-        return self.wanted != self.found
-
-    def diff(self) -> str:
-        """Return how the file would change."""
-        name = f"{self.database}/{self.path.name}"
-        return "".join(
-            difflib.unified_diff(
-                (self.found or "").splitlines(keepends=True),
-                self.wanted.splitlines(keepends=True),
-                f"{name} (as it is)",
-                f"{name} (of the migrations)",
-            )
-        )
-
-
 def snapshots(
     settings: Settings, report: Report, names: Collection[str] = ()
-) -> tuple[Snapshot, ...]:
+) -> tuple[GeneratedFile, ...]:
     """Make the snapshots of the databases called ``names``, all if there are none.
 
     Nothing is written. A database without migrations has none.
@@ -69,7 +41,7 @@ def snapshots(
     )
 
 
-def _snapshot(branch: Branch, report: Report) -> Snapshot:
+def _snapshot(branch: Branch, report: Report) -> GeneratedFile:
     report(f"{branch.name}: building what the files make")
     with scratch.opened(branch, report) as opened:
         opened.build(len(branch.migrations))
@@ -81,7 +53,7 @@ def _snapshot(branch: Branch, report: Report) -> Snapshot:
     if path.exists() or path.is_symlink():  # which is refused
         # A Windows checkout is no stale one.
         found = sql_file.lenient(path).replace("\r\n", "\n")
-    return Snapshot(branch.name, path, wanted, found)
+    return GeneratedFile(path, wanted, found)
 
 
 def text_of(statements: Sequence[str]) -> str:
@@ -99,8 +71,8 @@ def _kind(statement: str) -> str:
     return words[0] if words[:1] == ["SET"] else " ".join(words[:2])
 
 
-def write(made: Iterable[Snapshot]) -> None:
+def write(made: Iterable[GeneratedFile]) -> None:
     """Write those that are stale."""
     for snapshot in made:
         if snapshot.stale:
-            new_file.put(snapshot.path, snapshot.wanted.encode())
+            atomic_write.put(snapshot.path, (snapshot.wanted or "").encode())

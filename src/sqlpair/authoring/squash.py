@@ -17,8 +17,7 @@ from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.authoring.snapshot import text_of
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import HistoryError, StatementError, UsageError, several
+from sqlpair.errors import HistoryError, StatementError, UsageError, amount, several
 from sqlpair.project import imported, sql_file, squashed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
@@ -104,8 +103,8 @@ def squash(settings: Settings, number: int, report: Report) -> tuple[Squashed, .
                 for path in own:
                     if path.exists() or path.is_symlink():
                         files.remove(path)
-            files.create(one.into.up, up)
-            files.create(one.into.down, down)
+            files.create(one.into.up, up.encode())
+            files.create(one.into.down, down.encode())
             _name_imported(branch.database.sql, one, files)
         scaffold.write_revisions(settings)
     return tuple(one for one, _, _ in made)

@@ -23,14 +23,14 @@ from typing import NamedTuple
 from sqlpair import ids, signals
 from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.belonging import ledger_rows
-from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
+from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
@@ -38,23 +38,18 @@ from sqlpair.runner.steps import BranchStatus, reached
 from sqlpair.runner.unfinished import unfinished
 
 
-def backup(settings: Settings, report: Report, progress: Progress = unseen) -> Path:
+def backup(settings: Settings, report: Report, progress: Note = unseen) -> Path:
     """Back up every database and return the folder; SqlpairError leaves none.
 
     Waits for a running deployment. Creates no database.
     """
     swap.finish_interrupted(settings, report)
-    journal = MigrationLog(settings, ids.new_id(), report)
-    try:
+    with MigrationLog(settings, ids.new_id(), report) as journal:
         with ExitStack() as resources:
             _refuse_absent(settings, report)
             sessions = two_phase.hold(settings, report, resources)
             folder = take(settings, sessions, report, progress)
-    except BaseException as error:
-        journal.failed(error)
-        raise
-    journal.line("backed-up", folder=folder.name)
-    journal.close()
+        journal.line("backed-up", folder=folder.name)
     return folder
 
 
@@ -76,7 +71,7 @@ def take(
     settings: Settings,
     sessions: Mapping[str, Session],
     report: Report,
-    progress: Progress = unseen,
+    progress: Note = unseen,
 ) -> Path:
     """Back up the databases of ``sessions``, whose deployment locks are held."""
     with directory.working(settings.backups.folder) as folder:
@@ -110,13 +105,12 @@ def take(
 
 def _refuse_absent(settings: Settings, report: Report) -> None:
     for database in settings.databases:
-        session = driver_of(database).connect(database, read_only=True, report=report)
-        if session is None:
-            raise BackupError(
-                f"{database.name}: there is no database to back up",
-                remedy=f"Check {database.variable}.",
-            )
-        session.close()
+        with reading(database, report) as session:
+            if session is None:
+                raise BackupError(
+                    f"{database.name}: there is no database to back up",
+                    remedy=f"Check {database.variable}.",
+                )
 
 
 class _Dump(NamedTuple):
@@ -133,7 +127,7 @@ class _Copying:
     """Copies of all databases at once, each made and checked in a thread of its own."""
 
     def __init__(
-        self, settings: Settings, folder: Path, report: Report, progress: Progress
+        self, settings: Settings, folder: Path, report: Report, progress: Note
     ):
         self._settings = settings
         self._folder = folder
@@ -169,7 +163,7 @@ class _Copying:
             dumped = driver.dump(
                 session, target, self._deadline, self._shown(database.name)
             )
-            proven = driver.prove(
+            proven = driver.prove_backup(
                 session,
                 target,
                 dumped.tool,

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from sqlpair.backup.manifest import SavedMigration
 from sqlpair.databases.interface import Report, Session
-from sqlpair.errors import BackupError, SqlpairError
+from sqlpair.errors import BackupError, SqlpairError, first_of
 from sqlpair.ledger import tables
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
@@ -108,13 +108,13 @@ def refuse_foreign(
     if lines and all(set(unknown[name]) <= set(ahead[name]) for name in unknown):
         raise BackupError(
             "the backup is ahead of this checkout",
-            _shown(lines),
+            first_of(lines, SHOWN),
             f"Update the checkout, then restore. {UNCHANGED}",
         )
     if lines:
         raise BackupError(
             "the backup is of another project" + (f", of {project}" if project else ""),
-            _shown(lines),
+            first_of(lines, SHOWN),
             "If it is of this project, use the checkout whose files made it."
             f" {UNCHANGED}",
         )
@@ -131,8 +131,3 @@ def refuse_foreign(
             f"The backup is ahead of this checkout, by {', '.join(names)}: nothing"
             " migrates until the checkout is updated"
         )
-
-
-def _shown(lines: list[str]) -> list[str]:
-    more = len(lines) - SHOWN
-    return [*lines[:SHOWN], *([f"and {more} more"] if more > 0 else [])]

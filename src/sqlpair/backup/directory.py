@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +20,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import BackupError, LockError
 from sqlpair.project.settings import Settings
 
-# The database's name, bytes done, and of how many where that is known.
-Progress = Callable[[str, int, int | None], None]
-
 PARTIAL = ".partial-"
-
-
-def unseen(_name: str, _done: int, _total: int | None) -> None:
-    """Show no progress."""
 
 
 @contextmanager

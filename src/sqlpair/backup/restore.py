@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from sqlpair import ids
 from sqlpair.backup import directory, manifest, swap
 from sqlpair.backup.belonging import Known, ledger_rows, refuse_foreign
-from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import Copy, Manifest, SavedMigration
 from sqlpair.backup.swap import Exchanges
 from sqlpair.databases.driver import driver_of
@@ -28,6 +27,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import BackupError, SqlpairError, UsageError
 from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.log import MigrationLog
+from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
@@ -60,7 +60,7 @@ class Restored(NamedTuple):
 
 
 def restore(
-    settings: Settings, source: str, report: Report, progress: Progress = unseen
+    settings: Settings, source: str, report: Report, progress: Note = unseen
 ) -> Restored:
     """Put every database back to ``source``, a folder or the name of a backup.
 
@@ -68,17 +68,12 @@ def restore(
     """
     swap.finish_interrupted(settings, report)
     identifier = ids.new_id()
-    journal = MigrationLog(settings, identifier, report)
-    try:
+    with MigrationLog(settings, identifier, report) as journal:
         folder = find(settings, source)
         said = _verified(settings, folder, report)
         journal.begin("restoring", folder=folder.name, version=said.schema_version)
         kept = _restore(settings, identifier, folder, said, report, progress)
-    except BaseException as error:
-        journal.failed(error)
-        raise
-    journal.line("restored", folder=folder.name, version=said.schema_version)
-    journal.close()
+        journal.line("restored", folder=folder.name, version=said.schema_version)
     return Restored(identifier, said, kept)
 
 
@@ -124,7 +119,7 @@ def _restore(
     source: Path,
     said: Manifest,
     report: Report,
-    progress: Progress,
+    progress: Note,
 ) -> Mapping[str, str]:
     noted = False
     try:
@@ -178,7 +173,7 @@ def _stage(
     source: Path,
     exchanges: Exchanges,
     report: Report,
-    progress: Progress,
+    progress: Note,
 ) -> tuple[SavedMigration, ...]:
     """Make the copy, prove it, note the restore in its history; return its ledger."""
     report(f"Restoring {copy.name} beside the live database")

@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 
 from sqlpair.backup import directory
-from sqlpair.backup.directory import Progress, unseen
 from sqlpair.backup.manifest import write_file
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Exchange, Report, Session
 from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
+from sqlpair.progress import Note, unseen
 from sqlpair.project.settings import Settings
 from sqlpair.runner import restoring, two_phase
 
@@ -43,7 +43,7 @@ class Exchanges:
         sessions: Mapping[str, Session],
         identifier: str,
         report: Report,
-        progress: Progress = unseen,
+        progress: Note = unseen,
     ):
         self.id = identifier
         self.transaction = two_phase.transaction_id(identifier, 1)
@@ -158,14 +158,9 @@ def _resolve(settings: Settings, identifier: str, report: Report) -> bool:
                 [f"{note}: {', '.join(said['databases'])}"],
                 "Run this with the alembic.ini that the restore had.",
             )
-        journal = MigrationLog(settings, identifier, report)
-        try:
+        with MigrationLog(settings, identifier, report) as journal:
             exchanges.run(pending)
             exchanges.finish(said["schema_version"])
-        except BaseException as error:
-            journal.failed(error)
-            raise
-        journal.line("restored", folder=said["source"], settled=True)
-        journal.close()
+            journal.line("restored", folder=said["source"], settled=True)
     report(f"Finished an interrupted restore ({identifier})")
     return True

@@ -19,7 +19,7 @@ import click
 
 from sqlpair import live, signals
 from sqlpair.cli import output, streams
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 from sqlpair.errors import Interrupted, SqlpairError, of_file
 from sqlpair.project.settings import find
 
@@ -120,7 +120,7 @@ def main() -> None:
         with (
             signals.handled(),
             live.shown(sys.stderr, output.progress),
-            held.to_the_end(),
+            kept_open.to_the_end(),
         ):
             app(prog_name="sqlpair")
     except (SqlpairError, Interrupted) as error:

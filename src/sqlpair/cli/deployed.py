@@ -33,7 +33,7 @@ def tell(outcome: sqlpair.Deployed, verb: str, participle: str) -> None:
         output.say()
         output.say(
             f"{verb}: {_counted(outcome)} {participle}"
-            f" in {output.count(touched, 'database')}, {total}"
+            f" in {output.amount(touched, 'database')}, {total}"
             f" (deployment {outcome.deployment}).",
             "bold green",
         )
@@ -44,8 +44,8 @@ def _counted(outcome: sqlpair.Deployed) -> str:
     ran = outcome.migrations
     repeated = sum(item.migration.startswith(f"{REPEATABLE}/") for item in ran)
     migrations = len(ran) - repeated
-    said = [output.count(migrations, "migration")] * bool(migrations or not repeated)
-    said += [output.count(repeated, "repeatable file")] * bool(repeated)
+    said = [output.amount(migrations, "migration")] * bool(migrations or not repeated)
+    said += [output.amount(repeated, "repeatable file")] * bool(repeated)
     return " and ".join(said)
 
 

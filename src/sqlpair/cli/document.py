@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -36,11 +35,7 @@ DEFAULT = {"markdown": "docs/schema", "html": "state/schema"}
     is_flag=True,
     help="Describe the live databases, with a timeline of what was deployed.",
 )
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Write nothing; exit with 1 and the difference if stale.",
-)
+@options.check
 @click.pass_obj
 def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -> None:
     """Write the schema book: every table and every migration, to be looked at.
@@ -56,16 +51,10 @@ def command(config: Path, form: str, to: Path | None, live: bool, check: bool) -
     files = folder.compare(target, _pages(described, form))
     stale = [one for one in files if one.stale]
     if check:
-        for one in stale:
-            for line in one.diff(target).split("\n"):
-                output.say(line)
-        if stale:
-            what = output.count(len(stale), "page")
-            output.say(f"{what} out of date: run sqlpair document", "bold yellow")
-            sys.exit(1)
+        options.refuse_stale(stale, target, "page", "the schema", "document")
     elif stale:
         folder.write(target, stale)
-        what = output.count(len(stale), "page")
+        what = output.amount(len(stale), "page")
         output.say(f"{what} written in {output.path(target)}")
     if not stale:
         output.say("Nothing to do: every page is up to date.", "green")

@@ -57,7 +57,7 @@ def _say_left(outcome: ImportOutcome) -> bool:
     without = [p.migration.stem for p in outcome.pairs if not p.has_down]
     if without:
         output.say(
-            f"{output.count(len(without), 'migration')} without a rollback:"
+            f"{output.amount(len(without), 'migration')} without a rollback:"
             " nothing undoes them until you write one",
             "yellow",
         )
@@ -83,12 +83,12 @@ def _say_end(outcome: ImportOutcome) -> None:
         )
         return
     if outcome.repeatable:
-        many = output.count(len(outcome.repeatable), "repeatable file")
+        many = output.amount(len(outcome.repeatable), "repeatable file")
         output.say(f"Imported {many}: sqlpair migrate runs them, on any database.")
     if not outcome.pairs:
         return
     first, last = (outcome.pairs[at].migration.stem for at in (0, -1))
-    many = output.count(len(outcome.pairs), "migration")
+    many = output.amount(len(outcome.pairs), "migration")
     output.say(
         f"Imported {many} of {outcome.tool} into {outcome.database}:"
         f" {first} to {last}.",

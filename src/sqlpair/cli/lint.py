@@ -65,8 +65,8 @@ def _show(findings: tuple[Finding, ...], root: Path) -> None:
     if findings:
         migrations = len({item.path for item in findings})
         output.say(
-            f"{output.count(len(findings), 'finding')} in"
-            f" {output.count(migrations, 'file')}.",
+            f"{output.amount(len(findings), 'finding')} in"
+            f" {output.amount(migrations, 'file')}.",
             "bold red",
         )
     else:
@@ -77,7 +77,7 @@ def _say_imported(settings: Settings) -> None:
     found = (imported.read(database.sql) for database in settings.databases)
     if number := sum(len(theirs.migrations) for theirs in found if theirs):
         output.say(
-            f"{output.count(number, 'imported migration')} read, and not checked:"
+            f"{output.amount(number, 'imported migration')} read, and not checked:"
             " sqlpair lint FILE checks one.",
             "dim",
         )

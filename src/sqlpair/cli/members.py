@@ -8,7 +8,7 @@ has this one database. Without it, one that goes over all members does so in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,7 @@ import click
 
 from sqlpair.cli import options, output
 from sqlpair.errors import UsageError
-from sqlpair.project.part import narrowing
-from sqlpair.project.settings import load
+from sqlpair.project.settings import load, narrowing
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Settings
@@ -147,14 +146,9 @@ def member(config: Path, name: str, *, making: bool = False) -> Iterator[None]:
     """Let what loads the project within the block get the one member of that name."""
     from sqlpair.fleet import members
 
-    with ExitStack() as resources:
-        found = members.choose(load(config), name, output.progress, resources)
-        if making:
-            resources.enter_context(members.made(found, output.progress))
-
-        def of_member(whole: Settings) -> Settings:
-            part = members.settings_of(whole, found)
-            return part._replace(log_file=whole.log_file)
-
-        resources.enter_context(narrowing(of_member))
+    whole = load(config)
+    with (
+        members.one(whole, name, output.progress, making=making) as part,
+        narrowing(lambda _whole: part),
+    ):
         yield

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sqlpair.cli import output
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlpair.project.database import Declared
+    from sqlpair.project.generated import GeneratedFile
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -93,6 +99,30 @@ json = click.option("--json", is_flag=True, help="Print JSON, for a program.")
 yes = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask. For scripts that know."
 )
+
+
+check = click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 and the difference if stale.",
+)
+
+
+def refuse_stale(
+    stale: Sequence[GeneratedFile], folder: Path, thing: str, of: str, command: str
+) -> None:
+    """Show how files would change, and exit with 1, if any is stale.
+
+    ``thing`` is what one is called, ``of`` what they describe, and ``command`` writes
+    them into ``folder``.
+    """
+    for one in stale:
+        for line in one.diff(folder, of).split("\n"):
+            output.say(line)
+    if stale:
+        what = output.amount(len(stale), thing)
+        output.say(f"{what} out of date: run sqlpair {command}", "bold yellow")
+        sys.exit(1)
 
 
 def html_book() -> ModuleType:

@@ -18,6 +18,7 @@ import click
 from sqlpair import live
 from sqlpair.cli.streams import write
 from sqlpair.errors import Interrupted, SqlpairError, UsageError, printable
+from sqlpair.errors import amount as amount
 from sqlpair.progress import duration as duration
 
 if TYPE_CHECKING:
@@ -166,11 +167,6 @@ def agree(question: str, *, yes: bool) -> None:
     if not click.confirm(printable(question), err=True):
         warn("Nothing was changed.")
         sys.exit(1)
-
-
-def count(number: int, singular: str, plural: str = "") -> str:
-    """Return a number with its noun."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
 def _print(line: Sequence[Styled], stream: TextIO, *, trim: bool = False) -> None:

@@ -11,7 +11,7 @@ from sqlpair.errors import UsageError, several
 from sqlpair.fleet import project, reading
 from sqlpair.fleet.executors import default_jobs
 from sqlpair.fleet.project import FleetWork, ProjectRun
-from sqlpair.fleet.run import FleetOptions
+from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.fleet.work import MemberAction
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _tell_moved(done: ProjectRun, verb: str, participle: str) -> None:
         tell_fleet(fleet, participle)
     if done.version is not None:
         output.say(f"Schema version {done.version}.", "bold")
-    done.raise_signal()
+    raise_signal(done.fleets)
     if not done.whole:
         sys.exit(1)
 
@@ -84,16 +84,16 @@ def _tell_singles(outcome: Outcome, verb: str, participle: str) -> None:
     for line in outcome.where()[:-1]:
         output.say(line)
     if outcome.done:
-        what = output.count(len(outcome.done), "migration")
+        what = output.amount(len(outcome.done), "migration")
         output.say(f"{verb}: {what} {participle} (deployment {outcome.deployment}).")
     output.say()
 
 
 def tell_fleet(fleet: FleetRun, participle: str = "") -> None:
     """Print where the members of a fleet are, and why those that failed did."""
-    what = f"{fleet.fleet}: {output.count(fleet.total, 'member')}"
+    what = f"{fleet.fleet}: {output.amount(fleet.total, 'member')}"
     if fleet.moved:
-        ran = output.count(fleet.ran, "migration")
+        ran = output.amount(fleet.ran, "migration")
         what += f", {ran} {participle} in {fleet.moved}"
     output.say(what, "bold")
     rows = [
@@ -145,9 +145,9 @@ def _status(settings: Settings, work: FleetWork, words: Words) -> None:
             f"{pending} pending: sqlpair migrate" if pending else "nothing is pending"
         )
         if found.problems:
-            said.append(output.count(len(found.problems), "problem"))
+            said.append(output.amount(len(found.problems), "problem"))
         output.say(f"{'; '.join(said)}.", "bold")
-    found.raise_signal()
+    raise_signal(found.fleets)
     if not found.good or (words.get("strict") and found.pending):
         sys.exit(1)
 
@@ -176,8 +176,8 @@ def _verify(settings: Settings, work: FleetWork, words: Words) -> None:
         if found.good:
             output.say("No problems found.", "bold green")
         else:
-            output.say(f"{output.count(found.troubles, 'problem')}.", "bold yellow")
-    found.raise_signal()
+            output.say(f"{output.amount(found.troubles, 'problem')}.", "bold yellow")
+    raise_signal(found.fleets)
     if not found.good:
         sys.exit(1)
 
@@ -211,9 +211,7 @@ def _tell_done(fleets: Sequence[FleetRun], done: str) -> None:
     for fleet in fleets:
         tell_fleet(fleet)
         output.say(f"  {fleet.total - fleet.left - len(fleet.failures):,} {done}")
-    for fleet in fleets:
-        if fleet.interrupted:
-            raise fleet.interrupted
+    raise_signal(fleets)
     if any(fleet.failures or fleet.left for fleet in fleets):
         sys.exit(1)
 

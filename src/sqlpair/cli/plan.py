@@ -14,7 +14,7 @@ from sqlpair.cli import members, options, output
 from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
-    from sqlpair.databases.observed import Observed
+    from sqlpair.databases.observer import Observed
     from sqlpair.plan.losses import ObjectLoss
     from sqlpair.plan.report import StepResult, Undo
 
@@ -118,7 +118,7 @@ def _deleted(item: StepResult) -> Iterator[tuple[str, str]]:
 def _statement(observed: Observed) -> str:
     words = " ".join(observed.text.split())
     shown = words if len(words) <= WIDTH else f"{words[: WIDTH - 1]}…"
-    rows = "" if observed.rows is None else f", {output.count(observed.rows, 'row')}"
+    rows = "" if observed.rows is None else f", {output.amount(observed.rows, 'row')}"
     took = output.duration(observed.milliseconds)
     return f"line {observed.line}: {shown} ({took}{rows})"
 
@@ -142,7 +142,7 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
 
 def _loss(loss: ObjectLoss) -> str:
     rows = loss.kind in ("table", "rows")
-    has = output.count(loss.amount, "row" if rows else "value")
+    has = output.amount(loss.amount, "row" if rows else "value")
     if loss.kind in ("table", "column"):
         return f"{loss.kind} {loss.name}, now {has}"
     return f"{has} of {loss.name}"

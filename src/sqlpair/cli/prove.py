@@ -67,7 +67,7 @@ def _known(settings: Settings, names: Sequence[str]) -> int:
     return sum(len(branch.migrations) + len(branch.repeatable) for branch in found)
 
 
-def _note(task: progress.Task, what: str, done: int, total: int) -> None:
+def _note(task: progress.Task, what: str, done: int, total: int | None) -> None:
     task.what, task.done, task.total = f"Proving {what}", done + 1, total
 
 
@@ -87,7 +87,7 @@ def _plain(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
 
 
 def _verdict(verdict: Verdict) -> None:
-    told = output.count(verdict.rows, "row")
+    told = output.amount(verdict.rows, "row")
     if not verdict.effect:
         told = "changes neither the schema nor a row"
     output.say(
@@ -119,13 +119,13 @@ def _summary(verdicts: Sequence[Verdict], known: int) -> None:
     good = [verdict for verdict in verdicts if verdict.proved]
     output.say()
     if len(verdicts) < known:
-        output.say(f"Tried: {len(verdicts)} of {output.count(known, 'migration')}.")
+        output.say(f"Tried: {len(verdicts)} of {output.amount(known, 'migration')}.")
     twice = sum(verdict.repeatable for verdict in good)
     if good or not bad:
-        text = output.count(len(good) - twice, "migration")
+        text = output.amount(len(good) - twice, "migration")
         text = f"Proved: {text}, up, down and up on rows."
         if twice:
-            text += f" {output.count(twice, 'repeatable file')}, run twice."
+            text += f" {output.amount(twice, 'repeatable file')}, run twice."
         output.say(text, "green" if bad else "bold green")
     without_effect = sum(not verdict.effect for verdict in good)
     if without_effect:
@@ -136,7 +136,7 @@ def _summary(verdicts: Sequence[Verdict], known: int) -> None:
         output.say(f"  {declared} of them with a rollback that loses what it declares")
     if bad:
         output.say(
-            f"Not proved: {len(bad)} of {output.count(len(verdicts), 'migration')}.",
+            f"Not proved: {len(bad)} of {output.amount(len(verdicts), 'migration')}.",
             "bold red",
         )
     reasons = Counter(verdict.reason for verdict in bad)

@@ -38,7 +38,7 @@ def command(config: Path, yes: bool) -> None:
     output.agree("Record them as the files are now?", yes=yes)
     repair(settings, found, output.progress)
     said = [
-        output.count(len(many), what)
+        output.amount(len(many), what)
         for many, what in (
             (found.edits, "checksum"),
             (found.renames, "name"),
@@ -51,7 +51,7 @@ def command(config: Path, yes: bool) -> None:
 
 def _show(found: Repairs) -> None:
     for rows, into in found.squashes:
-        count = output.count(len(rows), "migration")
+        count = output.amount(len(rows), "migration")
         output.say(
             f"{into.database}: {count}, {rows[0].stem} to {rows[-1].stem}, squashed"
             f" into {into.stem}"

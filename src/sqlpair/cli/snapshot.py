@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -14,11 +13,7 @@ from sqlpair.project.settings import load
 
 @click.command("snapshot", cls=options.Command)
 @options.database("Of this one only.")
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Write nothing; exit with 1 and the difference if stale.",
-)
+@options.check
 @click.pass_obj
 def command(config: Path, database: str | None, check: bool) -> None:
     """Write sql/DATABASE/schema.sql: the schema at head, to be read in a diff.
@@ -32,13 +27,8 @@ def command(config: Path, database: str | None, check: bool) -> None:
     made = snapshots(settings, output.progress, names)
     stale = [item for item in made if item.stale]
     if check:
-        for item in stale:
-            for line in item.diff().split("\n"):
-                output.say(line)
-        if stale:
-            what = output.count(len(stale), "snapshot")
-            output.say(f"{what} out of date: run sqlpair snapshot", "bold yellow")
-            sys.exit(1)
+        sql = settings.root / "sql"
+        options.refuse_stale(stale, sql, "snapshot", "the migrations", "snapshot")
     else:
         write(stale)
         for item in stale:

@@ -45,7 +45,7 @@ def command(config: Path, to: str, yes: bool) -> None:
 
 
 def _show(one: Squashed) -> None:
-    count = output.count(len(one.replaced), "migration")
+    count = output.amount(len(one.replaced), "migration")
     output.say(f"{one.into.database}: {count} became {one.into.stem}", "bold")
     for path in (one.into.up, one.into.down):
         output.say(f"  {output.path(path)}")

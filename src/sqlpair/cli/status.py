@@ -107,10 +107,10 @@ def _edited(number: int, database: DatabaseStatus) -> str:
 
 def _closing(found: sqlpair.Status) -> str:
     said = [f"Schema version {found.version}", "nothing is pending"]
-    what = [output.count(len(found.pending), "migration")] * bool(found.pending)
-    what += [output.count(found.repeats, "repeatable file")] * bool(found.repeats)
+    what = [output.amount(len(found.pending), "migration")] * bool(found.pending)
+    what += [output.amount(found.repeats, "repeatable file")] * bool(found.repeats)
     if what:
         said[1] = f"{' and '.join(what)} pending: sqlpair migrate"
     if found.problems:
-        said.append(output.count(len(found.problems), "problem"))
+        said.append(output.amount(len(found.problems), "problem"))
     return f"{'; '.join(said)}."

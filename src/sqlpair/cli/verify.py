@@ -52,7 +52,7 @@ def _tell(found: sqlpair.Verified) -> None:
         output.say(f"{kind}", "bold")
         output.problems(list(problems))
     if found.problems:
-        output.say(f"{output.count(len(found.problems), 'problem')}.", "bold yellow")
+        output.say(f"{output.amount(len(found.problems), 'problem')}.", "bold yellow")
     else:
         output.say(
             "Files, versions, schema, assertions and references: no problems found.",

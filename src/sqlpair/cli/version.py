@@ -64,7 +64,7 @@ def _pending(found: Status) -> list[Problem]:
         Problem(
             ProblemKind.VERSIONS,
             item.name,
-            f"{item.name}: {output.count(len(item.pending), 'migration')} pending:"
+            f"{item.name}: {output.amount(len(item.pending), 'migration')} pending:"
             f" {several([migration.stem for migration in item.pending])}",
             remedy=f"Find out which version it is: sqlpair adopt {item.name}"
             if item.unrecorded

@@ -1,12 +1,18 @@
-"""The driver of a database: which module of its engine offers what."""
+"""The driver of a database: which module of its engine offers what.
+
+What such a part is to be, for both engines, is said in the module of the same name in
+this room, or else in ``interface.py``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from sqlpair.databases.interface import Driver
+    from sqlpair.databases.interface import Driver, Report, Session
     from sqlpair.project.settings import Database
 
 # Where a driver's package keeps what the driver offers.
@@ -14,14 +20,14 @@ _MODULES = {
     "connect": "session",
     "table": "session",
     "split": "split",
-    "SCRIPT_HEADER": "script",
-    "SCRIPT_BEGIN": "script",
-    "SCRIPT_RESET": "script",
-    "SCRIPT_COMMIT": "script",
-    "script_variables": "script",
+    "SCRIPT_HEADER": "offline_script",
+    "SCRIPT_BEGIN": "offline_script",
+    "SCRIPT_RESET": "offline_script",
+    "SCRIPT_COMMIT": "offline_script",
+    "script_variables": "offline_script",
     "DUMP_SUFFIX": "dump",
     "dump": "dump",
-    "prove": "proof",
+    "prove_backup": "backup_proof",
     "exchange": "swap",
     "scratch": "scratch",
     "scratch_identity": "scratch",
@@ -73,3 +79,18 @@ _drivers = {name: _Driver(name) for name in ("postgresql", "sqlite")}
 def driver_of(database: Database) -> Driver:
     """Return the driver for ``database``."""
     return cast("Driver", _drivers[database.driver])
+
+
+@contextmanager
+def reading(database: Database, report: Report) -> Iterator[Session | None]:
+    """Connect to read, within the block; None when there is no database yet."""
+    session = driver_of(database).connect(database, read_only=True, report=report)
+    if session is None:
+        yield None
+        return
+    with closing(session):
+        yield session
+
+
+def silent(_line: str) -> None:
+    """Be a report that nobody reads."""

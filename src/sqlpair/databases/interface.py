@@ -15,19 +15,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sqlpair.databases.member import Membership
+from sqlpair.databases.members import Membership
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sqlpair.databases.bookkeeping import BookkeepingSQL
-    from sqlpair.databases.described_key import DescribedKey
-    from sqlpair.databases.observed import Observer
-    from sqlpair.databases.reference import ReferenceColumn
-    from sqlpair.databases.row_counts import Inspector
-    from sqlpair.databases.row_shape import Contents
-    from sqlpair.databases.row_shape import TableShape as Shape
+    from sqlpair.databases.data_loss import Inspector
+    from sqlpair.databases.keys import DescribedKey
+    from sqlpair.databases.observer import Observer
+    from sqlpair.databases.reference_column import ReferenceColumn
+    from sqlpair.databases.row_values import Contents
+    from sqlpair.databases.row_values import TableShape as Shape
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -235,7 +235,7 @@ class Driver(Membership, Protocol):
         monotonic clock, or the database is damaged.
         """
 
-    def prove(
+    def prove_backup(
         self,
         session: Session,
         dump: Path,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.failure import statement_error
-from sqlpair.errors import Interrupted, SqlpairError, StatementError
+from sqlpair.errors import Interrupted, SqlpairError, StatementError, amount
 from sqlpair.project.statement import Role, Statement
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Alone:
         shown = ", ".join(map(str, lines[:5]))
         if len(lines) > 5:
             shown += f", … {lines[-1]}"
-        count = f"{len(lines)} statement{'' if len(lines) == 1 else 's'}"
+        count = amount(len(lines), "statement")
         return [f"done before it, and kept: {count} (line {shown})"]
 
     def _left_open(self, last: Statement) -> StatementError:

@@ -41,7 +41,7 @@ def ascii_without(signs: str) -> str:
 Matcher: TypeAlias = Callable[[str, int], re.Match[str] | None]
 
 
-def rarely(pattern: str, flags: int) -> Matcher:
+def compiled_late(pattern: str, flags: int) -> Matcher:
     """Return what matches ``pattern`` at a position, compiled when it is first asked.
 
     To compile them all takes longer than many a deployment.
@@ -60,7 +60,7 @@ def run_of(statement: Matcher, text: str, start: int) -> tuple[int, int]:
     return end, number
 
 
-def past(match: re.Match[str] | None) -> int:
+def end_of(match: re.Match[str] | None) -> int:
     """Return the end of a match by an expression that matches even nothing."""
     assert match is not None
     return match.end()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-def borrowed(name: str, raw: Callable[[], object], **address: Any) -> Connection:
+def connection_over(name: str, raw: Callable[[], object], **address: Any) -> Connection:
     """Return a connection that uses what ``raw`` returns and ends no transaction.
 
     ``name`` is SQLAlchemy's of the dialect and driver.

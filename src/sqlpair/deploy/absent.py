@@ -7,9 +7,8 @@ mounted, far more often than a new database: it is made only where a person says
 from __future__ import annotations
 
 from collections.abc import Container
-from contextlib import closing
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report
 from sqlpair.deploy.unrecorded import has_tables, recorded
 from sqlpair.errors import HistoryError
@@ -41,9 +40,8 @@ def refuse(
 
 
 def _absence(database: Database, report: Report) -> str:
-    session = driver_of(database).connect(database, read_only=True, report=report)
-    if session is None:
-        return f"{database.address} is not there"
-    with closing(session):
+    with reading(database, report) as session:
+        if session is None:
+            return f"{database.address} is not there"
         empty = not has_tables(session)
     return f"what {database.variable} names holds no table" if empty else ""

@@ -76,10 +76,7 @@ def _stamped(
     status: BranchStatus, table: BookkeepingSQL, entry: write_sql.Entry
 ) -> str:
     """Record that every migration up to its position is applied."""
-    kept = [
-        (item, applied_files.present(status.branch, item))
-        for item in status.branch.migrations[: status.position]
-    ]
+    kept = applied_files.present_up_to(status.branch, status.position)
     theirs = foreign(status.branch, status.records)
     forgotten = squashed.forgotten(status.branch, table) if kept else ""
     return forgotten + write_sql.stamped(table, kept, entry, theirs)

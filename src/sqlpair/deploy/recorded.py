@@ -9,10 +9,10 @@ as in any rollback.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import NamedTuple
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
 from sqlpair.deploy.rollback import targets_of
@@ -133,11 +133,9 @@ def _texts(repeats: Sequence[Repeat], report: Report) -> tuple[ReadyRepeat, ...]
     with ExitStack() as resources:
         sessions = {}
         for name, database in known.items():
-            session = driver_of(database).connect(
-                database, read_only=True, report=report
-            )
+            session = resources.enter_context(reading(database, report))
             assert session is not None  # its ledger was read
-            sessions[name] = resources.enter_context(closing(session))
+            sessions[name] = session
         return repeatable.read(repeats, (), sessions)
 
 
@@ -148,10 +146,10 @@ def _recorded(
     name, database = status.branch.name, status.branch.database
     numbers = {s.migration.number for s in steps if s.branch.name == name}
     rows = [row for row in status.records.applied if row.number in numbers]
-    session = driver_of(database).connect(database, read_only=True, report=report)
-    assert session is not None  # its ledger was read
-    with closing(session), session.snapshot():
-        kept = tables.rollbacks(session, sorted(numbers))
+    with reading(database, report) as session:
+        assert session is not None  # its ledger was read
+        with session.snapshot():
+            kept = tables.rollbacks(session, sorted(numbers))
     if missing := [row for row in rows if row.number not in kept]:
         raise HistoryError(
             f"{name} {missing[-1].stem}: the ledger holds no rollback of it",

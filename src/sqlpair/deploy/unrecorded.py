@@ -8,9 +8,9 @@ of them by then, so ``refuse`` looks first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import HistoryError, SqlpairError, StatementError
 from sqlpair.project.settings import Settings
@@ -69,12 +69,8 @@ def holds_tables(status: BranchStatus, report: Report) -> bool:
     """Say whether it has tables and no record of a migration; connects to ask."""
     if recorded(status):
         return False
-    database = status.branch.database
-    session = driver_of(database).connect(database, read_only=True, report=report)
-    if session is None:
-        return False
-    with closing(session):
-        return has_tables(session)
+    with reading(status.branch.database, report) as session:
+        return session is not None and has_tables(session)
 
 
 def recorded(status: BranchStatus) -> bool:

@@ -4,10 +4,11 @@ book       the one description, from which every form is written
 growth     what each migration adds and takes, on one way up in a scratch database
 describe   fills the description, from the files or from the live databases
 deletion   what goes with a row of a table
-mermaid    an ER diagram as text
-markdown   the book as Markdown
-layout     an ER diagram as SVG, laid out by Graphviz
+diagram    what an ER diagram shows; ``mermaid`` writes it, ``layout`` draws it as SVG
+words      what every form says in the same words
+markdown   the book as Markdown; ``markup``, any text as Markdown that does nothing
 html       the book as pages for a browser
 ticket     the dry run as a change ticket
-folder     the files of a book: which are stale, and how they are written
+addresses  where each page is, and the links between them
+folder     the files of a book: their names, and how they are written
 """

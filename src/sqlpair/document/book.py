@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlpair.databases.observed import Lock
+from sqlpair.databases.observer import Lock
 from sqlpair.ledger.history import HistoryEvent
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlpair.databases.described_key import DescribedKey
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
+from sqlpair.databases.keys import DescribedKey
 from sqlpair.document import growth
 from sqlpair.document.book import (
     Book,

@@ -6,46 +6,17 @@ and never removed.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from sqlpair.errors import UsageError
-from sqlpair.project import new_file
+from sqlpair.project import atomic_write
+from sqlpair.project.generated import GeneratedFile
 
 MARK = "Written by: sqlpair document"
 _LONG = 80  # characters of a name
-
-
-class BookFile(NamedTuple):
-    """A file that is to hold ``wanted``, or to go where that is None.
-
-    ``found`` is what it holds, None where there is no file.
-    """
-
-    path: Path
-    wanted: str | None
-    found: str | None
-
-    @property
-    def stale(self) -> bool:
-        """Whether it is not what it is to be."""
-        return self.wanted != self.found
-
-    def diff(self, folder: Path) -> str:
-        """Return how it would change."""
-        name = self.path.relative_to(folder).as_posix()
-        return "".join(
-            difflib.unified_diff(
-                (self.found or "").splitlines(keepends=True),
-                (self.wanted or "").splitlines(keepends=True),
-                f"{name} (as it is)",
-                f"{name} (of the schema)",
-            )
-        )
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
@@ -64,12 +35,12 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def compare(folder: Path, wanted: Mapping[str, str]) -> list[BookFile]:
+def compare(folder: Path, wanted: Mapping[str, str]) -> list[GeneratedFile]:
     """Every file of the book that ``folder`` is to have or has, by its path.
 
     UsageError where somebody's own file is in the way.
     """
-    files = [BookFile(folder / name, text, None) for name, text in wanted.items()]
+    files = [GeneratedFile(folder / name, text, None) for name, text in wanted.items()]
     files = [one._replace(found=_read(one.path)) for one in files]
     own = [one for one in files if one.found is not None and MARK not in one.found]
     if own:
@@ -81,14 +52,14 @@ def compare(folder: Path, wanted: Mapping[str, str]) -> list[BookFile]:
     known = {one.path for one in files}
     suffixes = {Path(name).suffix for name in wanted}
     files += [
-        BookFile(path, None, text)
+        GeneratedFile(path, None, text)
         for path, text in _written(folder, suffixes)
         if path not in known
     ]
     return sorted(files)
 
 
-def write(folder: Path, files: Iterable[BookFile]) -> None:
+def write(folder: Path, files: Iterable[GeneratedFile]) -> None:
     """Write what is stale, and remove what the book has no more."""
     for one in files:
         if not one.stale:
@@ -98,7 +69,7 @@ def write(folder: Path, files: Iterable[BookFile]) -> None:
             _prune(one.path.parent, folder)
         else:
             one.path.parent.mkdir(parents=True, exist_ok=True)
-            new_file.put(one.path, one.wanted.encode())
+            atomic_write.put(one.path, one.wanted.encode())
 
 
 def _prune(empty: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.databases.observed import Lock
+from sqlpair.databases.observer import Lock
 from sqlpair.document.book import Origin, RollbackTrial, SchemaChange
 from sqlpair.errors import SqlpairError, printable
 from sqlpair.project.branches import Branch

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlpair.databases.observed import Lock, Observed
-from sqlpair.databases.row_counts import amount
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.document.book import SchemaChange
 from sqlpair.document.growth import told
 from sqlpair.document.markup import block, code, plain, table
-from sqlpair.errors import several
+from sqlpair.errors import amount, several
 from sqlpair.plan.report import ChecklistItem, DryRun, Held, StepResult
 from sqlpair.progress import duration
 from sqlpair.project import header, sql_file

@@ -21,7 +21,7 @@ from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair import signals
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 from sqlpair.errors import ConnectError, Interrupted, SettingsError, UsageError
 from sqlpair.fleet.work import Job, MemberResult, work
 
@@ -145,7 +145,7 @@ def _begin(stop: Event, leave: Connection, environ: dict[str, str]) -> None:
     _stop = stop
     os.environ.clear()  # those of the first run of a program that runs several
     os.environ.update(environ)
-    held.to_the_end().__enter__()  # this process's
+    kept_open.to_the_end().__enter__()  # this process's
     for number in signals.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave, args=(leave,), daemon=True).start()
@@ -223,5 +223,5 @@ def _cluster(scheduler: str) -> Workers:
 
 def on_worker(job: Job, members: Chunk) -> list[MemberResult]:
     """Do the job on a worker of a cluster, one chunk at a time in each process."""
-    with _at_work, held.to_the_end():
+    with _at_work, kept_open.to_the_end():
         return work(job, members)

@@ -12,17 +12,17 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.errors import SettingsError, UsageError, printable, several
 from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
-    from sqlpair.databases.member import MemberAddress
+    from sqlpair.databases.members import MemberAddress
     from sqlpair.project.settings import Database, Settings
 
 _WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
@@ -46,23 +46,26 @@ class Member(NamedTuple):
         return f"{self.database.name}/{self.name}"
 
 
-def settings_of(settings: Settings, member: Member) -> Settings:
-    """Return the settings of a project that has this one database."""
-    return settings.apart(member.database, member=member.name)
-
-
 @contextmanager
-def one(settings: Settings, name: str, report: Report) -> Iterator[Settings]:
+def one(
+    settings: Settings, name: str, report: Report, *, making: bool = False
+) -> Iterator[Settings]:
     """Yield the settings of the member called ``name``, as a project of its own.
 
-    Without a name, those of the databases of one address.
+    Without a name, those of the databases of one address. With ``making``, a member
+    that is not there yet is made, and goes where the block fails.
     """
     if not name:
-        yield settings.apart(*settings.singles) if settings.fleets else settings
+        yield settings.apart(*settings.singles)
         return
     with ExitStack() as resources:
         found = choose(settings, name, report, resources)
-        yield settings_of(settings, found)._replace(log_file=settings.log_file)
+        database = found.database
+        if making and found.new and database.search_path:
+            made = driver_of(database).new_schema(database, report)
+            resources.enter_context(made)
+        part = settings.apart(database, member=found.name)
+        yield part._replace(log_file=settings.log_file)
 
 
 def find(
@@ -135,16 +138,6 @@ def choose(
     )
 
 
-@contextmanager
-def made(member: Member, report: Report) -> Iterator[None]:
-    """Make what a new member needs before its first migration; it goes on failure."""
-    if not (member.new and member.database.search_path):
-        yield
-        return
-    with driver_of(member.database).new_schema(member.database, report):
-        yield
-
-
 def shard(members: Iterable[Member], number: int, of: int) -> tuple[Member, ...]:
     """Return the part ``number`` (from 1) of ``of`` parts; by name, not by place.
 
@@ -169,10 +162,9 @@ def _schemas(
 ) -> Iterator[Member]:
     driver = driver_of(fleet)
     whole = fleet._replace(fleet=None)
-    session = driver.connect(whole, read_only=True, report=report)
+    session = resources.enter_context(reading(whole, report))
     if session is None:
         return
-    resources.callback(session.close)
     for name in driver.schemas(session.rows):
         if matched(source.text, name):
             yield _schema(fleet, name)
@@ -298,10 +290,9 @@ def _queried(
 ) -> Iterator[Member]:
     """Ask the database that has the table of members; it only reads."""
     asked = settings.database(source.database)
-    session = driver_of(asked).connect(asked, read_only=True, report=report)
-    if session is None:
-        return
-    with closing(session):
+    with reading(asked, report) as session:
+        if session is None:
+            return
         try:
             rows = session.rows(source.text)
         except Exception as error:

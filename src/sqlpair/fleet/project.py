@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
-from sqlpair import ids, signals
+from sqlpair import ids
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import refuse_unknown
@@ -57,13 +57,6 @@ class ProjectRun(NamedTuple):
     def whole(self) -> bool:
         """Whether every member was reached, and none failed."""
         return not any(fleet.failures or fleet.left for fleet in self.fleets)
-
-    def raise_signal(self) -> None:
-        """Raise Interrupted where a signal has ended it."""
-        for fleet in self.fleets:
-            if fleet.interrupted:
-                raise fleet.interrupted
-        signals.raise_pending()
 
 
 class FleetWork(NamedTuple):

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlpair import signals
 from sqlpair.backup import backup as backups
 from sqlpair.deploy.status import Status, overview
 from sqlpair.fleet.project import FleetWork, over, reached
@@ -53,13 +52,6 @@ class FleetReport(NamedTuple):
     def good(self) -> bool:
         """Whether all could be looked at, and nothing is wrong."""
         return not self.troubles and not any(fleet.left for fleet in self.fleets)
-
-    def raise_signal(self) -> None:
-        """Raise Interrupted where a signal has ended it."""
-        for fleet in self.fleets:
-            if fleet.interrupted:
-                raise fleet.interrupted
-        signals.raise_pending()
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a program, with each member."""

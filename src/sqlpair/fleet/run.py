@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -117,6 +117,14 @@ def run(
         if not found.why_stopped:
             _Loop(job, options, note, found).run(rest)
     return found
+
+
+def raise_signal(fleets: Iterable[FleetRun]) -> None:
+    """Raise Interrupted where a signal has ended a run over one of ``fleets``."""
+    for fleet in fleets:
+        if fleet.interrupted:
+            raise fleet.interrupted
+    signals.raise_pending()
 
 
 class _Loop:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
+from sqlpair.databases.driver import silent
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
 from sqlpair.errors import ConnectError, HistoryError, SqlpairError, several
-from sqlpair.fleet.at_rest import AtRest
-from sqlpair.fleet.members import Member, settings_of
+from sqlpair.fleet.members import Member
+from sqlpair.fleet.nothing_to_do import NothingToDo
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.read_once import read_once
@@ -136,7 +137,7 @@ def each(
 
 
 def _one(job: Job, member: Member) -> MemberResult:
-    settings = settings_of(job.settings, member)
+    settings = job.settings.apart(member.database, member=member.name)
     began = time.monotonic()
     try:
         _refuse_other_files(job, member.database.name)
@@ -166,10 +167,6 @@ def _at(member: Member, status: BranchStatus) -> MemberResult:
         head=status.head,
         pending=len(status.branch.migrations) - status.position,
     )
-
-
-def _nobody(_line: str) -> None:
-    """Report to nobody: a line for each statement of thousands is no report."""
 
 
 class UpTo:
@@ -204,13 +201,13 @@ class DownTo:
         }
 
 
-_at_rest: AtRest[MemberResult] = AtRest()
+_nothing_to_do: NothingToDo[MemberResult] = NothingToDo()
 
 
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
-    global _at_rest
-    _at_rest = _at_rest.of(job)
-    if known := _at_rest.recall(settings):
+    global _nothing_to_do
+    _nothing_to_do = _nothing_to_do.of(job)
+    if known := _nothing_to_do.recall(settings):
         return known._replace(title=member.title, name=member.name)
     if member.found and not Path(member.database.address).exists():
         raise ConnectError(
@@ -218,18 +215,18 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
             [member.database.address],
             "It is not made again. Nothing was changed.",
         )
-    outcome = deployment.deploy(settings, UpTo(job.to), _nobody)
+    outcome = deployment.deploy(settings, UpTo(job.to), silent)
     result = _moved(member, outcome)
     if not outcome.deployment:
         (status,) = outcome.statuses.values()
-        _at_rest.keep(status, result)
+        _nothing_to_do.keep(status, result)
     return result
 
 
 def _rollback(job: Job, member: Member, settings: Settings) -> MemberResult:
     assert job.to is not None
     outcome = deployment.deploy(
-        settings, DownTo(job.to), _nobody, allow_data_loss=job.allow_data_loss
+        settings, DownTo(job.to), silent, allow_data_loss=job.allow_data_loss
     )
     return _moved(member, outcome)
 
@@ -244,7 +241,7 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
 
 
 def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = overview(settings, _nobody)
+    found = overview(settings, silent)
     (database,) = found.databases
     files = [f"repeatable/{it.name}" for it in database.repeatable if it.pending]
     return MemberResult(
@@ -259,7 +256,7 @@ def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
 
 
 def _verify(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = verify(settings, _nobody)
+    found = verify(settings, silent)
     (database,) = found.databases
     (branch,) = branches(settings)
     numbers = {item.stem: item.number for item in branch.migrations} | {"base": 0}
@@ -288,24 +285,24 @@ def _titled(problems: Iterable[Problem], member: Member) -> tuple[Problem, ...]:
 
 
 def _backup(_job: Job, member: Member, settings: Settings) -> MemberResult:
-    folder = backup(settings, _nobody)
+    folder = backup(settings, silent)
     return _here(member, settings)._replace(detail=folder.name)
 
 
 def _adopt(job: Job, member: Member, settings: Settings) -> MemberResult:
-    found = examine(settings, _nobody, (), job.to)
+    found = examine(settings, silent, (), job.to)
     refuse_unlike(found)
     positions = choose(found, job.to)
     if not positions:
         return _here(member, settings)
-    outcome = adopt(settings, found, positions, _nobody)
+    outcome = adopt(settings, found, positions, silent)
     return _moved(member, outcome)
 
 
 def _here(member: Member, settings: Settings) -> MemberResult:
     with ExitStack() as resources:
         known = branches(settings)
-        (status,) = survey(known, _nobody, resources, locate=claimed).values()
+        (status,) = survey(known, silent, resources, locate=claimed).values()
         return _at(member, status)
 
 

@@ -8,10 +8,9 @@ because it was restored or made again. Neither is ever changed, only added to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import NamedTuple
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report
 from sqlpair.ledger import log, tables
 from sqlpair.project.settings import Database, Settings
@@ -56,11 +55,12 @@ def history(settings: Settings, report: Report) -> tuple[HistoryEvent, ...]:
 
 
 def _recorded(database: Database, report: Report) -> Iterator[HistoryEvent]:
-    session = driver_of(database).connect(database, read_only=True, report=report)
-    if session is None:
-        return
-    with closing(session), session.snapshot():
-        for row in tables.history(session):
+    with reading(database, report) as session:
+        if session is None:
+            return
+        with session.snapshot():
+            rows = tables.history(session)
+        for row in rows:
             yield HistoryEvent(
                 row["at"],
                 database.name,

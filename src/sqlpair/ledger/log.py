@@ -76,6 +76,16 @@ class MigrationLog:
         """Write a line for each, all in one go."""
         self._write(self._said(outcome, fields) for fields in many)
 
+    def __enter__(self) -> MigrationLog:
+        """Close the log with the block; where that raises, say how the run ended."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.failed(error)
+
     def failed(self, error: BaseException) -> None:
         """Say how the run ended, or what failed once it was committed, and close."""
         outcome = "incomplete" if getattr(error, "committed", False) else "failed"

@@ -27,7 +27,10 @@ COLUMNS = (
 
 
 class Repeated(NamedTuple):
-    """One row; ``version`` is that of the migrations that were applied."""
+    """One row, of which these columns are read.
+
+    ``version`` is that of the migrations that were applied.
+    """
 
     id: int
     name: str
@@ -42,19 +45,6 @@ class Repeated(NamedTuple):
 def latest(rows: Iterable[Repeated]) -> dict[str, Repeated]:
     """Return the last row of each name, in the order of the names."""
     return dict(sorted({row.name: row for row in rows}.items()))
-
-
-# What is read of a row, as text, in the order of the fields of ``Repeated``.
-READ = (
-    "id",
-    "name",
-    "version",
-    "checksum",
-    "applied_at",
-    "deployment",
-    "applied_by",
-    "milliseconds",
-)
 
 
 def read(rows: Iterable[Mapping[str, str | None]]) -> tuple[Repeated, ...]:

@@ -149,7 +149,7 @@ def read(session: Session) -> Records:
         rows = f"(SELECT * FROM {table.ledger} ORDER BY version, id) AS rows_of_it"
         parts.append(Part("ledger", rows, ledger))
         if there[names.repeatable]:
-            parts.append(Part("repeatable", table.repeatable, repeatable.READ))
+            parts.append(Part("repeatable", table.repeatable, Repeated._fields))
         if {name for name, _ in HISTORY_COLUMNS} <= {*there[names.history]}:
             last = f"(SELECT * FROM {table.history} ORDER BY id DESC LIMIT 1) AS last"
             parts.append(Part("history", last, _LAST))

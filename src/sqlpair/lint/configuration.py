@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from sqlpair.errors import SettingsError
 from sqlpair.lint.names import words
 from sqlpair.project import pyproject
+from sqlpair.project.pyproject import is_texts
 
 _WHERE = "pyproject.toml [tool.sqlpair.lint]"
 
@@ -35,24 +36,12 @@ class Configuration(NamedTuple):
 
 def read(root: Path) -> Configuration:
     """Read the settings in ``root``; the defaults where there are none."""
-    ours = pyproject.read(root)
     found = {
         key.replace("-", "_"): _value(key, value)
-        for key, value in _table(ours, "lint").items()
+        for key, value in pyproject.table(root, "lint").items()
     }
-    references = frozenset(key.lower() for key in _table(ours, "references"))
+    references = frozenset(key.lower() for key in pyproject.table(root, "references"))
     return Configuration(**{**found, "references": references})
-
-
-def _table(ours: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = ours.get(name, {})
-    if not isinstance(table, Mapping):
-        raise SettingsError(
-            f"pyproject.toml: tool.sqlpair.{name} is not a table",
-            [f"{name} = {table!r}"],
-            f"Write its settings below [tool.sqlpair.{name}].",
-        )
-    return table
 
 
 def _value(key: str, value: object) -> Any:
@@ -63,7 +52,7 @@ def _value(key: str, value: object) -> Any:
     if isinstance(default, dict):
         return _forbidden(value)
     if isinstance(default, frozenset):
-        if _is_list_of_texts(value):
+        if is_texts(value):
             # squawk's rules are in lower case, and names are compared in it.
             return frozenset(item.lower() for item in value)
         expected = 'a list of texts, for example ["status"]'
@@ -77,14 +66,10 @@ def _value(key: str, value: object) -> Any:
     )
 
 
-def _is_list_of_texts(value: object) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
 def _unknown(key: str, value: object) -> SettingsError:
     known = sorted(Configuration._fields[:-1])
     remedy = "Remove it, or correct its name."
-    if isinstance(value, list) and value and _is_list_of_texts(value):
+    if isinstance(value, list) and value and is_texts(value):
         # The version before had a setting for each of three kinds of words.
         lines = [f'{json.dumps(word, ensure_ascii=False)} = "why"' for word in value]
         remedy = (

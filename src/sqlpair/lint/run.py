@@ -14,7 +14,8 @@ from sqlpair.lint.rules import all_rules
 from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
 from sqlpair.project import git, imported, repeatable
-from sqlpair.project.migrations import Migration, listing
+from sqlpair.project.branches import every_migration
+from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Database, Settings
 
 # What these ask of a migration a repeatable file has not: a number, a rollback, a text
@@ -37,16 +38,7 @@ OF_IMPORTED = frozenset(
 def run(settings: Settings, files: Sequence[Path]) -> tuple[Finding, ...]:
     """Return the findings, in the order of files and lines."""
     config = configuration.read(settings.root)
-    everything = tuple(
-        sorted(
-            (
-                item
-                for database in settings.databases
-                for item in listing(database.sql, database.name)
-            ),
-            key=lambda item: (item.number, item.database, item.stem),
-        )
-    )
+    everything = every_migration(settings)
     repeated = tuple(
         repeatable.migration(database.sql, database.name, name, everything[-1].number)
         for database in settings.databases

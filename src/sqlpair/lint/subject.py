@@ -80,6 +80,24 @@ class Subject(NamedTuple):
                 ):
                     yield table, column
 
+    def lacking_index(self, table: Table, columns: tuple[str, ...], new: int) -> int:
+        """Return the line of the finding that ``columns`` have no index; 0 for none.
+
+        ``new`` is the line on which the migration adds what needs an index, or 0. The
+        finding is there, or where the last index is dropped. There is none if a later
+        migration creates an index, or drops the table or column.
+        """
+        final = self.final.tables.get(table.name)
+        if table.leads(columns) or final is None or final.leads(columns):
+            return 0
+        if not final.opaque and not set(columns) <= set(final.columns):
+            return 0
+        before = self.before.tables.get(table.name)
+        if new or before is None or not before.leads(columns):
+            return new
+        lines = [event.line for event in self.after.events if event.table == table.name]
+        return max(lines, default=table.line)
+
 
 class Rule(Protocol):
     """A rule: ``check`` in a module of ``rules/``, whose name is the rule's."""

@@ -1,4 +1,4 @@
-"""Types: which is narrower than another, and the affinity of a type in SQLite."""
+"""Types: which is narrower than another, and which hold text."""
 
 from __future__ import annotations
 
@@ -85,20 +85,6 @@ def is_text(kind: str) -> bool:
     """Say whether a type is a text type."""
     found = _read(kind)
     return found is not None and found[0] in _TEXTS
-
-
-def affinity(declared: str) -> str:
-    """Return the affinity of a declared type: https://sqlite.org/datatype3.html."""
-    name = declared.upper()
-    if "INT" in name:
-        return "INTEGER"
-    if any(word in name for word in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if not name or "BLOB" in name:
-        return "BLOB"
-    if any(word in name for word in ("REAL", "FLOA", "DOUB")):
-        return "REAL"
-    return "NUMERIC"
 
 
 _LIKE_TEXT = ("UUID", "STRING", "DATE", "TIME", "JSON", "ENUM", "XML", "INET")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy.absent import refuse
 from sqlpair.deploy.check import check
@@ -115,20 +115,18 @@ def _sessions(
     databases = [p.branch.database for name, p in statuses.items() if name in names]
     absent = []
     for database in databases:
-        session = driver_of(database).connect(database, read_only=True, report=report)
-        if session is None:
-            absent.append(database)
-        else:
-            session.close()
+        with reading(database, report) as session:
+            if session is None:
+                absent.append(database)
     there = [database for database in databases if database not in absent]
     sessions = two_phase.lock(there, report, resources)
     for database in absent:
         branch = statuses[database.name].branch
         files = [*branch.files, *(item.down for item in branch.migrations)]
         driver = driver_of(database)
-        session = resources.enter_context(driver.scratch(database, files, report))
-        session.lock(report)
-        sessions[database.name] = session
+        scratch = resources.enter_context(driver.scratch(database, files, report))
+        scratch.lock(report)
+        sessions[database.name] = scratch
     ordered = {name: sessions[name] for name in statuses if name in sessions}
     return ordered, [database.name for database in absent]
 

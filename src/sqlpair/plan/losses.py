@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair.errors import amount
 from sqlpair.runner import data_loss
 from sqlpair.schema.model import Schema, difference
 
@@ -40,8 +41,8 @@ class ObjectLoss(NamedTuple):
 
     def described(self) -> str:
         """Say what is deleted, in words."""
-        thing = "row" if self.kind in ("table", "rows") else "value"
-        count = f"{self.amount:,} {thing}{'' if self.amount == 1 else 's'}"
+        rows = self.kind in ("table", "rows")
+        count = amount(self.amount, "row" if rows else "value")
         if self.kind in ("table", "column"):
             return f"{self.kind} {self.name} with {count}"
         return f"{count} of {self.name}"
@@ -70,8 +71,8 @@ def losses(
         found.append(ObjectLoss(change.kind, change.name, counted.pop(change.name, 0)))
     columns = {key.name for key in before if key.kind == "column"}
     found += [
-        ObjectLoss("values" if name in columns else "rows", name, amount)
-        for name, amount in counted.items()
+        ObjectLoss("values" if name in columns else "rows", name, number)
+        for name, number in counted.items()
     ]
     return tuple(found), after
 

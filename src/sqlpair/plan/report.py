@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.plan.losses import ObjectLoss
 from sqlpair.runner.steps import Step
 from sqlpair.schema.model import BEFORE, Change, describe

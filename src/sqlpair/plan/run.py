@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sqlpair import progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.errors import SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.plan.limit import Limit
@@ -22,6 +22,7 @@ from sqlpair.runner.migration import Ready, Runner, read_file
 from sqlpair.schema.model import Schema, difference
 
 if TYPE_CHECKING:
+    from sqlpair.project.sql_file import SqlFile
     from sqlpair.project.statement import Statement
 
 SAVEPOINT = "sqlpair_rollback"
@@ -131,12 +132,8 @@ class DatabaseDryRun:
         if not exists or not may_lose(sql_file.statements(file)):
             return ()
 
-        def forward() -> None:
-            for statement in sql_file.statements(file):
-                self._observer.run_back(statement, file.path)
-
         def run() -> None:
-            self._runner.run(item, forward)
+            self._runner.run(item, self._unobserved(file))
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -187,6 +184,15 @@ class DatabaseDryRun:
                     return item.step.migration.stem
         return self._skipped
 
+    def _unobserved(self, file: SqlFile) -> Callable[[], None]:
+        """Return what runs a file whose statements are not to be reported."""
+
+        def run() -> None:
+            for statement in sql_file.statements(file):
+                self._observer.run_unobserved(statement, file.path)
+
+        return run
+
     def _execute(self, item: Ready, observed: list[Observed]) -> int:
         def run() -> None:
             # One by one, so that those before a failure are kept.
@@ -221,13 +227,10 @@ class DatabaseDryRun:
         if not file.transactional:
             return Undo(unknown="not run: it is -- no-transaction")
 
-        def back() -> None:
-            for statement in sql_file.statements(file):
-                self._observer.run_back(statement, file.path)
-
         def run() -> None:
             session.check()
-            self._runner.run(Ready(down, file, item.module), back)
+            ready = Ready(down, file, item.module)
+            self._runner.run(ready, self._unobserved(file))
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")

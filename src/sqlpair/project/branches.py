@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.project import repeatable
-from sqlpair.project.migrations import Migration, find
+from sqlpair.project.migrations import Migration, find, listing
 from sqlpair.project.settings import Database, Settings
 
 
@@ -58,9 +58,23 @@ class Branch(NamedTuple):
         position = self.at(number)
         return self.migrations[position - 1] if position else None
 
+    def stem_at(self, position: int) -> str:
+        """Return what the last migration at a position is called; base for 0."""
+        return self.migrations[position - 1].stem if position else "base"
+
     def at(self, number: int) -> int:
         """Return the position with every migration numbered ``number`` or lower."""
         return sum(migration.number <= number for migration in self.migrations)
+
+
+def every_migration(settings: Settings) -> tuple[Migration, ...]:
+    """Return the migrations of all databases by number, even where two have one."""
+    found = (
+        item
+        for database in settings.databases
+        for item in listing(database.sql, database.name)
+    )
+    return tuple(sorted(found, key=lambda it: (it.number, it.database, it.stem)))
 
 
 def branches(settings: Settings) -> tuple[Branch, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlpair.errors import SettingsError
 
@@ -17,7 +17,7 @@ NAME = "pyproject.toml"
 
 
 def read(root: Path) -> Mapping[str, Any]:
-    """Return the table of the project in ``root``; SettingsError if it is none."""
+    """Return ``[tool.sqlpair]`` of ``root``; SettingsError if it is no table."""
     path = root / NAME
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -29,6 +29,18 @@ def read(root: Path) -> Mapping[str, Any]:
     if not isinstance(table, dict):
         raise SettingsError(f"{NAME}: tool.sqlpair is no table")
     return table
+
+
+def table(root: Path, name: str) -> Mapping[str, Any]:
+    """Return the table ``name`` within it, empty where there is none."""
+    found = read(root).get(name, {})
+    if not isinstance(found, dict):
+        raise SettingsError(
+            f"{NAME}: tool.sqlpair.{name} is not a table",
+            [f"{name} = {found!r}"],
+            f"Write its settings below [tool.sqlpair.{name}].",
+        )
+    return found
 
 
 def flag(root: Path, key: str) -> bool:
@@ -45,7 +57,7 @@ def flag(root: Path, key: str) -> bool:
 def texts(root: Path, key: str) -> tuple[str, ...]:
     """Return the list of texts called ``key``, empty where there is none."""
     value = read(root).get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not is_texts(value):
         raise SettingsError(
             f"{NAME}: {key} in [tool.sqlpair] is no list of texts", [f"{key} = {value}"]
         )
@@ -54,12 +66,15 @@ def texts(root: Path, key: str) -> tuple[str, ...]:
 
 def pairs(root: Path, key: str) -> dict[str, str]:
     """Return the table of texts called ``key``, empty where there is none."""
-    value = read(root).get(key, {})
-    if not isinstance(value, dict) or not all(
-        isinstance(item, str) for item in value.values()
-    ):
+    found = table(root, key)
+    if not is_texts([*found.values()]):
         raise SettingsError(
             f"{NAME}: [tool.sqlpair.{key}] holds something other than texts",
-            [f"{key} = {value}"],
+            [f"{key} = {found}"],
         )
-    return value
+    return dict(found)
+
+
+def is_texts(value: object) -> TypeGuard[list[str]]:
+    """Whether it is a list of texts."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

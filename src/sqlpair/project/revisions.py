@@ -92,8 +92,3 @@ def require(branch: Branch) -> None:
             [f"{len(without)} of {len(branch.migrations)} have none"],
             "Run: sqlpair revisions",
         )
-
-
-def _evidence(error: Exception) -> list[str]:
-    lines = f"{type(error).__name__}: {error}".splitlines()
-    return [line for line in lines if "(Background on this error" not in line]

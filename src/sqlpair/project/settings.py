@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from configparser import ConfigParser, Error, SectionProxy
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +33,6 @@ from sqlpair.project.database import (
     seconds,
 )
 from sqlpair.project.fleet import file_name
-from sqlpair.project.part import narrowed
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
@@ -109,6 +110,11 @@ class Settings(NamedTuple):
         raise UsageError(f"no database is called {name!r}", [f"databases: {known}"])
 
 
+_part: ContextVar[Callable[[Settings], Settings] | None] = ContextVar(
+    "sqlpair_part", default=None
+)
+
+
 def find() -> Path:
     """Return the nearest alembic.ini that declares databases, here or above.
 
@@ -152,11 +158,22 @@ def load(
     ini = ini.absolute()
     try:
         settings = _load(ini, _parse(ini), environ, addresses)
-        return narrowed(settings)
+        part = _part.get()
+        return part(settings) if part else settings
     except UnicodeDecodeError as error:
         raise SettingsError(f"{ini.name} is not UTF-8", [error.reason]) from None
     except Error as error:
         raise SettingsError(f"{ini.name} cannot be read", _where(error)) from None
+
+
+@contextmanager
+def narrowing(part: Callable[[Settings], Settings]) -> Iterator[None]:
+    """Let whatever loads the settings within the block get ``part`` of them."""
+    token = _part.set(part)
+    try:
+        yield
+    finally:
+        _part.reset(token)
 
 
 def load_without_addresses(

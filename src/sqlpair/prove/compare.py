@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlpair.databases.row_shape import Contents
+from sqlpair.databases.row_values import Contents
 from sqlpair.project.statement import Statement
 from sqlpair.schema.model import BEFORE, Change, ObjectKey, Schema, describe, difference
 
@@ -23,7 +23,7 @@ class State(NamedTuple):
     contents: Contents
 
 
-def amount(contents: Contents) -> int:
+def row_count(contents: Contents) -> int:
     """How many rows all tables have together."""
     return sum(len(rows.rows) for rows in contents.values())
 

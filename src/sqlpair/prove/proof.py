@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
 from sqlpair.errors import UsageError
+from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
@@ -33,13 +34,7 @@ class Selection(NamedTuple):
         return item.number >= self.since and (not self.only or item.number in self.only)
 
 
-# Called before each migration: which one, how many were tried, and of how many.
-Watch = Callable[[str, int, int], None]
 ALL = Selection()
-
-
-def unwatched(_migration: str, _done: int, _total: int) -> None:
-    """Show no progress."""
 
 
 def prove(
@@ -49,12 +44,13 @@ def prove(
     tell: Callable[[Verdict], None],
     *,
     selection: Selection = ALL,
-    watch: Watch = unwatched,
+    watch: Note = unseen,
 ) -> tuple[Verdict, ...]:
     """Prove the selected migrations of the databases ``names``, or of all.
 
-    Touches none of these. ``tell`` is given each verdict as it comes; what is proved
-    is recorded for the checklist of a dry run.
+    Touches none of these. ``tell`` is given each verdict as it comes, ``watch`` each
+    migration before it is tried; what is proved is recorded for the checklist of a dry
+    run.
     """
     for name in names:
         settings.database(name)

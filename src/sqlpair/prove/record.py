@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlpair.databases.interface import Report
-from sqlpair.project import new_file
+from sqlpair.project import atomic_write
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.project.sql_file import checksum_of
@@ -41,7 +41,7 @@ def _write(path: Path, items: Sequence[Migration]) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     known = _read(path) | {_name(item): [_sum(item), now] for item in items}
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    new_file.put(path, f"{json.dumps(known, indent=1, sort_keys=True)}\n".encode())
+    atomic_write.put(path, f"{json.dumps(known, indent=1, sort_keys=True)}\n".encode())
 
 
 def _path(settings: Settings) -> Path:

@@ -16,7 +16,7 @@ from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import Branch
 from sqlpair.prove.compare import (
     State,
-    amount,
+    row_count,
     row_differences,
     schema_differences,
 )
@@ -103,7 +103,7 @@ def _again(run: _FirstRun, database: ScratchDatabase, above: State) -> Verdict:
     return Verdict(
         run.step.branch.name,
         run.step.migration.stem,
-        amount(above.contents),
+        row_count(above.contents),
         tuple(problems),
         reason=Reason.REPEAT if problems else None,
         effect=run.effect,

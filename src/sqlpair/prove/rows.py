@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair import signals
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_shape import (
-    ColumnShape,
+from sqlpair.databases.row_values import (
     ForeignKeyShape,
     TableShape,
 )
 from sqlpair.errors import SqlpairError
-from sqlpair.prove.values import _choices, _is_key, _pool
+from sqlpair.prove.values import value_of
+from sqlpair.runner.two_phase import rolled_back
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
@@ -32,7 +32,6 @@ ROWS = 3
 STRIDE = ROWS + 1
 ATTEMPTS = 400
 FEW_ATTEMPTS = 20  # for one more row in a table that has its own
-OWN_KEYS = 10_000  # keys up to here are left to the migrations
 SAVEPOINT = "sqlpair_row"
 
 
@@ -153,7 +152,7 @@ def _committed(
     number: int,
 ) -> tuple[Unfillable, ...]:
     unfillable = []
-    try:
+    with rolled_back([session]):
         session.begin()
         for table in tables:
             rows = wanted[table.name]
@@ -165,16 +164,13 @@ def _committed(
                 unfillable.append(Unfillable(table.name, str(reasons[0])))
         session.check()
         session.commit()
-    except BaseException:
-        session.rollback()
-        raise
     return tuple(unfillable)
 
 
 def empty(session: Session, kept: Collection[str]) -> list[str]:
     """Delete every row of the tables not in ``kept``; return those that had some."""
     emptied = []
-    try:
+    with rolled_back([session]):
         session.begin()
         for table in reversed(_tables(session).values()):
             if table.name not in kept:
@@ -182,9 +178,6 @@ def empty(session: Session, kept: Collection[str]) -> list[str]:
                     emptied.append(table.name)
                 session.execute(f"DELETE FROM {table.name}")
         session.commit()
-    except BaseException:
-        session.rollback()
-        raise
     return sorted(emptied)
 
 
@@ -277,7 +270,7 @@ def _row(
             for name in key.columns:
                 wanted.pop(name, None)
     for column in wanted.values():
-        value = _value(table, column, number, random)
+        value = value_of(table, column, number, random)
         if value is not None:
             row[column.name] = value
         elif column.required:
@@ -305,20 +298,3 @@ def _reference(
     if key.parent != table.name and required.intersection(key.columns):
         raise _NoValueError(f"{key.parent}, to which it refers, has no row")
     return {}
-
-
-def _value(
-    table: TableShape, column: ColumnShape, number: int, random: Random | None
-) -> str | None:
-    checks = [check.text for check in table.checks if column.name in check.columns]
-    choices = column.choices or _choices(table, column)
-    if not choices and not checks and _is_key(table, column):
-        other = random.randrange(20_000) if random else 0
-        return column.value(OWN_KEYS + number + other)
-    if random is None:
-        return choices[number % len(choices)] if choices else column.value(number)
-    if choices:
-        return random.choice(choices)
-    if not checks and random.random() < (0.7 if column.name in table.unique else 0.9):
-        return column.value(number)
-    return random.choice(_pool(column, checks, number, random))

@@ -23,9 +23,9 @@ from sqlpair.project.migrations import REPEATABLE
 from sqlpair.prove import rows
 from sqlpair.prove.compare import (
     State,
-    amount,
     missing_rows,
     not_compared,
+    row_count,
     row_differences,
     schema_differences,
     unstable_columns,
@@ -139,7 +139,7 @@ class Trial:
         migration.
         """
         above = self.above = database.state()
-        self.rows = amount(above.contents)
+        self.rows = row_count(above.contents)
         self.effect = above != before
         ignored = not_compared((*up.statements, *down.statements))
         if ignored:
@@ -204,7 +204,7 @@ class Trial:
     ) -> None:
         """Down and up where rows were added above the migration."""
         full = database.state()
-        self.rows = amount(full.contents)
+        self.rows = row_count(full.contents)
         try:
             database.run(down)
         except SqlpairError as error:

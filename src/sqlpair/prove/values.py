@@ -7,23 +7,38 @@ from collections.abc import Sequence
 from random import Random
 
 from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.row_values import (
     ColumnShape,
     TableShape,
     ValueKind,
 )
 
 STRING = re.compile(r"'(?:[^']|'')*'")
-
-
 NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?(?![\w.'])")
-
-
 ONE_OF = re.compile(r"= ANY\b|\bIN\s*\(", re.IGNORECASE)
+OWN_KEYS = 10_000  # keys up to here are left to the migrations
 
 
-def _is_key(table: TableShape, column: ColumnShape) -> bool:
-    return column.kind is ValueKind.NUMBER and column.name in table.unique
+def value_of(
+    table: TableShape, column: ColumnShape, number: int, random: Random | None
+) -> str | None:
+    """Return the literal for a column of row ``number``; None where it has none.
+
+    With ``random``, another one each time.
+    """
+    checks = [check.text for check in table.checks if column.name in check.columns]
+    choices = column.choices or _choices(table, column)
+    is_key = column.kind is ValueKind.NUMBER and column.name in table.unique
+    if not choices and not checks and is_key:
+        other = random.randrange(20_000) if random else 0
+        return column.value(OWN_KEYS + number + other)
+    if random is None:
+        return choices[number % len(choices)] if choices else column.value(number)
+    if choices:
+        return random.choice(choices)
+    if not checks and random.random() < (0.7 if column.name in table.unique else 0.9):
+        return column.value(number)
+    return random.choice(_candidates(column, checks, number, random))
 
 
 def _choices(table: TableShape, column: ColumnShape) -> tuple[str, ...]:
@@ -36,7 +51,7 @@ def _choices(table: TableShape, column: ColumnShape) -> tuple[str, ...]:
     return ()
 
 
-def _pool(
+def _candidates(
     column: ColumnShape, checks: Sequence[str], number: int, random: Random
 ) -> list[str | None]:
     text = " ".join(checks)

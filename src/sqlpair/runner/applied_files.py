@@ -34,6 +34,13 @@ def present(branch: Branch, migration: Migration) -> AppliedFiles:
     return _read(branch, migration, checksum, module)
 
 
+def present_up_to(
+    branch: Branch, position: int
+) -> list[tuple[Migration, AppliedFiles]]:
+    """Return the same of each migration up to ``position``."""
+    return [(item, present(branch, item)) for item in branch.migrations[:position]]
+
+
 def _read(
     branch: Branch, migration: Migration, checksum: str, module: ModuleType | None
 ) -> AppliedFiles:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
-from sqlpair.project import new_file
+from sqlpair.project import atomic_write
 from sqlpair.project.branches import Branch
 from sqlpair.project.revisions import module_path, written
 from sqlpair.runner import scratch
@@ -174,7 +174,7 @@ def _is_literal(value: ast.expr) -> bool:
 
 def _write(path: Path, key: str, made: Built) -> None:
     parts = [[*map(_row, part.items())] for part in made]
-    new_file.put(path, f"{key}\n{json.dumps(parts)}\n".encode(), 0o600)
+    atomic_write.put(path, f"{key}\n{json.dumps(parts)}\n".encode(), 0o600)
 
 
 def _row(item: tuple[ObjectKey, SchemaObject]) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ and are not compared.
 
 PostgreSQL remembers a checksum of each table; only where that differs the run is undone
 once more, to remember a hash of each value. SQLite, which has no hash function,
-remembers the rows in a temporary table. How: ``databases/*/contents.py``.
+remembers the rows in a temporary table. How: ``databases/*/kept_rows.py``.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is
@@ -31,15 +31,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sqlpair.databases.driver import driver_of
-from sqlpair.databases.row_counts import (
+from sqlpair.databases.data_loss import (
     SAVEPOINT,
     CountedTable,
     Inspector,
     Touched,
-    amount,
 )
-from sqlpair.errors import DataLossError
+from sqlpair.databases.driver import driver_of
+from sqlpair.errors import DataLossError, amount
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session

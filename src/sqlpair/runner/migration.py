@@ -8,7 +8,8 @@ ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -162,18 +163,23 @@ class Runner:
             raise self.left
 
     def apply(
-        self,
-        ready: Ready,
-        statements: Iterable[Statement] | None = None,
-        look: Callable[[Ready], None] | None = None,
-        *,
-        check: bool = True,
+        self, ready: Ready, statements: Iterable[Statement] | None = None
     ) -> None:
         """Run a migration in a transaction of its own, and commit it.
 
-        ``statements`` are the file's, where they were split before. ``look`` is called
-        at the end of the transaction. Without ``check``, what a deployment may leave
-        open between two migrations stays open.
+        ``statements`` are the file's, where they were split before.
+        """
+        with self.transaction(ready, statements):
+            self.session.check()
+        self.raise_left()
+
+    @contextmanager
+    def transaction(
+        self, ready: Ready, statements: Iterable[Statement] | None = None
+    ) -> Iterator[None]:
+        """Run a migration in a transaction, which is committed behind the block.
+
+        What a deployment may leave open between two migrations may stay open.
         """
         execute = None
         if statements is not None:
@@ -184,10 +190,5 @@ class Runner:
             stem = ready.step.migration.stem
             with progress.task(stem, ready.file.total, "statement"):
                 self.run(ready, execute)
-            if check:
-                self.session.check()
-            if look is not None:
-                look(ready)
+            yield
             self.session.commit()
-        if check:
-            self.raise_left()

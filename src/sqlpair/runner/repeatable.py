@@ -144,9 +144,8 @@ def _upward(status: BranchStatus) -> Iterator[Repeat]:
     version = _version(branch, len(branch.migrations))
     for file in files(status):
         if file.pending:
-            item = migration(branch.database.sql, branch.name, file.name, version)
-            step = Step(branch, item, upgrade=True)
-            yield Repeat(step, gone=file.state is FileState.GONE)
+            gone = file.state is FileState.GONE
+            yield Repeat(_step(branch, file.name, version), gone=gone)
 
 
 def _downward(status: BranchStatus, position: int, undone: str) -> Iterator[Repeat]:
@@ -157,9 +156,8 @@ def _downward(status: BranchStatus, position: int, undone: str) -> Iterator[Repe
     kept = [row for row in rows if row not in removed]
     earlier = ledger.latest(kept)
     for name in sorted({row.name for row in removed}):
-        item = migration(branch.database.sql, branch.name, name, version)
         yield Repeat(
-            Step(branch, item, upgrade=False),
+            _step(branch, name, version)._replace(upgrade=False),
             removed=tuple(row.id for row in removed if row.name == name),
             earlier=earlier.get(name),
             kept=tuple(row.id for row in kept if row.name == name),
@@ -212,32 +210,20 @@ def applied(status: BranchStatus, session: Session) -> tuple[Ready, ...]:
     )
     kept = [row for row in rows.values() if row.checksum]
     texts = ledger.texts(session, [row.id for row in kept])
-    folder = status.branch.database.sql
     return tuple(
-        _recorded(
-            Step(
-                status.branch,
-                migration(folder, status.branch.name, row.name, version),
-                upgrade=True,
-            ),
-            row,
-            texts,
-        )
-        for row in kept
+        _recorded(_step(status.branch, row.name, version), row, texts) for row in kept
     )
 
 
 def steps(branch: Branch) -> list[Step]:
     """Return a step for each repeatable file as it is, in the order they run."""
     version = _version(branch, len(branch.migrations))
-    return [
-        Step(
-            branch,
-            migration(branch.database.sql, branch.name, name, version),
-            upgrade=True,
-        )
-        for name in branch.repeatable
-    ]
+    return [_step(branch, name, version) for name in branch.repeatable]
+
+
+def _step(branch: Branch, name: str, version: int) -> Step:
+    item = migration(branch.database.sql, branch.name, name, version)
+    return Step(branch, item, upgrade=True)
 
 
 def _recorded(

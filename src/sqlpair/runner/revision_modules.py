@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlpair import revision
 from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.project.read_once import once
-from sqlpair.project.revisions import _evidence, module_path, require, written
+from sqlpair.project.revisions import module_path, require, written
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -165,3 +165,8 @@ def run(
             ) from error
     if not ran:
         raise HistoryError(f"{step}: the revision module runs no SQL pair", remedy=say)
+
+
+def _evidence(error: Exception) -> list[str]:
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return [line for line in lines if "(Background on this error" not in line]

@@ -49,14 +49,17 @@ class Scratch:
             building.done = self.position
             for ready in steps:
                 progress.advance()  # of the migrations
-                runner.apply(ready, look=look, check=False)
+                with runner.transaction(ready):
+                    if look is not None:
+                        look(ready)
         self.position = position
 
     def repeat(self, texts: Sequence[Ready]) -> None:
         """Run repeatable files, each in a transaction of its own."""
         runner = Runner(self.session)
         for ready in texts:
-            runner.apply(ready, check=False)
+            with runner.transaction(ready):
+                pass
 
     def schema(self, position: int) -> Schema:
         """Build up to ``position``, and describe what is there then."""

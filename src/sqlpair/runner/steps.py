@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlpair import progress
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.interface import Report
+from sqlpair.errors import amount
 from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.project.branches import Branch
@@ -31,7 +32,7 @@ class BranchStatus(NamedTuple):
     @property
     def head(self) -> str:
         """The last applied migration, or base."""
-        return self.migration.stem if self.migration else "base"
+        return self.branch.stem_at(self.position)
 
     @property
     def migration(self) -> Migration | None:
@@ -75,8 +76,7 @@ class Step(NamedTuple):
 def told(step: Step, statements: int, report: Report) -> Iterator[None]:
     """Say when a step begins, how far it is, and when it ends."""
     progress.advance()  # of all steps
-    many = "" if statements == 1 else "s"
-    report(f"{step}: {step.direction} begins, {statements:,} statement{many}")
+    report(f"{step}: {step.direction} begins, {amount(statements, 'statement')}")
     began = time.monotonic()
     try:
         with progress.task(str(step), statements, "statement"):
@@ -88,10 +88,7 @@ def told(step: Step, statements: int, report: Report) -> Iterator[None]:
 
 
 def _elapsed(since: float) -> str:
-    milliseconds = round((time.monotonic() - since) * 1000)
-    return (
-        f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
-    )
+    return progress.duration(round((time.monotonic() - since) * 1000))
 
 
 class Done(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading
 from sqlpair.databases.interface import Report
 from sqlpair.ledger import tables
 from sqlpair.ledger.position import current
@@ -28,13 +28,8 @@ def survey(
     for branch in known:
         if branch.database.notice:
             report(branch.database.notice)
-        session = driver_of(branch.database).connect(
-            branch.database, read_only=True, report=report
-        )
-        state = tables.EMPTY
-        if session is not None:
-            resources.callback(session.close)
-            state = tables.read(session)
+        session = resources.enter_context(reading(branch.database, report))
+        state = tables.read(session) if session else tables.EMPTY
         statuses[branch.name] = BranchStatus(
             branch, state, locate(branch, state), state.undecided
         )

@@ -108,11 +108,9 @@ class Templates:
             done.touch()
 
     def _migrate(self, name: str, address: str) -> None:
+        from sqlpair.databases.driver import silent
         from sqlpair.deploy.deployment import deploy
         from sqlpair.deploy.targets import Destination
-
-        def silent(_line: str) -> None:
-            pass
 
         settings = settings_of(self.config, name, address, self.folder)
         deploy(settings, Destination(("heads",), "upgrade", silent), silent)

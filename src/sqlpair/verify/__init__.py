@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Dangling, Report
-from sqlpair.databases.row_counts import amount
+from sqlpair.errors import amount, several
+from sqlpair.progress import Note, unseen
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
@@ -21,17 +22,13 @@ from sqlpair.runner.edits import edited
 from sqlpair.verify import assertions, drift, records, references
 from sqlpair.verify.interrupted import interruptions
 from sqlpair.verify.problem import Problem, ProblemKind
-from sqlpair.verify.references import Progress
 from sqlpair.verify.subject import ReadDatabase, subjects
 
-__all__ = ["DatabaseReport", "Problem", "ProblemKind", "Progress", "Verified", "verify"]
+__all__ = ["DatabaseReport", "Problem", "ProblemKind", "Verified", "verify"]
 
 
 class DatabaseReport(NamedTuple):
-    """What is known of one database that was looked at.
-
-    ``position`` of ``migrations`` are applied; None when that cannot be told.
-    """
+    """Where a database is that was looked at, and what is pending there."""
 
     name: str
     head: str
@@ -56,15 +53,11 @@ class Verified(NamedTuple):
         }
 
 
-def _silent(_what: str, _done: int, _total: int) -> None:
-    pass
-
-
 def verify(
     settings: Settings,
     report: Report,
     names: Collection[str] = (),
-    progress: Progress = _silent,
+    progress: Note = unseen,
     *,
     keep: bool = True,
 ) -> Verified:
@@ -134,7 +127,7 @@ def _unrecorded(subject: ReadDatabase) -> Problem:
         ProblemKind.VERSIONS,
         subject.name,
         f"{subject.name}: it holds tables, and no record of any migration",
-        (", ".join(tables[:10]) + (", …" if len(tables) > 10 else ""),),
+        (several(tables, 10),),
         f"Find out which version it is: sqlpair adopt {subject.name}",
     )
 
@@ -171,6 +164,6 @@ def _verdict(subject: ReadDatabase) -> DatabaseReport:
     migrations = subject.branch.migrations
     if subject.position is None:
         return DatabaseReport(subject.name, "unknown", ())
-    head = migrations[subject.position - 1].stem if subject.position else "base"
+    head = subject.branch.stem_at(subject.position)
     pending = tuple(item.stem for item in migrations[subject.position :])
     return DatabaseReport(subject.name, head, pending)

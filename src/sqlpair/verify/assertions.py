@@ -11,8 +11,13 @@ from typing import Any
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import SettingsError, SqlFileError, StatementError, printable
+from sqlpair.errors import (
+    SettingsError,
+    SqlFileError,
+    StatementError,
+    amount,
+    printable,
+)
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
 from sqlpair.project.statement import Statement

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
-from sqlpair.errors import HistoryError, StatementError
+from sqlpair.errors import HistoryError, StatementError, amount
 from sqlpair.ledger import record_tables, squashed
 from sqlpair.ledger.position import current
 from sqlpair.ledger.record_tables import Recorded
@@ -46,7 +46,7 @@ class Recognised(NamedTuple):
     @property
     def heads(self) -> tuple[str, ...]:
         """The last migration of each of its positions."""
-        return tuple(_head(self.branch, position) for position in self.positions)
+        return tuple(self.branch.stem_at(position) for position in self.positions)
 
 
 class Unlike(NamedTuple):
@@ -116,22 +116,20 @@ def _examine(
             raise error
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records
-            head = _head(branch, current(branch, state))
+            head = branch.stem_at(current(branch, state))
             return Untouched(branch, f"is recorded as {head} already")
     live = remaining(subject.schema, ignore)
     count = len(branch.migrations)
     record = None if number is not None else _recorded(subject)
     seen = Versions(branch, live, ignore, report)
     if record:
-        head = _head(branch, record.position)
+        head = branch.stem_at(record.position)
         report(f"{branch.name}: comparing with what the files build at {head}")
         seen.look({*_samples(count), record.position})
         exact: tuple[int, ...] = (record.position,)
     else:
-        versions = "version" if count == 1 else "versions"
-        report(
-            f"{branch.name}: comparing with what the files build at {count} {versions}"
-        )
+        versions = amount(count, "version")
+        report(f"{branch.name}: comparing with what the files build at {versions}")
         seen.look({*_samples(count), *_positions(branch, number)})
         seen.look(seen.around())
         if not seen.certain():
@@ -299,7 +297,7 @@ def _unlike(
         expected = _apart_from_record(came, opened.schema(position))
     theirs = {key for key in live if root(key, live) not in made}
     changes = difference(expected, _without(live, theirs - expected.keys()))
-    return Unlike(branch, _head(branch, position), tuple(map(describe, changes)))
+    return Unlike(branch, branch.stem_at(position), tuple(map(describe, changes)))
 
 
 def _apart_from_record(came: imported.Imported | None, built: Schema) -> Schema:
@@ -313,10 +311,6 @@ def _without(schema: Schema, keys: Collection[ObjectKey]) -> Schema:
 
 def _different(expected: Schema, live: Schema) -> int:
     return sum(change.attribute is not None for change in difference(expected, live))
-
-
-def _head(branch: Branch, position: int) -> str:
-    return branch.migrations[position - 1].stem if position else "base"
 
 
 def refuse_unlike(found: Sequence[Found]) -> None:

@@ -8,14 +8,14 @@ small whatever the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.reference import ReferenceColumn
-from sqlpair.databases.row_counts import amount
-from sqlpair.errors import SettingsError
+from sqlpair.databases.reference_column import ReferenceColumn
+from sqlpair.errors import SettingsError, amount
+from sqlpair.progress import Note
 from sqlpair.project import pyproject
 from sqlpair.project.settings import Settings
 from sqlpair.verify.problem import Problem, ProblemKind
@@ -23,9 +23,6 @@ from sqlpair.verify.subject import ReadDatabase, Subjects
 
 BATCH = 5000  # values
 SHOWN = 5
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is checked, how many rows of it are, and how many there are."""
 
 
 class CrossReference(NamedTuple):
@@ -93,7 +90,7 @@ def _address(settings: Settings, text: str) -> tuple[str, str, str]:
 
 
 def check(
-    subjects: Subjects, reference: CrossReference, progress: Progress
+    subjects: Subjects, reference: CrossReference, progress: Note
 ) -> Iterator[Problem]:
     """Check one reference."""
     columns = []
@@ -164,7 +161,7 @@ def _find(
 
 
 def _compare(
-    of: ReferenceColumn, to: ReferenceColumn, label: str, progress: Progress
+    of: ReferenceColumn, to: ReferenceColumn, label: str, progress: Note
 ) -> tuple[Bad, Bad]:
     malformed, orphans = NONE, NONE
     total, done = of.count(), 0

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
 from sqlpair.ledger import record_tables, tables
 from sqlpair.ledger.position import stated
@@ -99,10 +99,9 @@ def _read(
     privileges: bool,
 ) -> ReadDatabase:
     database = branch.database
-    session = driver_of(database).connect(database, read_only=True, report=report)
+    session = resources.enter_context(reading(database, report))
     if session is None:
         return ReadDatabase(branch, None, tables.EMPTY, {}, {}, {}, 0)
-    resources.callback(session.close)
     # One moment: a deployment may commit between two reads.
     with session.snapshot():
         state = tables.read(session)

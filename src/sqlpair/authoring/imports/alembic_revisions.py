@@ -21,8 +21,9 @@ from sqlpair.authoring.imports.foreign import (
     NotCarried,
     SqlPart,
     files,
+    open_end,
 )
-from sqlpair.errors import SqlFileError, UsageError
+from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
 _BIND = "op.get_bind()"
@@ -256,11 +257,5 @@ def _string(node: ast.expr, names: Mapping[str, str]) -> str:
 
 def _ended(text: str, split: Split) -> str:
     """Return it with a ``;`` behind its last statement."""
-    try:
-        *_, last = split(text)
-    except (SqlFileError, ValueError):
-        return text  # which is told when the file is checked, or there is none
-    if last.text.endswith(";") or last.rows:
-        return text
-    at = last.offset + len(last.text)
-    return f"{text[:at]};{text[at:]}"
+    at = open_end(text, split)
+    return text if at is None else f"{text[:at]};{text[at:]}"

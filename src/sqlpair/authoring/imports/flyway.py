@@ -16,9 +16,9 @@ from sqlpair.authoring.imports.foreign import (
     files,
     not_sql,
     placeholders,
+    twice,
     unknown,
 )
-from sqlpair.errors import UsageError
 from sqlpair.ledger.record_tables import flyway_version
 from sqlpair.project.statement import Split
 
@@ -57,7 +57,8 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         elif match["kind"] == "B":
             left.append(NotCarried(path, "a baseline for new databases", matters=False))
         elif version in ups:
-            raise _twice(match["version"], ups[version].source, path)
+            what = f"two migrations have the version {match['version']}"
+            raise twice(what, ups[version].source, path)
         else:
             name = match["name"] or path.stem
             ups[version] = _up(path, version, name, left)
@@ -102,11 +103,3 @@ def _beside(name: str) -> str:
     if _CALLBACK.fullmatch(name):
         return "a callback, which runs at each migrate of Flyway's"
     return ""
-
-
-def _twice(version: str, one: Path, other: Path) -> UsageError:
-    return UsageError(
-        f"two migrations have the version {version}",
-        [str(one), str(other)],
-        "Take out the one that never ran. Nothing was written.",
-    )

@@ -15,11 +15,9 @@ from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
     SqlPart,
+    driver_for,
 )
-from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
-
-_PROVIDERS = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite"}
 
 
 def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
@@ -48,13 +46,7 @@ def _provider(lock: Path) -> str:
         provider = tomllib.loads(lock.read_text()).get("provider", "")
     except (ValueError, OSError):
         return ""
-    if provider not in _PROVIDERS:
-        raise UsageError(
-            f"these migrations are written for {provider}",
-            [str(lock)],
-            "A database here is PostgreSQL or SQLite.",
-        )
-    return _PROVIDERS[provider]
+    return driver_for(str(provider), lock)
 
 
 def _read(

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlpair.errors import UsageError
+from sqlpair.databases.postgresql.transaction_control import ends_transaction
+from sqlpair.errors import SqlFileError, UsageError
 from sqlpair.project.statement import Split
 
 # A file that the project has no kind for, with a migration in it.
@@ -23,6 +24,13 @@ CODE = {
     ".rb": "Ruby",
     ".sh": "shell",
 }
+# What tools call the engines.
+_ENGINES = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "pg": "postgresql",
+    "sqlite": "sqlite",
+}
 NEWLINE = b"\n"
 _PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
 COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -31,7 +39,6 @@ _PROCEDURE = re.compile(
     rb"(?is)\bcreate\s+(?:or\s+replace\s+)?procedure\s+(?:\w+\.)?(\w+)\s*\("
     rb".*?(\$\w*\$)(.*?)\2"
 )
-_ENDS = re.compile(rb"(?i)(?:;|\b(?:begin|then|else|loop)\b)\s*(?:commit|rollback)\b")
 _CALL = re.compile(rb"(?im)^[ \t]*call\s+(?:\w+\.)?(\w+)\s*\(")
 
 
@@ -147,16 +154,47 @@ def placeholders(
     ]
 
 
+def twice(what: str, one: Path, other: Path) -> UsageError:
+    """Return the error for two files that are one migration, as ``what`` says."""
+    return UsageError(
+        what,
+        [str(one), str(other)],
+        "Take out the one that never ran. Nothing was written.",
+    )
+
+
+def driver_for(engine: str, told: Path) -> str:
+    """Return the driver for what a tool calls an engine; "" where it names none.
+
+    UsageError where it is another engine's, as the file ``told`` says.
+    """
+    if engine and engine not in _ENGINES:
+        raise UsageError(
+            f"these migrations are written for {engine}",
+            [str(told)],
+            "A database here is PostgreSQL or SQLite.",
+        )
+    return _ENGINES.get(engine, "")
+
+
+def open_end(text: str, split: Split) -> int | None:
+    """Return where the last statement of ``text`` ends, if that is without a ``;``."""
+    try:
+        *_, last = split(text)
+    except (SqlFileError, ValueError):
+        return None  # which is told when the file is checked, or there is none
+    if last.text.endswith(";") or last.rows:
+        return None
+    return last.offset + len(last.text)
+
+
 def in_order(found: Iterable[tuple[int, ForeignMigration]]) -> list[ForeignMigration]:
     """Return migrations by their numbers; UsageError where two have the same."""
     seen: dict[int, ForeignMigration] = {}
     for number, item in found:
         if other := seen.get(number):
-            raise UsageError(
-                f"two migrations have the version {item.id}",
-                [str(other.source), str(item.source)],
-                "Take out the one that never ran. Nothing was written.",
-            )
+            what = f"two migrations have the version {item.id}"
+            raise twice(what, other.source, item.source)
         seen[number] = item
     return [seen[number] for number in sorted(seen)]
 
@@ -170,7 +208,7 @@ def calling_alone(
         found[1].lower()
         for content in parts
         for found in _PROCEDURE.finditer(content)
-        if _ENDS.search(COMMENT.sub(b"", found[3]))
+        if ends_transaction(found[3].decode(errors="replace"))
     }
 
     def told(part: SqlPart | None) -> SqlPart | None:

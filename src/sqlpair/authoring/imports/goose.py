@@ -17,9 +17,9 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     NotCarried,
     SqlPart,
+    open_end,
     placeholders,
 )
-from sqlpair.errors import SqlFileError
 from sqlpair.project.statement import Split
 
 
@@ -63,24 +63,12 @@ def _ended(half: bytes, split: Split) -> bytes:
         if end is None:
             break
         position = end.end()
-        at = _open_end(half[begin.end() : end.start()], split)
-        if at is not None:
-            at += begin.end()
-            half = half[:at] + b";" + half[at:]
+        block = half[begin.end() : end.start()].decode(errors="surrogateescape")
+        if (at := open_end(block, split)) is not None:
+            ended = f"{block[:at]};{block[at:]}".encode(errors="surrogateescape")
+            half = half[: begin.end()] + ended + half[end.start() :]
             position += 1
     return half
-
-
-def _open_end(block: bytes, split: Split) -> int | None:
-    """Return where the last statement of a block ends without a ``;``."""
-    try:
-        text = block.decode()
-        *_, last = split(text)
-    except (SqlFileError, UnicodeDecodeError, ValueError):
-        return None  # which is told when the file is checked, or there is none
-    if last.text.endswith(";") or last.rows:
-        return None
-    return len(text[: last.offset + len(last.text)].encode())
 
 
 def _variables(path: Path, content: bytes) -> list[NotCarried]:

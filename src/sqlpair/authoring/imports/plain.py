@@ -19,10 +19,10 @@ from sqlpair.authoring.imports.foreign import (
     NotCarried,
     SqlPart,
     files,
+    twice,
     unknown,
 )
 from sqlpair.authoring.imports.sections import parted
-from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
 _NAME = re.compile(
@@ -63,11 +63,8 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     for path, stem, is_up in chosen:
         same_way = ups if is_up else downs
         if stem in same_way:
-            raise UsageError(
-                f"two files are migration {stem}",
-                [str(same_way[stem]), str(path)],
-                "Take out the one that never ran. Nothing was written.",
-            )
+            what = f"two files are migration {stem}"
+            raise twice(what, same_way[stem], path)
         same_way[stem] = path
     if not ups:
         return None

@@ -17,6 +17,7 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     NotCarried,
     SqlPart,
+    driver_for,
 )
 from sqlpair.errors import UsageError
 from sqlpair.ledger.record_tables import counted
@@ -24,7 +25,6 @@ from sqlpair.project.statement import Split
 
 _LINE = re.compile(r"(?P<sign>[+@%-]?)\s*(?P<name>[^\s#\[]+)")
 _SETTING = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>[^#;]*)")
-_DRIVERS = {"pg": "postgresql", "sqlite": "sqlite"}
 
 
 class _PlannedChange(NamedTuple):
@@ -46,13 +46,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
                 remedy="Name the folder with sqitch.plan. Nothing was written.",
             )
         return None
-    engine = core.get("engine", "")
-    if engine and engine not in _DRIVERS:
-        raise UsageError(
-            f"these migrations are written for {engine}",
-            [str(folder / "sqitch.conf")],
-            "A database here is PostgreSQL or SQLite.",
-        )
+    driver = driver_for(core.get("engine", ""), folder / "sqitch.conf")
     project, changes = _plan(plan.read_text(encoding="utf-8", errors="replace"))
     deploy, revert, verify = (
         folder / core[key] if (key := f"{way}_dir") in core else top / way
@@ -81,9 +75,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
                 matters=False,
             )
         )
-    return ForeignHistory(
-        "sqitch", tuple(migrations), tuple(left), _DRIVERS.get(engine, "")
-    )
+    return ForeignHistory("sqitch", tuple(migrations), tuple(left), driver)
 
 
 def _core(conf: Path) -> Mapping[str, str]:

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
+from sqlpair.databases.driver import silent
 from sqlpair.databases.embedded.cluster import (
     PATIENCE,
     ServerReply,
@@ -63,16 +64,12 @@ class Server(NamedTuple):
         return f"postgresql://{told['user']}@/{name}?host={host}&port={port}"
 
 
-def ignore(_message: str) -> None:
-    """Report to nobody."""
-
-
 @contextlib.contextmanager
 def server(
     data: Path,
     *,
     binaries: Path | None = None,
-    report: Callable[[str], None] = ignore,
+    report: Callable[[str], None] = silent,
     create: bool = True,
     database: str = "app",
     brief: bool = False,
@@ -80,7 +77,7 @@ def server(
     """The server on ``data``, running at least as long as the block.
 
     With ``create``, a missing data folder and a missing database are made. In a command
-    it runs until that ends (``held``), unless it is for this block alone: ``brief``.
+    it runs until that ends (``kept_open``), unless it is ``brief``: for this block.
     """
     data = data.resolve()
     if not create and not (data / "PG_VERSION").exists():
@@ -97,7 +94,7 @@ def server(
             # From here on its end is ours to see to, also if the next line fails.
             stack.enter_context(_use(data, report))
             if not brief:  # a command connects several times
-                held.keep(data, lambda: _use(data, report))
+                kept_open.keep(data, lambda: _use(data, report))
             if create:
                 create_database(answer, database)
         yield Server(answer.dsn(database), data, answer.binaries, started)
@@ -107,7 +104,7 @@ def start(
     data: Path,
     *,
     binaries: Path | None = None,
-    report: Callable[[str], None] = ignore,
+    report: Callable[[str], None] = silent,
     database: str = "app",
 ) -> Server:
     """The server on ``data``, running until ``stop``."""
@@ -120,7 +117,7 @@ def start(
     return here
 
 
-def stop(data: Path, *, report: Callable[[str], None] = ignore) -> bool:
+def stop(data: Path, *, report: Callable[[str], None] = silent) -> bool:
     """Stop the server on ``data``; False when there was none.
 
     Raises LockError while somebody uses it, ConnectError when it is not ours.

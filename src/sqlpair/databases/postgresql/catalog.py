@@ -53,9 +53,9 @@ _SIGNED = {
     "operator class", "operator family", "transform",
 }  # fmt: skip
 _QUERIES = (
-    *catalog_objects.QUERIES,
-    *catalog_rare.QUERIES,
-    *catalog_relations.QUERIES,
+    *catalog_objects.QUERIES.values(),
+    *catalog_rare.QUERIES.values(),
+    *catalog_relations.QUERIES.values(),
 )
 
 

@@ -6,16 +6,16 @@ server from 14 on.
 
 from __future__ import annotations
 
-SCHEMAS = """
+QUERIES = {
+    "schemas": """
 SELECT 'pg_namespace', n.oid, 0, NULL, NULL, NULL, 'schema',
     json_build_array(NULL, n.nspname)::text, NULL, '{}'
 FROM pg_catalog.pg_namespace n
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# The version that the server installs unasked is no property of the schema: the same
-# CREATE EXTENSION gives pgcrypto 1.3 on PostgreSQL 15 and 1.4 on 18.
-EXTENSIONS = """
+""",
+    # The version that the server installs unasked is no property of the schema: the
+    # same CREATE EXTENSION gives pgcrypto 1.3 on PostgreSQL 15 and 1.4 on 18.
+    "extensions": """
 SELECT 'pg_extension', e.oid, 0, NULL, NULL, NULL, 'extension',
     json_build_array(NULL, e.extname)::text, NULL,
     json_build_object(
@@ -26,10 +26,9 @@ SELECT 'pg_extension', e.oid, 0, NULL, NULL, NULL, 'extension',
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 LEFT JOIN pg_catalog.pg_available_extensions() a ON a.name = e.extname
-"""
-
-# Not the row types of tables, nor the array and multirange types that come along.
-TYPES = """
+""",
+    # Not the row types of tables, nor the array and multirange types that come along.
+    "types": """
 SELECT 'pg_type', t.oid, 0, NULL, NULL, NULL,
     CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN
         'range type' WHEN 'c' THEN 'composite type' ELSE 'base type' END,
@@ -72,9 +71,8 @@ WHERE t.typisdefined AND t.typtype IN ('e', 'd', 'r', 'c', 'b')
     AND (c.oid IS NULL OR c.relkind = 'c')
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-DOMAIN_CONSTRAINTS = """
+""",
+    "domain constraints": """
 SELECT 'pg_constraint', o.oid, 0, 'pg_type', t.oid, 0, 'check constraint',
     json_build_array(n.nspname, t.typname, o.conname)::text, NULL,
     json_build_object(
@@ -86,10 +84,9 @@ FROM pg_catalog.pg_constraint o
 JOIN pg_catalog.pg_type t ON t.oid = o.contypid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE o.contype = 'c' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# Not those that a range type makes for itself.
-FUNCTIONS = """
+""",
+    # Not those that a range type makes for itself.
+    "functions": """
 SELECT 'pg_proc', p.oid, 0, NULL, NULL, NULL,
     CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate'
         WHEN 'w' THEN 'window function' ELSE 'function' END,
@@ -144,9 +141,8 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
         WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
             AND d.deptype = 'i')
-"""
-
-EVENT_TRIGGERS = """
+""",
+    "event triggers": """
 SELECT 'pg_event_trigger', e.oid, 0, NULL, NULL, NULL, 'event trigger',
     json_build_array(NULL, e.evtname)::text, NULL,
     json_build_object(
@@ -157,16 +153,8 @@ SELECT 'pg_event_trigger', e.oid, 0, NULL, NULL, NULL, 'event trigger',
             WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'enabled' END
     )::text
 FROM pg_catalog.pg_event_trigger e
-"""
-
-QUERIES = (
-    SCHEMAS,
-    EXTENSIONS,
-    TYPES,
-    DOMAIN_CONSTRAINTS,
-    FUNCTIONS,
-    EVENT_TRIGGERS,
-)
+""",
+}
 
 # What an extension brought along, by address.
 EXTENSION_MEMBERS = """

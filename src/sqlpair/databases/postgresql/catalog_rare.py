@@ -8,7 +8,8 @@ environment and are left out.
 
 from __future__ import annotations
 
-COLLATIONS = """
+QUERIES = {
+    "collations": """
 SELECT 'pg_collation', c.oid, 0, NULL, NULL, NULL, 'collation',
     json_build_array(n.nspname, c.collname)::text, NULL,
     json_build_object(
@@ -22,10 +23,32 @@ SELECT 'pg_collation', c.oid, 0, NULL, NULL, NULL, 'collation',
 FROM pg_catalog.pg_collation c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# Not those that a range type makes for itself.
-CASTS = """
+""",
+    "conversions": """
+SELECT 'pg_conversion', c.oid, 0, NULL, NULL, NULL, 'conversion',
+    json_build_array(n.nspname, c.conname)::text, NULL,
+    json_build_object(
+        'from', pg_catalog.pg_encoding_to_char(c.conforencoding),
+        'to', pg_catalog.pg_encoding_to_char(c.contoencoding),
+        'function', c.conproc::text,
+        'default', c.condefault
+    )::text
+FROM pg_catalog.pg_conversion c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+""",
+    "transforms": """
+SELECT 'pg_transform', t.oid, 0, NULL, NULL, NULL, 'transform',
+    json_build_array(NULL, pg_catalog.format_type(t.trftype, NULL) || ' for '
+        || l.lanname)::text, NULL,
+    json_build_object(
+        'from SQL', NULLIF(t.trffromsql, 0)::regprocedure::text,
+        'to SQL', NULLIF(t.trftosql, 0)::regprocedure::text
+    )::text
+FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
+""",
+    # Not those that a range type makes for itself.
+    "casts": """
 SELECT 'pg_cast', c.oid, 0, NULL, NULL, NULL, 'cast',
     json_build_array(NULL, pg_catalog.format_type(c.castsource, NULL) || ' to '
         || pg_catalog.format_type(c.casttarget, NULL))::text, NULL,
@@ -39,9 +62,8 @@ SELECT 'pg_cast', c.oid, 0, NULL, NULL, NULL, 'cast',
 FROM pg_catalog.pg_cast c
 WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'i')
-"""
-
-OPERATORS = """
+""",
+    "operators": """
 SELECT 'pg_operator', o.oid, 0, NULL, NULL, NULL, 'operator',
     json_build_array(n.nspname, concat(
         CASE WHEN n.nspname <> 'public' THEN '.' END, o.oprname, ' (',
@@ -60,9 +82,8 @@ SELECT 'pg_operator', o.oid, 0, NULL, NULL, NULL, 'operator',
 FROM pg_catalog.pg_operator o
 JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 WHERE o.oprcode <> 0 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-OPERATOR_CLASSES = """
+""",
+    "operator classes": """
 SELECT 'pg_opclass', o.oid, 0, NULL, NULL, NULL, 'operator class',
     json_build_array(n.nspname, o.opcname, ' using ' || m.amname)::text, NULL,
     json_build_object(
@@ -76,9 +97,8 @@ JOIN pg_catalog.pg_opfamily f ON f.oid = o.opcfamily
 JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
 JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-OPERATOR_FAMILIES = """
+""",
+    "operator families": """
 SELECT 'pg_opfamily', f.oid, 0, NULL, NULL, NULL, 'operator family',
     json_build_array(n.nspname, f.opfname, ' using ' || m.amname)::text, NULL,
     json_build_object(
@@ -95,9 +115,25 @@ FROM pg_catalog.pg_opfamily f
 JOIN pg_catalog.pg_am m ON m.oid = f.opfmethod
 JOIN pg_catalog.pg_namespace n ON n.oid = f.opfnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-TEXT_SEARCH_DICTIONARIES = """
+""",
+    "text search templates": """
+SELECT 'pg_ts_template', t.oid, 0, NULL, NULL, NULL, 'text search template',
+    json_build_array(n.nspname, t.tmplname)::text, NULL,
+    json_build_object('functions', json_build_array(t.tmplinit, t.tmpllexize))::text
+FROM pg_catalog.pg_ts_template t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+""",
+    "text search parsers": """
+SELECT 'pg_ts_parser', p.oid, 0, NULL, NULL, NULL, 'text search parser',
+    json_build_array(n.nspname, p.prsname)::text, NULL,
+    json_build_object('functions', json_build_array(
+        p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype))::text
+FROM pg_catalog.pg_ts_parser p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+""",
+    "text search dictionaries": """
 SELECT 'pg_ts_dict', d.oid, 0, NULL, NULL, NULL, 'text search dictionary',
     json_build_array(n.nspname, d.dictname)::text, NULL,
     json_build_object('template', t.tmplname, 'options', d.dictinitoption)::text
@@ -105,9 +141,8 @@ FROM pg_catalog.pg_ts_dict d
 JOIN pg_catalog.pg_ts_template t ON t.oid = d.dicttemplate
 JOIN pg_catalog.pg_namespace n ON n.oid = d.dictnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-TEXT_SEARCH_CONFIGURATIONS = """
+""",
+    "text search configurations": """
 SELECT 'pg_ts_config', c.oid, 0, NULL, NULL, NULL, 'text search configuration',
     json_build_array(n.nspname, c.cfgname)::text, NULL,
     json_build_object(
@@ -122,10 +157,9 @@ FROM pg_catalog.pg_ts_config c
 JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser
 JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# Row filters, columns and schemas came with 15, so they are looked up by name.
-PUBLICATIONS = """
+""",
+    # Row filters, columns and schemas came with 15, so they are looked up by name.
+    "publications": """
 SELECT 'pg_publication', p.oid, 0, NULL, NULL, NULL, 'publication',
     json_build_array(NULL, p.pubname)::text, NULL,
     json_build_object(
@@ -156,17 +190,15 @@ SELECT 'pg_publication', p.oid, 0, NULL, NULL, NULL, 'publication',
             WHEN 's' THEN 'stored' END
     )::text
 FROM pg_catalog.pg_publication p
-"""
-
-FOREIGN_SERVERS = """
+""",
+    "foreign servers": """
 SELECT 'pg_foreign_server', s.oid, 0, NULL, NULL, NULL, 'foreign server',
     json_build_array(NULL, s.srvname)::text, NULL,
     json_build_object('type', s.srvtype, 'wrapper', w.fdwname)::text
 FROM pg_catalog.pg_foreign_server s
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-"""
-
-FOREIGN_DATA_WRAPPERS = """
+""",
+    "foreign data wrappers": """
 SELECT 'pg_foreign_data_wrapper', w.oid, 0, NULL, NULL, NULL, 'foreign-data wrapper',
     json_build_array(NULL, w.fdwname)::text, NULL,
     json_build_object(
@@ -174,16 +206,14 @@ SELECT 'pg_foreign_data_wrapper', w.oid, 0, NULL, NULL, NULL, 'foreign-data wrap
         'validator', NULLIF(w.fdwvalidator, 0)::regproc::text
     )::text
 FROM pg_catalog.pg_foreign_data_wrapper w
-"""
-
-ACCESS_METHODS = """
+""",
+    "access methods": """
 SELECT 'pg_am', m.oid, 0, NULL, NULL, NULL, 'access method',
     json_build_array(NULL, m.amname)::text, NULL,
     json_build_object('handler', m.amhandler::text)::text
 FROM pg_catalog.pg_am m WHERE m.oid >= 16384
-"""
-
-LANGUAGES = """
+""",
+    "languages": """
 SELECT 'pg_language', l.oid, 0, NULL, NULL, NULL, 'language',
     json_build_array(NULL, l.lanname)::text, NULL,
     json_build_object(
@@ -191,67 +221,5 @@ SELECT 'pg_language', l.oid, 0, NULL, NULL, NULL, 'language',
         'handler', NULLIF(l.lanplcallfoid, 0)::regproc::text
     )::text
 FROM pg_catalog.pg_language l WHERE l.oid >= 16384
-"""
-
-TEXT_SEARCH_TEMPLATES = """
-SELECT 'pg_ts_template', t.oid, 0, NULL, NULL, NULL, 'text search template',
-    json_build_array(n.nspname, t.tmplname)::text, NULL,
-    json_build_object('functions', json_build_array(t.tmplinit, t.tmpllexize))::text
-FROM pg_catalog.pg_ts_template t
-JOIN pg_catalog.pg_namespace n ON n.oid = t.tmplnamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-TEXT_SEARCH_PARSERS = """
-SELECT 'pg_ts_parser', p.oid, 0, NULL, NULL, NULL, 'text search parser',
-    json_build_array(n.nspname, p.prsname)::text, NULL,
-    json_build_object('functions', json_build_array(
-        p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype))::text
-FROM pg_catalog.pg_ts_parser p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.prsnamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-CONVERSIONS = """
-SELECT 'pg_conversion', c.oid, 0, NULL, NULL, NULL, 'conversion',
-    json_build_array(n.nspname, c.conname)::text, NULL,
-    json_build_object(
-        'from', pg_catalog.pg_encoding_to_char(c.conforencoding),
-        'to', pg_catalog.pg_encoding_to_char(c.contoencoding),
-        'function', c.conproc::text,
-        'default', c.condefault
-    )::text
-FROM pg_catalog.pg_conversion c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-TRANSFORMS = """
-SELECT 'pg_transform', t.oid, 0, NULL, NULL, NULL, 'transform',
-    json_build_array(NULL, pg_catalog.format_type(t.trftype, NULL) || ' for '
-        || l.lanname)::text, NULL,
-    json_build_object(
-        'from SQL', NULLIF(t.trffromsql, 0)::regprocedure::text,
-        'to SQL', NULLIF(t.trftosql, 0)::regprocedure::text
-    )::text
-FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang
-"""
-
-QUERIES = (
-    COLLATIONS,
-    CONVERSIONS,
-    TRANSFORMS,
-    CASTS,
-    OPERATORS,
-    OPERATOR_CLASSES,
-    OPERATOR_FAMILIES,
-    TEXT_SEARCH_TEMPLATES,
-    TEXT_SEARCH_PARSERS,
-    TEXT_SEARCH_DICTIONARIES,
-    TEXT_SEARCH_CONFIGURATIONS,
-    PUBLICATIONS,
-    FOREIGN_SERVERS,
-    FOREIGN_DATA_WRAPPERS,
-    ACCESS_METHODS,
-    LANGUAGES,
-)
+""",
+}

@@ -13,11 +13,12 @@ it is also a constraint, but under a name that nobody chose.
 
 from __future__ import annotations
 
-# A foreign key is enforced by triggers of both its tables, a deferrable unique
-# constraint by one of its own; ``DISABLE TRIGGER ALL`` switches these off, too.
-# Partitions and children repeat their parents' columns; each is described in full,
-# because a default or NOT NULL may differ from one to the next.
-RELATIONS = """
+QUERIES = {
+    # A foreign key is enforced by triggers of both its tables, a deferrable unique
+    # constraint by one of its own; ``DISABLE TRIGGER ALL`` switches these off, too.
+    # Partitions and children repeat their parents' columns; each is described in full,
+    # because a default or NOT NULL may differ from one to the next.
+    "relations": """
 SELECT 'pg_class', c.oid, 0, NULL, NULL, NULL,
     CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
         WHEN 'f' THEN 'foreign table' ELSE 'table' END,
@@ -81,12 +82,11 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_class u ON u.oid = c.reltoastrelid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# An identity column's sequence is told with the column: its name means nothing. A
-# partition has its parent's identity, and says so only from 17 on.
-# Options called pg_… are the server's notes (pg_attver), not the same in two databases.
-COLUMNS = """
+""",
+    # An identity column's sequence is told with the column: its name means nothing. A
+    # partition has its parent's identity, and says so only from 17 on.
+    # Options called pg_… are the server's notes (pg_attver), others in each database.
+    "columns": """
 SELECT 'pg_class', c.oid, a.attnum, 'pg_class', c.oid, 0, 'column',
     json_build_array(n.nspname, c.relname, a.attname)::text, a.attnum,
     json_build_object(
@@ -133,11 +133,10 @@ LEFT JOIN pg_catalog.pg_constraint o
     ON o.contype = 'n' AND o.conrelid = c.oid AND o.conkey = ARRAY[a.attnum]
 WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# What a parent hands down is told once, with the parent: a dump and restore turns
-# inherited constraints into local ones, and the copies' names differ by version.
-CONSTRAINTS = """
+""",
+    # What a parent hands down is told once, with the parent: a dump and restore turns
+    # inherited constraints into local ones, and the copies' names differ by version.
+    "constraints": """
 SELECT 'pg_constraint', o.oid, 0, 'pg_class', c.oid, 0,
     CASE o.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique constraint'
         WHEN 'f' THEN 'foreign key' WHEN 'c' THEN 'check constraint'
@@ -160,11 +159,11 @@ LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = o.conindid AND o.contype <> 'f
 WHERE o.contype IN ('p', 'u', 'f', 'c', 'x')
     AND o.conparentid = 0 AND (o.contype <> 'c' OR o.coninhcount = 0)
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# Indexes of constraints are told with the constraint, a partition's part of an index
-# with the whole. What the definition says of the columns, catalog.py cuts out of it.
-INDEXES = """
+""",
+    # Indexes of constraints are told with the constraint, a partition's part of an
+    # index with the whole. What the definition says of the columns, catalog.py cuts
+    # out of it.
+    "indexes": """
 SELECT 'pg_class', c.oid, 0, 'pg_class', x.indrelid, 0, 'index',
     json_build_array(n.nspname, c.relname)::text, NULL,
     json_build_object(
@@ -189,9 +188,8 @@ WHERE NOT c.relispartition
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint o
         WHERE o.conindid = c.oid AND o.contype IN ('p', 'u', 'x'))
-"""
-
-SEQUENCES = """
+""",
+    "sequences": """
 SELECT 'pg_class', c.oid, 0,
     CASE WHEN d.objid IS NOT NULL THEN 'pg_class' END, d.refobjid, d.refobjsubid,
     'sequence', json_build_array(n.nspname, c.relname)::text, NULL,
@@ -213,11 +211,10 @@ LEFT JOIN pg_catalog.pg_attribute a
     ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.deptype IS DISTINCT FROM 'i'
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-# A partition's copy of its parent's trigger counts only where it is switched
-# differently.
-TRIGGERS = """
+""",
+    # A partition's copy of its parent's trigger counts only where it is switched
+    # differently.
+    "triggers": """
 SELECT 'pg_trigger', t.oid, 0, 'pg_class', c.oid, 0, 'trigger',
     json_build_array(n.nspname, c.relname, t.tgname)::text, NULL,
     json_build_object(
@@ -231,9 +228,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_trigger parent ON parent.oid = t.tgparentid
 WHERE NOT t.tgisinternal AND t.tgenabled IS DISTINCT FROM parent.tgenabled
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-RULES = """
+""",
+    "rules": """
 SELECT 'pg_rewrite', r.oid, 0, 'pg_class', c.oid, 0, 'rule',
     json_build_array(n.nspname, c.relname, r.rulename)::text, NULL,
     json_build_object(
@@ -246,9 +242,8 @@ JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE r.rulename <> '_RETURN'
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-POLICIES = """
+""",
+    "policies": """
 SELECT 'pg_policy', p.oid, 0, 'pg_class', c.oid, 0, 'policy',
     json_build_array(n.nspname, c.relname, p.polname)::text, NULL,
     json_build_object(
@@ -265,9 +260,8 @@ FROM pg_catalog.pg_policy p
 JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-STATISTICS = """
+""",
+    "statistics": """
 SELECT 'pg_statistic_ext', s.oid, 0, 'pg_class', s.stxrelid, 0, 'statistics object',
     json_build_array(n.nspname, s.stxname)::text, NULL,
     json_build_object(
@@ -277,16 +271,5 @@ SELECT 'pg_statistic_ext', s.oid, 0, 'pg_class', s.stxrelid, 0, 'statistics obje
 FROM pg_catalog.pg_statistic_ext s
 JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"""
-
-QUERIES = (
-    RELATIONS,
-    COLUMNS,
-    CONSTRAINTS,
-    INDEXES,
-    SEQUENCES,
-    TRIGGERS,
-    RULES,
-    POLICIES,
-    STATISTICS,
-)
+""",
+}

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from sqlpair.databases.postgresql.idle import connections
+from sqlpair.databases.postgresql.connection_pool import pool_of
 from sqlpair.errors import ConnectError, SettingsError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Address(NamedTuple):
 
     def open(self) -> connection:
         """Connect; ConnectError without the password."""
-        idle = connections(self.database)
-        raw = idle.take(self._key) if idle else None
+        pool = pool_of(self.database)
+        raw = pool.take(self._key) if pool else None
         return raw or open_connection(self.database, self.dsn, self.parameters)
 
     def close(self, raw: connection, *, as_new: bool = False) -> None:
@@ -51,8 +51,8 @@ class Address(NamedTuple):
 
         It is ``as_new`` where nothing was done that outlives a transaction.
         """
-        idle = connections(self.database)
-        if idle is None or not idle.put(self._key, raw, as_new=as_new):
+        pool = pool_of(self.database)
+        if pool is None or not pool.put(self._key, raw, as_new=as_new):
             raw.close()
 
     @property

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 
-from sqlpair.databases.postgresql.contents import Contents
+from sqlpair.databases.data_loss import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.postgresql.failure import refused
+from sqlpair.databases.postgresql.kept_rows import KeptRows
 from sqlpair.databases.postgresql.queries import dicts
-from sqlpair.databases.postgresql.values import LARGE_OBJECTS
+from sqlpair.databases.postgresql.value_hash import LARGE_OBJECTS
 from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -114,13 +114,8 @@ class _Row(NamedTuple):
     root: tuple[int, str] = (0, "")
 
 
-def inspector(session: PostgreSQLSession) -> PostgreSQLInspector:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return PostgreSQLInspector(session)
-
-
 class PostgreSQLInspector:
-    """See ``sqlpair.databases.row_counts.Inspector``."""
+    """See ``sqlpair.databases.data_loss.Inspector``."""
 
     def __init__(self, session: PostgreSQLSession):
         self.session = session
@@ -131,7 +126,7 @@ class PostgreSQLInspector:
             "own": ", ".join(map(quote, session.table.names)),
         }
         self._roots: dict[int, tuple[int, str]] = {}
-        self._contents = Contents(session, self._root, self._now)
+        self._kept = KeptRows(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
         self._counted = "track_counts" not in names  # a file may switch it off and on
@@ -201,14 +196,14 @@ class PostgreSQLInspector:
             raise failure from error
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        self._contents.foresee(tables)
+        self._kept.foresee(tables)
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         self.hold(t.name for t in tables if t.identity != LARGE_OBJECTS)
-        self._contents.keep(tables, exact)
+        self._kept.keep(tables, exact)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
-        return self._contents.missing()
+        return self._kept.missing()
 
     def hold(self, tables: Iterable[str]) -> None:
         """Keep other clients from changing ``tables`` until the transaction ends."""
@@ -250,6 +245,9 @@ class PostgreSQLInspector:
         oids = f"ARRAY({PARTITIONS.format(oids=oids)})"
         found = _rows(self.session.rows(self._query(oids, "false")))
         return {oid: row.table for oid, row in found.items() if row.table}
+
+
+inspector = PostgreSQLInspector  # which is what the driver offers
 
 
 def _is_touched(before: _Row, after: _Row) -> bool:

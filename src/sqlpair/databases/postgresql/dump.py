@@ -15,7 +15,7 @@ from sqlpair.databases.interface import Dumped, Progress
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.queries import Queries
-from sqlpair.errors import BackupError, SqlpairError
+from sqlpair.errors import BackupError, SqlpairError, several
 from sqlpair.project.settings import Database
 
 if TYPE_CHECKING:
@@ -99,11 +99,10 @@ def _refuse_hidden_rows(session: PostgreSQLSession) -> None:
     )
     if not found:
         return
-    names = [row["name"] for row in found[:SHOWN]]
-    more = len(found) - len(names)
+    names = [row["name"] for row in found]
     raise BackupError(
         f"{session.database.name}: row security may hide rows from this role",
-        [f"of {', '.join(names)}{f' and {more} more tables' if more else ''}"],
+        [f"of {several(names, SHOWN)}"],
         "Connect as a role that has BYPASSRLS, or as the owner of these tables and"
         " without\nFORCE ROW LEVEL SECURITY on them.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sqlpair.databases.described_key import DescribedKey
+from sqlpair.databases.keys import DescribedKey
 from sqlpair.databases.postgresql import deparse
 from sqlpair.schema.model import ObjectKey, Schema
 

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.member import MemberAddress, Rows
+from sqlpair.databases.members import MemberAddress, Rows
 from sqlpair.databases.postgresql.connection import parse_address
 from sqlpair.databases.postgresql.session import connect
 from sqlpair.databases.quoting import identifier

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 from sqlpair.databases.quoting import quote
 
 if TYPE_CHECKING:
@@ -57,13 +57,8 @@ AND database = (SELECT oid FROM pg_catalog.pg_database
 """
 
 
-def observer(session: PostgreSQLSession) -> PostgreSQLObserver:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return PostgreSQLObserver(session)
-
-
 class PostgreSQLObserver:
-    """See ``sqlpair.databases.observed.Observer``."""
+    """See ``sqlpair.databases.observer.Observer``."""
 
     note = ""
 
@@ -127,7 +122,7 @@ class PostgreSQLObserver:
         self._nodes |= {oid: row["node"] for oid, row in after.items()}
         return tuple(sorted(changed))
 
-    def run_back(self, statement: Statement, path: Path) -> None:
+    def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
@@ -155,6 +150,9 @@ class PostgreSQLObserver:
             )
         )
         return {row["name"]: row["last"] for row in rows}
+
+
+observer = PostgreSQLObserver  # which is what the driver offers
 
 
 def _strongest(locks: Iterable[tuple[int, str]]) -> dict[int, str]:

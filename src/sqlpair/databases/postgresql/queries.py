@@ -18,13 +18,13 @@ from sqlpair import progress
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import lock_holders
 from sqlpair.databases.postgresql.blockers import Watch
-from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.failure import (
     LOCK_NOT_AVAILABLE,
     is_lost,
     refused,
     translate,
 )
+from sqlpair.databases.postgresql.notices import NoticeListener
 from sqlpair.databases.postgresql.parameters import path_of
 from sqlpair.databases.retry import retried
 from sqlpair.errors import ConnectError, SqlpairError
@@ -75,7 +75,7 @@ class Queries:
         self.report: Report = lambda _line: None
         self.as_new = read_only  # but for what a project's own text may do
         self._watch: Watch | None = None
-        self.ear: Ear | None = None
+        self.listener: NoticeListener | None = None
 
     def rows(self, sql: str, *, once: bool = False) -> list[dict[str, Any]]:
         """Return the result of one query, a dict for each row."""
@@ -227,8 +227,8 @@ class Queries:
     ) -> Iterator[cursor]:
         self.as_new = False
         hearing: AbstractContextManager[None] = nullcontext()
-        if self.ear is not None:
-            hearing = self.ear.open(path, first, last)
+        if self.listener is not None:
+            hearing = self.listener.open(path, first, last)
         with hearing, self.raw.cursor() as cursor, self._watched():
             yield cursor
 

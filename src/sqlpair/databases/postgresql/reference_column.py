@@ -25,20 +25,15 @@ WHERE a.attrelid = to_regclass({table}) AND a.attname = {column}
 _CAN_ASK = 160000  # pg_input_is_valid() is there
 
 
-def column(session: PostgreSQLSession, table: str, name: str) -> PostgreSQLColumn:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return PostgreSQLColumn(session, table, name)
-
-
 class PostgreSQLColumn:
-    """See ``sqlpair.databases.reference.ReferenceColumn``."""
+    """See ``sqlpair.databases.reference_column.ReferenceColumn``."""
 
-    def __init__(self, session: PostgreSQLSession, table: str, column: str):
+    def __init__(self, session: PostgreSQLSession, table: str, name: str):
         self._session = session
         self._table = ".".join(map(identifier, table.split(".")))
-        self._column = identifier(column)
+        self._column = identifier(name)
         found = session.rows(
-            _DESCRIBE.format(table=quote(self._table), column=quote(column))
+            _DESCRIBE.format(table=quote(self._table), column=quote(name))
         )
         self._found: dict[str, Any] = found[0] if found else {}
 
@@ -108,6 +103,9 @@ class PostgreSQLColumn:
             half = len(values) // 2
             return self._refused(values[:half]) | self._refused(values[half:])
         return set()
+
+
+column = PostgreSQLColumn  # which is what the driver offers
 
 
 def _rows(values: Sequence[Any]) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.row_values import (
     Check,
     ColumnShape,
     Contents,

@@ -21,8 +21,8 @@ from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import Look, Notice, Report, UnpreparableError
 from sqlpair.databases.postgresql.connection import Address, parse_address
-from sqlpair.databases.postgresql.ear import Ear
 from sqlpair.databases.postgresql.lock import WORK, DeploymentLock
+from sqlpair.databases.postgresql.notices import NoticeListener
 from sqlpair.databases.postgresql.parameters import BEGIN, RESET, Parameters
 from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.quoting import identifier, quote
@@ -246,7 +246,7 @@ class PostgreSQLSession(Queries):
     def lock(self, report: Report, notice: Notice | None = None) -> None:
         self.report = report
         if notice is not None:
-            self.ear = Ear(self.database, lambda: self.raw, notice)
+            self.listener = NoticeListener(self.database, lambda: self.raw, notice)
         self.resources.callback(self.deployment_lock.close)
         self.deployment_lock.take(report)
 
@@ -286,10 +286,10 @@ class PostgreSQLSession(Queries):
         if self.read_only and not self.in_transaction():
             self.begin_reading()
         if self._alembic is None:
-            from sqlpair.databases.sqlalchemy_connection import borrowed
+            from sqlpair.databases.sqlalchemy_connection import connection_over
 
             info = self.raw.info
-            self._alembic = borrowed(
+            self._alembic = connection_over(
                 "postgresql+psycopg2",
                 lambda: self.raw,
                 username=info.user,

@@ -14,9 +14,9 @@ from string import ascii_letters, digits
 
 from sqlpair.databases.pattern import (
     ascii_without,
+    compiled_late,
+    end_of,
     opening,
-    past,
-    rarely,
     repeated,
     run_of,
 )
@@ -61,12 +61,12 @@ def _run_pattern(word: str) -> str:
 
 
 _run = re.compile(_run_pattern(_WORD), _FLAGS).match
-_run_in_routine = rarely(_run_pattern(rf"(?!{_BLOCK}){_WORD}"), _FLAGS)
+_run_in_routine = compiled_late(_run_pattern(rf"(?!{_BLOCK}){_WORD}"), _FLAGS)
 _GAP = repeated(_SPACE, _LINE_COMMENT, _FLAT_COMMENT)
 _gap = re.compile(_GAP, _FLAGS).match
 _opening = re.compile(opening(_WORD, _GAP), _FLAGS).match
 _word = re.compile(_WORD, _FLAGS).match
-_tag = rarely(_TAG, _FLAGS)
+_tag = compiled_late(_TAG, _FLAGS)
 _comment_edges = re.compile(r"/\*|\*/").finditer
 # A statement that only changes rows, and says no more than nearly all of them: nothing
 # nests deeper, no dollar quote, no backslash. Any other is read as it comes.
@@ -119,7 +119,7 @@ def _end(text: str, start: int, words: tuple[str, ...]) -> int:
     open_at: list[int] = []  # parentheses
     body: list[int] = []  # BEGIN ATOMIC, and each CASE in it
     position = start
-    while (end := past(run(text, position))) < len(text):
+    while (end := end_of(run(text, position))) < len(text):
         sign, position = text[end], end + 1
         if sign == "(":
             open_at.append(end)
@@ -177,7 +177,7 @@ def _nest(text: str, word: re.Match[str], body: list[int]) -> None:
 
 def _skip(text: str, position: int) -> int:
     """Past white space and comments."""
-    while text.startswith("/*", position := past(_gap(text, position))):
+    while text.startswith("/*", position := end_of(_gap(text, position))):
         position = _past_nested_comment(text, position)
     return position
 

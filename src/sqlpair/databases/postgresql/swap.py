@@ -20,7 +20,7 @@ import psycopg2
 from sqlpair import signals
 from sqlpair.databases import embedded
 from sqlpair.databases.interface import Progress
-from sqlpair.databases.postgresql import properties
+from sqlpair.databases.postgresql import create_like
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load, refuse_schema
 from sqlpair.databases.postgresql.parameters import hindrances, unhindered
@@ -152,7 +152,7 @@ class PostgreSQLExchange:
     def stage(self, dump: Path, tool: str, deadline: float, progress: Progress) -> None:
         self.discard()
         self._admin.execute(
-            properties.create(self._admin.rows, self._live, self._staged)
+            create_like.create(self._admin.rows, self._live, self._staged)
         )
         load(self.copy, self._parameters, dump, tool, deadline, progress)
 
@@ -160,7 +160,7 @@ class PostgreSQLExchange:
 
     def prepare(self, deadline: float, progress: Progress) -> None:  # noqa: ARG002
         self._session.reconnect()  # it was idle for as long as the copies took
-        for statement in properties.rest(self._admin.rows, self._live, self._staged):
+        for statement in create_like.rest(self._admin.rows, self._live, self._staged):
             self._admin.execute(statement)
         wait = f"{self._session.database.lock_timeout}s"
         self._admin.execute(f"BEGIN; SET LOCAL lock_timeout = '{wait}'")

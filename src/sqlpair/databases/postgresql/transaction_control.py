@@ -39,10 +39,10 @@ _OUTSIDE = {
 }
 _OUTSIDE_WORDS = {title.split()[0] for title in _OUTSIDE} | {"ALTER"}
 
-# A block of code that ends the transaction, which only the outermost one may.
+# A block of code, and one within it.
 _BODY = re.compile(r"(\$\w*\$)(.*)\1", re.DOTALL)
 _INNER_BODY = re.compile(r"(\$\w*\$).*?\1", re.DOTALL)
-_ENDS = re.compile(r"(?:;|\bBEGIN|\bTHEN|\bELSE|\bLOOP) ?(?:COMMIT|ROLLBACK)\b")
+_ENDING = re.compile(r"(?:;|\bBEGIN|\bTHEN|\bELSE|\bLOOP) ?(?:COMMIT|ROLLBACK)\b")
 
 _QUOTED_OR_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"", re.DOTALL)
 _CLIENT = re.compile(
@@ -56,7 +56,7 @@ def role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
     if first in _CONTROL or words[:2] == ("PREPARE", "TRANSACTION"):
         return _control(text), _title(words)
     if first == "DO" and (body := _BODY.search(text)):
-        if _ENDS.search(_code(_INNER_BODY.sub("''", body[2]))):
+        if ends_transaction(body[2]):
             return Role.OUTSIDE, "DO with COMMIT or ROLLBACK"
     elif first in _OUTSIDE_WORDS:
         code = _code(text)
@@ -64,6 +64,11 @@ def role(text: str, words: tuple[str, ...]) -> tuple[Role, str]:
             if pattern.match(code):
                 return Role.OUTSIDE, title
     return Role.ORDINARY, ""
+
+
+def ends_transaction(body: str) -> bool:
+    """Whether a block of code ends its transaction, which the outermost one may."""
+    return _ENDING.search(_code(_INNER_BODY.sub("''", body))) is not None
 
 
 def client_copy(text: str) -> str:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.databases.sqlite.definition import IndexDefinition, TableDefinition
 from sqlpair.databases.sqlite.tokens import fold, identifier, text, tokens
 from sqlpair.schema.model import Attribute, ObjectKey, SchemaObject
 
 Row = tuple[Any, ...]
 Described = tuple[ObjectKey, SchemaObject]
-
-_AFFINITIES = (
-    ("INT", "INTEGER"), ("CHAR", "TEXT"), ("CLOB", "TEXT"), ("TEXT", "TEXT"),
-    ("BLOB", "BLOB"), ("REAL", "REAL"), ("FLOA", "REAL"), ("DOUB", "REAL"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,12 +119,10 @@ def _written(sql: str) -> str:
 def _type(declared: str, *, strict: bool) -> str:
     """The declared type, and the affinity SQLite derives from it if it has another."""
     written = _written(declared).upper()
-    affinity = next((given for part, given in _AFFINITIES if part in written), None)
-    if affinity is None:
-        affinity = "NUMERIC" if written else "BLOB"
-    if strict or written == affinity:
+    derived = affinity(written)
+    if strict or written == derived:
         return written
-    return f"{written or 'none'} ({affinity} affinity)"
+    return f"{written or 'none'} ({derived} affinity)"
 
 
 def _keys(

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlpair.databases.data_loss import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.databases.row_counts import SAVEPOINT, CountedTable, Missing, Touched
 from sqlpair.databases.sqlite.catalog import MASTER, repeated
-from sqlpair.databases.sqlite.contents import Contents
+from sqlpair.databases.sqlite.kept_rows import KeptRows
 from sqlpair.databases.sqlite.tokens import Token, fold, name_of, tokens
 
 if TYPE_CHECKING:
@@ -56,13 +56,8 @@ class _Change(NamedTuple):
     new: str | None
 
 
-def inspector(session: SQLiteSession) -> SQLiteInspector:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteInspector(session)
-
-
 class SQLiteInspector:
-    """See ``sqlpair.databases.row_counts.Inspector``."""
+    """See ``sqlpair.databases.data_loss.Inspector``."""
 
     def __init__(self, session: SQLiteSession):
         self.raw = session.raw
@@ -73,7 +68,7 @@ class SQLiteInspector:
         self._before: dict[str, CountedTable] = {}
         self._listed: list[tuple[str]] = []
         self._changes: list[_Change] = []
-        self._contents = Contents(session.raw, self._find)
+        self._kept = KeptRows(session.raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -139,11 +134,11 @@ class SQLiteInspector:
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:  # noqa: ARG002
         # BEGIN IMMEDIATE keeps every other writer out.
         with self._guarded():
-            self._contents.keep(tables)
+            self._kept.keep(tables)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
         with self._guarded():
-            return self._contents.missing(), frozenset()
+            return self._kept.missing(), frozenset()
 
     def _find(self, old: CountedTable) -> CountedTable | None:
         """Return what ``old`` is now: the same table, or else one made in its place.
@@ -192,6 +187,9 @@ class SQLiteInspector:
             else:
                 name = new
         return old._replace(name=name, columns=columns)
+
+
+inspector = SQLiteInspector  # which is what the driver offers
 
 
 class _Watch:

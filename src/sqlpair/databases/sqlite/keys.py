@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlpair.databases.described_key import DescribedKey
+from sqlpair.databases.keys import DescribedKey
 from sqlpair.databases.sqlite.tokens import (
     Token,
     closing,

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.member import MemberAddress, Rows
+from sqlpair.databases.members import MemberAddress, Rows
 from sqlpair.project.database import sqlite_file
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.observed import Lock, Observed
+from sqlpair.databases.observer import Lock, Observed
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 COUNTED = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"}
 
 
-def observer(session: SQLiteSession) -> SQLiteObserver:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteObserver(session)
-
-
 class SQLiteObserver:
-    """See ``sqlpair.databases.observed.Observer``."""
+    """See ``sqlpair.databases.observer.Observer``."""
 
     note = "the whole database: blocks writes"
 
@@ -59,7 +54,7 @@ class SQLiteObserver:
         assert isinstance(count, int)
         return count
 
-    def run_back(self, statement: Statement, path: Path) -> None:
+    def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
@@ -70,3 +65,6 @@ class SQLiteObserver:
 
     def moved(self) -> tuple[str, ...]:
         return ()  # sqlite_sequence is a table like any other
+
+
+observer = SQLiteObserver  # which is what the driver offers

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.sqlite.connection import dicts
-from sqlpair.databases.sqlite.remedies import refused
+from sqlpair.databases.sqlite.failure import refused
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.project.variables import quoting, sent
 

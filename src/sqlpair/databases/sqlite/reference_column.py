@@ -7,35 +7,22 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.quoting import identifier, quote
+from sqlpair.databases.sqlite.affinity import affinity
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.session import SQLiteSession
 
-# https://www.sqlite.org/datatype3.html, 3.1: the first that the type's name holds.
-_AFFINITIES = {
-    "INT": "integer",
-    "CHAR": "text",
-    "CLOB": "text",
-    "TEXT": "text",
-    "BLOB": "none",
-}
-
-
-def column(session: SQLiteSession, table: str, name: str) -> SQLiteColumn:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteColumn(session, table, name)
-
 
 class SQLiteColumn:
-    """See ``sqlpair.databases.reference.ReferenceColumn``."""
+    """See ``sqlpair.databases.reference_column.ReferenceColumn``."""
 
-    def __init__(self, session: SQLiteSession, table: str, column: str):
+    def __init__(self, session: SQLiteSession, table: str, name: str):
         self._session = session
-        self._table, self._column = identifier(table), identifier(column)
-        self._plain = quote(table), quote(column)
+        self._table, self._column = identifier(table), identifier(name)
+        self._plain = quote(table), quote(name)
         found = session.rows(
             f"SELECT type, pk FROM pragma_table_xinfo({quote(table)})"
-            f" WHERE name = {quote(column)} COLLATE NOCASE"
+            f" WHERE name = {quote(name)} COLLATE NOCASE"
         )
         self._found: dict[str, Any] = found[0] if found else {}
 
@@ -78,8 +65,7 @@ class SQLiteColumn:
     def malformed(self, values: Sequence[Any]) -> set[Any]:
         wrong: set[Any] = {value for value in values if isinstance(value, bytes)}
         type_ = self.type().upper()
-        affinity = next((a for word, a in _AFFINITIES.items() if word in type_), "num")
-        if affinity in ("integer", "num") and type_ != "ANY":
+        if affinity(type_) not in ("TEXT", "BLOB") and type_ != "ANY":
             wrong |= {v for v in values if isinstance(v, str) and not _is_number(v)}
         return wrong
 
@@ -92,6 +78,9 @@ class SQLiteColumn:
         with self._session.snapshot():
             found = self._session.raw.execute(sql, [json.dumps(list(values))])
             return {values[row[0]] for row in found}
+
+
+column = SQLiteColumn  # which is what the driver offers
 
 
 def _lenient(data: bytes) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.sqlite.connection import open_file
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import SqlpairError, first_of
 
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.unresolved import Unresolved
@@ -138,11 +138,11 @@ class References:
 
     def _error(self, found: _Found) -> SqlpairError | None:
         """Return what is wrong of all that was found, if anything is."""
-        from sqlpair.databases.sqlite.awaited import awaited
+        from sqlpair.databases.sqlite.unresolved import made_later
 
         if self._ran:
             last = self._ran[-1]
-            found = found.without(awaited(self._database, last, found.unresolved))
+            found = found.without(made_later(self._database, last, found.unresolved))
         if new := found.objects() - self._objects:
             return self._broken(found, new)
         if not (new := found.rows() - self._rows):
@@ -150,10 +150,13 @@ class References:
         keys = "foreign key is" if new.total() == 1 else "foreign keys are"
         return SqlpairError(
             f"{self._database.name}: {new.total()} {keys} left dangling",
-            _shown(
-                f"{table} rowid {rowid} refers to {to}"
-                for table, rowid, to in found.dangling
-                if (table, to) in new
+            first_of(
+                [
+                    f"{table} rowid {rowid} refers to {to}"
+                    for table, rowid, to in found.dangling
+                    if (table, to) in new
+                ],
+                SHOWN,
             ),
             "Let the migration keep what is referred to.",
         )
@@ -162,7 +165,7 @@ class References:
         objects = [o for o in found.unresolved if (o.kind, o.problem) in new]
         path = _culprit(self._ran, objects)
         where = f" {path.stem}" if path else ""
-        shown = _shown(map(str, objects))
+        shown = first_of([*map(str, objects)], SHOWN)
         return SqlpairError(
             f"{self._database.name}{where}: something refers to what is not there",
             [f"{path.name}: {line}" if path else line for line in shown],
@@ -203,9 +206,3 @@ def _culprit(ran: Iterable[Path], objects: Iterable[Unresolved]) -> Path | None:
             if name.lower() in text:
                 return path
     return texts[-1][0] if texts else None
-
-
-def _shown(lines: Iterable[str]) -> list[str]:
-    shown = list(lines)
-    more = len(shown) - SHOWN
-    return shown[:SHOWN] + ([f"and {more} more"] if more > 0 else [])

@@ -7,8 +7,8 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlpair.databases.quoting import quote
-from sqlpair.databases.row_shape import (
+from sqlpair.databases.quoting import identifier, quote
+from sqlpair.databases.row_values import (
     Check,
     ColumnShape,
     Contents,
@@ -17,6 +17,7 @@ from sqlpair.databases.row_shape import (
     TableShape,
     ValueKind,
 )
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.databases.sqlite.tokens import fold
 from sqlpair.schema.model import Schema
 
@@ -39,7 +40,7 @@ def tables(session: SQLiteSession) -> list[TableShape]:
     """See ``sqlpair.databases.interface.Driver``."""
     schema = session.schema()
     names = _names(session, schema)
-    known = {fold(name): _written(name) for name in names}
+    known = {fold(name): identifier(name) for name in names}
     texts: dict[str, list[str]] = {}
     for key, described in schema.items():
         if key.kind == "check constraint" and described.part_of:
@@ -62,11 +63,11 @@ def contents(session: SQLiteSession) -> Contents:
         told = session.rows(
             f"SELECT name FROM pragma_table_xinfo({quote(name)}, 'main')"
         )
-        columns = tuple(sorted(_written(row["name"]) for row in told))
+        columns = tuple(sorted(identifier(row["name"]) for row in told))
         wanted = ", ".join(map(literal, columns))
-        rows = session.rows(f"SELECT {wanted} FROM main.{_written(name)}")
+        rows = session.rows(f"SELECT {wanted} FROM main.{identifier(name)}")
         values = tuple(tuple(row.values()) for row in rows)
-        found[_written(name)] = TableRows(columns, values)
+        found[identifier(name)] = TableRows(columns, values)
     return found
 
 
@@ -91,7 +92,7 @@ def _table(
     )
     columns = tuple(
         ColumnShape(
-            name=_written(row["name"]),
+            name=identifier(row["name"]),
             kind=_kind(row["type"]),
             value=partial(_value, row["name"], row["type"].upper()),
             # A primary key that is no rowid may be NULL in SQLite, and never should.
@@ -100,9 +101,9 @@ def _table(
         )
         for row in rows
     )
-    keys = {_written(row["name"]) for row in rows if row["pk"]}
+    keys = {identifier(row["name"]) for row in rows if row["pk"]}
     return TableShape(
-        name=_written(name),
+        name=identifier(name),
         columns=columns,
         checks=tuple(_check(columns, text) for text in checks),
         # The alias of a rowid has no index.
@@ -123,7 +124,7 @@ def _unique(session: SQLiteSession, name: str) -> set[str]:
         " JOIN pragma_index_info(i.name, 'main') x"
         ' WHERE i."unique" AND x.name IS NOT NULL'
     )
-    return {_written(row["name"]) for row in rows}
+    return {identifier(row["name"]) for row in rows}
 
 
 def _foreign_keys(
@@ -146,14 +147,14 @@ def _foreign_keys(
                 " WHERE pk > 0 ORDER BY pk"
             )
             parents = [row["name"] for row in primary]
-        own = tuple(_written(part["own"]) for part in parts)
-        found.append(ForeignKeyShape(own, parent, tuple(map(_written, parents))))
+        own = tuple(identifier(part["own"]) for part in parts)
+        found.append(ForeignKeyShape(own, parent, tuple(map(identifier, parents))))
     return found
 
 
 def _kind(declared: str) -> ValueKind:
     written = declared.upper()
-    if any(part in written for part in ("CHAR", "CLOB", "TEXT")):
+    if affinity(declared) == "TEXT":
         return ValueKind.TEXT
     if "BLOB" in written or written in _MOMENTS:
         return ValueKind.OTHER
@@ -177,11 +178,6 @@ def _value(name: str, declared: str, number: int) -> str:
     if declared.startswith("JSON"):
         return quote(f'{{"{name}": {number + 1}}}')
     return f"{number + 1}.5"
-
-
-def _written(name: str) -> str:
-    """Return ``name`` quoted as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _plain(written: str) -> str:

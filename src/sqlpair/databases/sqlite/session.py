@@ -25,10 +25,10 @@ from sqlpair.databases.sqlite.connection import (
     make_folder,
     open_file,
 )
+from sqlpair.databases.sqlite.failure import refused
 from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
-from sqlpair.databases.sqlite.remedies import refused
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project.statement import apart
 from sqlpair.project.variables import quoting, sent
@@ -288,13 +288,13 @@ class SQLiteSession:
 
     def alembic_connection(self) -> Connection:
         if self._alembic is None:
-            from sqlpair.databases.sqlalchemy_connection import borrowed
+            from sqlpair.databases.sqlalchemy_connection import connection_over
 
             self._parameters.remember()
             # It asks for the path, of which a byte may be no UTF-8.
             self.raw.text_factory = lambda text: text.decode("utf-8", "replace")
             shown = os.fsencode(self.database.address).decode("utf-8", "replace")
-            self._alembic = borrowed("sqlite", lambda: self.raw, database=shown)
+            self._alembic = connection_over("sqlite", lambda: self.raw, database=shown)
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:

@@ -14,9 +14,9 @@ from string import ascii_letters, digits
 
 from sqlpair.databases.pattern import (
     ascii_without,
+    compiled_late,
+    end_of,
     opening,
-    past,
-    rarely,
     repeated,
     run_of,
 )
@@ -58,20 +58,20 @@ _run = re.compile(_RUN, _FLAGS).match
 _ROWS = rf"({_any('insert', 'update', 'delete', 'replace')}{_RUN};){_GAP}"
 _comment = re.compile(_COMMENT, _FLAGS).match
 _opening = re.compile(opening(rf"(?![0-9$]){_WORD}", _GAP), _FLAGS).match
-_explain = rarely(_EXPLAIN, _FLAGS)
+_explain = compiled_late(_EXPLAIN, _FLAGS)
 _trigger = re.compile(
     _any("create")
     + repeated(_SPACE, _COMMENT, _any("temp", "temporary"))
     + _any("trigger"),
     _FLAGS,
 ).match
-_trigger_end = rarely(rf"{_any('end')}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS)
-_pragma = rarely(
+_trigger_end = compiled_late(rf"{_any('end')}(?:{_GAP};|(?={_GAP}\Z))", _FLAGS)
+_pragma = compiled_late(
     rf"{_any('pragma')}{_GAP}(?:(?:{_WORD}|{_QUOTED}){_GAP}\.{_GAP})?"
     rf"({_WORD}|{_QUOTED}){_GAP}([=(])?",
     _FLAGS,
 )
-_vacuum_into = rarely(
+_vacuum_into = compiled_late(
     rf"{_any('vacuum')}{_GAP}"
     rf"(?:(?!{_any('into')})(?:{_WORD}|{_QUOTED}){_GAP})?{_any('into')}",
     _FLAGS,
@@ -97,7 +97,7 @@ def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
     line, counted, position = 1, 0, 0
     together = together and "\ufeff" not in text
-    while (start := past(_skip_empty(text, position))) < len(text):
+    while (start := end_of(_skip_empty(text, position))) < len(text):
         if text[start] == ".":
             raise fault(
                 text,
@@ -139,15 +139,15 @@ def _end(text: str, start: int, words: tuple[str, ...]) -> int:
     position = explained.end() if explained else start
     is_trigger = _trigger(text, position) is not None
     position = start
-    while (end := past(_run(text, position))) < len(text):
+    while (end := end_of(_run(text, position))) < len(text):
         if text[end] == ";":
             if not is_trigger:
                 return end + 1
-            position = past(_skip_empty(text, end))
+            position = end_of(_skip_empty(text, end))
             if close := _trigger_end(text, position):
                 return close.end()
         elif _comment(text, end):
-            position = past(_skip(text, end))
+            position = end_of(_skip(text, end))
             if position == len(text):
                 break  # leaving the comments at the end of the file out
         else:

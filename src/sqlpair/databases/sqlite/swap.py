@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Progress
+from sqlpair.databases.sqlite.backup_proof import check
 from sqlpair.databases.sqlite.dump import opened, transfer
-from sqlpair.databases.sqlite.proof import check
 from sqlpair.errors import BackupError, LockError
 
 if TYPE_CHECKING:
@@ -138,10 +138,4 @@ class SQLiteExchange:
             self._live = None
 
 
-def exchange(
-    session: SQLiteSession,
-    restore: str,
-    folder: Path,
-) -> SQLiteExchange:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return SQLiteExchange(session, restore, folder)
+exchange = SQLiteExchange  # which is what the driver offers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.history import lacking_index
 from sqlpair.lint.subject import RuleMatch, Subject
 
 
@@ -16,7 +15,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             if column.name not in subject.configuration.filtered:
                 continue
             new = 0 if before and column.name in before.columns else column.line
-            line = lacking_index(subject, table, (column.name,), new)
+            line = subject.lacking_index(table, (column.name,), new)
             if line:
                 yield RuleMatch(
                     subject.up,

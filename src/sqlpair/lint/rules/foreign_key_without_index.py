@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.history import lacking_index
 from sqlpair.lint.subject import RuleMatch, Subject
 
 
@@ -15,7 +14,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         old = {key.columns for key in before.foreign_keys} if before else set()
         for key in table.foreign_keys:
             new = 0 if key.columns in old else key.line
-            line = lacking_index(subject, table, key.columns, new)
+            line = subject.lacking_index(table, key.columns, new)
             if line:
                 columns = ", ".join(key.columns)
                 yield RuleMatch(

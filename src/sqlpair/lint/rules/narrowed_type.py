@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.lint.subject import RuleMatch, Subject
-from sqlpair.lint.types import affinity, narrower
+from sqlpair.lint.types import narrower
 
 
 def check(subject: Subject) -> Iterator[RuleMatch]:

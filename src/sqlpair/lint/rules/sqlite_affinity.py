@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.lint.subject import RuleMatch, Subject
-from sqlpair.lint.types import affinity, looks_like_text
+from sqlpair.lint.types import looks_like_text
 
 
 def check(subject: Subject) -> Iterator[RuleMatch]:

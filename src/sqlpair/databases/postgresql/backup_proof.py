@@ -27,7 +27,7 @@ import psycopg2
 
 from sqlpair import signals
 from sqlpair.databases.interface import Progress, Report
-from sqlpair.databases.postgresql import client_programs, properties
+from sqlpair.databases.postgresql import client_programs, create_like
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
 from sqlpair.databases.postgresql.parameters import unhindered
@@ -35,7 +35,7 @@ from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.postgresql.scratch import NAME, drop_leftovers
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.quoting import identifier
-from sqlpair.errors import BackupError, SqlpairError
+from sqlpair.errors import BackupError, SqlpairError, first_of
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -87,7 +87,7 @@ ORDER BY 1, 2
 """
 
 
-def prove(
+def prove_backup(
     session: PostgreSQLSession,
     dump: Path,
     tool: str,
@@ -160,13 +160,13 @@ def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str,
         (live,) = maker.rows("SELECT current_database()::text AS name")
         try:
             drop_leftovers(lambda sql: _execute(maker, sql))
-            maker.execute(properties.create(maker.rows, live["name"], name))
+            maker.execute(create_like.create(maker.rows, live["name"], name))
         except SqlpairError as error:
             raise _UntriedError("; ".join([error.what, *error.evidence])) from error
         try:
             yield parameters | {"dbname": name}
             try:
-                for statement in properties.rest(maker.rows, live["name"], name):
+                for statement in create_like.rest(maker.rows, live["name"], name):
                     maker.execute(statement)
             except SqlpairError as error:
                 report(
@@ -188,8 +188,6 @@ def _execute(maker: Queries, sql: str) -> list[tuple[Any, ...]]:
 
 
 def _cannot(error: BackupError, name: str, calls: list[str]) -> BackupError:
-    more = len(calls) - SHOWN
-    calls = [*calls[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
     advice = (
         "Give each such function the schemas of what it names: ALTER FUNCTION f SET"
         " search_path = ...\nA row that is valid only together with other tables' rows,"
@@ -197,7 +195,7 @@ def _cannot(error: BackupError, name: str, calls: list[str]) -> BackupError:
     )
     return BackupError(
         f"{name}: the backup cannot be restored",
-        [*error.evidence, *calls],
+        [*error.evidence, *first_of(calls, SHOWN)],
         f"{advice if calls else ''}With backup_proof = never in alembic.ini it is kept"
         " without a trial.",
     )

@@ -52,8 +52,8 @@ class Observer(Protocol):
     def run(self, statement: Statement, path: Path) -> Observed:
         """Run a statement of the file ``path``; StatementError when it is refused."""
 
-    def run_back(self, statement: Statement, path: Path) -> None:
-        """Run a statement of a rollback; what it did is undone before the next run."""
+    def run_unobserved(self, statement: Statement, path: Path) -> None:
+        """Run a statement whose effect is undone before another one is observed."""
 
     def strong(self) -> tuple[Lock, ...]:
         """Return the strong locks that the transaction holds now."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sqlpair.databases.driver import driver_of
+from sqlpair.databases.driver import reading, silent
 from sqlpair.errors import LockError, SqlpairError
 from sqlpair.runner import restoring
 
@@ -19,7 +19,7 @@ Said = tuple[object, ...]
 Result = TypeVar("Result")
 
 
-class AtRest(Generic[Result]):
+class NothingToDo(Generic[Result]):
     """What members said of themselves in which a job found nothing to do.
 
     Another one that says the same has nothing to do either: it is of the same files.
@@ -29,9 +29,9 @@ class AtRest(Generic[Result]):
         self._job = job
         self._results: dict[Said, Result] = {}
 
-    def of(self, job: object) -> AtRest[Result]:
+    def of(self, job: object) -> NothingToDo[Result]:
         """Return it, or an empty one where it was another job's."""
-        return self if self._job is job else AtRest(job)
+        return self if self._job is job else NothingToDo(job)
 
     def recall(self, settings: Settings) -> Result | None:
         """Return what was kept of one that says the same; None for nothing.
@@ -55,20 +55,15 @@ class AtRest(Generic[Result]):
             self._results[_stated(status)] = result
 
 
-def _nobody(_line: str) -> None:
-    """Report to nobody."""
-
-
 def _asked(database: Database) -> Said | None:
     """Return what a database says of itself, as ``_stated`` has it.
 
     None where it is not there, or a transaction of it is in doubt. SqlpairError where
     it cannot be reached, or has another ledger.
     """
-    session = driver_of(database).connect(database, read_only=True, report=_nobody)
-    if session is None:
-        return None
-    try:
+    with reading(database, silent) as session:
+        if session is None:
+            return None
         table, join = session.table, session.table.join
         there, undecided = session.look(table.names.repeatable)
         if undecided:
@@ -89,8 +84,6 @@ def _asked(database: Database) -> Said | None:
             f" AS last, {repeated} AS repeated",
             once=True,
         )
-    finally:
-        session.close()
     return tuple(row[name] or "" for name in ("heads", "applied", "last", "repeated"))
 
 

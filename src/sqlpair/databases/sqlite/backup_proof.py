@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlpair.project.settings import Database
 
 
-def prove(
+def prove_backup(
     session: SQLiteSession,
     dump: Path,
     tool: str,  # noqa: ARG001

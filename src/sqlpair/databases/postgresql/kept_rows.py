@@ -5,8 +5,7 @@ another one afterwards, the rows' hashes are kept in a table of the transaction 
 value by value, and compared: it is not temporary, since a transaction with temporary
 tables cannot be prepared, and it is dropped before the commit.
 
-Partitions of one table are compared as one: a row may
-move from one to another.
+Partitions of one table are compared as one: a row may move from one to another.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from sqlpair.databases import missing_rows
+from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.missing_rows import Copies, Counts
-from sqlpair.databases.postgresql.families import (
+from sqlpair.databases.postgresql.partitions import (
     Family,
-    _columns_now,
-    _name,
-    _Now,
-    _pairs,
-    _source,
+    FamilyNow,
+    columns_left,
+    copied_as,
+    renamed_columns,
+    source_of,
 )
-from sqlpair.databases.postgresql.values import (
+from sqlpair.databases.postgresql.value_hash import (
     HASHED,
     ZONED,
     checksum,
     describe,
     hashed,
 )
-from sqlpair.databases.row_counts import CountedTable, Missing
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -44,7 +43,7 @@ SETTINGS = "SET LOCAL row_security = off; SET LOCAL extra_float_digits = 1; "
 RESET = "RESET row_security; RESET extra_float_digits; "
 
 
-class Contents:
+class KeptRows:
     """What the tables of one session held before a run.
 
     ``family`` returns a table's root, as oid and name, and ``now`` the tables that hold
@@ -66,13 +65,13 @@ class Contents:
         self._foreseen: dict[str, frozenset[str]] = {}
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        """See ``sqlpair.databases.row_counts.Inspector``."""
+        """See ``sqlpair.databases.data_loss.Inspector``."""
         for old in self._grouped(tables):
-            names = _columns_now(old, self._now(old))
+            names = columns_left(old, self._now(old))
             self._foreseen |= {table.name: names for table in old}
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
-        """See ``sqlpair.databases.row_counts.Inspector``; they are locked already."""
+        """See ``sqlpair.databases.data_loss.Inspector``; they are locked already."""
         self._families = [
             Family(old, exact=any(table.name in exact for table in old))
             for old in self._grouped(tables)
@@ -93,7 +92,7 @@ class Contents:
                 self._copy_before(family, number)
 
     def missing(self) -> tuple[list[Missing], Set[str]]:
-        """See ``sqlpair.databases.row_counts.Inspector``."""
+        """See ``sqlpair.databases.data_loss.Inspector``."""
         found: list[Missing] = []
         unknown: set[str] = set()
         for number, family in enumerate(self._families):
@@ -118,7 +117,7 @@ class Contents:
     def _measure(self, family: Family, table: CountedTable) -> None:
         counted = ["count(*) AS n", *(f"count({name})" for name in family.columns)]
         values = [family.columns[name].value() for name in family.kept]
-        sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {_source(table)}"
+        sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {source_of(table)}"
         doing = f"what {table.name} would lose cannot be counted"
         with self._session.guarded(doing) as cursor:
             cursor.execute(SETTINGS + sql)
@@ -129,7 +128,7 @@ class Contents:
         family.sizes.append(dict(zip(["", *family.columns], counts, strict=True)))
         family.checksum += int(total)
 
-    def _describe_now(self, family: Family) -> list[_Now]:
+    def _describe_now(self, family: Family) -> list[FamilyNow]:
         """Return what holds the rows of the family now."""
         found = self._now(family.tables)
         described = describe(self._session, [table.identity for table, _ in found])
@@ -138,12 +137,12 @@ class Contents:
         # Those that are still the same first: they tell how columns are called now.
         for table, old in sorted(found, key=lambda each: each[1] is None):
             columns = described.get(table.identity, {})
-            names = _pairs(table, old, renamed)
+            names = renamed_columns(table, old, renamed)
             renamed = renamed or names
             by_name = {column.name: column for column in columns.values()}
             now.append(
-                _Now(
-                    _source(table),
+                FamilyNow(
+                    source_of(table),
                     {
                         was: by_name[names[was]]
                         for was in family.columns
@@ -153,7 +152,7 @@ class Contents:
             )
         return now
 
-    def _is_same(self, family: Family, now: Sequence[_Now]) -> bool:
+    def _is_same(self, family: Family, now: Sequence[FamilyNow]) -> bool:
         rows = total = 0
         for each in now:
             if any(name not in each.columns for name in family.kept):
@@ -191,7 +190,7 @@ class Contents:
             self._session.rows,
             before=f"{prefix}before_{number}",
             after=f"{prefix}after_{number}",
-            columns=[_name(family, name) for name in family.kept],
+            columns=[copied_as(family, name) for name in family.kept],
             scratch=f"{prefix}difference_{number}",
             create="CREATE UNLOGGED TABLE",
             differs="IS DISTINCT FROM",
@@ -199,11 +198,11 @@ class Contents:
 
     def _copy_before(self, family: Family, number: int) -> None:
         values = [
-            f"{hashed(column.value())} AS {_name(family, name)}"
+            f"{hashed(column.value())} AS {copied_as(family, name)}"
             for name, column in family.columns.items()
         ]
         parts = [
-            f"SELECT {', '.join([f'{leaf} AS leaf', *values])} FROM {_source(table)}"
+            f"SELECT {', '.join([f'{leaf} AS leaf', *values])} FROM {source_of(table)}"
             for leaf, table in enumerate(family.tables)
         ]
         copies = self._copies(family, number)
@@ -212,7 +211,7 @@ class Contents:
             f" {' UNION ALL '.join(parts)}; {RESET}"
         )
 
-    def _compare(self, family: Family, now: Sequence[_Now], number: int) -> Counts:
+    def _compare(self, family: Family, now: Sequence[FamilyNow], number: int) -> Counts:
         family.kept = [
             name for name in family.columns if all(name in each.columns for each in now)
         ]
@@ -233,11 +232,13 @@ class Contents:
             self._session.execute("RESET TimeZone")
         return counts
 
-    def _compared(self, copies: Copies, family: Family, now: Sequence[_Now]) -> Counts:
+    def _compared(
+        self, copies: Copies, family: Family, now: Sequence[FamilyNow]
+    ) -> Counts:
         if self._tried(_copy_after(copies, family, now, castable=True)) is None:
             self._session.execute(_copy_after(copies, family, now, castable=False))
         if family.is_keyed:
-            key = [_name(family, n) for n, c in family.columns.items() if c.key]
+            key = [copied_as(family, n) for n, c in family.columns.items() if c.key]
             counts = missing_rows.by_key(
                 copies,
                 " AND ".join(f"a.{column} = b.{column}" for column in key),
@@ -252,7 +253,7 @@ class Contents:
         return counts
 
 
-def _gone(family: Family, now: Sequence[_Now]) -> Iterator[Missing]:
+def _gone(family: Family, now: Sequence[FamilyNow]) -> Iterator[Missing]:
     """Count rows of tables, and values of columns, that are not there any more."""
     for table, size in zip(family.tables, family.sizes, strict=True):
         if not now:
@@ -267,7 +268,7 @@ def _gone(family: Family, now: Sequence[_Now]) -> Iterator[Missing]:
 def _ordered(
     family: Family, gone: Iterable[Missing], counts: Counts
 ) -> Iterator[Missing]:
-    names = {_name(family, column): column for column in family.columns} | {"": ""}
+    names = {copied_as(family, column): column for column in family.columns} | {"": ""}
     order = ["", *family.columns]
     found = [
         Missing(family.tables[leaf].name, names[column], number)
@@ -277,7 +278,7 @@ def _ordered(
 
 
 def _rows_alone(
-    family: Family, session: PostgreSQLSession, now: Sequence[_Now]
+    family: Family, session: PostgreSQLSession, now: Sequence[FamilyNow]
 ) -> Counts:
     counted = " + ".join(f"(SELECT count(*) FROM {each.source})" for each in now)
     (row,) = session.rows(f"SELECT {counted} AS n")
@@ -285,7 +286,7 @@ def _rows_alone(
 
 
 def _copy_after(
-    copies: Copies, family: Family, now: Sequence[_Now], *, castable: bool
+    copies: Copies, family: Family, now: Sequence[FamilyNow], *, castable: bool
 ) -> str:
     parts = []
     for each in now:
@@ -296,6 +297,6 @@ def _copy_after(
                 value = hashed(old.cast(new))
             else:  # not one value is known to be the same
                 value = "NULL::int8"
-            values.append(f"{value} AS {_name(family, name)}")
+            values.append(f"{value} AS {copied_as(family, name)}")
         parts.append(f"SELECT {', '.join(values)} FROM {each.source}")
     return f"CREATE UNLOGGED TABLE {copies.after} AS {' UNION ALL '.join(parts)}"

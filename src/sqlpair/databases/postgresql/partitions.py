@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlpair.databases.postgresql.values import (
+from sqlpair.databases.data_loss import CountedTable
+from sqlpair.databases.postgresql.value_hash import (
     LARGE_OBJECTS,
     ComparedColumn,
 )
-from sqlpair.databases.row_counts import CountedTable
 
 _LARGE_OBJECTS = (
     "(SELECT oid AS loid, lo_get(oid) AS data FROM pg_catalog.pg_largeobject_metadata)"
@@ -17,7 +17,7 @@ _LARGE_OBJECTS = (
 )
 
 
-class _Now(NamedTuple):
+class FamilyNow(NamedTuple):
     """A table that holds rows of a family now: for each old column the new one."""
 
     source: str
@@ -41,15 +41,17 @@ class Family:
         return bool(key) and set(key) <= set(self.kept)
 
 
-def _source(table: CountedTable) -> str:
+def source_of(table: CountedTable) -> str:
+    """Return what its rows are selected from."""
     return _LARGE_OBJECTS if table.identity == LARGE_OBJECTS else f"ONLY {table.name}"
 
 
-def _name(family: Family, column: str) -> str:
+def copied_as(family: Family, column: str) -> str:
+    """Return the name that a column has in a copy."""
     return f"c{list(family.columns).index(column)}"
 
 
-def _pairs(
+def renamed_columns(
     table: CountedTable, old: CountedTable | None, renamed: Mapping[str, str]
 ) -> dict[str, str]:
     """Map the old columns' names to those of ``table``, which ``old`` is now."""
@@ -66,14 +68,14 @@ def _pairs(
     return {**{name: name for name in there if name not in taken}, **same}
 
 
-def _columns_now(
+def columns_left(
     old: Sequence[CountedTable], now: Sequence[tuple[CountedTable, CountedTable | None]]
 ) -> frozenset[str]:
     """Return which of the columns of ``old`` are still there."""
     names: set[str] = set(old[0].columns.values()) if now else set()
     renamed: dict[str, str] = {}
     for table, was in sorted(now, key=lambda each: each[1] is None):
-        pairs = _pairs(table, was, renamed)
+        pairs = renamed_columns(table, was, renamed)
         renamed = renamed or pairs
         there = set(table.columns.values())
         names &= {name for name, new in pairs.items() if new in there}

@@ -67,8 +67,3 @@ class Inspector(Protocol):
         Also the tables that hold something else now, and are to be kept exactly to
         tell whether something is missing.
         """
-
-
-def amount(count: int, thing: str) -> str:
-    """Return ``1 row``, ``2,000 rows``."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AGAIN_SECONDS = 1
 
 
-class Ear:
+class NoticeListener:
     """Hears what the server says over a connection, and passes it on."""
 
     def __init__(

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlpair.databases import missing_rows
+from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.missing_rows import Copies, Counts
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.databases.row_counts import CountedTable, Missing
 
 # What a migration leaves in the temporary schema is dropped after it; not these.
 PREFIX = "sqlpair_"
@@ -25,7 +25,7 @@ _ROWS = "_content"
 _AUXILIARY = re.compile(r"a\d+")
 
 
-class Contents:
+class KeptRows:
     """What some tables held before a run; ``find`` returns what one is now."""
 
     def __init__(
@@ -35,12 +35,12 @@ class Contents:
     ):
         self._raw = raw
         self._find = find
-        self._kept: list[_Kept] = []
+        self._kept: list[_KeptTable] = []
 
     def keep(self, tables: Iterable[CountedTable]) -> None:
         """Copy the tables."""
         self._kept = [
-            _Kept(self._raw, number, table)
+            _KeptTable(self._raw, number, table)
             for number, table in enumerate(sorted(tables))
         ]
 
@@ -61,7 +61,7 @@ class Contents:
         return found
 
 
-class _Kept:
+class _KeptTable:
     """The copy of one table, made before the run."""
 
     def __init__(self, raw: sqlite3.Connection, number: int, table: CountedTable):

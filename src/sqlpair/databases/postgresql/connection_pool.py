@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import extensions
 
-from sqlpair.databases import held
+from sqlpair.databases import kept_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ MOST_USES = 500
 FRESH_SECONDS = 1.0  # an older one may have been closed by the server meanwhile
 
 
-class IdleConnections:
+class ConnectionPool:
     """Those that nobody uses, by their address, and how often each was used."""
 
     def __init__(self) -> None:
@@ -65,16 +65,16 @@ class IdleConnections:
         self._idle.clear()
 
 
-def connections(database: Database) -> IdleConnections | None:
-    """Return those of this process; None where the database's are not kept."""
+def pool_of(database: Database) -> ConnectionPool | None:
+    """Return the pool of this process; None where the database's are not kept."""
     if not (database.member and database.search_path):
         return None
-    return held.keep(IdleConnections, _opened)
+    return kept_open.keep(ConnectionPool, _opened)
 
 
 @contextmanager
-def _opened() -> Iterator[IdleConnections]:
-    with closing(IdleConnections()) as idle:
+def _opened() -> Iterator[ConnectionPool]:
+    with closing(ConnectionPool()) as idle:
         yield idle
 
 
