@@ -205,6 +205,7 @@ class Deployment:
             if self.done:
                 before = several([str(step) for step, *_ in self.done])
                 error.add(f"committed before it: {before}")
+                error.remedy = error.remedy.removeprefix("Nothing was changed. ")
             elif stage.transactional and not isinstance(
                 error, CommitError | DataLossError
             ):
