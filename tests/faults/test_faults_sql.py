@@ -236,6 +236,23 @@ def test_file_that_changes_role_or_search_path_moves_no_ledger(
         assert trap.pg(f"SELECT * FROM trap.{table}") == []
 
 
+@pytest.mark.parametrize("mark", ["", "-- no-transaction\n"])
+def test_what_a_file_leaves_in_its_session_is_in_no_other_files_way(
+    project: Project, mark: str
+) -> None:
+    own = (
+        "CREATE TEMP TABLE kept (n int);\nPREPARE kept AS SELECT 1;\n"
+        "DECLARE kept CURSOR WITH HOLD FOR SELECT 1;\n"
+    )
+    project.add("postgres", "001_t1", f"{mark}{own}")
+    project.add("postgres", "002_t2", f"{mark}{own}")
+    project.add("postgres", "003_t3", own)
+
+    deploy(project)
+
+    assert project.applied("postgres") == ["001_t1", "002_t2", "003_t3"]
+
+
 @pytest.mark.parametrize("name", ["DOMAIN\\'person", "pérson"])
 @pytest.mark.parametrize("what", ["strings", "letters"])
 def test_file_that_changes_how_text_is_read_does_not_change_what_is_recorded(
