@@ -109,14 +109,16 @@ def take(
 
 
 def _refuse_absent(settings: Settings, report: Report) -> None:
-    for database in settings.databases:
+    for branch in branches(settings):
+        database = branch.database
         session = driver_of(database).connect(database, read_only=True, report=report)
-        if session is None:
+        if session is not None:
+            session.close()
+        elif branch.files:  # else there is none that could have made it
             raise BackupError(
                 f"{database.name}: there is no database to back up",
                 remedy=f"Check {database.variable}.",
             )
-        session.close()
 
 
 class _Dump(NamedTuple):
