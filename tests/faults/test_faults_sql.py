@@ -44,6 +44,25 @@ def refused(project: Project) -> SqlpairError:
     return failure.value
 
 
+@pytest.mark.parametrize("views", [0, 1])
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_file_that_drops_what_records_it_is_told(
+    pair: Project, database: str, views: int
+) -> None:
+    pair.add(database, "003_t3", "DROP TABLE schema_version;\n")
+    folder = pair.root / "sql" / database / "repeatable"
+    for number in range(views):
+        folder.mkdir()
+        (folder / f"v{number}.sql").write_text("SELECT 1;\n")
+
+    failure = refused(pair)
+
+    assert "schema_version" in failure.what
+    assert "a file of this run drops it: it records what is applied" in str(failure)
+    assert "rolled back: nothing was changed" in str(failure)
+    assert "ledger_schema" in failure.remedy
+
+
 @pytest.mark.parametrize(
     ("database", "third", "message", "snippet"),
     [

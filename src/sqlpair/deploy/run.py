@@ -211,7 +211,9 @@ class Deployment:
             ):
                 error.add("rolled back: nothing was changed")
             moved = {"", *(step.branch.name for step, *_ in self.done)}
-            if isinstance(error, StatementError) and error.clash not in moved:
+            if not isinstance(error, StatementError):
+                stage.explain(error)
+            elif error.clash not in moved:
                 from sqlpair.deploy import unrecorded
 
                 unrecorded.advise(error, self.statuses, self.sessions)
