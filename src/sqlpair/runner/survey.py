@@ -22,7 +22,8 @@ def survey(
 ) -> dict[str, BranchStatus]:
     """Read where every database is. Creates nothing.
 
-    Connections stay open until ``resources`` closes, and so does an embedded server.
+    Connections to a server stay open until ``resources`` closes, and so does an embedded
+    one. A file is let go: who has it open keeps it from leaving WAL mode.
     """
     statuses = {}
     for branch in known:
@@ -33,8 +34,11 @@ def survey(
         )
         state = tables.EMPTY
         if session is not None:
-            resources.callback(session.close)
-            state = tables.read(session)
+            with ExitStack() as reading:
+                reading.callback(session.close)
+                state = tables.read(session)
+                if session.can_prepare:
+                    resources.push(reading.pop_all())
         statuses[branch.name] = BranchStatus(
             branch, state, locate(branch, state), state.undecided
         )
