@@ -22,8 +22,8 @@ def survey(
 ) -> dict[str, BranchStatus]:
     """Read where every database is. Creates nothing.
 
-    Connections to a server stay open until ``resources`` closes, and so does an embedded
-    one. A file is let go: who has it open keeps it from leaving WAL mode.
+    Connections to a server stay open until ``resources`` closes, and so does an
+    embedded one. A file is let go: who has it open keeps it from leaving WAL mode.
     """
     statuses = {}
     for branch in known:
