@@ -291,6 +291,28 @@ def test_roles_that_files_make_on_the_named_server_go_with_the_database(
     assert "It is the scratch server that has it: drop it there." in str(failure.value)
 
 
+def test_files_that_name_the_live_database_change_nothing_of_it(
+    three: Project, server: str
+) -> None:
+    [(name,)] = three.pg("SELECT current_database()")
+    sql = (
+        f"ALTER DATABASE {name} SET work_mem = '9MB';\n"
+        f"COMMENT ON DATABASE {name} IS 'by a file';\n"
+        f'GRANT CREATE ON DATABASE "{name}" TO public;\n'
+    )
+    three.add("postgres", "004_own", sql)
+
+    build(three, "postgres")
+
+    # SCRATCH_URL names the server of the live database.
+    assert three.pg(
+        "SELECT shobj_description(oid, 'pg_database'), datacl FROM pg_database"
+        " WHERE datname = current_database() UNION ALL"
+        " SELECT setconfig::text, NULL FROM pg_db_role_setting s JOIN pg_database d"
+        " ON d.oid = s.setdatabase WHERE d.datname = current_database()"
+    ) == [(None, None)]
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
     three: Project, server: str, monkeypatch: pytest.MonkeyPatch, *, copied: bool

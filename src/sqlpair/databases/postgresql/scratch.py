@@ -13,7 +13,6 @@ search path itself and, on a temporary server, the roles.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +28,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.databases.postgresql.failure import another_server
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
+from sqlpair.databases.postgresql.shared import is_shared, made_by, names_database
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
@@ -48,22 +48,6 @@ Execute = Callable[[str], list[tuple[Any, ...]]]
 NAME = "sqlpair_scratch_"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
 _YOUNG = 30  # within which its maker connects
-
-_SHARED = re.compile(
-    r"\b(?:create|alter|drop|comment\s+on)\s+(?:role|user(?!\s+mapping)|group|database"
-    r"|tablespace|subscription)\b"
-    r"|\balter\s+system\b|\b(?:drop|reassign)\s+owned\b|_replication_slot\b"
-    r"|\b(?:grant|revoke)\b(?:(?!\bon\b)[^;])*?\b(?:to|from)\b",  # of a role
-    re.IGNORECASE,
-)
-_MADE = re.compile(
-    r"\bcreate\s+(?P<kind>role|user(?!\s+mapping)|group|schema)\s+"
-    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
-    re.IGNORECASE,
-)
-# Put together in a DO block: any string may be the name.
-_PUT_TOGETHER = re.compile(r"\bcreate\s+(?:role|user|group)\s+['%]", re.IGNORECASE)
-_STRING = re.compile(r"'(\w+)'")
 
 
 class _Surroundings(NamedTuple):
@@ -96,7 +80,7 @@ def scratch(
     database: Database, files: Sequence[Path], report: Report
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text, there, beside = _given(database, files, report)
+    database, text, there, beside = _given(database, files, report)
     with _server(database, report, beside=beside) as server:
         named = _on(server, database)
         with _created(named, server, _without(there, text), text) as address:
@@ -115,7 +99,7 @@ def scratch_identity(
     database: Database, files: Sequence[Path], report: Report
 ) -> Sequence[object]:
     """See ``sqlpair.databases.interface.Driver``."""
-    _, there, beside = _given(database, files, report)
+    database, _, there, beside = _given(database, files, report)
     if database.scratch or (
         beside and (database.embedded is not None or database.scratch_beside)
     ):
@@ -133,11 +117,18 @@ def scratch_identity(
 
 def _given(
     database: Database, files: Sequence[Path], report: Report
-) -> tuple[str, _Surroundings, bool]:
-    """Return the text of all files, what is there, and whether they may run beside."""
+) -> tuple[Database, str, _Surroundings, bool]:
+    """Return the text of all files, what is there, and whether they may run beside.
+
+    Where they name the live database, what they say is meant for it: only a temporary
+    server has another one of that name.
+    """
     text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
     there = _surroundings(database, report)
-    return text, there, there.may_create and not is_shared(text)
+    if names_database(text, there.database):
+        named = database._replace(scratch="", scratch_beside=False)
+        return named, text, there, False
+    return database, text, there, there.may_create and not is_shared(text)
 
 
 def _on(server: _Server, database: Database) -> Database:
@@ -169,23 +160,6 @@ def _surroundings(database: Database, report: Report) -> _Surroundings:
         path or ("public",),
         may_create=row["may_create"],
     )
-
-
-def made_by(texts: Iterable[str], *, schemas: bool = False) -> set[str]:
-    """The roles that ``texts`` make, or the schemas."""
-    made = set()
-    for text in texts:
-        for match in _MADE.finditer(text):
-            if (match["kind"].lower() == "schema") == schemas:
-                made.add(match["quoted"] or match["plain"].lower())
-        if not schemas and _PUT_TOGETHER.search(text):
-            made.update(_STRING.findall(text))
-    return made
-
-
-def is_shared(text: str) -> bool:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return _SHARED.search(text) is not None
 
 
 def _without(there: _Surroundings, text: str) -> _Surroundings:
