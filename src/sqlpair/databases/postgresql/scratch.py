@@ -3,9 +3,9 @@
 It is made on the server that the setting ``scratch`` names; else beside the database
 it stands for, on its own server, where that is the embedded one, or the role may make
 databases and the settings let it; else on a temporary server. Files that reach what
-all databases of a server share (roles, ALTER DATABASE) never run beside it: they would
-change the live database's surroundings. The roles that they make on a named server
-are dropped with the database.
+all databases of a server share (roles, ALTER DATABASE) never run beside it, however
+its server was named: they would change the live database's surroundings. The roles
+that they make on another named server are dropped with the database.
 
 What a project's files take for granted is there: the schemas of the search path, the
 search path itself and, on a temporary server, the roles.
@@ -42,6 +42,8 @@ SELECT version(), current_user::text, (SELECT string_agg(
     WHERE source IN ('configuration file', 'database', 'user', 'database user',
         'global', 'command line') AND context IN ('user', 'superuser'))
 """
+
+_BEGAN = "extract(epoch FROM pg_postmaster_start_time())::text"
 
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
@@ -120,15 +122,24 @@ def _given(
 ) -> tuple[Database, str, _Surroundings, bool]:
     """Return the text of all files, what is there, and whether they may run beside.
 
-    Where they name the live database, what they say is meant for it: only a temporary
-    server has another one of that name.
+    What all databases of a server share is changed on no server that has the live
+    one. Where they name that, only a temporary server has another one of its name.
     """
     text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
-    there = _surroundings(database, report)
-    if names_database(text, there.database):
-        named = database._replace(scratch="", scratch_beside=False)
-        return named, text, there, False
-    return database, text, there, there.may_create and not is_shared(text)
+    there, began = _surroundings(database, report)
+    named = names_database(text, there.database)
+    shared = named or is_shared(text)
+    if named or (shared and database.scratch and _began(database) == began):
+        database = database._replace(scratch="", scratch_beside=False)
+    return database, text, there, there.may_create and not shared
+
+
+def _began(database: Database) -> str:
+    """Return when the named server began: no other one did at the same microsecond."""
+    server = _named(database)
+    with _maintenance(_on(server, database), server.dsn) as execute:
+        ((began,),) = execute(f"SELECT {_BEGAN}")
+    return str(began)
 
 
 def _on(server: _Server, database: Database) -> Database:
@@ -138,28 +149,31 @@ def _on(server: _Server, database: Database) -> Database:
     )
 
 
-def _surroundings(database: Database, report: Report) -> _Surroundings:
+def _surroundings(database: Database, report: Report) -> tuple[_Surroundings, str]:
+    """Return what is there, and when its server began."""
     if database.fleet is not None:
-        return _BARE  # there is no live one
+        return _BARE, ""  # there is no live one
     live = connect(database, read_only=True, report=report)
     if live is None:
-        return _BARE
+        return _BARE, ""
     with closing(live):
         (row,) = live.rows(
             "SELECT current_database()::text AS name, current_schemas(false)::text[]"
             " AS path, ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles"
             " WHERE rolname !~ '^pg_' ORDER BY 1) AS roles, EXISTS (SELECT FROM"
             " pg_catalog.pg_roles WHERE rolname = current_user AND (rolsuper OR"
-            " rolcreatedb) AND NOT pg_is_in_recovery()) AS may_create"
+            " rolcreatedb) AND NOT pg_is_in_recovery()) AS may_create,"
+            f" {_BEGAN} AS began"
         )
     path = tuple(row["path"])
-    return _Surroundings(
+    there = _Surroundings(
         row["name"],
         tuple(row["roles"]),
         path,
         path or ("public",),
         may_create=row["may_create"],
     )
+    return there, row["began"]
 
 
 def _without(there: _Surroundings, text: str) -> _Surroundings:
@@ -174,12 +188,7 @@ def _without(there: _Surroundings, text: str) -> _Surroundings:
 @contextmanager
 def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Server]:
     if database.scratch:
-        variable = database.scratch_variable
-        yield _reached(
-            database._replace(
-                address=database.scratch, parameters={}, variable=variable
-            )
-        )
+        yield _named(database)
         return
     if beside and database.embedded is not None:
         data, binaries = database.embedded, database.binaries
@@ -207,6 +216,14 @@ def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Se
     ):
         dsn = make_dsn(own.dsn, dbname="template1")
         yield _Server("a temporary server", dsn, temporary=True)
+
+
+def _named(database: Database) -> _Server:
+    """Return the server that the setting ``scratch`` names."""
+    address, variable = database.scratch, database.scratch_variable
+    return _reached(
+        database._replace(address=address, parameters={}, variable=variable)
+    )
 
 
 def _reached(database: Database) -> _Server:
