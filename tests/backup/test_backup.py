@@ -437,6 +437,8 @@ def test_damaged_sqlite_database_makes_no_backup(filled: Project) -> None:
 def test_backup_of_a_database_that_is_not_there_creates_nothing(
     project: Project,
 ) -> None:
+    project.add("sqlite", "001_a", "CREATE TABLE a (x text);\n")
+
     with pytest.raises(BackupError, match="sqlite: there is no database to back up"):
         make(project)
 

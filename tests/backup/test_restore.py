@@ -646,3 +646,22 @@ def test_sqlite_that_fails_at_the_last_step_takes_postgresql_back(
 
     assert content(filled) == before
     untouched(filled)
+
+
+def test_sqlite_file_that_is_replaced_at_the_last_step_takes_postgresql_back(
+    filled: Project,
+) -> None:
+    folder = make(filled)
+    go_on(filled)
+    before = content(filled)
+
+    def report(line: str) -> None:
+        if line == "Putting the copy of sqlite in place":
+            moved = filled.file.rename(filled.file.with_name("moved.db"))
+            shutil.copyfile(moved, filled.file)
+
+    with pytest.raises(LockError, match="sqlite: the database's file was moved"):
+        restore.restore(filled.settings, str(folder), report)
+
+    assert content(filled) == before
+    untouched(filled)

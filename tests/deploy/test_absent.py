@@ -120,3 +120,20 @@ def test_in_development_and_where_nothing_is_applied_yet_it_is_made(
     production.sqlpair(
         "migrate", SQLITE_PATH="state/two.db", DATABASE_URL=with_canary(new_database())
     )
+
+
+def test_one_that_has_no_files_yet_keeps_nobody_from_anything(project: Project) -> None:
+    project.add("postgres", "001_a", "CREATE TABLE a (x text);\n", "DROP TABLE a;\n")
+    project.add("postgres", "002_b", "CREATE TABLE b (x text);\n", "DROP TABLE b;\n")
+    project.environ |= {"APP_ENV": "production", "SQLITE_PATH": str(project.file)}
+    project.file.parent.mkdir(exist_ok=True)
+    project.sqlpair("migrate", "--to", "1")
+
+    project.sqlpair("migrate")
+    project.sqlpair("rollback")
+    made = project.sqlpair("backup").stdout.splitlines()[-1]
+    project.sqlpair("migrate")
+    assert not project.file.exists()
+    project.sqlpair("restore", made, "--yes")
+
+    assert project.tables("postgres") == {"a"}

@@ -223,6 +223,19 @@ def test_vacuum_works_on_postgresql_outside_transactions(pair: Project) -> None:
     assert pair.applied("postgres") == ["001_t1", "003_vacuum"]
 
 
+@pytest.mark.parametrize("mark", ["journal_mode = DELETE", "locking_mode = EXCLUSIVE"])
+def test_a_file_has_a_database_in_wal_mode_for_itself(pair: Project, mark: str) -> None:
+    pair.lite("PRAGMA journal_mode = WAL")
+    sql = f"{ALONE}PRAGMA {mark};\nCREATE TABLE t4 (id integer);\n"
+    pair.add("sqlite", "004_t4", sql)
+
+    deploy(pair)
+
+    assert pair.applied("sqlite") == ["002_t2", "004_t4"]
+    kept = "delete" if "DELETE" in mark else "wal"
+    assert pair.lite("PRAGMA journal_mode") == [(kept,)]
+
+
 def test_what_earlier_stages_committed_is_said(pair: Project) -> None:
     add(pair, 3, 4)
     pair.add("postgres", "005_alone", f"{ALONE}CREATE TABLE a ();\nSELECT nope;\n")

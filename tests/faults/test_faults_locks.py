@@ -156,6 +156,33 @@ def test_lock_file_that_was_removed_stops_the_run_before_it_commits(
     assert_at(project, 2)
 
 
+@pytest.mark.parametrize("now", ["another file", "not there"])
+def test_sqlite_file_that_is_moved_or_replaced_stops_the_run_before_it_commits(
+    project: Project, now: str
+) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    add(project, 3, 4)
+    original = PostgreSQLSession.check
+    moved = project.file.with_name("moved.db")
+
+    def robbed(session: PostgreSQLSession, sql: str = "") -> None:
+        project.file.rename(moved)
+        if now == "another file":
+            shutil.copyfile(moved, project.file)
+        original(session, sql)
+
+    with (
+        mock.patch.object(PostgreSQLSession, "check", robbed),
+        pytest.raises(LockError, match="sqlite: the database's file was moved") as told,
+    ):
+        deploy(project)
+
+    assert f"{project.file} is {now} now" in str(told.value)
+    moved.replace(project.file)
+    assert_at(project, 2)
+
+
 def test_statement_that_a_killed_run_left_running_is_waited_for(
     project: Project,
 ) -> None:

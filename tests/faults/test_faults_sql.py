@@ -44,6 +44,25 @@ def refused(project: Project) -> SqlpairError:
     return failure.value
 
 
+@pytest.mark.parametrize("views", [0, 1])
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_file_that_drops_what_records_it_is_told(
+    pair: Project, database: str, views: int
+) -> None:
+    pair.add(database, "003_t3", "DROP TABLE schema_version;\n")
+    folder = pair.root / "sql" / database / "repeatable"
+    for number in range(views):
+        folder.mkdir()
+        (folder / f"v{number}.sql").write_text("SELECT 1;\n")
+
+    failure = refused(pair)
+
+    assert "schema_version" in failure.what
+    assert "a file of this run drops it: it records what is applied" in str(failure)
+    assert "rolled back: nothing was changed" in str(failure)
+    assert "ledger_schema" in failure.remedy
+
+
 @pytest.mark.parametrize(
     ("database", "third", "message", "snippet"),
     [
@@ -234,6 +253,23 @@ def test_file_that_changes_role_or_search_path_moves_no_ledger(
     assert trap.tables("postgres") == {"t1", "t3", "t5"}
     for table in ("alembic_version", "schema_version", "schema_history"):
         assert trap.pg(f"SELECT * FROM trap.{table}") == []
+
+
+@pytest.mark.parametrize("mark", ["", "-- no-transaction\n"])
+def test_what_a_file_leaves_in_its_session_is_in_no_other_files_way(
+    project: Project, mark: str
+) -> None:
+    own = (
+        "CREATE TEMP TABLE kept (n int);\nPREPARE kept AS SELECT 1;\n"
+        "DECLARE kept CURSOR WITH HOLD FOR SELECT 1;\n"
+    )
+    project.add("postgres", "001_t1", f"{mark}{own}")
+    project.add("postgres", "002_t2", f"{mark}{own}")
+    project.add("postgres", "003_t3", own)
+
+    deploy(project)
+
+    assert project.applied("postgres") == ["001_t1", "002_t2", "003_t3"]
 
 
 @pytest.mark.parametrize("name", ["DOMAIN\\'person", "pérson"])

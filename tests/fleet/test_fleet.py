@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -277,6 +278,24 @@ def test_the_log_has_a_line_for_each_member(project: Project) -> None:
     assert len(lines) == 4
     history = project.sqlpair("history").stdout
     assert "tenants/t0003" in history
+
+
+def test_the_history_of_a_member_is_its_own(project: Project) -> None:
+    fleet(project, 3)
+    project.sqlpair("migrate", "--member", "t0001")
+    project.sqlpair("migrate")
+
+    whole = project.sqlpair("history").stdout
+    for member in ("t0000", "t0001"):
+        said = json.loads(
+            project.sqlpair("history", "--member", member, "--json").stdout
+        )
+        assert [event["version"] for event in said] == [2, 3, 4]
+        assert {event["database"] for event in said} == {"tenants"}
+        assert {event["note"] for event in said} == {""}
+
+    assert "tenants/t0001" in whole
+    assert "in the log alone" not in whole
 
 
 def test_an_application_checks_the_one_member_it_has(project: Project) -> None:

@@ -127,18 +127,22 @@ def test_a_member_whose_rows_would_go_is_named_and_keeps_them(
 
 def test_each_member_has_its_own_backups(project: Project) -> None:
     paths = fleet(project, 3)
+    project.configure("tenants", members="state/tenants/*")
     project.sqlpair("migrate")
     rows(paths[1], "INSERT INTO a (y) VALUES ('saved')")
     for _ in range(2):
         project.sqlpair("backup")
     folders = sorted((project.root / "state" / "backups" / "tenants").iterdir())
-    assert [folder.name for folder in folders] == ["t0000", "t0001", "t0002"]
+    names = ["t0000.db", "t0001.db", "t0002.db"]
+    assert [folder.name for folder in folders] == names
     assert [len([*folder.iterdir()]) for folder in folders] == [2, 2, 2]
 
     rows(paths[1], "DELETE FROM a")
     newest = max(folders[1].iterdir())
-    project.sqlpair("restore", "--member", "t0001", "--yes", str(newest))
+    project.sqlpair("restore", "--member", "t0001.db", "--yes", str(newest))
     assert rows(paths[1], "SELECT y FROM a") == [("saved",)]
+    # What is kept of the database as it was is no member.
+    assert "tenants: 3 members" in project.sqlpair("status").stdout
 
 
 def test_members_without_records_are_adopted(project: Project) -> None:

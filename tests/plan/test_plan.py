@@ -383,6 +383,23 @@ def test_a_migration_that_would_fail_is_told_and_fails_the_command(
     assert applied.tables(database) & {"u", "v"} == set()
 
 
+@pytest.mark.parametrize(
+    ("database", "drop", "table"),
+    [
+        ("postgres", "DROP TABLE schema_version;\n", "public.schema_version"),
+        ("sqlite", "DROP TABLE schema_history;\n", "main.schema_history"),
+    ],
+)
+def test_a_file_that_drops_what_records_it_is_told(
+    applied: Project, database: str, drop: str, table: str
+) -> None:
+    undone = one(applied, "CREATE TABLE n (x int);\n", drop, database)
+    assert table in undone.undo.refused
+
+    refused = one(applied, drop, database=database)
+    assert table in refused.reason
+
+
 def test_what_only_the_commit_would_refuse_is_told(applied: Project) -> None:
     applied.add(
         "postgres",

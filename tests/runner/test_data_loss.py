@@ -281,6 +281,24 @@ def test_no_transaction_rollback_is_refused_before_anything_runs(
     assert project.tables(database) == {"t"}
 
 
+def test_a_refusal_says_what_was_undone_before_it(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_t", "CREATE TABLE t (id int);", "DROP TABLE t;")
+    alone = "-- no-transaction\nDROP INDEX i;\n"
+    project.add(database, "002_i", "CREATE INDEX i ON t (id);", alone)
+    project.upgrade()
+    run(project, database, "INSERT INTO t VALUES (1)")
+
+    with pytest.raises(DataLossError) as refused:
+        project.downgrade("base")
+
+    assert f"committed before it: {database} 002_i" in str(refused.value)
+    assert "Nothing was changed" not in str(refused.value)
+    assert "To allow data loss: sqlpair rollback" in str(refused.value)
+    assert project.applied(database) == ["001_t"]
+
+
 OUTSIDE = {
     "an index": (True, {"postgres": "DROP INDEX CONCURRENTLY i;", "sqlite": "VACUUM;"}),
     "another": (

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from conftest import Project, connected
+from conftest import Project, connected, with_canary
 from sqlpair.databases import embedded, temporary
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.scratch import drop_leftovers
@@ -270,30 +270,60 @@ def roles(server: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+@pytest.fixture
+def other(three: Project, unpreparing_server: str) -> str:
+    """A server that SCRATCH_URL names, and that has not the live database."""
+    three.environ["SCRATCH_URL"] = with_canary(unpreparing_server)
+    return unpreparing_server
+
+
 def test_roles_that_files_make_on_the_named_server_go_with_the_database(
-    three: Project, server: str
+    three: Project, other: str
 ) -> None:
     three.add("postgres", "004_roles", ROLES, "DROP OWNED BY scratch_a;\n")
 
     for _ in range(2):
         build(three, "postgres")
-        assert roles(server) == []
+        assert roles(other) == []
     # One that was there is not ours to drop.
-    with connected(server) as execute:
+    with connected(other) as execute:
         execute("CREATE ROLE scratch_b")
         try:
             with pytest.raises(StatementError) as failure:
                 build(three, "postgres")
-            assert roles(server) == ["scratch_b"]
+            assert roles(other) == ["scratch_b"]
         finally:
             execute("DROP ROLE scratch_b")
     assert "in a scratch database, on the server of SCRATCH_URL" in str(failure.value)
     assert "It is the scratch server that has it: drop it there." in str(failure.value)
 
 
+@pytest.mark.parametrize("what", ["database", "role"])
+def test_a_named_server_that_has_the_live_database_keeps_what_it_shares(
+    three: Project, what: str
+) -> None:
+    [(name,)] = three.pg("SELECT current_database()")
+    sql = {
+        "database": f"ALTER DATABASE {name} SET work_mem = '9MB';\n"
+        f"COMMENT ON DATABASE {name} IS 'by a file';\n"
+        f'GRANT CREATE ON DATABASE "{name}" TO public;\n',
+        "role": f"ALTER ROLE current_user IN DATABASE {name} SET work_mem = '9MB';\n",
+    }
+    three.add("postgres", "004_shared", sql[what])
+
+    build(three, "postgres")  # SCRATCH_URL names the server of the live database
+
+    assert three.pg(
+        "SELECT shobj_description(oid, 'pg_database'), datacl FROM pg_database"
+        " WHERE datname = current_database() UNION ALL"
+        " SELECT setconfig::text, NULL FROM pg_db_role_setting s JOIN pg_database d"
+        " ON d.oid = s.setdatabase WHERE d.datname = current_database()"
+    ) == [(None, None)]
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
-    three: Project, server: str, monkeypatch: pytest.MonkeyPatch, *, copied: bool
+    three: Project, other: str, monkeypatch: pytest.MonkeyPatch, *, copied: bool
 ) -> None:
     three.add("postgres", "004_roles", ROLES)
     code = (
@@ -316,18 +346,18 @@ def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
         [sys.executable, "-c", code], cwd=three.root, env=environ, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    assert roles(server) == ["scratch_a", "scratch_b"]
+    assert roles(other) == ["scratch_a", "scratch_b"]
 
     monkeypatch.setattr("sqlpair.databases.postgresql.scratch._YOUNG", -1)
     for _ in range(200):  # its session may be there for another moment
-        with connected(server) as execute:
+        with connected(other) as execute:
             drop_leftovers(execute)
-        if not roles(server):
+        if not roles(other):
             break
         time.sleep(0.05)
     build(three, "postgres")
 
-    assert scratch_databases(server) == roles(server) == []
+    assert scratch_databases(other) == roles(other) == []
 
 
 def test_the_search_path_of_the_live_database_holds(three: Project) -> None:

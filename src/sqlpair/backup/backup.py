@@ -104,9 +104,10 @@ def take(
 
 
 def _refuse_absent(settings: Settings, report: Report) -> None:
-    for database in settings.databases:
+    for branch in branches(settings):
+        database = branch.database
         with reading(database, report) as session:
-            if session is None:
+            if session is None and branch.files:
                 raise BackupError(
                     f"{database.name}: there is no database to back up",
                     remedy=f"Check {database.variable}.",

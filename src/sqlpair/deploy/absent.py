@@ -25,7 +25,8 @@ def refuse(
     if settings.environment == DEVELOPMENT or not there:
         return
     for name, status in statuses.items():
-        if name not in names or recorded(status):
+        # Where there is no file to run, nothing is made, and nothing is missing.
+        if name not in names or recorded(status) or not status.branch.files:
             continue
         database = status.branch.database
         if evidence := _absence(database, report):

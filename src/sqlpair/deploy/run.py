@@ -205,12 +205,15 @@ class Deployment:
             if self.done:
                 before = several([str(step) for step, *_ in self.done])
                 error.add(f"committed before it: {before}")
+                error.remedy = error.remedy.removeprefix("Nothing was changed. ")
             elif stage.transactional and not isinstance(
                 error, CommitError | DataLossError
             ):
                 error.add("rolled back: nothing was changed")
             moved = {"", *(step.branch.name for step, *_ in self.done)}
-            if isinstance(error, StatementError) and error.clash not in moved:
+            if not isinstance(error, StatementError):
+                stage.explain(error)
+            elif error.clash not in moved:
                 from sqlpair.deploy import unrecorded
 
                 unrecorded.advise(error, self.statuses, self.sessions)

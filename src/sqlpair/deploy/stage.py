@@ -20,7 +20,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
 from sqlpair.deploy.left_in_place import SchemaWatch
-from sqlpair.errors import StatementError
+from sqlpair.errors import Interrupted, SqlpairError, StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.ledger.tables import TableColumns
@@ -48,6 +48,10 @@ class DeploymentOptions(NamedTuple):
     backup_first: bool = False
     create: bool = False
     recorded: tuple[Ready, ...] = ()
+
+
+# Of PostgreSQL: a table, or its schema, is not there.
+_GONE = ("42P01", "3F000")
 
 
 class Stage:
@@ -87,6 +91,18 @@ class Stage:
         self._runners = {
             session.database.name: Runner(session) for session in self.sessions
         }
+
+    def explain(self, error: SqlpairError | Interrupted) -> None:
+        """Say it where a file has dropped what records that it ran."""
+        gone = getattr(error.__cause__, "pgcode", "") in _GONE
+        gone = gone or "no such table" in error.what
+        own = (name for s in self.sessions for name in s.table.names)
+        if gone and any(name in error.what for name in own):
+            error.add("a file of this run drops it: it records what is applied")
+            error.remedy = (
+                "Let the file drop by name what the migrations made. With ledger_schema"
+                "\nin alembic.ini these tables are in another schema of PostgreSQL."
+            )
 
     @property
     def heads(self) -> dict[str, Migration | None]:

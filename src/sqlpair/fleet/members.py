@@ -182,7 +182,7 @@ def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:
 def _files(fleet: Database, source: MemberSource) -> Iterator[Member]:
     pattern = _pattern(source)
     for path in glob.iglob(source.text, root_dir=source.root, recursive=True):  # noqa: PTH207
-        if path.endswith(BESIDE):
+        if BESIDE.search(path):
             continue
         match = pattern.fullmatch(path)
         words = match.groups() if match else ()

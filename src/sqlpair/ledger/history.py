@@ -75,18 +75,25 @@ def _recorded(database: Database, report: Report) -> Iterator[HistoryEvent]:
 
 
 def _logged(settings: Settings) -> Iterator[HistoryEvent]:
+    # A fleet's members share one log.
+    member = settings.member
+    titles = {f"{database.name}/{member}" for database in settings.databases}
     own = [
         line
         for line in log.lines(settings.log_file)
         if line.get("environment") == settings.environment
+        and (
+            not member or line.get("member") == member or line.get("database") in titles
+        )
     ]
     ends = ("committed", "failed")
     ended = {line.get("deployment") for line in own if line["outcome"] in ends}
     for line in own:
         outcome = line["outcome"]
+        of = "/".join(filter(None, map(line.get, ("database", "member"))))
         event = HistoryEvent(
             at=line["at"].replace("T", " ").removesuffix("Z"),
-            database="/".join(filter(None, map(line.get, ("database", "member")))),
+            database=line.get("database", "").partition("/")[0] if member else of,
             action=outcome,
             version=None,
             migration=line.get("migration", ""),
@@ -97,8 +104,10 @@ def _logged(settings: Settings) -> Iterator[HistoryEvent]:
         )
         if outcome == "ran":
             number = _number(event.migration.partition("_")[0])
+            # Of another member, its own history was not read.
+            note = "" if line.get("member", "") != member else FORGOTTEN
             yield event._replace(
-                action=line.get("direction", ""), version=number, note=FORGOTTEN
+                action=line.get("direction", ""), version=number, note=note
             )
         elif outcome == "moved":
             yield event._replace(action=line.get("direction", ""))

@@ -106,6 +106,7 @@ class DatabaseDryRun:
         try:
             lost = self._losses(item, before)
             milliseconds = self._execute(item, observed)
+            _assert_recorded(self._session)
             after = self._session.schema()
             undo = None
             if not step.migration.repeatable:
@@ -231,6 +232,7 @@ class DatabaseDryRun:
             session.check()
             ready = Ready(down, file, item.module)
             self._runner.run(ready, self._unobserved(file))
+            _assert_recorded(session)
 
         self._limit.start()
         session.execute(f"SAVEPOINT {SAVEPOINT}")
@@ -252,6 +254,13 @@ class DatabaseDryRun:
         if not self._over:
             self._keep_time(self._observer.strong())
         return undo
+
+
+def _assert_recorded(session: Session) -> None:
+    """SqlpairError where the tables are gone in which a deployment would record it."""
+    prefix, names = session.table.prefix, session.table.names
+    for name in (names.version, names.ledger, names.history):
+        session.execute(f"SELECT 1 FROM {prefix}{name} WHERE 1 = 0")
 
 
 def _undo_savepoint(session: Session, failure: SqlpairError | None) -> None:

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from sqlpair import ids
 from sqlpair.errors import SettingsError, UsageError
 
 KEYS = ("members", "schemas", "members_query")
-# What SQLite and sqlpair put beside a database's file.
-BESIDE = ("-wal", "-shm", "-journal", ".lock")
+# What SQLite and sqlpair put beside a database's file, and what a restore put aside.
+BESIDE = re.compile(rf"(?:-wal|-shm|-journal|\.lock|\.before-{ids.ID.pattern})$")
 _WILD = re.compile(r"[*?\[]")
 _QUERY = re.compile(r"(?:SELECT|WITH|TABLE|VALUES)\b", re.IGNORECASE)
 

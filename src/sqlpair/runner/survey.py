@@ -22,14 +22,18 @@ def survey(
 ) -> dict[str, BranchStatus]:
     """Read where every database is. Creates nothing.
 
-    Connections stay open until ``resources`` closes, and so does an embedded server.
+    Connections to a server stay open until ``resources`` closes, and so does an
+    embedded one. A file is let go: who has it open keeps it from leaving WAL mode.
     """
     statuses = {}
     for branch in known:
         if branch.database.notice:
             report(branch.database.notice)
-        session = resources.enter_context(reading(branch.database, report))
-        state = tables.read(session) if session else tables.EMPTY
+        with ExitStack() as read:
+            session = read.enter_context(reading(branch.database, report))
+            state = tables.read(session) if session else tables.EMPTY
+            if session and session.can_prepare:
+                resources.push(read.pop_all())
         statuses[branch.name] = BranchStatus(
             branch, state, locate(branch, state), state.undecided
         )

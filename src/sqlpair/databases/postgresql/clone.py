@@ -16,8 +16,9 @@ from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
-from sqlpair.databases.postgresql.scratch import NAME, made_by, noted
+from sqlpair.databases.postgresql.scratch import NAME, noted
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
+from sqlpair.databases.postgresql.shared import made_by
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from sqlpair.project.settings import Database
 
-# RESET ALL leaves out the role; DISCARD TEMP takes what else lasts for a session and
-# could stand in for a table of the same name.
-RESET = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; DISCARD TEMP; "
+# RESET ALL leaves out the role; the rest takes what else lasts for a session, and would
+# stand in for a table of the same name, or in the way of one of the same name.
+RESET = (
+    "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE;"
+    " CLOSE ALL; DEALLOCATE ALL; DISCARD TEMP; "
+)
 # Whatever the database's own defaults: the ledger is read afresh by each statement.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
 CHECK_INTERVAL = "client_connection_check_interval"

@@ -3,9 +3,9 @@
 It is made on the server that the setting ``scratch`` names; else beside the database
 it stands for, on its own server, where that is the embedded one, or the role may make
 databases and the settings let it; else on a temporary server. Files that reach what
-all databases of a server share (roles, ALTER DATABASE) never run beside it: they would
-change the live database's surroundings. The roles that they make on a named server
-are dropped with the database.
+all databases of a server share (roles, ALTER DATABASE) never run beside it, however
+its server was named: they would change the live database's surroundings. The roles
+that they make on another named server are dropped with the database.
 
 What a project's files take for granted is there: the schemas of the search path, the
 search path itself and, on a temporary server, the roles.
@@ -13,7 +13,6 @@ search path itself and, on a temporary server, the roles.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +28,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql.connection import open_connection, parse_address
 from sqlpair.databases.postgresql.failure import another_server
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
+from sqlpair.databases.postgresql.shared import is_shared, made_by, names_database
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
@@ -43,27 +43,13 @@ SELECT version(), current_user::text, (SELECT string_agg(
         'global', 'command line') AND context IN ('user', 'superuser'))
 """
 
+_BEGAN = "extract(epoch FROM pg_postmaster_start_time())::text"
+
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
 NAME = "sqlpair_scratch_"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
 _YOUNG = 30  # within which its maker connects
-
-_SHARED = re.compile(
-    r"\b(?:create|alter|drop|comment\s+on)\s+(?:role|user(?!\s+mapping)|group|database"
-    r"|tablespace|subscription)\b"
-    r"|\balter\s+system\b|\b(?:drop|reassign)\s+owned\b|_replication_slot\b"
-    r"|\b(?:grant|revoke)\b(?:(?!\bon\b)[^;])*?\b(?:to|from)\b",  # of a role
-    re.IGNORECASE,
-)
-_MADE = re.compile(
-    r"\bcreate\s+(?P<kind>role|user(?!\s+mapping)|group|schema)\s+"
-    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
-    re.IGNORECASE,
-)
-# Put together in a DO block: any string may be the name.
-_PUT_TOGETHER = re.compile(r"\bcreate\s+(?:role|user|group)\s+['%]", re.IGNORECASE)
-_STRING = re.compile(r"'(\w+)'")
 
 
 class _Surroundings(NamedTuple):
@@ -96,7 +82,7 @@ def scratch(
     database: Database, files: Sequence[Path], report: Report
 ) -> Iterator[PostgreSQLSession]:
     """See ``sqlpair.databases.interface.Driver``."""
-    text, there, beside = _given(database, files, report)
+    database, text, there, beside = _given(database, files, report)
     with _server(database, report, beside=beside) as server:
         named = _on(server, database)
         with _created(named, server, _without(there, text), text) as address:
@@ -115,7 +101,7 @@ def scratch_identity(
     database: Database, files: Sequence[Path], report: Report
 ) -> Sequence[object]:
     """See ``sqlpair.databases.interface.Driver``."""
-    _, there, beside = _given(database, files, report)
+    database, _, there, beside = _given(database, files, report)
     if database.scratch or (
         beside and (database.embedded is not None or database.scratch_beside)
     ):
@@ -133,11 +119,27 @@ def scratch_identity(
 
 def _given(
     database: Database, files: Sequence[Path], report: Report
-) -> tuple[str, _Surroundings, bool]:
-    """Return the text of all files, what is there, and whether they may run beside."""
+) -> tuple[Database, str, _Surroundings, bool]:
+    """Return the text of all files, what is there, and whether they may run beside.
+
+    What all databases of a server share is changed on no server that has the live
+    one. Where they name that, only a temporary server has another one of its name.
+    """
     text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
-    there = _surroundings(database, report)
-    return text, there, there.may_create and not is_shared(text)
+    there, began = _surroundings(database, report)
+    named = names_database(text, there.database)
+    shared = named or is_shared(text)
+    if named or (shared and database.scratch and _began(database) == began):
+        database = database._replace(scratch="", scratch_beside=False)
+    return database, text, there, there.may_create and not shared
+
+
+def _began(database: Database) -> str:
+    """Return when the named server began: no other one did at the same microsecond."""
+    server = _named(database)
+    with _maintenance(_on(server, database), server.dsn) as execute:
+        ((began,),) = execute(f"SELECT {_BEGAN}")
+    return str(began)
 
 
 def _on(server: _Server, database: Database) -> Database:
@@ -147,45 +149,31 @@ def _on(server: _Server, database: Database) -> Database:
     )
 
 
-def _surroundings(database: Database, report: Report) -> _Surroundings:
+def _surroundings(database: Database, report: Report) -> tuple[_Surroundings, str]:
+    """Return what is there, and when its server began."""
     if database.fleet is not None:
-        return _BARE  # there is no live one
+        return _BARE, ""  # there is no live one
     live = connect(database, read_only=True, report=report)
     if live is None:
-        return _BARE
+        return _BARE, ""
     with closing(live):
         (row,) = live.rows(
             "SELECT current_database()::text AS name, current_schemas(false)::text[]"
             " AS path, ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles"
             " WHERE rolname !~ '^pg_' ORDER BY 1) AS roles, EXISTS (SELECT FROM"
             " pg_catalog.pg_roles WHERE rolname = current_user AND (rolsuper OR"
-            " rolcreatedb) AND NOT pg_is_in_recovery()) AS may_create"
+            " rolcreatedb) AND NOT pg_is_in_recovery()) AS may_create,"
+            f" {_BEGAN} AS began"
         )
     path = tuple(row["path"])
-    return _Surroundings(
+    there = _Surroundings(
         row["name"],
         tuple(row["roles"]),
         path,
         path or ("public",),
         may_create=row["may_create"],
     )
-
-
-def made_by(texts: Iterable[str], *, schemas: bool = False) -> set[str]:
-    """The roles that ``texts`` make, or the schemas."""
-    made = set()
-    for text in texts:
-        for match in _MADE.finditer(text):
-            if (match["kind"].lower() == "schema") == schemas:
-                made.add(match["quoted"] or match["plain"].lower())
-        if not schemas and _PUT_TOGETHER.search(text):
-            made.update(_STRING.findall(text))
-    return made
-
-
-def is_shared(text: str) -> bool:
-    """See ``sqlpair.databases.interface.Driver``."""
-    return _SHARED.search(text) is not None
+    return there, row["began"]
 
 
 def _without(there: _Surroundings, text: str) -> _Surroundings:
@@ -200,12 +188,7 @@ def _without(there: _Surroundings, text: str) -> _Surroundings:
 @contextmanager
 def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Server]:
     if database.scratch:
-        variable = database.scratch_variable
-        yield _reached(
-            database._replace(
-                address=database.scratch, parameters={}, variable=variable
-            )
-        )
+        yield _named(database)
         return
     if beside and database.embedded is not None:
         data, binaries = database.embedded, database.binaries
@@ -233,6 +216,14 @@ def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Se
     ):
         dsn = make_dsn(own.dsn, dbname="template1")
         yield _Server("a temporary server", dsn, temporary=True)
+
+
+def _named(database: Database) -> _Server:
+    """Return the server that the setting ``scratch`` names."""
+    address, variable = database.scratch, database.scratch_variable
+    return _reached(
+        database._replace(address=address, parameters={}, variable=variable)
+    )
 
 
 def _reached(database: Database) -> _Server:

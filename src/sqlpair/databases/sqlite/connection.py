@@ -106,6 +106,21 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def assert_in_place(database: Database, opened: tuple[int, int] | None) -> None:
+    """LockError where the file ``opened`` has lost its name to another, or to none.
+
+    What is written to it then is in nobody's database.
+    """
+    if (now := identity(Path(database.address))) != opened:
+        raise LockError(
+            f"{database.name}: the database's file was moved or replaced while this run"
+            " was at work",
+            [f"{database.address} is {'another file' if now else 'not there'} now"],
+            "What was not committed by then is rolled back. Let the file that is to be"
+            " migrated have that name, and run the command again.",
+        )
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Say whether another connection has what this one wants."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

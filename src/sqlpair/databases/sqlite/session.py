@@ -15,6 +15,7 @@ from sqlpair.databases.failure import ended_within
 from sqlpair.databases.interface import Look, Notice, Report
 from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
+    assert_in_place,
     columns,
     dicts,
     drop_journal,
@@ -98,7 +99,8 @@ class SQLiteSession:
         self._resources.close()
         before = identity(self._path)
         raw = self._raw = open_file(self.database, read_only=self._read_only)
-        self._opened = before if before == identity(self._path) else None
+        now = identity(self._path)
+        self._opened = now if before in (None, now) else None
         self._resources.callback(raw.close)
         self._resources.enter_context(signals.cancelling(raw.interrupt))
         with self.guarded():
@@ -181,10 +183,12 @@ class SQLiteSession:
     def check(self, last: str = "") -> None:
         self.execute(last)
         self.assert_locked()
+        assert_in_place(self.database, self._opened)
         with self.guarded():
             self.references.check(self.raw)
 
     def commit(self) -> None:
+        assert_in_place(self.database, self._opened)
         # With a rollback journal, readers keep a writer from committing.
         retried(lambda: self._execute("COMMIT"), 0, self._report)
         self.references.commit()
@@ -316,7 +320,8 @@ class SQLiteSession:
 
     def close(self) -> None:
         self.rollback()
-        if self.deployment_lock.held and self._raw is not None:
+        in_place = identity(self._path) == self._opened  # else it is another's journal
+        if self.deployment_lock.held and self._raw is not None and in_place:
             with suppress(sqlite3.Error):  # read by another: the file does no harm
                 drop_journal(self._raw)
         self._resources.close()

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases.interface import Progress
 from sqlpair.databases.sqlite.backup_proof import check
+from sqlpair.databases.sqlite.connection import assert_in_place, identity
 from sqlpair.databases.sqlite.dump import opened, transfer
 from sqlpair.errors import BackupError, LockError
 
@@ -42,6 +43,7 @@ class SQLiteExchange:
         self._staged = folder / f"{session.database.name}.db"
         self._before = self._path.with_name(f"{self._path.name}.before-{restore}")
         self._live: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self.copy = session.database._replace(address=str(self._staged))
         self.kept = str(self._before)
         self.removal = shlex.join(["rm", str(self._before)])
@@ -87,6 +89,7 @@ class SQLiteExchange:
 
     def prepare(self, deadline: float, progress: Progress) -> None:
         self._live = self._seize()
+        self._opened = identity(self._path)
         self._before.unlink(missing_ok=True)
         os.close(os.open(self._before, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with self._failing(), closing(opened(self._before, "mode=rw")) as before:
@@ -95,6 +98,7 @@ class SQLiteExchange:
 
     def commit(self, deadline: float, progress: Progress) -> None:
         assert self._live is not None
+        assert_in_place(self._session.database, self._opened)
         with self._failing(), closing(opened(self._staged, "mode=rw")) as staged:
             transfer(self._session.database, staged, self._live, deadline, progress)
 
