@@ -73,13 +73,17 @@ class References:
 
         Only a write-ahead log lets others read on whatever a transaction writes.
         """
-        (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
-        if mode != "wal":
-            self.count(raw)
-        query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_master"
-        (self._since,) = raw.execute(query).fetchone()
+        if not self._known:
+            (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
+            if mode != "wal":
+                self.count(raw)
         self._whole = False
         self._ran.clear()
+
+    def begun(self, raw: sqlite3.Connection) -> None:
+        """Note what is there, within the transaction: it has its lock by now."""
+        query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_master"
+        (self._since,) = raw.execute(query).fetchone()
 
     def count(self, raw: sqlite3.Connection) -> None:
         """Count them, once."""

@@ -175,7 +175,8 @@ class SQLiteSession:
             self.references.begin(self.raw)
             # Before BEGIN: inside, foreign keys cannot be switched.
             self.restore()
-        self._execute("BEGIN IMMEDIATE")
+            self.raw.execute("BEGIN IMMEDIATE")
+            self.references.begun(self.raw)
         self.execute(first)
 
     def check(self, last: str = "") -> None:
