@@ -8,7 +8,7 @@ committed state. A table that is in neither was made by the run itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,16 +85,28 @@ UNION SELECT oid FROM unnest({oids}) AS o (oid)
 # and the tables that it refers to: of what is locked and not known, another connection
 # has to be asked.
 NAMED = """
-SELECT x.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
-LATERAL (SELECT oid, reltoastrelid AS toast FROM pg_catalog.pg_class
+SELECT x.oid, x.bytes FROM unnest('{{{names}}}'::name[]) AS w (name),
+LATERAL (SELECT oid, reltoastrelid AS toast, relkind FROM pg_catalog.pg_class
          WHERE relname = w.name OFFSET 0) AS k,
-LATERAL (SELECT k.oid UNION ALL SELECT k.toast UNION ALL
-         SELECT indexrelid FROM pg_catalog.pg_index
+LATERAL (SELECT k.oid, CASE WHEN relkind = 'r' THEN pg_relation_size(k.oid) END
+         UNION ALL SELECT k.toast, 0 UNION ALL
+         SELECT indexrelid, 0 FROM pg_catalog.pg_index
          WHERE indrelid IN (k.oid, k.toast) UNION ALL
-         SELECT objid FROM pg_catalog.pg_depend
+         SELECT objid, (SELECT pg_relation_size(d.oid) FROM pg_catalog.pg_class d
+                        WHERE d.oid = objid AND d.relkind = 'r')
+         FROM pg_catalog.pg_depend
          WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = k.oid
          AND classid = 'pg_catalog.pg_class'::regclass UNION ALL
-         SELECT confrelid FROM pg_catalog.pg_constraint WHERE conrelid = k.oid) AS x
+         SELECT confrelid, pg_relation_size(confrelid)
+         FROM pg_catalog.pg_constraint WHERE conrelid = k.oid) AS x (oid, bytes)
+"""
+# Mostly all that has to be known of them is that there is no row in any. To plan the
+# query above takes the server longer than all else that many a rollback does.
+QUICK = """
+SELECT coalesce(array_agg(n.oid), '{{}}') AS oids, coalesce(max(n.bytes), 0) AS bytes,
+       pg_current_snapshot()::text AS snapshot,
+       pg_current_xact_id_if_assigned() IS NULL AS unwritten
+FROM ({named}) AS n
 """
 
 
@@ -125,6 +137,9 @@ class PostgreSQLInspector:
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
+        # Of what was looked at and surely has no row: its oids, and when that was.
+        self._rowless: tuple[frozenset[int], str] | None = None
+        self._looked = False
         self._counted = True
         self._own = {
             "schema": quote(session.database.ledger_schema),
@@ -134,14 +149,23 @@ class PostgreSQLInspector:
         self._contents = Contents(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
+        savepoint = f"SAVEPOINT {SAVEPOINT}; "
+        if not self._looked:
+            self._looked = True
+            named = NAMED.format(names=_array(names))
+            (row,) = self.session.rows(savepoint + QUICK.format(named=named))
+            if row["unwritten"] and not row["bytes"]:
+                self._rowless = frozenset(row["oids"]), row["snapshot"]
+                return
+            savepoint = ""
+        self._rowless = None
         self._counted = "track_counts" not in names  # a file may switch it off and on
         named = NAMED.format(names=_array({*names, *self.session.table.names}))
         # What this transaction made before is locked, and not committed. One that has
         # written nothing has no id yet.
         made = self._locked("coalesce(relation, classid)")
         made += "AND pg_current_xact_id_if_assigned() IS NOT NULL"
-        likely = f"ARRAY({named}) || ARRAY({made})"
-        savepoint = f"SAVEPOINT {SAVEPOINT}; "
+        likely = f"ARRAY(SELECT oid FROM ({named}) AS n) || ARRAY({made})"
         self._before = _rows(self.session.rows(savepoint + self._query(likely)))
 
     def _query(self, oids: str, empty: str = EMPTY) -> str:
@@ -160,6 +184,10 @@ class PostgreSQLInspector:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
             locked = dict(cursor.fetchall())
+        if self._rowless is not None:
+            if self._are_rowless(locked, *self._rowless):
+                return Touched(())
+            return Touched((), {self.session.table.names.ledger})  # to look again
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
         known |= self._committed([oid for oid in locked if oid not in known])
         if LARGE_OBJECTS in locked:
@@ -181,6 +209,15 @@ class PostgreSQLInspector:
                 if not self._counted or _is_touched(known[oid], after[oid])
             }
         return Touched(tuple(tables.values()))
+
+    def _are_rowless(
+        self, locked: Mapping[int, str], rowless: Set[int], snapshot: str
+    ) -> bool:
+        """Say whether nothing that is locked had rows, or has some by now."""
+        if LARGE_OBJECTS in locked or any(now != snapshot for now in locked.values()):
+            return False
+        found = self._committed([oid for oid in locked if oid not in rowless])
+        return all(row.table is None for row in found.values())
 
     def _committed(self, oids: Sequence[int]) -> dict[int, _Row]:
         """Return the tables among ``oids`` as they are for all others, without us."""
