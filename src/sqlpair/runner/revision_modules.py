@@ -145,7 +145,7 @@ def run(
     ``context`` is what Alembic's ``op`` speaks to meanwhile. HistoryError when the
     module does not hand over its own pair exactly once.
     """
-    own = (step.migration.up.name, step.direction)
+    own = (step.migration.file_name, step.direction)
     ran = 0
 
     def runner(path: str, direction: str) -> None:
@@ -157,7 +157,7 @@ def run(
         ran += 1
         execute()
 
-    name = f"sql/{step.branch.name}/{step.migration.up.name}"
+    name = f"sql/{step.branch.name}/{step.migration.file_name}"
     say = f'Let it say: upgrade, downgrade = pair("{name}")'
     with revision.running(runner), _operations(context):
         try:
