@@ -103,6 +103,11 @@ def test_a_rebuild_that_renames_the_new_table_last_goes_through(
         ),
         (
             "",
+            "CREATE TABLE made (x References nope (id));",
+            "foreign key of made: no such table: nope",
+        ),
+        (
+            "",
             "ALTER TABLE doc ADD COLUMN x REFERENCES nope (id);",
             "foreign key of doc: no such table: nope",
         ),

@@ -364,19 +364,26 @@ def test_pragmas_and_temporary_tables_of_a_sqlite_file_end_with_it(
     assert project.lite("SELECT count(*) FROM t2") == [(1,)]
 
 
-def test_pragma_of_a_revision_module_ends_with_it(project: Project) -> None:
+@pytest.mark.parametrize(
+    "sql", ["PRAGMA query_only = ON", "CREATE TEMP TABLE t4 (id int)"]
+)
+def test_what_a_revision_module_sets_in_sqlite_ends_with_it(
+    project: Project, sql: str
+) -> None:
     project.add("sqlite", "002_t2", "CREATE TABLE t2 (id int);\n")
-    project.add("sqlite", "004_t4", "CREATE TABLE t4 (id int);\n")
+    made = "CREATE TABLE t4 (id int);\nINSERT INTO t4 VALUES (1);\n"
+    project.add("sqlite", "004_t4", made)
     module = project.root / "alembic/versions/sqlite/002_t2.py"
     module.write_text(
         "from alembic import op\n"
         + module.read_text().replace("upgrade, downgrade", "up, downgrade")
-        + "\n\ndef upgrade():\n    up()\n    op.execute('PRAGMA query_only = ON')\n"
+        + f"\n\ndef upgrade():\n    up()\n    op.execute({sql!r})\n"
     )
 
     deploy(project)
 
     assert project.tables("sqlite") == {"t2", "t4"}
+    assert project.lite("SELECT id FROM t4") == [(1,)]
 
 
 def test_rollback_journal_of_sqlite_is_removed_after_a_run(project: Project) -> None:

@@ -516,6 +516,12 @@ UNNAMED = {
         "DROP TYPE mood CASCADE;",
         ["1 value of public.day.its"],
     ),
+    "what an empty table refers to": (
+        "CREATE TABLE kept (id int PRIMARY KEY); INSERT INTO kept VALUES (1);"
+        "CREATE TABLE none (id int REFERENCES kept)",
+        "DO $$ BEGIN EXECUTE 'DELETE FROM ke' || 'pt'; END $$; DROP TABLE none;",
+        ["1 row of public.kept"],
+    ),
     "another in its place": (
         "",
         "DO $$ BEGIN EXECUTE 'DROP TABLE pa' || 'rt';\n"

@@ -188,13 +188,14 @@ def _draw(line: Sequence[Styled], stream: TextIO, *, trim: bool) -> None:
     _console(stream).print(drawn)
 
 
+@lru_cache(maxsize=4)  # for thousands of migrations it is asked for each line
 def _at_terminal(stream: TextIO) -> bool:
     """Say whether Rich might take the stream for a terminal."""
     forced = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE") == "1"
     return stream.isatty() or bool(forced)
 
 
-@lru_cache(maxsize=4)  # for thousands of migrations it is asked for each line
+@lru_cache(maxsize=4)  # likewise
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 

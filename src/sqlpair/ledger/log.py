@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
@@ -40,8 +40,11 @@ class MigrationLog:
 
     def __init__(self, settings: Settings, deployment: str, report: Report):
         self.deployment = deployment
-        self._environment = settings.environment
-        self._member = {"member": settings.member} if settings.member else {}
+        run: dict[str, object] = {"environment": settings.environment}
+        run["by"] = tables.who()
+        self._run = _pairs(
+            run | ({"member": settings.member} if settings.member else {})
+        )
         self._report = report
         self._lost = ""  # why the last lines were
         self._rest = b""  # what a full disk has not taken yet
@@ -100,15 +103,8 @@ class MigrationLog:
             self._report(f"{self._path} lacks what was done last: {self._lost}")
 
     def _said(self, outcome: str, fields: dict[str, object]) -> str:
-        values = {
-            "outcome": outcome,
-            "deployment": self.deployment,
-            "environment": self._environment,
-            "by": tables.who(),
-            **self._member,
-            **fields,
-        }
-        return " ".join(f"{key}={_escaped(value)}" for key, value in values.items())
+        values = {"outcome": outcome, "deployment": self.deployment}
+        return f"{_pairs(values)} {self._run} {_pairs(fields)}".rstrip()
 
     def _write(self, said: Iterable[str]) -> None:
         if self._file is None:
@@ -181,6 +177,10 @@ def lines(path: Path) -> Iterator[dict[str, str]]:
                 }
                 if at.endswith("Z") and "outcome" in found:
                     yield found
+
+
+def _pairs(fields: Mapping[str, object]) -> str:
+    return " ".join(f"{key}={_escaped(value)}" for key, value in fields.items())
 
 
 def _escaped(value: object) -> str:

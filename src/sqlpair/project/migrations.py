@@ -54,6 +54,11 @@ class Migration(NamedTuple):
         return f"{self.database}_{self.stem.partition('_')[0]}"
 
     @property
+    def file_name(self) -> str:
+        """What its SQL file is called, in its folder."""
+        return f"{self.stem.rpartition('/')[2]}.sql"
+
+    @property
     def up(self) -> Path:
         return self.folder / f"{self.stem}.sql"
 

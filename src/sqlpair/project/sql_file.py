@@ -120,9 +120,8 @@ def read(path: Path, split: Split) -> SqlFile:
 
 def parse(data: bytes, path: Path, split: Split) -> SqlFile:
     """Check a file's bytes as ``read`` does; they need not be at ``path``."""
-    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
-    text = _text(data, where)
     try:
+        text = _text(data)
         kept = tuple(split(text, together=True)) if len(text) <= KEPT else None
         first = next(iter(kept or split(text)), None)
         header = text if first is None else text[: first.offset]
@@ -133,6 +132,7 @@ def parse(data: bytes, path: Path, split: Split) -> SqlFile:
         left_out = _check(all_of_it, transactional)
         all_of_it.refuse_undeclared()
     except SqlFileError as fault:
+        where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
         raise SqlFileError(
             f"{where}:{fault.line}: {fault.what}",
             fault.evidence,
@@ -277,13 +277,13 @@ def _unreadable(path: Path, error: OSError) -> SqlFileError:
     )
 
 
-def _text(data: bytes, where: str) -> str:
+def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SqlFileError(
-            f"{where}:{line}: not UTF-8 at byte {error.start}",
+            f"not UTF-8 at byte {error.start}",
             [f"byte {error.start} is 0x{data[error.start]:02x}"],
             "Save the file as UTF-8.",
             line=line,
@@ -291,7 +291,7 @@ def _text(data: bytes, where: str) -> str:
     if (nul := text.find("\0")) >= 0:
         line = text.count("\n", 0, nul) + 1
         raise SqlFileError(
-            f"{where}:{line}: a NUL byte, at which a server would stop reading",
+            "a NUL byte, at which a server would stop reading",
             [f"byte {len(text[:nul].encode())} is 0x00"],
             "Take it out, or save the file as UTF-8 if it is UTF-16.",
             line=line,

@@ -50,25 +50,25 @@ def _read(
     rollback, and is not kept.
     """
     whole = is_pair(getattr(module, "downgrade", None))
-    beside = _beside(migration.down, module_path(branch, migration))
-    rollback = beside.rollback if whole else ""
-    return beside._replace(checksum=checksum, rollback=rollback)
+    ran = getattr(module, revision_modules.CHECKSUM, None)
+    if ran is None:
+        source = _bytes(module_path(branch, migration))
+        ran = "" if source is None else sql_file.checksum(source)
+    rollback_checksum, rollback = _rollback(migration.down)
+    return AppliedFiles(checksum, rollback_checksum, ran, rollback if whole else "")
 
 
 @once
-def _beside(down: Path, module: Path) -> AppliedFiles:
-    """Return what is kept of a rollback and of a revision module."""
-    rollback, source = _bytes(down), _bytes(module)
-    return AppliedFiles(
-        "",
-        "" if rollback is None else sql_file.checksum(rollback),
-        "" if source is None else sql_file.checksum(source),
-        "" if rollback is None else compressed(rollback),
-    )
+def _rollback(path: Path) -> tuple[str, str]:
+    """Return a rollback's checksum, and its text as the ledger keeps it."""
+    if (rollback := _bytes(path)) is None:
+        return "", ""
+    return sql_file.checksum(rollback), compressed(rollback)
 
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            return file.readall()
     except OSError:
         return None

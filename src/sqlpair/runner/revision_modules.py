@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair import revision
 from sqlpair.errors import HistoryError, SqlpairError
+from sqlpair.project import sql_file
 from sqlpair.project.read_once import once
 from sqlpair.project.revisions import module_path, require, written
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from sqlpair.databases.interface import Session
     from sqlpair.runner.steps import Step
+
+CHECKSUM = "__checksum__"
+"""Under this name, a module that was loaded has that of its source."""
 
 
 def load(steps: Sequence[Step]) -> list[ModuleType]:
@@ -68,7 +72,8 @@ def _load(path: Path) -> ModuleType:
     # Not by import: for thousands of modules that run once, its finders and its cache
     # of byte code take several times as long; to compile one still takes longer than
     # a migration.
-    source = path.read_bytes()
+    with path.open("rb", buffering=0) as file:
+        source = file.readall()
     if b"alembic" in source:
         importlib.import_module("alembic.op")  # see context()
     module = ModuleType(path.stem)
@@ -76,9 +81,10 @@ def _load(path: Path) -> ModuleType:
     if plain := written(source):
         module.__dict__.update(plain._asdict(), depends_on=None)
         module.upgrade, module.downgrade = revision.pair(plain.sql)  # type: ignore[attr-defined]
-        return module
-    code = compile(source, path, "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - as Alembic would
+    else:
+        code = compile(source, path, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - as Alembic would
+    module.__dict__[CHECKSUM] = sql_file.checksum(source)
     return module
 
 
@@ -139,19 +145,19 @@ def run(
     ``context`` is what Alembic's ``op`` speaks to meanwhile. HistoryError when the
     module does not hand over its own pair exactly once.
     """
-    own = (step.migration.up.name, step.direction)
+    own = (step.migration.file_name, step.direction)
     ran = 0
 
     def runner(path: str, direction: str) -> None:
         nonlocal ran
-        if (Path(path).name, direction) != own or ran:
+        if (path.rpartition("/")[2], direction) != own or ran:
             raise HistoryError(
                 f"{step}: the revision module runs another SQL pair: {path}", remedy=say
             )
         ran += 1
         execute()
 
-    name = f"sql/{step.branch.name}/{step.migration.up.name}"
+    name = f"sql/{step.branch.name}/{step.migration.file_name}"
     say = f'Let it say: upgrade, downgrade = pair("{name}")'
     with revision.running(runner), _operations(context):
         try:

@@ -8,7 +8,7 @@ committed state. A table that is in neither was made by the run itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,8 +71,8 @@ SELECT {what} FROM pg_catalog.pg_locks
 WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
-AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
-                WHERE c.oid = relation AND c.relkind IN ('i', 'I', 'S', 't'))
+AND coalesce((SELECT relkind FROM pg_catalog.pg_class c WHERE c.oid = relation), 'r')
+    NOT IN ('i', 'I', 'S', 't')
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
@@ -80,21 +80,27 @@ SELECT t.relid::oid AS oid FROM unnest({oids}) AS o (oid), LATERAL
 pg_partition_tree(coalesce(pg_partition_root(o.oid), o.oid)) AS t WHERE t.isleaf
 UNION SELECT oid FROM unnest({oids}) AS o (oid)
 """
-# By the index, whatever the planner thinks of a catalog that was never analyzed. With
-# what a DROP TABLE locks besides, its TOAST table, the indexes of both, its sequences
-# and the tables that it refers to: of what is locked and not known, another connection
-# has to be asked.
+# Tables of some names, with what a DROP TABLE locks besides: the TOAST table, indexes,
+# sequences and the tables that it refers to. Of what is locked and not known another
+# connection has to be asked. Rows are only where there are bytes, and that there are
+# none is mostly all that has to be known. To plan this takes the server half the time
+# of the query above, for which many a rollback would wait longer than for itself.
 NAMED = """
-SELECT x.oid FROM unnest('{{{names}}}'::name[]) AS w (name),
-LATERAL (SELECT oid, reltoastrelid AS toast FROM pg_catalog.pg_class
-         WHERE relname = w.name OFFSET 0) AS k,
-LATERAL (SELECT k.oid UNION ALL SELECT k.toast UNION ALL
-         SELECT indexrelid FROM pg_catalog.pg_index
-         WHERE indrelid IN (k.oid, k.toast) UNION ALL
-         SELECT objid FROM pg_catalog.pg_depend
-         WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = k.oid
-         AND classid = 'pg_catalog.pg_class'::regclass UNION ALL
-         SELECT confrelid FROM pg_catalog.pg_constraint WHERE conrelid = k.oid) AS x
+SELECT k.oid, reltoastrelid AS toast, snapshot, unwritten,
+       greatest(CASE WHEN relhassubclass THEN 1
+                WHEN relkind = 'r' THEN pg_relation_size(k.oid) END,
+                (SELECT max(pg_relation_size(confrelid))
+                 FROM pg_catalog.pg_constraint WHERE conrelid = k.oid)) AS bytes,
+       ARRAY(SELECT indexrelid FROM pg_catalog.pg_index
+             WHERE indrelid IN (k.oid, k.reltoastrelid) UNION ALL
+             SELECT objid FROM pg_catalog.pg_depend
+             WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = k.oid
+             AND classid = 'pg_catalog.pg_class'::regclass UNION ALL
+             SELECT confrelid FROM pg_catalog.pg_constraint
+             WHERE conrelid = k.oid)::bigint[] AS others
+FROM (SELECT pg_current_snapshot()::text AS snapshot,
+             pg_current_xact_id_if_assigned() IS NULL AS unwritten) AS s
+LEFT JOIN pg_catalog.pg_class k ON relname = ANY ('{{{names}}}'::name[])
 """
 
 
@@ -120,6 +126,9 @@ class PostgreSQLInspector:
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
+        # Of what was looked at and surely has no row: its oids, and when that was.
+        self._rowless: tuple[Set[int], str] | None = None
+        self._first = True
         self._counted = True
         self._own = {
             "schema": quote(session.database.ledger_schema),
@@ -129,15 +138,24 @@ class PostgreSQLInspector:
         self._kept = KeptRows(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
+        savepoint = f"SAVEPOINT {SAVEPOINT}; "
+        named = self.session.rows(savepoint + NAMED.format(names=_array(names)))
+        oids = {
+            oid for row in named for oid in (row["oid"], row["toast"], *row["others"])
+        }
+        empty = all(row["unwritten"] and not row["bytes"] for row in named)
+        # The second time, what an unnamed table was is to be told with all others.
+        self._rowless = (oids, named[0]["snapshot"]) if empty and self._first else None
+        self._first = False
+        if self._rowless:
+            return
         self._counted = "track_counts" not in names  # a file may switch it off and on
-        named = NAMED.format(names=_array({*names, *self.session.table.names}))
         # What this transaction made before is locked, and not committed. One that has
         # written nothing has no id yet.
         made = self._locked("coalesce(relation, classid)")
         made += "AND pg_current_xact_id_if_assigned() IS NOT NULL"
-        likely = f"ARRAY({named}) || ARRAY({made})"
-        savepoint = f"SAVEPOINT {SAVEPOINT}; "
-        self._before = _rows(self.session.rows(savepoint + self._query(likely)))
+        likely = f"{_oids(oids)} || ARRAY({made})"
+        self._before = _rows(self.session.rows(self._query(likely)))
 
     def _query(self, oids: str, empty: str = EMPTY) -> str:
         return QUERY.format(oids=oids, empty=empty, **self._own)
@@ -155,6 +173,10 @@ class PostgreSQLInspector:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
             locked = dict(cursor.fetchall())
+        if self._rowless is not None:
+            if self._are_rowless(locked, *self._rowless):
+                return Touched(())
+            return Touched((), {self.session.table.names.ledger})  # to look again
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
         known |= self._committed([oid for oid in locked if oid not in known])
         if LARGE_OBJECTS in locked:
@@ -176,6 +198,15 @@ class PostgreSQLInspector:
                 if not self._counted or _is_touched(known[oid], after[oid])
             }
         return Touched(tuple(tables.values()))
+
+    def _are_rowless(
+        self, locked: Mapping[int, str], rowless: Set[int], snapshot: str
+    ) -> bool:
+        """Say whether nothing that is locked had rows, or has some by now."""
+        if LARGE_OBJECTS in locked or any(now != snapshot for now in locked.values()):
+            return False
+        found = self._committed([oid for oid in locked if oid not in rowless])
+        return all(row.table is None for row in found.values())
 
     def _committed(self, oids: Sequence[int]) -> dict[int, _Row]:
         """Return the tables among ``oids`` as they are for all others, without us."""
@@ -275,7 +306,7 @@ def _row(row: dict[str, Any]) -> _Row:
 
 
 def _oids(oids: Iterable[int]) -> str:
-    return f"'{{{','.join(map(str, oids))}}}'::oid[]"
+    return f"'{{{','.join(map(str, filter(None, oids)))}}}'::oid[]"
 
 
 def _array(names: Iterable[str]) -> str:

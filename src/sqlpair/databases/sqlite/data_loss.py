@@ -38,12 +38,7 @@ _TABLES = (
 )
 # What a virtual table keeps besides its rows, or their ids: an empty one has some too.
 _BESIDES = ("config", "data", "idx", "segdir", "segments", "stat", "node", "parent")
-if sqlite3.sqlite_version_info >= (3, 37):  # an older one does not tell them apart
-    _TABLES += (
-        " AND NOT (("
-        + " OR ".join(f"name LIKE '%{end}'" for end in _BESIDES)
-        + ") AND name IN (SELECT name FROM pragma_table_list WHERE type = 'shadow'))"
-    )
+_SHADOWS = "SELECT name FROM pragma_table_list WHERE type = 'shadow'"
 _VIRTUAL = f"{MASTER} AND sql LIKE 'CREATE VIRTUAL TABLE %'"
 _OFF = {"", "0", "off", "no", "false"}
 
@@ -66,29 +61,36 @@ class SQLiteInspector:
         self._own = f" AND name NOT IN ({_list(own)})"
         self._asked = set(own)
         self._before: dict[str, CountedTable] = {}
-        self._listed: list[tuple[str]] = []
+        # The names of all tables before, of which there may be thousands: where a run
+        # touches what was not looked at, they are listed before it is run again.
+        self._list = False
+        self._there: set[str] | None = None
         self._changes: list[_Change] = []
         self._kept = KeptRows(session.raw, self._find)
 
     def look(self, names: Set[str]) -> None:
         self.raw.execute(f"SAVEPOINT {SAVEPOINT}")
-        query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
-        self._listed = self.raw.execute(query).fetchall()
+        if self._list:
+            query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+            self._there = {fold(name) for (name,) in self.raw.execute(query)}
         self._asked |= {fold(name) for name in names}
         for table in self._tables(f"name COLLATE NOCASE IN ({_list(names)})"):
             self._before[fold(table.name)] = table._replace(
                 empty=self._is_empty(table.name)
             )
 
-    def _there(self) -> set[str]:
-        """Return the names of the tables before, of which there may be thousands."""
-        return {fold(name) for (name,) in self._listed}
-
     def _tables(self, which: str) -> list[CountedTable]:
         query = f"SELECT name, rootpage FROM sqlite_master WHERE {which}{_TABLES}"
         query += self._own
         found = self.raw.execute(query).fetchall()
-        left_out = repeated(self.raw.execute(_VIRTUAL).fetchall()) if found else set()
+        names = [fold(name) for name, _ in found]
+        left_out = set()
+        if any(name.endswith("_docsize") for name in names):
+            left_out = repeated(self.raw.execute(_VIRTUAL).fetchall())
+        # An older version does not tell them apart.
+        if any(map(_is_beside, names)) and sqlite3.sqlite_version_info >= (3, 37):
+            shadows = {fold(name) for (name,) in self.raw.execute(_SHADOWS)}
+            left_out |= set(filter(_is_beside, shadows))
         return [
             CountedTable(name, page, self._columns(name), empty=False)
             for name, page in found
@@ -113,10 +115,13 @@ class SQLiteInspector:
         def tables() -> Touched:
             touched = watch.touched
             if watch.schema_edited:  # which may say anything of any table
-                touched = self._there()
+                touched = touched | (self._there or {"main.sqlite_master"})
             others = {name for name in touched if not name.startswith("sqlite_")}
-            if others := others - self._asked:
-                others &= self._there()
+            others -= self._asked
+            if self._there is None:
+                self._list = bool(others)
+            else:
+                others &= self._there
             both = touched & self._before.keys()
             return Touched(tuple(self._before[name] for name in both), others)
 
@@ -190,6 +195,10 @@ class SQLiteInspector:
 
 
 inspector = SQLiteInspector  # which is what the driver offers
+
+
+def _is_beside(name: str) -> bool:
+    return name.endswith(_BESIDES)
 
 
 class _Watch:

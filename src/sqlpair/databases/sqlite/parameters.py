@@ -7,6 +7,7 @@ temporary table that stands before one of the same name.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 # Those with which a statement may mean something else, or what is read look different.
 # https://www.sqlite.org/pragma.html
@@ -35,7 +36,7 @@ class Parameters:
 
     def __init__(self, raw: sqlite3.Connection, *, lasts: bool = True):
         """Set them over ``raw``; what is committed ``lasts``, but in a scratch one."""
-        self._touched = False
+        self._touched = self._temporary = False
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
@@ -48,10 +49,19 @@ class Parameters:
         """Read them, the first time; to be called before anything may change them."""
         self._values = self._values or self._read()
 
-    def touch(self) -> None:
-        """Note that what runs next may change them."""
+    def note(self, words: Sequence[str], text: str) -> None:
+        """Note that a statement is about to run."""
+        # EXPLAIN runs one all the same. The functions of that name only read.
+        if "PRAGMA" in words:
+            self.remember()
+            self._touched = True
+        # Whatever it is that is made there, its statement says so.
+        self._temporary |= "temp" in text.lower()
+
+    def note_unseen(self) -> None:
+        """Note that statements may run that are not told."""
         self.remember()
-        self._touched = True
+        self._touched = self._temporary = True
 
     def _read(self) -> dict[str, object]:
         found = {}
@@ -66,7 +76,9 @@ class Parameters:
         if self._touched:
             self._put_back()
             self._touched = self._raw.in_transaction
-        self._drop_temporary()
+        if self._temporary:
+            self._drop_temporary()
+            self._temporary = self._raw.in_transaction
 
     def _put_back(self) -> None:
         for name, value in self._read().items():

@@ -11,9 +11,10 @@ files leave it so at the version reached, and nothing is wrong.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,6 @@ from sqlpair.errors import SqlpairError, first_of
 if TYPE_CHECKING:
     from sqlpair.databases.sqlite.unresolved import Unresolved
     from sqlpair.project.settings import Database
-    from sqlpair.project.statement import Statement
 
 Reference = tuple[str, int | None, str]  # table, rowid, the table referred to
 SHOWN = 10
@@ -33,8 +33,10 @@ RECIPE = (
     " refers to it.\nA view or trigger that names what goes is dropped before, and made"
     " again."
 )
-# What may break an object that was there before. Any other statement can only make one.
+# What may break an object that was there before. Any other statement can only make one,
+# and only one of these has something that may not resolve.
 _BREAKING = frozenset({"ALTER", "DROP", "PRAGMA"})
+_MAKING = re.compile(r"\b(?:view|trigger|references)\b", re.IGNORECASE)
 
 
 class _Found(NamedTuple):
@@ -64,7 +66,7 @@ class References:
         self._objects: Counter[tuple[str, str]] = Counter()
         self._known = False
         self._last: _Found | None = None
-        self._since = 0
+        self._since: int | None = None
         self._whole = False
         self._ran: list[Path] = []
 
@@ -73,11 +75,11 @@ class References:
 
         Only a write-ahead log lets others read on whatever a transaction writes.
         """
-        (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
-        if mode != "wal":
-            self.count(raw)
-        query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_master"
-        (self._since,) = raw.execute(query).fetchone()
+        if not self._known:
+            (mode,) = raw.execute("PRAGMA main.journal_mode").fetchone()
+            if mode != "wal":
+                self.count(raw)
+        self._since = None
         self._whole = False
         self._ran.clear()
 
@@ -88,9 +90,14 @@ class References:
             self._rows, self._objects = found.rows(), found.objects()
             self._known = True
 
-    def note(self, statement: Statement, path: Path) -> None:
-        """Note that a statement of the file ``path`` runs."""
-        self._whole |= not _BREAKING.isdisjoint(statement.words)
+    def note(
+        self, words: Sequence[str], text: str, path: Path, raw: sqlite3.Connection
+    ) -> None:
+        """Note that a statement of the file ``path`` is about to run."""
+        self._whole |= not _BREAKING.isdisjoint(words)
+        if self._since is None and words[:1] == ("CREATE",) and _MAKING.search(text):
+            query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_master"
+            (self._since,) = raw.execute(query).fetchone()
         if not self._ran or self._ran[-1] is not path:
             self._ran.append(path)
 
@@ -100,7 +107,7 @@ class References:
 
     def check(self, raw: sqlite3.Connection) -> None:
         """Raise SqlpairError where the open transaction leaves more than there were."""
-        found = self._last = _find(raw, since=0 if self._whole else self._since)
+        found = self._last = _find(raw, 0 if self._whole else self._since)
         if not (found.dangling or found.unresolved):
             return
         if not self._known:
@@ -173,10 +180,11 @@ class References:
         )
 
 
-def _find(raw: sqlite3.Connection, since: int) -> _Found:
+def _find(raw: sqlite3.Connection, since: int | None) -> _Found:
+    """Return what is wrong, of objects after row ``since`` of the schema; of none."""
     from sqlpair.databases.sqlite import unresolved
 
-    objects = list(unresolved.code(raw, since))
+    objects = [] if since is None else list(unresolved.code(raw, since))
     try:
         found = raw.execute("PRAGMA main.foreign_key_check").fetchall()
     except sqlite3.OperationalError:  # a foreign key to what is not unique

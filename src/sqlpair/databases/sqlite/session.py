@@ -239,7 +239,7 @@ class SQLiteSession:
     def restore(self) -> None:
         """Put back what a migration may have changed in the session."""
         if self._alembic is not None:  # what a module does over it, nobody sees
-            self._parameters.touch()
+            self._parameters.note_unseen()
             self.references.note_unseen()
         self._parameters.restore()
 
@@ -252,12 +252,10 @@ class SQLiteSession:
         """Run one statement of the file ``path``, or those that it holds."""
         from sqlpair.databases.sqlite.split import rows_apart, split
 
-        self.references.note(statement, path)
-        # EXPLAIN runs one all the same. The functions of that name only read.
-        if "PRAGMA" in statement.words:
-            self._parameters.touch()
+        text, words = sent(statement, self.database.values), statement.words
+        self.references.note(words, text, path, self.raw)
+        self._parameters.note(words, text)
         progress.advance(statement.number, self._look)
-        text = sent(statement, self.database.values)
         texts = rows_apart(text) if statement.number > 1 else [text]
         ran, execute = 0, self.raw.execute
         try:

@@ -35,9 +35,10 @@ WHERE m.type = 'table' AND m.sql LIKE '%references%' AND m.rowid > ? AND f.seq =
 AND NOT EXISTS (SELECT 1 FROM main.sqlite_master p
     WHERE p.type = 'table' AND p.name = f."table" COLLATE NOCASE)
 """
-_CODE = """
+_WRITTEN = """
 SELECT type, name, tbl_name, sql FROM main.sqlite_master
-WHERE type IN ('view', 'trigger') AND rowid > ? ORDER BY rowid
+WHERE rowid > ? AND (type IN ('view', 'trigger') OR sql LIKE '%references%')
+ORDER BY rowid
 """
 _COLUMN = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 LIMIT 1"
 # A statement that makes a table or a view of that name.
@@ -70,9 +71,13 @@ def code(raw: sqlite3.Connection, since: int) -> Iterator[Unresolved]:
     Without foreign keys to columns that are not unique: ``foreign_key_check`` refuses
     them itself.
     """
-    for name, parent in raw.execute(_PARENTS, (since,)).fetchall():
-        yield Unresolved("foreign key of", name, f"no such table: {parent}")
-    for kind, name, table, sql in raw.execute(_CODE, (since,)).fetchall():
+    written = raw.execute(_WRITTEN, (since,)).fetchall()
+    if any(kind == "table" for kind, *_ in written):
+        for name, parent in raw.execute(_PARENTS, (since,)).fetchall():
+            yield Unresolved("foreign key of", name, f"no such table: {parent}")
+    for kind, name, table, sql in written:
+        if kind not in ("view", "trigger"):
+            continue
         try:
             use = _firing(raw, table, sql) if kind == "trigger" else _selecting(name)
             # Another text each time: Python keeps compiled statements, and EXPLAIN does
