@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from conftest import Project
 from foreign_histories import PROJECTS, STEPS
@@ -602,6 +606,115 @@ def test_what_is_no_sql_in_a_revision_is_written_by_alembic(
         "SELECT column_default FROM information_schema.columns"
         " WHERE table_name = 't' ORDER BY 1 LIMIT 1"
     ) == [("'5 %'::text",)]
+
+
+BATCH = {
+    "versions/1_a.py": revision(
+        "a",
+        None,
+        "op.create_table('p', sa.Column('id', sa.Integer, primary_key=True))",
+        "op.create_table('t', sa.Column('id', sa.Integer, primary_key=True),",
+        "    sa.Column('p', sa.Integer, sa.ForeignKey('p.id')),",
+        "    sa.Column('a', sa.Text))",
+        "op.create_table('u', sa.Column('t', sa.Integer, sa.ForeignKey('t.id')))",
+        "op.execute('CREATE TRIGGER tr AFTER INSERT ON p BEGIN INSERT INTO u'",
+        "    ' VALUES (new.id); END')",
+        "op.create_index('i', 't', ['a'])",
+    ),
+    "versions/2_b.py": revision(
+        "b",
+        "a",
+        "op.execute('INSERT INTO p VALUES (1)')",
+        "with op.batch_alter_table('t') as batch:",
+        "    batch.alter_column('a', type_=sa.String(20), nullable=False)",
+        "    batch.add_column(sa.Column('b', sa.Integer, server_default='7'))",
+        "if 'b' in {c['name'] for c in sa.inspect(op.get_bind()).get_columns('t')}:",
+        "    table = sa.table('t', sa.column('a', sa.Text))",
+        "    op.get_bind().execute(table.insert(), [{'a': \"it's\"}, {'a': ':x %s'}])",
+    )
+    + "\ndef downgrade():\n    with op.batch_alter_table('t') as batch:\n"
+    "        batch.drop_column('b')\n",
+    "versions/3_c.py": revision(
+        "c", "b", "op.execute('CREATE VIEW v AS SELECT a FROM t')"
+    )
+    + "\ndef downgrade():\n    op.execute('DROP VIEW v')\n",
+}
+
+
+ENV = """
+import sqlalchemy as sa
+from alembic import context
+with sa.create_engine("sqlite:///theirs.db").connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_batches_of_sqlite_do_what_they_do_in_alembic(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write(tmp_path / "alembic", BATCH | {"env.py": ENV})
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    said = project.sqlpair("import", str(folder), "sqlite").stdout
+    assert "added to 002_2_b.sql: all of it, as Alembic writes what the" in said
+
+    def same() -> None:
+        with closing(sqlite3.connect("theirs.db")) as theirs:
+            expected = [line for line in theirs.iterdump() if "alembic_" not in line]
+        with closing(sqlite3.connect(project.file)) as ours:
+            own = ("alembic_", "schema_")
+            found = [
+                line for line in ours.iterdump() if not any(n in line for n in own)
+            ]
+        assert found == expected
+
+    command.upgrade(config, "head")
+    project.sqlpair("migrate")
+    same()
+    assert project.lite("SELECT a, b, p FROM t ORDER BY id") == [
+        ("it's", 7, None),
+        (":x %s", 7, None),
+    ]
+    for _ in range(2):
+        command.downgrade(config, "-1")
+        project.alembic("-x", "allow-data-loss=true", "downgrade", "sqlite@-1")
+        same()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "op.get_bind().scalar(sa.text('SELECT max(id) FROM p'))",
+            "it reads rows: SELECT max(id) FROM p",
+        ),
+        (
+            "op.get_bind().execute(sa.text('DELETE FROM p RETURNING id')).all()",
+            "it reads rows: DELETE FROM p RETURNING id",
+        ),
+        (
+            "op.get_bind().connection.cursor().execute('CREATE TABLE x (a)')",
+            "it runs SQL beside SQLAlchemy: CREATE TABLE x (a)",
+        ),
+    ],
+)
+def test_above_what_depends_on_rows_no_batch_is_carried_over(
+    project: Project, tmp_path: Path, line: str, told: str
+) -> None:
+    files = {
+        "versions/1_a.py": BATCH["versions/1_a.py"],
+        "versions/2_r.py": revision("r", "a", line, "sa.inspect(op.get_bind())"),
+        "versions/3_b.py": BATCH["versions/2_b.py"].replace("'a'", "'r'", 1),
+    }
+    folder = write(tmp_path / "alembic", files)
+    said = project.sqlpair("import", str(folder), "sqlite", expect=1).stdout
+
+    said = " ".join(said.split())
+    assert f"(ValueError: {told})" in said
+    assert "(ValueError: 2_r.py below it was not carried over)" in said
 
 
 def test_what_alembic_cannot_write_without_a_database_is_named(

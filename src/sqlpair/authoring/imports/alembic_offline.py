@@ -1,7 +1,8 @@
 """What a revision that is more than SQL text does, as Alembic writes it offline.
 
 Its functions run in a process of their own, without a connection, and with no address
-of a database in the environment: what needs one of these fails, and is told.
+of a database in the environment. What needs a connection is replayed for SQLite
+(``alembic_replay``); else it fails, and is told.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlpair.authoring.imports.alembic_replay import Replay
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
 
 WAYS = ("upgrade", "downgrade")
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
@@ -31,19 +38,23 @@ class OfflineSql(NamedTuple):
 
 
 def written(
-    paths: Mapping[str, Path], dialect: str
+    revisions: Mapping[str, str | Path], dialect: str
 ) -> dict[str, dict[str, OfflineSql]]:
-    """Return for each revision what each of its ways does on an engine."""
-    if not paths:
+    """Return what each way of a revision does on an engine.
+
+    ``revisions`` are all of a history, in order: the module of each that is to run, of
+    any other the SQL of its ``upgrade``.
+    """
+    asked = [
+        (id_, str(known.resolve()), "") if isinstance(known, Path) else (id_, "", known)
+        for id_, known in revisions.items()
+    ]
+    if not any(path for _, path, _ in asked):
         return {}
-    asked = {
-        "dialect": dialect,
-        "paths": {k: str(p.resolve()) for k, p in paths.items()},
-    }
     with tempfile.TemporaryDirectory(prefix="sqlpair-import-") as folder:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=json.dumps(asked),
+            input=json.dumps({"dialect": dialect, "revisions": asked}),
             capture_output=True,
             text=True,
             check=False,
@@ -53,7 +64,7 @@ def written(
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no reason"])[-1]
         failed = dict.fromkeys(WAYS, OfflineSql([], False, why))
-        return dict.fromkeys(paths, failed)
+        return {id_: failed for id_, path, _ in asked if path}
     answer = json.loads(done.stdout)
     return {
         id_: {way: OfflineSql(*said) for way, said in ways.items()}
@@ -62,28 +73,42 @@ def written(
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, dict[str, OfflineSql]]:
+    replay = Replay() if asked["dialect"] == "sqlite" else None
     found = {}
-    for id_, name in asked["paths"].items():
-        path = Path(name)
-        # Behind what is installed: a folder called alembic is not the package.
-        sys.path += [str(p) for p in path.parents[:4] if str(p) not in sys.path]
-        module = ModuleType(path.stem)
-        module.__file__ = name
-        try:
-            exec(compile(path.read_bytes(), name, "exec"), vars(module))  # noqa: S102
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            found[id_] = dict.fromkeys(WAYS, OfflineSql([], False, _reason(error)))
-            continue
-        found[id_] = {way: _way(module, way, path, asked["dialect"]) for way in WAYS}
+    for id_, path, script in asked["revisions"]:
+        if path:
+            found[id_] = _ways(Path(path), asked["dialect"], replay)
+        elif replay:
+            replay.add(script)
     return found
 
 
-def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
-    from alembic.config import Config
-    from alembic.operations import Operations
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.script import ScriptDirectory
+def _ways(path: Path, dialect: str, replay: Replay | None) -> dict[str, OfflineSql]:
+    # Behind what is installed: a folder called alembic is not the package.
+    sys.path += [str(p) for p in path.parents[:4] if str(p) not in sys.path]
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    try:
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))  # noqa: S102
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        ways = dict.fromkeys(WAYS, OfflineSql([], False, _reason(error)))
+        if replay:
+            replay.lacks(path)
+        return ways
+    ways = {}
+    for way in WAYS:
+        found = _way(module, way, path, dialect)
+        if found.failed and replay:
+            found = _replayed(module, way, path, replay)
+        ways[way] = found
+        if way == "upgrade" and replay and found.failed:
+            replay.lacks(path)
+        elif way == "upgrade" and replay:
+            replay.add("".join(f"{text};\n" for text in found.statements))
+    return ways
 
+
+def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
     statements: list[str] = []
     depth = [0]
     alone = []
@@ -96,10 +121,7 @@ def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
             alone.append(True)  # autocommit_block: it ends what it has not begun
         depth[0] -= 1
 
-    config = Config()
-    config.set_main_option("script_location", str(path.parent).replace("%", "%%"))
-    script = ScriptDirectory(str(path.parent))
-    with EnvironmentContext(config, script, as_sql=True) as environment:
+    with _environment(path, as_sql=True) as environment:
         environment.configure(dialect_name=dialect, output_buffer=io.StringIO())
         context = environment.get_context()
         impl: Any = context.impl
@@ -108,11 +130,39 @@ def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
         impl.emit_begin, impl.emit_commit = begin, commit
         impl.bind.commit = commit
         try:
-            with Operations.context(context):
-                getattr(module, way)()
+            _call(module, way, context)
         except (Exception, SystemExit) as error:  # noqa: BLE001
             return OfflineSql([], False, _reason(error))
     return OfflineSql(statements, bool(alone), "")
+
+
+def _replayed(module: ModuleType, way: str, path: Path, replay: Replay) -> OfflineSql:
+    def run(connection: Any) -> None:
+        with _environment(path) as environment:
+            environment.configure(connection=connection)
+            _call(module, way, environment.get_context())
+
+    try:
+        return OfflineSql(replay.ran(run), False, "")
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        return OfflineSql([], False, _reason(error))
+
+
+def _environment(path: Path, **options: bool) -> EnvironmentContext:
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(path.parent).replace("%", "%%"))
+    return EnvironmentContext(config, ScriptDirectory(str(path.parent)), **options)
+
+
+def _call(module: ModuleType, way: str, context: MigrationContext) -> None:
+    from alembic.operations import Operations
+
+    with Operations.context(context):
+        getattr(module, way)()
 
 
 class _Recorder:

@@ -139,11 +139,12 @@ def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
 def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHistory:
     """Return it with what is no SQL text as Alembic writes it for an engine."""
     unread = {(item.path, item.why.partition(":")[0]): item for item in history.left}
-    paths = {m.id: m.source for m in history.migrations}
     sources = {path for path, _ in unread}
-    said = alembic_offline.written(
-        {id_: path for id_, path in paths.items() if path in sources}, driver
-    )
+    revisions = {
+        item.id: item.source if item.source in sources else _text(item.up)
+        for item in history.migrations
+    }
+    said = alembic_offline.written(revisions, driver)
     left: list[NotCarried] = []
 
     def part(item: ForeignMigration, way: str, read: SqlPart | None) -> SqlPart | None:
@@ -166,6 +167,10 @@ def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHist
         for item in history.migrations
     )
     return history._replace(migrations=migrations, left=tuple(left))
+
+
+def _text(part: SqlPart | None) -> str:
+    return "" if part is None else part.content.decode()
 
 
 def _parts(
