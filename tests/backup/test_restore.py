@@ -665,3 +665,22 @@ def test_sqlite_file_that_is_replaced_at_the_last_step_takes_postgresql_back(
 
     assert content(filled) == before
     untouched(filled)
+
+
+def test_backup_of_a_checkout_that_was_behind_is_restored_at_its_version(
+    filled: Project,
+) -> None:
+    go_on(filled)
+    newer = [*filled.root.glob("sql/*/00[34]_*"), *filled.root.glob("**/00[34]_*.py")]
+    away = {path: path.read_bytes() for path in newer}
+    for path in newer:
+        path.unlink()
+    folder = make(filled)
+    for path, data in away.items():
+        path.write_bytes(data)
+
+    done = bring_back(filled, folder)
+
+    assert done.manifest.schema_version == 4
+    assert "SCHEMA_VERSION=4" in (filled.root / ".env").read_text()
+    assert "agree" in filled.sqlpair("version").stdout

@@ -25,7 +25,7 @@ from sqlpair.backup.swap import Exchanges
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.errors import BackupError, SqlpairError, UsageError
-from sqlpair.ledger import tables, write_sql
+from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import branches
@@ -110,7 +110,10 @@ def _verified(settings: Settings, folder: Path, report: Report) -> Manifest:
             [f"the backup: {', '.join(theirs)}", f"alembic.ini: {', '.join(ours)}"],
             "No database was touched.",
         )
-    return said
+    # A checkout that was behind made it, and did not know all that is applied.
+    applied = {copy.name: [m.number for m in copy.applied] for copy in said.databases}
+    known = version.reached(applied, branches(settings))
+    return said._replace(schema_version=max(said.schema_version, known))
 
 
 def _restore(
