@@ -12,8 +12,8 @@ from conftest import Project
 from sqlpair.deploy import repair as repairing
 from sqlpair.deploy.rollback import LastDeployment
 from sqlpair.errors import HistoryError
-from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.branches import branches
+from sqlpair.project.ledger_tables import NAMES
 from sqlpair.runner.survey import survey
 
 

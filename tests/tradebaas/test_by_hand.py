@@ -15,7 +15,7 @@ import pytest
 from conftest import Project
 from pg_dump import comparable
 from sqlpair.databases.embedded import find_binaries
-from sqlpair.project.bookkeeping import NAMES
+from sqlpair.project.ledger_tables import NAMES
 from sqlpair.project.migrations import find
 from sqlpair.schema.model import difference
 

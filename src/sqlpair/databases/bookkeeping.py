@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlpair.project.bookkeeping import BookkeepingTables
+from sqlpair.project.ledger_tables import BookkeepingTables
 
 
 class BookkeepingSQL(NamedTuple):

@@ -16,9 +16,9 @@ from sqlpair.databases.interface import Session
 from sqlpair.errors import HistoryError, several
 from sqlpair.ledger.position import foreign
 from sqlpair.ledger.tables import Records
-from sqlpair.project.bookkeeping import NAMES
 from sqlpair.project.branches import Branch
 from sqlpair.project.imported import Imported
+from sqlpair.project.ledger_tables import NAMES
 from sqlpair.schema.model import ObjectKey, Schema, root
 
 Rows = Sequence[Mapping[str, Any]]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
-from sqlpair.project import bookkeeping, fleet
-from sqlpair.project.bookkeeping import BookkeepingTables
+from sqlpair.project import fleet, ledger_tables
+from sqlpair.project.ledger_tables import BookkeepingTables
 from sqlpair.project.variables import NONE as NO_VALUES
 from sqlpair.project.variables import Values
 
@@ -95,7 +95,7 @@ class Database(NamedTuple):
     search_path: tuple[str, ...] = ()
     models: str = ""
     values: Values = NO_VALUES
-    tables: BookkeepingTables = bookkeeping.NAMES
+    tables: BookkeepingTables = ledger_tables.NAMES
 
     def __repr__(self) -> str:
         """Name the database without its address."""
@@ -205,7 +205,7 @@ class Reader(NamedTuple):
             fleet=members,
             models=self._models(section),
             values=Values(self.environ, self.env, self.env_file.name),
-            tables=bookkeeping.named(
+            tables=ledger_tables.named(
                 config.get("alembic", "ledger_table", fallback=""), self.ini.name
             ),
         )

@@ -17,7 +17,7 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.errors import SqlFileError
 from sqlpair.ledger.record_tables import LIKE, TOOLS
-from sqlpair.project.bookkeeping import NAMES
+from sqlpair.project.ledger_tables import NAMES
 from sqlpair.project.statement import Role, Split, Statement
 
 _COLUMNS = {

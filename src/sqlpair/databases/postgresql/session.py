@@ -28,7 +28,7 @@ from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 from sqlpair.project import fleet
-from sqlpair.project.bookkeeping import LEDGER
+from sqlpair.project.ledger_tables import LEDGER
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
