@@ -146,7 +146,7 @@ def test_deployment_goes_on_after_a_backup_that_took_longer_than_the_idle_timeou
         project.pg("ALTER ROLE with_settings SET idle_session_timeout = '500ms'")
         project.add("postgres", "003_more", "CREATE TABLE more (id int);\n")
         project.environ["BACKUP"] = "1"
-        monkeypatch.setattr(directory, "retain", lambda *_: time.sleep(0.8))
+        monkeypatch.setattr(retention, "retain", lambda *_: time.sleep(0.8))
 
         assert project.upgrade().version == 3
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair import ids, signals
-from sqlpair.backup import directory, manifest, swap
+from sqlpair.backup import directory, manifest, retention, swap
 from sqlpair.backup.belonging import ledger_rows
 from sqlpair.backup.manifest import Copy, Manifest
 from sqlpair.databases.driver import driver_of, reading
@@ -91,7 +91,7 @@ def take(
                 directory.publish(partial, folder / name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        directory.retain(settings, folder / name, report)
+        retention.retain(settings, folder / name, report)
         for session in sessions.values():
             session.reconnect()  # it was idle as well
     if said.interrupted:

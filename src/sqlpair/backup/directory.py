@@ -1,4 +1,4 @@
-"""The folder of backups: who works in it, what is in it, and how long it stays.
+"""The folder of backups: who works in it, and what is in it.
 
 What bears the name of a backup is a whole one: it is made under a name that begins
 with a dot, and renamed when every byte is on the disk; it is removed the other way
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from sqlpair.backup import manifest
 from sqlpair.backup.manifest import Manifest
-from sqlpair.databases.interface import Report
 from sqlpair.errors import BackupError, LockError
 from sqlpair.project.settings import Settings
 
@@ -103,15 +102,3 @@ def backups(settings: Settings) -> dict[Path, Manifest]:
         if said is not None and said.environment == settings.environment:
             found[path] = said
     return found
-
-
-def retain(settings: Settings, newest: Path, report: Report) -> None:
-    """Remove the oldest backups over ``backup_keep``; never ``newest``."""
-    others = [path for path in backups(settings) if path != newest]
-    for path in others[: max(0, len(others) + 1 - settings.backups.keep)]:
-        doomed = path.with_name(f"{PARTIAL}{path.name}")
-        try:
-            path.rename(doomed)
-            shutil.rmtree(doomed)
-        except OSError as error:
-            report(f"An old backup stays: {path.name}: {error.strerror}")
