@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Project, connected, with_canary
 from saving import bring_back, drop_kept, fill, left, live_name, make, quiet
-from sqlpair.backup import backup, directory, restore
+from sqlpair.backup import backup, restore, retention
 from sqlpair.errors import BackupError
 
 
