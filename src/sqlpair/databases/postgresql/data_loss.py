@@ -8,7 +8,7 @@ committed state. A table that is in neither was made by the run itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,9 +126,9 @@ class PostgreSQLInspector:
     def __init__(self, session: PostgreSQLSession):
         self.session = session
         self._before: dict[int, _Row] = {}
-        # Of what was looked at and surely has no row: its oids, and when that was.
-        self._rowless: tuple[Set[int], str] | None = None
-        self._first = True
+        # Of what was looked at and surely has no row, and when that was.
+        self._rowless: Set[int] = frozenset()
+        self._snapshot = ""
         self._counted = True
         self._own = {
             "schema": quote(session.database.ledger_schema),
@@ -138,18 +138,17 @@ class PostgreSQLInspector:
         self._kept = KeptRows(session, self._root, self._now)
 
     def look(self, names: Set[str]) -> None:
+        self._counted = "track_counts" not in names  # a file may switch it off and on
         savepoint = f"SAVEPOINT {SAVEPOINT}; "
         named = self.session.rows(savepoint + NAMED.format(names=_array(names)))
         oids = {
             oid for row in named for oid in (row["oid"], row["toast"], *row["others"])
         }
+        self._before, self._snapshot = {}, named[0]["snapshot"]
         empty = all(row["unwritten"] and not row["bytes"] for row in named)
-        # The second time, what an unnamed table was is to be told with all others.
-        self._rowless = (oids, named[0]["snapshot"]) if empty and self._first else None
-        self._first = False
-        if self._rowless:
+        self._rowless = oids if empty else frozenset()
+        if empty:
             return
-        self._counted = "track_counts" not in names  # a file may switch it off and on
         # What this transaction made before is locked, and not committed. One that has
         # written nothing has no id yet.
         made = self._locked("coalesce(relation, classid)")
@@ -173,12 +172,11 @@ class PostgreSQLInspector:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
             locked = dict(cursor.fetchall())
-        if self._rowless is not None:
-            if self._are_rowless(locked, *self._rowless):
-                return Touched(())
-            return Touched((), {self.session.table.names.ledger})  # to look again
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
-        known |= self._committed([oid for oid in locked if oid not in known])
+        asked = set(known)
+        if all(now == self._snapshot for now in locked.values()):
+            asked |= self._rowless  # else a client may have written to it meanwhile
+        known |= self._committed([oid for oid in locked if oid not in asked])
         if LARGE_OBJECTS in locked:
             known[LARGE_OBJECTS] = _Row(_OBJECTS, 0, None, "", (LARGE_OBJECTS, ""))
         self._roots |= {oid: row.root for oid, row in known.items()}
@@ -198,15 +196,6 @@ class PostgreSQLInspector:
                 if not self._counted or _is_touched(known[oid], after[oid])
             }
         return Touched(tuple(tables.values()))
-
-    def _are_rowless(
-        self, locked: Mapping[int, str], rowless: Set[int], snapshot: str
-    ) -> bool:
-        """Say whether nothing that is locked had rows, or has some by now."""
-        if LARGE_OBJECTS in locked or any(now != snapshot for now in locked.values()):
-            return False
-        found = self._committed([oid for oid in locked if oid not in rowless])
-        return all(row.table is None for row in found.values())
 
     def _committed(self, oids: Sequence[int]) -> dict[int, _Row]:
         """Return the tables among ``oids`` as they are for all others, without us."""
