@@ -644,7 +644,8 @@ BATCH = {
 ENV = """
 import sqlalchemy as sa
 from alembic import context
-with sa.create_engine("sqlite:///theirs.db").connect() as connection:
+engine = sa.create_engine("sqlite:///theirs.db", poolclass=sa.pool.NullPool)
+with engine.connect() as connection:
     context.configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()
