@@ -5,17 +5,19 @@ python driver_loop.py postgresql|sqlite DSN up|down COUNT
 
 import os
 import sys
+from typing import Any
 
 
 def main() -> None:
     engine, dsn, direction, count = sys.argv[1:]
+    connection: Any
+    run: Any
     if engine == "sqlite":
         import sqlite3
 
         connection = sqlite3.connect(dsn, isolation_level=None)
         run = connection.execute
         begin = "BEGIN IMMEDIATE"
-        script = connection.execute
     else:
         import psycopg2
 
@@ -24,11 +26,11 @@ def main() -> None:
         cursor = connection.cursor()
         begin = "BEGIN"
 
-        def run(sql):
+        def execute(sql: str) -> Any:
             cursor.execute(sql)
             return cursor
 
-        script = run
+        run = execute
     run("CREATE TABLE IF NOT EXISTS ledger (n integer PRIMARY KEY)")
     done = {row[0] for row in run("SELECT n FROM ledger").fetchall()}
     names = sorted(name for name in os.listdir(".") if name.endswith(".up.sql"))
@@ -44,9 +46,9 @@ def main() -> None:
         run(begin)
         if engine == "sqlite":
             for statement in text.splitlines():
-                script(statement)
+                run(statement)
         else:
-            script(text)
+            run(text)
         if direction == "up":
             run(f"INSERT INTO ledger VALUES ({int(name[:5])})")
         else:

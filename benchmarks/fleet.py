@@ -22,7 +22,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import psycopg2
 from contestants import TOOLS
@@ -31,7 +30,7 @@ from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.postgresql import session
 from sqlpair.ledger import tables
-from sqlpair.project import bookkeeping, settings
+from sqlpair.project import settings
 
 FILES = {
     "001_a": "CREATE TABLE a (id integer PRIMARY KEY, x text);\n",
@@ -132,7 +131,7 @@ def timed(
     text: str = "",
     what: str = "",
     dsn: str = "",
-):
+) -> tuple[float, float]:
     """Return wall and CPU seconds of a command; ``what`` it does is looked at."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
@@ -315,18 +314,20 @@ def schemas(members: int, jobs: list[int]) -> None:
             return wall
 
         floor = 0.0
-        own = session.table(
-            SimpleNamespace(ledger_schema="any", tables=bookkeeping.NAMES)
-        )
-        ledger = tables.tables(own._replace(prefix=""))  # in the path's first schema
         for count in jobs:
-            floor = psql("one psql")
-            psql("one psql, and the ledger's empty tables", ledger)
-            made()
             root = Path(folder) / f"project{count}"
             environ = os.environ | {"TENANTS_URL": server.dsn}
             section = "driver = postgresql\nschemas = tenant_%\n"
             project(root, section, environ)
+            own = session.table(
+                settings.load(root / "alembic.ini", environ).database("tenants")
+            )
+            floor = psql("one psql")
+            psql(
+                "one psql, and the ledger's empty tables",
+                tables.tables(own._replace(prefix="")),  # in the path's first schema
+            )
+            made()
             for what, command in (
                 ("sqlpair", "migrate"),
                 ("nothing to do", "migrate"),

@@ -83,7 +83,7 @@ def way() -> str:
 
     From a process of its own: what this one has imported and remembers changes nothing.
     """
-    walk = [sys.executable, ROOT / "docs" / "walk.py"]
+    walk = [sys.executable, str(ROOT / "docs" / "walk.py")]
     walked = subprocess.run(walk, stdout=subprocess.PIPE, text=True, check=True)
     modules = [line for line in walked.stdout.splitlines() if line[0] != " "]
     return "".join(f"- `{module}`: {_first_line(module)}\n" for module in modules)
