@@ -759,6 +759,34 @@ def test_what_alembic_cannot_write_without_a_database_is_named(
 
 
 @pytest.mark.parametrize(
+    "beside",
+    [
+        "SQL = SQL.replace('ta', 'tb')",
+        "SQL += '; CREATE TABLE tb ()'",
+        "for SQL in ('CREATE TABLE tb ()',): pass",
+        "from os.path import sep as SQL\nSQL = 'CREATE TABLE tb ()'",
+        "if 1:\n    def upgrade(): op.execute('CREATE TABLE tb ()')",
+        "upgrade = lambda: op.execute('CREATE TABLE tb ()')",
+        "before = upgrade\ndef twice(f): return lambda: (f(),"
+        " op.execute('CREATE TABLE tb ()'))\n@twice\ndef upgrade(): pass",
+        "del upgrade\nfrom _others import *",
+    ],
+)
+def test_a_name_that_is_bound_twice_is_what_python_makes_of_it(
+    project: Project, tmp_path: Path, beside: str
+) -> None:
+    files = {
+        "_others.py": "from alembic import op\n"
+        "def upgrade():\n    op.execute('CREATE TABLE tb ()')\n",
+        "1_a.py": revision("a", None, "op.execute(SQL)") + beside + "\n",
+    }
+    folder = write(tmp_path / "alembic", files)
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert b"tb" in sql(project)["001_1_a.sql"]
+
+
+@pytest.mark.parametrize(
     ("below", "told"),
     [("x", "stands on x, which is no file here"), ("b", "in a circle")],
 )
