@@ -336,6 +336,8 @@ def test_a_million_characters_of_json_are_read_once() -> None:
         ("s3cret word", "x s3cret word.", "x :PW."),
         ("s3cret\nword two", "x s3cret word two", "x :PW"),
         ("o'brien x", "near o''brien x", "near :PW"),
+        (r"o'brien \x", r"PASSWORD E'o''brien \\x'", "PASSWORD E':PW'"),
+        ("first'line\nsecond\"line", "q E'first''line\n", "q E':PW\n"),
         ("app", "role app of application", "role :PW of application"),
     ],
 )
