@@ -198,5 +198,22 @@ def test_alembic_reads_one_member(project: Project, tmp_path: Path) -> None:
     told = project.alembic("-x", "member=t0001", "current")
     assert "tenants_004" in told.stdout
     assert "sqlite_001" in project.alembic("current").stdout
-    project.alembic("check")
+    assert "tenants: left out" in project.alembic("check").stderr
     project.alembic("heads")
+    project.alembic("-x", "member=t0001", "current", "--check-heads")
+    refused = project.alembic("current", "--check-heads", expect=2).stderr
+    assert "sqlpair status --exit-code" in refused
+
+
+def test_a_number_stays_that_a_member_has(project: Project) -> None:
+    paths = fleet(project, 3)
+    project.add("tenants", "005_z", "CREATE TABLE z (id integer);", "DROP TABLE z;")
+    file = "sql/tenants/004_b.sql"
+    project.sqlpair("migrate", "--member", "t0001")
+
+    refused = project.sqlpair("renumber", file, expect=1).stderr
+    assert "tenants 004_b: applied, so its number stays" in refused
+
+    paths[1].unlink()
+    project.sqlpair("renumber", file)
+    assert (project.root / "sql" / "tenants" / "006_b.sql").exists()

@@ -12,7 +12,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -325,7 +325,13 @@ def _refuse_twice(fleet: Database, members: Sequence[Member]) -> None:
     places: dict[tuple[object, ...], str] = {}
     for member in members:
         database = member.database
-        place = (database.address.rpartition("@")[2], member.host, database.search_path)
+        place: tuple[object, ...] = (
+            *(database.address.rpartition("@")[2], member.host, database.search_path),
+        )
+        if database.driver == "sqlite" and not member.host:
+            with suppress(OSError):  # a hard link is another path to one file
+                there = os.stat(database.address)  # noqa: PTH116
+                place = (there.st_dev, there.st_ino)
         if place in places:
             raise SettingsError(
                 f"{fleet.name}: two members are one and the same database",
