@@ -65,6 +65,8 @@ _CLASH = frozenset({"42P07", "42701", "42723", "42P06", "42710"})
 _CLASH |= {"42P01", "42703", "42883", "3F000", "42704"}
 # In the server: rows that a policy hides, rows that a policy does not let be written.
 _ROW_SECURITY = frozenset({"check_enable_rls", "ExecWithCheckOptions"})
+# In the server: who reads a column whose type changes; the second until version 15.
+_IN_USE = frozenset({"RememberAllDependentForRebuilding", "ATExecAlterColumnType"})
 # An administrator's command, a crash, or the connection itself.
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
 
@@ -152,7 +154,7 @@ def another_server(database: Database) -> str:
 def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
     """ALTER COLUMN … TYPE, where a view, a rule or a policy reads the column."""
     refused = error.pgcode == "0A000" and statement.words[:2] == ("ALTER", "TABLE")
-    return DEPENDENT if refused and error.diag.message_detail else ""
+    return DEPENDENT if refused and error.diag.source_function in _IN_USE else ""
 
 
 def _psql_variable(statement: Statement, position: int) -> str:
