@@ -346,3 +346,17 @@ def test_messages_are_masked(value: str, message: str, masked: str) -> None:
     values.fill(":'PW'", ["PW"])
 
     assert values.masked(message) == masked
+
+
+def test_a_repeatable_file_that_lacks_its_value_is_named_by_verify(
+    project: Project,
+) -> None:
+    folder = project.root / "sql" / "sqlite" / "repeatable"
+    folder.mkdir()
+    text = "-- variables: NOTE\nDROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT :'NOTE';"
+    (folder / "v.sql").write_text(text)
+    project.environ["NOTE"] = "x"
+    project.sqlpair("migrate")
+    del project.environ["NOTE"]
+
+    assert "NOTE: sqlite repeatable/v.sql" in project.sqlpair("verify", expect=1).stderr
