@@ -333,6 +333,13 @@ def test_the_same_database_twice_is_refused(project: Project) -> None:
         link.unlink()
 
 
+def test_a_member_that_is_a_database_of_its_own_is_refused(project: Project) -> None:
+    paths = fleet(project, 2)
+    project.environ["SQLITE_PATH"] = str(paths[1])
+    refused = project.sqlpair("migrate", expect=1)
+    assert "the database sqlite and t0001" in refused.stderr
+
+
 def test_a_list_that_is_a_database_is_refused(project: Project) -> None:
     fleet(project, 1)
     project.sqlpair("migrate")
