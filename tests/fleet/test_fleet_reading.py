@@ -139,6 +139,9 @@ def test_each_member_has_its_own_backups(project: Project) -> None:
 
     rows(paths[1], "DELETE FROM a")
     newest = max(folders[1].iterdir())
+    of_another = ("restore", "--member", "t0002.db", "--yes", str(newest))
+    refused = project.sqlpair(*of_another, expect=1).stderr
+    assert "the backup is of t0001.db, and not of t0002.db" in refused
     project.sqlpair("restore", "--member", "t0001.db", "--yes", str(newest))
     assert rows(paths[1], "SELECT y FROM a") == [("saved",)]
     # What is kept of the database as it was is no member.
