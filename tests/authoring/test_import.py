@@ -741,11 +741,18 @@ def test_what_alembic_cannot_write_without_a_database_is_named(
                 "table = sa.table('t', sa.column('id', sa.Integer))",
                 "op.get_bind().execute(table.insert(), [{'id': 2}])",
             ),
+            "9_j.py": revision(
+                "j",
+                "i",
+                "from alembic import context",
+                "if not context.is_offline_mode(): op.execute('SELECT 1')",
+            ),
         },
     )
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     said = " ".join(said.split())
+    assert "(ValueError: it does something else offline)" in said
     cannot = "is not SQL in op.execute, and Alembic cannot write it offline"
     assert f"1_a.py: upgrade: line 12 {cannot} (AttributeError: 'Mock" in said
     assert f"2_b.py: upgrade: line 12 {cannot} (KeyError: 'SHOP_URL')" in said
