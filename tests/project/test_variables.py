@@ -360,3 +360,19 @@ def test_a_repeatable_file_that_lacks_its_value_is_named_by_verify(
     del project.environ["NOTE"]
 
     assert "NOTE: sqlite repeatable/v.sql" in project.sqlpair("verify", expect=1).stderr
+
+
+def test_no_value_is_in_the_traceback_of_a_refused_commit(project: Project) -> None:
+    project.environ |= {"NOTE": "a secret note", "SQLPAIR_DEBUG": "1"}
+    up = (
+        "-- variables: NOTE\nCREATE TABLE t (s text PRIMARY KEY);\nCREATE TABLE u"
+        " (s text REFERENCES t (s) DEFERRABLE INITIALLY DEFERRED);\n"
+        "INSERT INTO u VALUES (:'NOTE');"
+    )
+    project.add("postgres", "001_x", up)
+
+    failed = project.sqlpair("migrate", expect=1).stderr
+
+    assert "Traceback" in failed
+    assert "detail: Key (s)=(:NOTE) is not present" in failed
+    assert "a secret note" not in failed

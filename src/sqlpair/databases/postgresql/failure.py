@@ -93,7 +93,7 @@ def translate(
         position = raw_position(position, places)
     if statement.rows and (row := _ROW.match(diag.context or "")):
         statement, position = _at_row(statement, int(row[1]))
-    what, evidence = _said(error)
+    what, evidence = _said(database, error)
     scratch = _of_scratch(database, statement, error)
     if scratch:
         evidence.append(f"in a scratch database, on {database.scratch_server}")
@@ -168,7 +168,7 @@ def _psql_variable(statement: Statement, position: int) -> str:
 
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:
     """Return ``error``, raised by a statement of the engine's own, for a person."""
-    what, evidence = _said(error)
+    what, evidence = _said(database, error)
     what = database.values.masked(what)
     evidence = [*map(database.values.masked, evidence)]
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
@@ -189,8 +189,10 @@ def is_lost(error: psycopg2.Error) -> bool:
     return code is None or code in _LOST or code.startswith("08")
 
 
-def _said(error: psycopg2.Error) -> tuple[str, list[str]]:
+def _said(database: Database, error: psycopg2.Error) -> tuple[str, list[str]]:
     diag = error.diag
+    # A traceback shows it, too, as the cause.
+    error.args = (database.values.masked(str(error)),)
     first, *more = (
         diag.message_primary or str(error).strip() or type(error).__name__
     ).splitlines()
