@@ -363,7 +363,7 @@ def test_a_repeatable_file_that_lacks_its_value_is_named_by_verify(
 
 
 def test_no_value_is_in_the_traceback_of_a_refused_commit(project: Project) -> None:
-    project.environ |= {"NOTE": "a secret note", "SQLPAIR_DEBUG": "1"}
+    project.environ["NOTE"] = "a secret note"
     up = (
         "-- variables: NOTE\nCREATE TABLE t (s text PRIMARY KEY);\nCREATE TABLE u"
         " (s text REFERENCES t (s) DEFERRABLE INITIALLY DEFERRED);\n"
@@ -371,7 +371,7 @@ def test_no_value_is_in_the_traceback_of_a_refused_commit(project: Project) -> N
     )
     project.add("postgres", "001_x", up)
 
-    failed = project.sqlpair("migrate", expect=1).stderr
+    failed = project.raw("sqlpair", "migrate", SQLPAIR_DEBUG="1").stderr
 
     assert "Traceback" in failed
     assert "detail: Key (s)=(:NOTE) is not present" in failed
