@@ -232,7 +232,13 @@ def test_repeatable_files_of_flyway_are_repeatable_files(
     path.write_text("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 0;\n")
     again = project.sqlpair("import", str(folder), "postgres").stdout
     assert "Nothing to do" in again
+    assert "R__All views.sql: another text than All_views.sql here" in again
     assert "WHERE" in path.read_text()
+    path.write_text(view)
+    write(folder, {"U1__t.sql": "DROP TABLE t;"})
+    again = project.sqlpair("import", str(folder), "postgres").stdout
+    assert "V1__t.sql: has a rollback since: copy it to 001_t_rollback.sql" in again
+    assert "another text" not in again
 
 
 def test_two_repeatable_files_of_one_name_are_refused(
