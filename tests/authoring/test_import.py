@@ -232,7 +232,13 @@ def test_repeatable_files_of_flyway_are_repeatable_files(
     path.write_text("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 0;\n")
     again = project.sqlpair("import", str(folder), "postgres").stdout
     assert "Nothing to do" in again
+    assert "R__All views.sql: another text than All_views.sql here" in again
     assert "WHERE" in path.read_text()
+    path.write_text(view)
+    write(folder, {"U1__t.sql": "DROP TABLE t;"})
+    again = project.sqlpair("import", str(folder), "postgres").stdout
+    assert "V1__t.sql: has a rollback since: copy it to 001_t_rollback.sql" in again
+    assert "another text" not in again
 
 
 def test_two_repeatable_files_of_one_name_are_refused(
@@ -741,11 +747,18 @@ def test_what_alembic_cannot_write_without_a_database_is_named(
                 "table = sa.table('t', sa.column('id', sa.Integer))",
                 "op.get_bind().execute(table.insert(), [{'id': 2}])",
             ),
+            "9_j.py": revision(
+                "j",
+                "i",
+                "from alembic import context",
+                "if not context.is_offline_mode(): op.execute('SELECT 1')",
+            ),
         },
     )
     said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
 
     said = " ".join(said.split())
+    assert "(ValueError: it does something else offline)" in said
     cannot = "is not SQL in op.execute, and Alembic cannot write it offline"
     assert f"1_a.py: upgrade: line 12 {cannot} (AttributeError: 'Mock" in said
     assert f"2_b.py: upgrade: line 12 {cannot} (KeyError: 'SHOP_URL')" in said
@@ -756,6 +769,34 @@ def test_what_alembic_cannot_write_without_a_database_is_named(
     assert "its file does nothing until you write it" in said
     assert b"1_a.py was not carried over" in sql(project)["001_1_a.sql"]
     assert sql(project)["006_6_f.sql"] == b"SELECT 1;\n"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "SQL = SQL.replace('ta', 'tb')",
+        "SQL += '; CREATE TABLE tb ()'",
+        "for SQL in ('CREATE TABLE tb ()',): pass",
+        "from os.path import sep as SQL\nSQL = 'CREATE TABLE tb ()'",
+        "if 1:\n    def upgrade(): op.execute('CREATE TABLE tb ()')",
+        "upgrade = lambda: op.execute('CREATE TABLE tb ()')",
+        "before = upgrade\ndef twice(f): return lambda: (f(),"
+        " op.execute('CREATE TABLE tb ()'))\n@twice\ndef upgrade(): pass",
+        "del upgrade\nfrom _others import *",
+    ],
+)
+def test_a_name_that_is_bound_twice_is_what_python_makes_of_it(
+    project: Project, tmp_path: Path, beside: str
+) -> None:
+    files = {
+        "_others.py": "from alembic import op\n"
+        "def upgrade():\n    op.execute('CREATE TABLE tb ()')\n",
+        "1_a.py": revision("a", None, "op.execute(SQL)") + beside + "\n",
+    }
+    folder = write(tmp_path / "alembic", files)
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert b"tb" in sql(project)["001_1_a.sql"]
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_an_extension_keeps_the_version_that_a_migration_asked_for(
 
 def test_a_snapshot_is_not_written_through_a_link(pair: Project) -> None:
     path, other = pair.root / "sql/sqlite/schema.sql", pair.root / "other"
-    other.write_text("mine\n")
+    other.write_text("-- Written by: sqlpair snapshot\nmine\n")
     path.unlink(missing_ok=True)
     path.symlink_to(other)
 
@@ -352,5 +352,15 @@ def test_a_snapshot_is_not_written_through_a_link(pair: Project) -> None:
     path.hardlink_to(other)
     pair.sqlpair("snapshot", "sqlite")
 
-    assert other.read_text() == "mine\n"
+    assert other.read_text().endswith("mine\n")
     assert "CREATE TABLE" in path.read_text()
+
+
+def test_a_file_that_is_no_snapshot_is_not_written_over(pair: Project) -> None:
+    path = pair.root / "sql/sqlite/schema.sql"
+    path.write_text("CREATE TABLE mine (id int);\n")
+
+    failure = pair.sqlpair("snapshot", "sqlite", expect=2).stderr
+
+    assert "sql/sqlite/schema.sql was not written by sqlpair snapshot" in failure
+    assert path.read_text() == "CREATE TABLE mine (id int);\n"

@@ -75,6 +75,11 @@ def test_what_others_depend_on_in_postgresql_is_told_with_what_to_do(
     assert told.startswith("Drop what depends on it above this statement")
 
 
+def test_what_postgresql_does_not_support_is_no_dependency(project: Project) -> None:
+    before = "CREATE TABLE p (a int, b int) PARTITION BY LIST (a);"
+    assert refused(project, "postgres", before, "ALTER TABLE p ADD UNIQUE (b);") == ""
+
+
 @pytest.mark.parametrize("database", ["postgres", "sqlite"])
 def test_another_error_has_no_such_remedy(project: Project, database: str) -> None:
     assert refused(project, database, VIEW, "INSERT INTO t (nothing) VALUES (1);") == ""

@@ -426,6 +426,23 @@ def test_snapshot_and_verify_know_them(first: Project) -> None:
     assert "view w is missing" in first.sqlpair("verify", expect=1).stdout
 
 
+def test_a_migration_that_needs_what_one_makes_is_told_so(
+    project: Project,
+) -> None:
+    project.add("sqlite", "001_t", "CREATE TABLE t (a int);", "DROP TABLE t;")
+    folder = project.root / "sql" / "sqlite" / "repeatable"
+    folder.mkdir()
+    (folder / "v.sql").write_text("DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT 1;")
+    project.sqlpair("migrate")
+    project.add("sqlite", "002_w", "INSERT INTO t SELECT * FROM v;", "SELECT 1;")
+    project.sqlpair("migrate")
+
+    told = project.sqlpair("verify", expect=1).stdout
+
+    assert "repeatable/v.sql makes v, and runs later" in told
+    assert "Let a migration make it" in told
+
+
 @pytest.mark.parametrize("with_views", [True, False])
 def test_adopt_takes_them_for_neither_missing_nor_foreign(
     first: Project, with_views: bool

@@ -63,6 +63,26 @@ def test_file_that_drops_what_records_it_is_told(
     assert "ledger_schema" in failure.remedy
 
 
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "DELETE FROM schema_version;",
+        "UPDATE alembic_version SET version_num = 'elsewhere';",
+        "INSERT INTO schema_version (version, migration_name) VALUES ('9', '009_x');",
+    ],
+)
+def test_file_that_edits_what_records_it_is_told(
+    pair: Project, database: str, edit: str
+) -> None:
+    pair.add(database, "003_t3", edit)
+
+    failure = refused(pair)
+
+    assert f"{database} 003_t3: the file changes what records" in failure.what
+    assert "rolled back: nothing was changed" in str(failure)
+
+
 @pytest.mark.parametrize(
     ("database", "third", "message", "snippet"),
     [

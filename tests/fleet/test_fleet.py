@@ -151,6 +151,35 @@ def test_shards_share_the_members_among_them(project: Project) -> None:
     assert all(map(at_head, paths))
 
 
+def test_a_rollback_of_one_part_leaves_what_the_other_members_rest_on(
+    project: Project,
+) -> None:
+    paths = fleet(project, 20)
+    project.sqlpair("migrate")
+    done = project.sqlpair("rollback", "--to", "0", "--shard", "1/2")
+    assert "sqlite: as before; without --shard once all parts are done" in done.stderr
+    assert 0 < sum(map(at_head, paths)) < 20
+    assert project.applied("sqlite") == [SINGLE]
+    project.sqlpair("rollback", "--to", "0")
+    assert project.applied("sqlite") == []
+
+
+def test_members_that_went_back_are_told_where_a_single_database_does_not(
+    project: Project,
+) -> None:
+    fleet(project, 3)
+    (project.root / ".env").write_text("SCHEMA_VERSION=0\n")
+    project.sqlpair("migrate")
+    project.lite("INSERT INTO main VALUES (1)")
+
+    failed = project.sqlpair("rollback", "--to", "0", expect=1).stderr
+
+    assert "1 row of main" in failed
+    assert "before it, 3 members went back" in failed
+    assert "Nothing was changed" not in failed
+    assert "SCHEMA_VERSION=1" in (project.root / ".env").read_text()
+
+
 @pytest.mark.parametrize("words", ["0/2", "3/2", "x", "1/0", "1"])
 def test_a_shard_that_is_none_is_misuse(project: Project, words: str) -> None:
     fleet(project, 1)

@@ -324,10 +324,20 @@ def test_two_runs_at_once_do_each_migration_once(project: Project) -> None:
 
 def test_the_same_database_twice_is_refused(project: Project) -> None:
     paths = fleet(project, 2)
-    (paths[0].parent / "link.db").symlink_to(paths[0])
+    link = paths[0].parent / "link.db"
+    for make in (link.symlink_to, link.hardlink_to):
+        make(paths[0])
+        refused = project.sqlpair("migrate", expect=1)
+        assert "one and the same database" in refused.stderr
+        assert paths[0].stat().st_size == 0
+        link.unlink()
+
+
+def test_a_member_that_is_a_database_of_its_own_is_refused(project: Project) -> None:
+    paths = fleet(project, 2)
+    project.environ["SQLITE_PATH"] = str(paths[1])
     refused = project.sqlpair("migrate", expect=1)
-    assert "one and the same database" in refused.stderr
-    assert paths[0].stat().st_size == 0
+    assert "the database sqlite and t0001" in refused.stderr
 
 
 def test_a_list_that_is_a_database_is_refused(project: Project) -> None:

@@ -52,6 +52,24 @@ def made(project: Project) -> dict[str, set[str]]:
     return found
 
 
+def test_members_are_no_drift_of_the_database_that_they_are_in(
+    project: Project,
+) -> None:
+    schemas(project, 2, singles="postgres", schemas="tenant_%%")
+    project.pg('DROP SCHEMA tenantx; CREATE SCHEMA "tenant_A""b"')
+    up = "CREATE TABLE tenant_0 (a int); CREATE SCHEMA tenant_demo;"
+    project.add("postgres", "001_p", up, "DROP TABLE tenant_0;")
+    project.sqlpair("migrate")
+
+    project.sqlpair("verify", "postgres")
+    project.pg("ALTER TABLE tenant_0 ADD a1 int; CREATE SCHEMA tenantx")
+    found = project.sqlpair("verify", "postgres", expect=1).stdout
+
+    assert "column tenant_0.a1 is not in the migrations" in found
+    assert "schema tenantx is not in the migrations" in found
+    assert "2 problems" in found
+
+
 def test_each_schema_has_its_own_tables_and_its_own_ledger(project: Project) -> None:
     names = schemas(project)
     done = project.sqlpair("migrate")

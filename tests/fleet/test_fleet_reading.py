@@ -139,6 +139,9 @@ def test_each_member_has_its_own_backups(project: Project) -> None:
 
     rows(paths[1], "DELETE FROM a")
     newest = max(folders[1].iterdir())
+    of_another = ("restore", "--member", "t0002.db", "--yes", str(newest))
+    refused = project.sqlpair(*of_another, expect=1).stderr
+    assert "the backup is of t0001.db, and not of t0002.db" in refused
     project.sqlpair("restore", "--member", "t0001.db", "--yes", str(newest))
     assert rows(paths[1], "SELECT y FROM a") == [("saved",)]
     # What is kept of the database as it was is no member.
@@ -198,5 +201,22 @@ def test_alembic_reads_one_member(project: Project, tmp_path: Path) -> None:
     told = project.alembic("-x", "member=t0001", "current")
     assert "tenants_004" in told.stdout
     assert "sqlite_001" in project.alembic("current").stdout
-    project.alembic("check")
+    assert "tenants: left out" in project.alembic("check").stderr
     project.alembic("heads")
+    project.alembic("-x", "member=t0001", "current", "--check-heads")
+    refused = project.alembic("current", "--check-heads", expect=2).stderr
+    assert "sqlpair status --exit-code" in refused
+
+
+def test_a_number_stays_that_a_member_has(project: Project) -> None:
+    paths = fleet(project, 3)
+    project.add("tenants", "005_z", "CREATE TABLE z (id integer);", "DROP TABLE z;")
+    file = "sql/tenants/004_b.sql"
+    project.sqlpair("migrate", "--member", "t0001")
+
+    refused = project.sqlpair("renumber", file, expect=1).stderr
+    assert "tenants 004_b: applied, so its number stays" in refused
+
+    paths[1].unlink()
+    project.sqlpair("renumber", file)
+    assert (project.root / "sql" / "tenants" / "006_b.sql").exists()

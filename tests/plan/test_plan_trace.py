@@ -87,6 +87,36 @@ def test_a_sequence_that_moved_is_named(applied: Project, drawing: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("made", "moves", "told"),
+    [
+        ("", "SELECT setval('t_id_seq', 3);\n", "t_id_seq moved from 50 to 3"),
+        (
+            'CREATE SEQUENCE "S ""x" INCREMENT -2 MINVALUE -99 START -5;'
+            ' SELECT nextval(\'"S ""x"\')',
+            'SELECT setval(\'"S ""x"\', -1);\n',
+            '"S ""x" moved from -5 to -1',
+        ),
+    ],
+)
+def test_a_sequence_that_went_back_is_put_back(
+    applied: Project, made: str, moves: str, told: str
+) -> None:
+    if made:
+        applied.pg(made)
+    applied.add("postgres", "003_more", moves, "SELECT 1;")
+    query = "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"
+    before = applied.pg(query)
+
+    found = dry_run(applied.settings, nobody)
+
+    assert not found.failed
+    assert applied.pg(query) == before
+    assert f"postgres: sequence {told}: setval() is not rolled back, and was" in str(
+        found.notes
+    )
+
+
 def test_a_rehearsal_that_fails_leaves_no_trace(applied: Project) -> None:
     applied.add("postgres", "003_bad", "UPDATE t SET a = 1;\nSELECT nope;\n")
     before = everything(applied)

@@ -242,6 +242,22 @@ def test_foreign_keys_off_before_and_on_after_the_file_are_left_out(
         assert sql_file.body(file) == "\nDROP TABLE t;\nDROP TABLE u;\n\n"
 
 
+def test_prismas_pragmas_around_a_rebuild_are_no_reason_to_leave_the_transaction(
+    read: Read,
+) -> None:
+    file = read(
+        "PRAGMA defer_foreign_keys=ON;\nPRAGMA foreign_keys=OFF;\nDROP TABLE t;\n"
+        "PRAGMA foreign_keys=ON;\nPRAGMA defer_foreign_keys=OFF;\n",
+        split_sqlite,
+    )
+    assert file.transactional
+    assert texts(file) == [
+        "PRAGMA defer_foreign_keys=ON;",
+        "DROP TABLE t;",
+        "PRAGMA defer_foreign_keys=OFF;",
+    ]
+
+
 @pytest.mark.parametrize("pair", ["{}", "BEGIN;\n{}COMMIT;\n"])
 def test_foreign_keys_on_before_a_file_that_they_change_nothing_in_are_left_out(
     read: Read, pair: str

@@ -336,6 +336,8 @@ def test_a_million_characters_of_json_are_read_once() -> None:
         ("s3cret word", "x s3cret word.", "x :PW."),
         ("s3cret\nword two", "x s3cret word two", "x :PW"),
         ("o'brien x", "near o''brien x", "near :PW"),
+        (r"o'brien \x", r"PASSWORD E'o''brien \\x'", "PASSWORD E':PW'"),
+        ("first'line\nsecond\"line", "q E'first''line\n", "q E':PW\n"),
         ("app", "role app of application", "role :PW of application"),
     ],
 )
@@ -344,3 +346,33 @@ def test_messages_are_masked(value: str, message: str, masked: str) -> None:
     values.fill(":'PW'", ["PW"])
 
     assert values.masked(message) == masked
+
+
+def test_a_repeatable_file_that_lacks_its_value_is_named_by_verify(
+    project: Project,
+) -> None:
+    folder = project.root / "sql" / "sqlite" / "repeatable"
+    folder.mkdir()
+    text = "-- variables: NOTE\nDROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT :'NOTE';"
+    (folder / "v.sql").write_text(text)
+    project.environ["NOTE"] = "x"
+    project.sqlpair("migrate")
+    del project.environ["NOTE"]
+
+    assert "NOTE: sqlite repeatable/v.sql" in project.sqlpair("verify", expect=1).stderr
+
+
+def test_no_value_is_in_the_traceback_of_a_refused_commit(project: Project) -> None:
+    project.environ["NOTE"] = "a secret note"
+    up = (
+        "-- variables: NOTE\nCREATE TABLE t (s text PRIMARY KEY);\nCREATE TABLE u"
+        " (s text REFERENCES t (s) DEFERRABLE INITIALLY DEFERRED);\n"
+        "INSERT INTO u VALUES (:'NOTE');"
+    )
+    project.add("postgres", "001_x", up)
+
+    failed = project.raw("sqlpair", "migrate", SQLPAIR_DEBUG="1").stderr
+
+    assert "Traceback" in failed
+    assert "detail: Key (s)=(:NOTE) is not present" in failed
+    assert "a secret note" not in failed

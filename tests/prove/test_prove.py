@@ -316,6 +316,17 @@ def test_a_migration_that_cannot_be_applied_again_is_told(project: Project) -> N
     assert verdicts["002_u"].proved
 
 
+def test_a_rollback_that_drops_what_records_it_is_not_proved(project: Project) -> None:
+    down = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;"
+    project.add("postgres", "001_t", "CREATE TABLE t (id int);", down)
+    project.add("sqlite", "002_t", "CREATE TABLE t (id int);", "DROP TABLE t;")
+
+    failed = project.sqlpair("prove", expect=1).stdout
+
+    assert "down: postgres 001_t: schema_version is gone, which records" in failed
+    assert "sqlite 002_t: proved" in failed
+
+
 def test_proving_leaves_the_databases_and_the_server_alone(
     project: Project, server: str
 ) -> None:

@@ -423,6 +423,13 @@ SQLITE_LOST = {
         "INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;",
         ["1 value of t.v"],
     ),
+    "text of a column without a type": (
+        "CREATE TABLE t (id PRIMARY KEY, v);"
+        "INSERT INTO t VALUES ('01', '007'), (2, 8), (3, 'x'), (4, 1.0), ('5', NULL);",
+        "CREATE TABLE n (id NUMERIC PRIMARY KEY, v INTEGER);"
+        "INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;",
+        ["2 values of t.id", "1 value of t.v"],
+    ),
     "rounded": (
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v REAL);"
         "INSERT INTO t VALUES (1, 1.25), (2, 2);",

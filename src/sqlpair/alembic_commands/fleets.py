@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from inspect import getclosurevars
 from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
@@ -59,6 +60,18 @@ def serve(
                 "For all: sqlpair migrate --to N, sqlpair rollback --to N."
                 " Nothing was changed.",
             )
+    names = ", ".join(sorted(fleets))
+    asked = context.get_context().opts["fn"]
+    if command == "current" and getclosurevars(asked).nonlocals.get("check_heads"):
+        raise UsageError(
+            f"current --check-heads does not look at the members of {names}",
+            remedy="All of them: sqlpair status --exit-code\n"
+            "One: alembic -x member=NAME current --check-heads",
+        )
+    if not addresses:
+        logger.warning(
+            "%s: left out; one member: -x member=NAME, all: sqlpair status", names
+        )
     one(settings.apart(*settings.singles))
 
 

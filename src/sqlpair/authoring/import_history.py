@@ -112,7 +112,19 @@ def import_history(
         pairs.append(pair._replace(is_late=item.id in early))
         contents |= files
         faults += wrong
-    repeatable = tuple(_repeatable(database.sql, history.repeatable))
+    found = tuple(_repeatable(database.sql, history.repeatable))
+    repeatable = tuple((path, source) for path, source in found if not path.exists())
+    changed = [
+        NotCarried(source, f"another text than {path.name} here, which stays", False)
+        for path, source in found
+        if path.exists() and path.read_bytes() != source.read_bytes()
+    ]
+    stems = {id_: stem for stem, id_ in before.migrations.items()}
+    for item in history.migrations:
+        down = f"{stems.get(item.id)}_rollback.sql"
+        if item.id in ids and item.down and not (database.sql / down).exists():
+            why = f"has a rollback since: copy it to {down}"
+            changed.append(NotCarried(item.source, why, matters=False))
     contents |= {path: source.read_bytes() for path, source in repeatable}
     _write(branch, contents, before, fresh, pairs)
     scaffold.write_revisions(settings)
@@ -122,7 +134,7 @@ def import_history(
         database.name,
         tuple(pairs),
         len(history.migrations) - len(fresh),
-        history.left if fresh else (),
+        (*(history.left if fresh else ()), *changed),
         tuple(faults),
         repeatable,
     )
@@ -194,7 +206,7 @@ def _slug(name: str) -> str:
 def _repeatable(
     folder: Path, found: Iterable[tuple[str, Path]]
 ) -> Iterator[tuple[Path, Path]]:
-    """Return where each is to be, and its file; what is there already stays."""
+    """Return where each is to be, and its file."""
     taken: set[Path] = set()
     for name, source in found:
         path = folder / REPEATABLE / f"{_slug(name)}.sql"
@@ -205,8 +217,7 @@ def _repeatable(
                 "Give one of them another name. Nothing was written.",
             )
         taken.add(path)
-        if not path.exists():
-            yield path, source
+        yield path, source
 
 
 def _pair(

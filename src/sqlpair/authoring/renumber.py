@@ -10,10 +10,9 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.databases.driver import reading
@@ -24,7 +23,9 @@ from sqlpair.lint import configuration
 from sqlpair.project import git, imported, squashed
 from sqlpair.project.branches import every_migration
 from sqlpair.project.migrations import Migration
-from sqlpair.project.settings import Settings
+from sqlpair.project.settings import Database, Settings
+
+Asked: TypeAlias = Callable[[Database], Iterable[Database]]
 
 
 class Move(NamedTuple):
@@ -35,10 +36,14 @@ class Move(NamedTuple):
 
 
 def renumber(
-    settings: Settings, report: Report, file: Path | None = None
+    settings: Settings,
+    report: Report,
+    file: Path | None = None,
+    asked: Asked = lambda database: [database],
 ) -> tuple[Move, ...]:
     """Renumber what needs it, or the migration that ``file`` belongs to.
 
+    ``asked`` are the databases of a declared one: the members of a fleet.
     Returns what was moved, nothing where every number is right. UsageError when git
     cannot say what is released and no file is named; HistoryError for a migration
     that is released, or applied in a database that can be reached.
@@ -49,7 +54,7 @@ def renumber(
     else:
         moves = _last(settings, everything, file)
     if moves:
-        _refuse_applied(settings, [move.old for move in moves], report)
+        _refuse_applied(settings, [move.old for move in moves], report, asked)
         _write(settings, everything, moves)
     return moves
 
@@ -122,28 +127,30 @@ def _numbered(item: Migration, number: int) -> Migration:
 
 
 def _refuse_applied(
-    settings: Settings, items: Sequence[Migration], report: Report
+    settings: Settings, items: Sequence[Migration], report: Report, asked: Asked
 ) -> None:
     """Ask every database that can be reached; changes none of them."""
     for database in settings.databases:
         stems = {item.stem for item in items if item.database == database.name}
-        if not stems:
-            continue
-        with ExitStack() as resources:
-            try:
-                session = resources.enter_context(reading(database, report))
-            except ConnectError as error:
-                report(f"{database.name} was not asked: {error.what}")
-                continue
-            if session is None:
-                continue
-            applied = [row for row in tables.read(session).applied if row.stem in stems]
-        if applied:
+        known = asked(database) if stems else ()
+        if applied := [row for one in known for row in _applied(one, stems, report)]:
             raise HistoryError(
                 f"{database.name} {applied[0].stem}: applied, so its number stays",
-                [f"{row.stem} since {row.applied_at[:19]}" for row in applied],
+                [f"{row.stem} since {row.applied_at[:19]}" for row in applied[:5]],
                 "Roll it back first, or renumber the other one. Nothing was changed.",
             )
+
+
+def _applied(
+    database: Database, stems: Collection[str], report: Report
+) -> list[tables.Applied]:
+    try:
+        with reading(database, report) as session:
+            found = () if session is None else tables.read(session).applied
+    except ConnectError as error:
+        report(f"{database.member or database.name} was not asked: {error.what}")
+        return []
+    return [row for row in found if row.stem in stems]
 
 
 def _write(

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
+from sqlpair.errors import UsageError
 from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.generated import GeneratedFile
@@ -19,9 +20,10 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable, scratch
 from sqlpair.runner.migration import read
 
-HEADER = """\
--- The schema that the migrations of {name} make.
--- To be read; no migration runs it. Written by: sqlpair snapshot"""
+MARK = "Written by: sqlpair snapshot"
+HEADER = f"""\
+-- The schema that the migrations of {{name}} make.
+-- To be read; no migration runs it. {MARK}"""
 
 
 def snapshots(
@@ -72,7 +74,12 @@ def _kind(statement: str) -> str:
 
 
 def write(made: Iterable[GeneratedFile]) -> None:
-    """Write those that are stale."""
+    """Write those that are stale; UsageError where somebody's own file is there."""
     for snapshot in made:
+        if snapshot.found and MARK not in snapshot.found:
+            raise UsageError(
+                f"{snapshot.path} was not written by sqlpair snapshot",
+                remedy="Move it away, and run it again. It was not changed.",
+            )
         if snapshot.stale:
             atomic_write.put(snapshot.path, (snapshot.wanted or "").encode())

@@ -233,4 +233,5 @@ def _describe(
         schema_version=reached(statuses),
         interrupted=str(unfinished(statuses) or ""),
         databases=copies,
+        member=settings.member,
     )

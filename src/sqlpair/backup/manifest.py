@@ -56,7 +56,8 @@ class Copy(NamedTuple):
 class Manifest(NamedTuple):
     """A backup of all databases at one schema version.
 
-    ``project`` is the name of the project's folder, empty in the older format.
+    ``project`` is the name of the project's folder, empty in the older format, and
+    ``member`` that of the one member of a fleet whose backup it is.
     ``interrupted`` says in a sentence which deployment not every database has
     committed, if there is one.
     """
@@ -70,6 +71,7 @@ class Manifest(NamedTuple):
     schema_version: int
     interrupted: str
     databases: tuple[Copy, ...]
+    member: str = ""
 
     @property
     def names_migrations(self) -> bool:
@@ -208,7 +210,7 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 def _manifest(values: dict[str, Any]) -> Manifest:
     kinds = {"schema_version": int, "databases": list}
-    known = _typed(Manifest._fields, kinds, values)
+    known = _typed(Manifest._fields, kinds, {"member": "", **values})
     copies = tuple(_copy(entry) for entry in known.pop("databases"))
     return Manifest(**known, databases=copies)
 

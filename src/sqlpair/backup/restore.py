@@ -102,6 +102,13 @@ def _verified(settings: Settings, folder: Path, report: Report) -> Manifest:
             [str(folder)],
             f"Restore it with APP_ENV={said.environment}. No database was touched.",
         )
+    if said.member not in (settings.member, ""):
+        raise BackupError(
+            f"the backup is of {said.member}, and not of {settings.member or 'all'}",
+            [str(folder)],
+            "One member's rows are not another's. To give them to another all the same,"
+            "\nput its copy there by hand. No database was touched.",
+        )
     theirs = sorted(f"{copy.name} ({copy.driver})" for copy in said.databases)
     ours = sorted(f"{item.name} ({item.driver})" for item in settings.databases)
     if theirs != ours:

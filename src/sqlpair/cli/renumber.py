@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from sqlpair.authoring.renumber import paths, renumber
 from sqlpair.cli import options, output
-from sqlpair.project.settings import load
+from sqlpair.errors import ConnectError
+from sqlpair.fleet import members
+from sqlpair.project.settings import Database, load
 
 
 @click.command("renumber", cls=options.Command)
@@ -28,7 +31,19 @@ def command(config: Path, file: Path | None) -> None:
     is released, or applied in a database that can be reached.
     """
     settings = load(config)
-    moves = renumber(settings, output.progress, file)
+
+    def asked(database: Database) -> list[Database]:
+        if database.fleet is None:
+            return [database]
+        try:
+            with ExitStack() as resources:
+                found = members.find(settings, database, output.progress, resources)
+        except ConnectError as error:
+            output.progress(f"{database.name} was not asked: {error.what}")
+            return []
+        return [member.database for member in found]
+
+    moves = renumber(settings, output.progress, file, asked)
     for names in paths(settings, moves):
         old, new = (output.path(settings.root / name) for name in names)
         output.say(f"{old} -> {new}")

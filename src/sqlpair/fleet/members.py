@@ -12,7 +12,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,7 +90,7 @@ def find(
         ]
         found = _named(fleet, listed)
     found.sort(key=lambda member: member.name)
-    _refuse_twice(fleet, found)
+    _refuse_twice(fleet, found, settings.singles)
     return tuple(found)
 
 
@@ -319,16 +319,17 @@ def _queried(
         yield member._replace(name=called, database=database)
 
 
-def _refuse_twice(fleet: Database, members: Sequence[Member]) -> None:
+def _refuse_twice(
+    fleet: Database, members: Sequence[Member], singles: Sequence[Database]
+) -> None:
     """Two names for one database would be two runs in it; SettingsError."""
     names: set[str] = set()
-    places: dict[tuple[object, ...], str] = {}
+    places = {_place(database): f"the database {database.name}" for database in singles}
     for member in members:
-        database = member.database
-        place = (database.address.rpartition("@")[2], member.host, database.search_path)
+        place = _place(member.database, member.host)
         if place in places:
             raise SettingsError(
-                f"{fleet.name}: two members are one and the same database",
+                f"{fleet.name}: one and the same database has two names",
                 [f"{places[place]} and {member.name}"],
                 "Name it once.",
             )
@@ -339,3 +340,11 @@ def _refuse_twice(fleet: Database, members: Sequence[Member]) -> None:
             )
         names.add(member.name)
         places[place] = member.name
+
+
+def _place(database: Database, host: str = "") -> tuple[object, ...]:
+    if database.driver == "sqlite" and not host:
+        with suppress(OSError):  # a hard link is another path to one file
+            found = os.stat(database.address)  # noqa: PTH116
+            return (found.st_dev, found.st_ino)
+    return (database.address.rpartition("@")[2], host, database.search_path)

@@ -16,7 +16,7 @@ from sqlpair import ids
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import refuse_unknown
-from sqlpair.errors import UsageError
+from sqlpair.errors import Interrupted, SqlpairError, UsageError, amount
 from sqlpair.fleet.members import find, shard
 from sqlpair.fleet.run import FleetOptions, FleetRun, run
 from sqlpair.fleet.work import DownTo, Job, MemberAction, MemberResult, UpTo, files_of
@@ -34,6 +34,7 @@ DIRECTIONS = {
     MemberAction.ROLLBACK: "downgrade",
     MemberAction.ADOPT: "adopt",
 }
+WHOLE = (1, 1)
 READING = (MemberAction.STATUS, MemberAction.VERIFY)
 
 
@@ -68,7 +69,7 @@ class FleetWork(NamedTuple):
     report: Report
     tell: Callable[[MemberResult], None]
     options: FleetOptions = FleetOptions()
-    part: tuple[int, int] = (1, 1)
+    part: tuple[int, int] = WHOLE
 
 
 def migrate(
@@ -97,7 +98,7 @@ def roll_back(
 ) -> ProjectRun:
     """Undo what is numbered above ``to``: in the members, then in the single databases.
 
-    Those stay as they are where a member failed.
+    Those stay as they are where a member failed, or others are left to do.
     """
     if to is None:
         raise UsageError(
@@ -117,13 +118,23 @@ def roll_back(
         )
     )
     singles = None
-    if settings.singles and not any(fleet.failures or fleet.left for fleet in fleets):
-        singles = deployment.deploy(
-            settings.apart(*settings.singles),
-            DownTo(to),
-            work.report,
-            allow_data_loss=allow_data_loss,
-        )
+    if settings.singles and work.part != WHOLE:
+        names = ", ".join(database.name for database in settings.singles)
+        work.report(f"{names}: as before; without --shard once all parts are done")
+    elif settings.singles and not any(run.failures or run.left for run in fleets):
+        try:
+            singles = deployment.deploy(
+                settings.apart(*settings.singles),
+                DownTo(to),
+                work.report,
+                allow_data_loss=allow_data_loss,
+            )
+        except (SqlpairError, Interrupted) as error:
+            if moved := sum(fleet.moved for fleet in fleets):
+                error.add(f"before it, {amount(moved, 'member')} went back")
+                error.remedy = error.remedy.replace("Nothing was changed. ", "")
+                _finished(settings, work, None, fleets)
+            raise
     return _finished(settings, work, singles, fleets)
 
 
@@ -222,7 +233,7 @@ def _finished(
     """Let ``.env`` say the version that every database has, where that is known."""
     number = None
     statuses = singles.statuses if singles else _statuses(settings, work.report)
-    if work.part == (1, 1) and len(fleets) == len(settings.fleets):
+    if work.part == WHOLE and len(fleets) == len(settings.fleets):
         applied = {
             n: [r.number for r in p.records.applied] for n, p in statuses.items()
         }

@@ -70,7 +70,7 @@ class Database(NamedTuple):
 
     A ``fleet`` has members, and is no database itself. ``member`` is the name of one;
     ``search_path`` is what its migrations run under, its own schema first, where it is
-    a schema.
+    a schema. ``hosts`` are the patterns of fleets whose schemas are in this database.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Database(NamedTuple):
     fleet: fleet.MemberSource | None = None
     member: str = ""
     search_path: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     models: str = ""
     values: Values = NO_VALUES
     tables: BookkeepingTables = ledger_tables.NAMES
@@ -312,7 +313,7 @@ def refuse_shared(databases: Iterable[Database]) -> None:
     for database in databases:
         if database.fleet is not None:
             continue
-        target = (database.driver, _location(database), database.embedded)
+        target = (database.driver, location(database), database.embedded)
         if target in seen:
             raise SettingsError(
                 f"{seen[target]} and {database.name} are one and the same database",
@@ -334,7 +335,7 @@ def refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
             )
 
 
-def _location(database: Database) -> str:
+def location(database: Database) -> str:
     """Return the address without what may differ for one and the same database."""
     _, separator, rest = database.address.partition("://")
     if not separator:

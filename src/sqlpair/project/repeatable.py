@@ -56,6 +56,11 @@ def shown(path: Path) -> str:
     return f"{REPEATABLE}/{name}" if _is_repeatable(path) else name
 
 
+def place(path: Path) -> str:
+    """Return what messages call a SQL file: its database, and its name."""
+    return f"{owner(path)} {shown(path)}"
+
+
 def owner(path: Path) -> str:
     """Return the name of the database whose SQL file ``path`` is."""
     return (path.parents[1] if _is_repeatable(path) else path.parent).name

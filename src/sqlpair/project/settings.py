@@ -28,11 +28,12 @@ from sqlpair.project.database import (
     Reader,
     declared,
     folder,
+    location,
     refuse_shared,
     refuse_unanswered,
     seconds,
 )
-from sqlpair.project.fleet import file_name
+from sqlpair.project.fleet import SourceKind, file_name
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
@@ -252,11 +253,30 @@ def _load(
         environment=environment,
         env_file=env_file,
         env=env,
-        databases=databases,
+        databases=_with_hosts(databases),
         transaction=transaction,
         log_file=folder(root, section.get("log_file", "logs/migration.log")),
         backups=backups(ini, root, environment, section, environ),
         plan_lock_limit=_plan_lock_limit(ini, environment, section),
+    )
+
+
+def _with_hosts(databases: Iterable[Database]) -> tuple[Database, ...]:
+    """Return them with the fleets whose schemas are in a database of one address."""
+
+    def place(one: Database) -> tuple[object, ...]:
+        return location(one), one.parameters, one.embedded
+
+    fleets = [
+        (place(one), one.fleet.text)
+        for one in databases
+        if one.fleet and one.fleet.kind is SourceKind.SCHEMAS
+    ]
+    return tuple(
+        one
+        if one.fleet
+        else one._replace(hosts=tuple(t for there, t in fleets if there == place(one)))
+        for one in databases
     )
 
 

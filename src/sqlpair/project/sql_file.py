@@ -33,6 +33,7 @@ _KEYED = re.compile(
     r"(?is)(?!create\b|alter\b).*?\b(?:delete|update|replace|drop\s+table)\b"
 )
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\r\n]*", re.DOTALL)
+_DEFER = ("PRAGMA", "DEFER_FOREIGN_KEYS")  # around the others, as Prisma writes it
 
 
 class _Stage(Enum):
@@ -132,9 +133,8 @@ def parse(data: bytes, path: Path, split: Split) -> SqlFile:
         left_out = _check(all_of_it, transactional)
         all_of_it.refuse_undeclared()
     except SqlFileError as fault:
-        where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
         raise SqlFileError(
-            f"{where}:{fault.line}: {fault.what}",
+            f"{repeatable.place(path)}:{fault.line}: {fault.what}",
             fault.evidence,
             fault.remedy,
             line=fault.line,
@@ -257,21 +257,20 @@ def _itself(path: str, flags: int) -> int:
 
 
 def _unreadable(path: Path, error: OSError) -> SqlFileError:
-    where = f"{repeatable.owner(path)} {repeatable.shown(path)}"
     if isinstance(error, FileNotFoundError):
         return SqlFileError(
-            f"{where}: the file is missing",
+            f"{repeatable.place(path)}: the file is missing",
             [f"{path}"],
             "Write it. A step that does nothing is a file with a comment that says so.",
         )
     if error.errno == errno.ELOOP:
         return SqlFileError(
-            f"{where}: a link, not a file of its own",
+            f"{repeatable.place(path)}: a link, not a file of its own",
             [f"{path}"],
             "Put the file itself there: SQL is read from the database's folder alone.",
         )
     return SqlFileError(
-        f"{where}: the file cannot be read",
+        f"{repeatable.place(path)}: the file cannot be read",
         [f"{path}: {error.strerror}"],
         "Make it a file that this user may read.",
     )
@@ -315,14 +314,15 @@ def _check(
             raise _refusal(statement)
         if not transactional:
             continue
-        if statement.role is Role.ORDINARY and switch and _KEYED.match(statement.text):
+        plain = statement.role is Role.ORDINARY
+        if plain and switch and _KEYED.match(statement.text):
             raise _refusal(switch)
-        if statement.role is Role.ORDINARY and stage in (_Stage.BARE, _Stage.OPEN):
+        if plain and (stage in (_Stage.BARE, _Stage.OPEN) or statement.words == _DEFER):
             continue  # as nearly all are
         if (stage, statement.role) not in _NEXT:
             raise _refusal(_culprit(statement, left_out))
         stage = _NEXT[stage, statement.role]
-        if statement.role is not Role.ORDINARY:
+        if not plain:
             left_out.append(statement)
         if statement.role is Role.FOREIGN_KEYS:
             switch = None if _OFF.search(statement.text) else statement

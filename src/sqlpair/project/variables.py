@@ -202,8 +202,11 @@ def _forms(value: str) -> set[str]:
     """How a server may show a value: as it is, quoted, cut, or line by line."""
     cut = value.encode()[:_IDENTIFIER].decode(errors="ignore")
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= _SHORT]
-    doubled = {value.replace(sign, sign * 2) for sign in "'\"\\"}
-    return {value, " ".join(value.split()), cut, *lines, *doubled} - {""}
+    forms = {value, " ".join(value.split()), cut, *lines}
+    doubled = {form.replace(sign, sign * 2) for form in forms for sign in "'\"\\"}
+    # As E'…' has them.
+    escaped = {form.replace("'", "''").replace("\\", "\\\\") for form in forms}
+    return forms | doubled | escaped - {""}
 
 
 def _pieces(text: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import HistoryError, SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
@@ -94,6 +94,13 @@ class ScratchDatabase:
         """Run one direction of a migration and commit it."""
         ready = Ready(half.step, half.file, half.module)
         self._runner.apply(ready, half.statements)
+        if "schema" in half.file.text.lower():  # the only files that would drop these
+            ledger = self.session.table.names.ledger
+            if not self.session.look(ledger)[0][ledger]:
+                raise HistoryError(
+                    f"{half.step}: {ledger} is gone, which records what is applied",
+                    remedy="Let the file drop by name what the migrations made.",
+                )
 
     def state(self) -> State:
         """Describe the schema, and read every row."""

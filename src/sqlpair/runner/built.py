@@ -108,7 +108,7 @@ def _key(
     database = branch.database
     parts: list[object] = [
         *(branch.name, database.driver, database.ledger_schema, position, privileges),
-        *(database.search_path, database.tables),
+        *(database.search_path, database.hosts, database.tables),
         *((str(step), file.text) for step, file, _ in texts),
     ]
     for item in branch.migrations:

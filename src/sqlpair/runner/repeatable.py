@@ -210,9 +210,11 @@ def applied(status: BranchStatus, session: Session) -> tuple[Ready, ...]:
     )
     kept = [row for row in rows.values() if row.checksum]
     texts = ledger.texts(session, [row.id for row in kept])
-    return tuple(
+    found = tuple(
         _recorded(_step(status.branch, row.name, version), row, texts) for row in kept
     )
+    refuse_missing(found)
+    return found
 
 
 def steps(branch: Branch) -> list[Step]:

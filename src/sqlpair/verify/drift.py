@@ -27,6 +27,7 @@ from sqlpair.schema.model import (
 from sqlpair.verify import bookkeeping
 from sqlpair.verify.problem import Problem, ProblemKind
 from sqlpair.verify.subject import ReadDatabase
+from sqlpair.verify.unbuilt import tell_later
 
 OF_NO_OBJECT = {"pragma", "default privileges"}
 MEANT = (
@@ -68,6 +69,8 @@ def check(
             subject.branch, position, texts, state, report, privileges=privileges
         )
     except (HistoryError, SqlFileError, StatementError) as error:
+        if isinstance(error, StatementError):
+            tell_later(subject.branch, error)
         yield Problem(
             ProblemKind.SCHEMA,
             subject.name,

@@ -13,6 +13,7 @@ from sqlpair.errors import StatementError, several
 from sqlpair.project import imported
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.repeatable import shown
 from sqlpair.project.revisions import module_path
 
 _MISSING = re.compile(
@@ -35,12 +36,33 @@ def explain(branch: Branch, error: StatementError) -> None:
         error.add(evidence)
         remedies.append(REMEDY)
     missing = _MISSING.search(error.what)
+    if missing and tell_later(branch, error):
+        return
     if missing and not _makes(branch, missing[1] or missing[2]):
         begins = "this history begins on a schema that was there before"
         none = "one of these does, or " if evidence else ""
         error.add(f"no file makes {missing[1] or missing[2]}: {none}{begins}")
         remedies.append(_beginning(branch))
     error.remedy = "\nOr: ".join(remedies) or error.remedy
+
+
+def tell_later(branch: Branch, error: StatementError) -> bool:
+    """Add to the error that a repeatable file makes what is missing; say if it does."""
+    missing = _MISSING.search(error.what)
+    name = (missing[1] or missing[2]).rpartition(".")[2] if missing else ""
+    makes = re.compile(
+        r"(?is)\bcreate\s+(?:or\s+replace\s+)?(?:\w+\s+){1,3}(?:if\s+not\s+exists\s+)?"
+        rf'(?:"?\w+"?\.)?"?{re.escape(name)}(?!\w)'
+    )
+    for path in branch.files[len(branch.migrations) :] if name else ():
+        if makes.search(path.read_text(errors="replace")):
+            error.add(f"{shown(path)} makes {name}, and runs later")
+            error.remedy = (
+                "Let a migration make it, or, for another repeatable file, give this"
+                " one a name that\nsorts before."
+            )
+            return True
+    return False
 
 
 def _beginning(branch: Branch) -> str:

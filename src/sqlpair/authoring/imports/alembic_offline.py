@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sqlpair.authoring.imports.alembic_replay import Replay
 
@@ -123,6 +123,8 @@ def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
 
     with _environment(path, as_sql=True) as environment:
         environment.configure(dialect_name=dialect, output_buffer=io.StringIO())
+        # Of the databases that it ran on, none was.
+        vars(environment)["is_offline_mode"] = _is_offline
         context = environment.get_context()
         impl: Any = context.impl
         # Its own would write tabs as spaces, and % twice.
@@ -134,6 +136,10 @@ def _way(module: ModuleType, way: str, path: Path, dialect: str) -> OfflineSql:
         except (Exception, SystemExit) as error:  # noqa: BLE001
             return OfflineSql([], False, _reason(error))
     return OfflineSql(statements, bool(alone), "")
+
+
+def _is_offline() -> NoReturn:
+    raise ValueError("it does something else offline")
 
 
 def _replayed(module: ModuleType, way: str, path: Path, replay: Replay) -> OfflineSql:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -179,17 +180,23 @@ def _parts(
     functions = {
         node.name: node
         for node in revision.tree.body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list
     }
+    bound = [*_bound(revision.tree)]
+    counts = Counter(name for name, _ in bound)
+    # A name that is bound twice may stand for the one or the other.
     names = {
         name: value
         for name, value in _constants(revision.tree.body).items()
-        if isinstance(value, str)
+        if isinstance(value, str) and counts[name] == 1
     }
     parts: list[SqlPart | None] = []
     for name in ("upgrade", "downgrade"):
         function = functions.get(name)
+        known = [node for to, node in bound if to in (name, "*")]
         try:
+            if known[1:] or (known and known[0] is not function):
+                raise _Unread(known[0])
             part = _sql(function, names, split) if function else None
         except _Unread as unread:
             part = None
@@ -197,6 +204,17 @@ def _parts(
             left.append(NotCarried(revision.path, f"{name}: {unread}", is_up))
         parts.append(part)
     return parts[0], parts[1]
+
+
+def _bound(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Yield each name that a module gives to something, anywhere, and where."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, node
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name, node
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, node
 
 
 def _sql(function: ast.FunctionDef, names: Mapping[str, str], split: Split) -> SqlPart:

@@ -12,7 +12,8 @@ definitions is fully qualified.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -26,7 +27,15 @@ from sqlpair.databases.postgresql import (
     viewdef,
 )
 from sqlpair.databases.postgresql import privileges as catalog_privileges
-from sqlpair.schema.model import Attribute, ObjectKey, Schema, SchemaObject, without
+from sqlpair.project.fleet import matched
+from sqlpair.schema.model import (
+    Attribute,
+    ObjectKey,
+    Schema,
+    SchemaObject,
+    root,
+    without,
+)
 
 Fetch = Callable[[str], list[tuple[Any, ...]]]
 Address = tuple[Any, ...]  # catalog, oid, sub-id
@@ -44,6 +53,8 @@ _SETTINGS = {
     "bytea_output": "hex",
     "lc_monetary": "C",
 }
+
+_HOME = re.compile(r'("(?:[^"]|"")*"|[^".]+)\.')
 
 # Texts that are not the server's writing: what stands in them is nobody's to change.
 _VERBATIM = {"body", "comment", "labels", "settings", "library", "storage parameters"}
@@ -99,6 +110,32 @@ def within(found: Schema, schema: str) -> Schema:
         for key, value in found.items()
         if key.name.startswith(f"{name}.") or key == ("schema", name)
     }
+
+
+def outside(found: Schema, patterns: Sequence[str]) -> Schema:
+    """Leave what is in the schemas that are members of fleets: their files make it."""
+    if not patterns:
+        return found
+    homes = {
+        key.name
+        for key in found
+        if key.kind == "schema"
+        and any(matched(pattern, _unquoted(key.name)) for pattern in patterns)
+    }
+
+    def is_inside(key: ObjectKey) -> bool:
+        home = _HOME.match(root(key, found).name)
+        return home is not None and home[1] in homes
+
+    return {
+        key: value
+        for key, value in found.items()
+        if not is_inside(key) and not (key.kind == "schema" and key.name in homes)
+    }
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def qualified(schema: str, name: str) -> str:

@@ -65,6 +65,8 @@ _CLASH = frozenset({"42P07", "42701", "42723", "42P06", "42710"})
 _CLASH |= {"42P01", "42703", "42883", "3F000", "42704"}
 # In the server: rows that a policy hides, rows that a policy does not let be written.
 _ROW_SECURITY = frozenset({"check_enable_rls", "ExecWithCheckOptions"})
+# In the server: who reads a column whose type changes; the second until version 15.
+_IN_USE = frozenset({"RememberAllDependentForRebuilding", "ATExecAlterColumnType"})
 # An administrator's command, a crash, or the connection itself.
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
 
@@ -91,7 +93,7 @@ def translate(
         position = raw_position(position, places)
     if statement.rows and (row := _ROW.match(diag.context or "")):
         statement, position = _at_row(statement, int(row[1]))
-    what, evidence = _said(error)
+    what, evidence = _said(database, error)
     scratch = _of_scratch(database, statement, error)
     if scratch:
         evidence.append(f"in a scratch database, on {database.scratch_server}")
@@ -152,7 +154,7 @@ def another_server(database: Database) -> str:
 def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
     """ALTER COLUMN … TYPE, where a view, a rule or a policy reads the column."""
     refused = error.pgcode == "0A000" and statement.words[:2] == ("ALTER", "TABLE")
-    return DEPENDENT if refused and error.diag.message_detail else ""
+    return DEPENDENT if refused and error.diag.source_function in _IN_USE else ""
 
 
 def _psql_variable(statement: Statement, position: int) -> str:
@@ -166,7 +168,7 @@ def _psql_variable(statement: Statement, position: int) -> str:
 
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:
     """Return ``error``, raised by a statement of the engine's own, for a person."""
-    what, evidence = _said(error)
+    what, evidence = _said(database, error)
     what = database.values.masked(what)
     evidence = [*map(database.values.masked, evidence)]
     what = f"{database.name}: {doing or 'PostgreSQL failed'}: {what}"
@@ -187,8 +189,10 @@ def is_lost(error: psycopg2.Error) -> bool:
     return code is None or code in _LOST or code.startswith("08")
 
 
-def _said(error: psycopg2.Error) -> tuple[str, list[str]]:
+def _said(database: Database, error: psycopg2.Error) -> tuple[str, list[str]]:
     diag = error.diag
+    # A traceback shows it, too, as the cause.
+    error.args = (database.values.masked(str(error)),)
     first, *more = (
         diag.message_primary or str(error).strip() or type(error).__name__
     ).splitlines()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.observer import Lock, Observed
 from sqlpair.databases.quoting import quote
+from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -45,9 +46,16 @@ AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 # A sequence that nothing was drawn from yet, or that this role may not read: null.
 _SEQUENCES = """
 SELECT CASE schemaname WHEN 'public' THEN '' ELSE quote_ident(schemaname) || '.' END
-    || quote_ident(sequencename) AS name, coalesce(last_value, start_value) AS last
+    || quote_ident(sequencename) AS name, coalesce(last_value, start_value) AS last,
+    format('%I.%I', schemaname, sequencename) AS whole, increment_by AS step,
+    last_value IS NOT NULL AS called
 FROM pg_catalog.pg_sequences WHERE NOT (schemaname = {schema}
     AND sequencename = {sequence})
+"""
+# setval() alone moves one back; what others draw meanwhile stays drawn.
+_PUT_BACK = """
+SELECT setval({whole}::regclass, {last}, {called})
+FROM {name} WHERE ({last} - last_value) * ({step}) > 0
 """
 _LOCKS = """
 SELECT relation AS oid, mode FROM pg_catalog.pg_locks
@@ -136,20 +144,33 @@ class PostgreSQLObserver:
     def moved(self) -> tuple[str, ...]:
         now = self._last_values()
         return tuple(
-            f"sequence {name} moved from {before} to {now[name]}: a rollback leaves"
-            " a gap, as any does"
+            f"sequence {name} moved from {before['last']} to {now[name]['last']}: "
+            + self._left(before, now[name]["last"])
             for name, before in self._sequences.items()
-            if now.get(name, before) != before
+            if name in now and now[name]["last"] != before["last"]
         )
 
-    def _last_values(self) -> dict[str, int]:
+    def _left(self, before: dict[str, Any], last: int) -> str:
+        """Say what becomes of a sequence that moved; put it back if it went back."""
+        if (last - before["last"]) * before["step"] > 0:
+            return "a rollback leaves a gap, as any does"
+        put_back = _PUT_BACK.format(
+            **before | {"whole": quote(before["whole"]), "name": before["whole"]}
+        )
+        try:
+            self._session.execute(put_back)
+        except SqlpairError as error:
+            return f"put it back, or numbers are drawn twice ({error.what})"
+        return "setval() is not rolled back, and was undone"
+
+    def _last_values(self) -> dict[str, dict[str, Any]]:
         rows = self._session.rows(
             _SEQUENCES.format(
                 schema=quote(self._session.table.schema),
                 sequence=quote(f"{self._session.table.names.ledger}_id_seq"),
             )
         )
-        return {row["name"]: row["last"] for row in rows}
+        return {row["name"]: row for row in rows}
 
 
 observer = PostgreSQLObserver  # which is what the driver offers

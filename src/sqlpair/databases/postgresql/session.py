@@ -300,7 +300,12 @@ class PostgreSQLSession(Queries):
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
-        from sqlpair.databases.postgresql.catalog import catalog, qualified, within
+        from sqlpair.databases.postgresql.catalog import (
+            catalog,
+            outside,
+            qualified,
+            within,
+        )
 
         names = () if bookkeeping else self.table.names
         with self.snapshot():
@@ -308,7 +313,7 @@ class PostgreSQLSession(Queries):
             found = catalog(self.fetch, own)
         if self.database.search_path:
             return within(found, self.database.search_path[0])
-        return found
+        return outside(found, self.database.hosts)
 
     def close(self) -> None:
         self.stop_watching()

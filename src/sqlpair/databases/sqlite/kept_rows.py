@@ -173,7 +173,8 @@ class _KeptTable:
             column: f"CASE WHEN typeof(a.{new}) IN ('integer', 'real')"
             f" THEN CAST(a.{new} AS TEXT) ELSE a.{new} END"
             if column in texts
-            else f"a.{new}"
+            # The new column's affinity would make a number of a text to be compared.
+            else f"+a.{new}"
             for column, new in names.items()
         }
 
