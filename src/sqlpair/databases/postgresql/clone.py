@@ -16,7 +16,7 @@ from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs
 from sqlpair.databases.postgresql.dump import dump
-from sqlpair.databases.postgresql.scratch import NAME, noted
+from sqlpair.databases.postgresql.scratch import NAME, noted, strategy
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import made_by
 from sqlpair.databases.quoting import identifier, quote
@@ -42,7 +42,9 @@ def copied(
         " ON d.oid = s.setdatabase WHERE d.datname = current_database()"
         " AND s.setrole = 0) AS settings"
     )
-    session.execute(f"CREATE DATABASE {quoted} TEMPLATE template0")
+    session.execute(
+        f"CREATE DATABASE {quoted} TEMPLATE template0{strategy(session.fetch)}"
+    )
     parameters = session.parameters | {"dbname": name}
     here = session.database._replace(address="", parameters=parameters, embedded=None)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from itertools import accumulate
@@ -195,10 +194,6 @@ def load(
         if code != 0 and not (odd and only_odd_setting(stderr)):
             raise client_programs.refused(database, program, stderr, environ)
         progress(size, size)
-        # What the planner knows of the data does not come with them.
-        left = max(1, round((deadline - time.monotonic()) * 1000))
-        copy.execute(f"SET statement_timeout = {left}")
-        copy.execute("ANALYZE")
 
 
 def only_odd_setting(stderr: str) -> bool:

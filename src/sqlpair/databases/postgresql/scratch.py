@@ -232,7 +232,7 @@ def _reached(database: Database) -> _Server:
     return _Server(name, make_dsn(dsn, **parameters), variable=database.variable)
 
 
-def _strategy(execute: Execute) -> str:
+def strategy(execute: Execute) -> str:
     """Let a server copy files where it waits for no disk; 14 cannot be told to.
 
     Elsewhere two checkpoints, for which copying waits, take longer than the log.
@@ -264,7 +264,7 @@ def _created(
             execute(f"DROP DATABASE IF EXISTS {quoted}")
         else:
             drop_leftovers(execute)
-        execute(f"CREATE DATABASE {quoted} TEMPLATE template0{_strategy(execute)}")
+        execute(f"CREATE DATABASE {quoted} TEMPLATE template0{strategy(execute)}")
         made = made_by([text]) - roles(execute)
         if not server.temporary:
             execute(noted(name, made))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +155,12 @@ class PostgreSQLExchange:
             create_like.create(self._admin.rows, self._live, self._staged)
         )
         load(self.copy, self._parameters, dump, tool, deadline, progress)
+        copy = Queries(Address(self.copy, "", self._parameters), read_only=False)
+        with closing(copy.raw), signals.cancelling(copy.raw.cancel):
+            left = max(1, round((deadline - time.monotonic()) * 1000))
+            copy.execute(f"SET statement_timeout = {left}")
+            # What the planner knows of the data does not come with them.
+            copy.execute("ANALYZE")
 
     # -- the swap --------------------------------------------------------------
 
