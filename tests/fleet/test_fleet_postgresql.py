@@ -213,6 +213,9 @@ def test_a_table_of_another_database_names_the_members(
     assert "tenants: 2 members, 6 migrations applied in 2" in done.stdout
     assert (project.root / "state" / "tenants" / "2.db").exists()
     project.sqlpair("verify", "--member", "acme")
+    for command in (["verify"], ["adopt", "--yes"]):
+        done = project.sqlpair(*command, "tenants")
+        assert "tenants: 2 members" in done.stdout
     project.pg("ALTER TABLE tenants DROP COLUMN path CASCADE")
     refused = project.sqlpair("status", expect=1)
     assert "its members could not be asked for" in refused.stderr

@@ -160,6 +160,25 @@ def test_members_without_records_are_adopted(project: Project) -> None:
     assert all(map(at_head, paths))
 
 
+def test_single_databases_are_adopted_too(project: Project) -> None:
+    paths = fleet(project, 1)
+    rows(paths[0], "CREATE TABLE a (id integer PRIMARY KEY, x text)")
+    project.lite("CREATE TABLE main (id integer)")
+
+    assert "adopt sqlite" in project.sqlpair("verify", expect=1).stdout
+    done = project.sqlpair("adopt", "sqlite", "--yes").stdout
+    assert "Adopted: schema version 1." in done
+    assert project.applied("sqlite") == [SINGLE]
+    assert rows(paths[0], "SELECT name FROM sqlite_master") == [("a",)]
+
+    project.lite("DROP TABLE schema_version")
+    project.lite("DROP TABLE alembic_version")
+    project.sqlpair("adopt", "--yes")
+    assert project.applied("sqlite") == [SINGLE]
+    assert applied(paths[0]) == ["002_a"]
+    project.sqlpair("adopt", "nope", expect=2)
+
+
 def test_plan_without_a_member_is_of_the_others(project: Project) -> None:
     fleet(project, 2)
     done = project.sqlpair("plan")

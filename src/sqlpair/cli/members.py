@@ -138,6 +138,13 @@ class OverMembers(OfMember):
         """Run it over all members."""
         from sqlpair.cli import over_members
 
+        named = context.params.get("database")
+        singles = [database.name for database in settings.singles]
+        if self.name == "adopt" and singles and named in (None, *singles):
+            with narrowing(lambda whole: whole.apart(*whole.singles)):
+                super(OfMember, self).invoke(context)
+            if named:
+                return
         over_members.run(str(self.name), settings, given, context.params)
 
 

@@ -191,20 +191,17 @@ def _backup(settings: Settings, work: FleetWork, words: Words) -> None:
 
 
 def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
-    if words["database"] and words["database"] not in (
-        fleet.name for fleet in settings.fleets
-    ):
-        raise UsageError(
-            f"{words['database']} is not a fleet",
-            remedy="Leave out the options for members, or name a fleet.",
-        )
+    """Adopt the members of one fleet, or of all; single databases come before."""
+    name = words["database"]
+    if name:
+        settings.database(name)
     number = None if words["at"] is None else options.number_of(words["at"])
     output.agree(
         "Record in each member without records which version its tables are? No"
         " migration runs.",
         yes=words["yes"],
     )
-    _tell_done(reading.adopt(settings, work, number), "adopted")
+    _tell_done(reading.adopt(settings, work, number, name), "adopted")
 
 
 def _tell_done(fleets: Sequence[FleetRun], done: str) -> None:

@@ -145,9 +145,12 @@ def over(
     *,
     to: int | None = None,
     allow_data_loss: bool = False,
+    name: str | None = None,
 ) -> Iterator[FleetRun]:
-    """Do ``action`` with the members of each fleet, one fleet after the other."""
+    """Do ``action`` with the members of each fleet, or of the one called ``name``."""
     for fleet in settings.fleets:
+        if name not in (None, fleet.name):
+            continue
         with ExitStack() as resources:
             members = shard(find(settings, fleet, work.report, resources), *work.part)
             if action in DIRECTIONS:

@@ -110,6 +110,7 @@ def status(settings: Settings, work: FleetWork) -> FleetReport:
 
 def verify(settings: Settings, work: FleetWork, name: str | None) -> FleetReport:
     """Check every database and every member, or those of ``name``."""
+    whole = settings  # another database may answer which members there are
     if name:
         settings = settings._replace(databases=(settings.database(name),))
     found = None
@@ -119,7 +120,7 @@ def verify(settings: Settings, work: FleetWork, name: str | None) -> FleetReport
         found = overview(part, work.report)._replace(problems=())
         problems = verify_databases(part, work.report).problems
     kept = _KeptResults(work)
-    fleets = tuple(over(settings, MemberAction.VERIFY, kept.work))
+    fleets = tuple(over(whole, MemberAction.VERIFY, kept.work, name=name))
     return _report(settings, found, fleets, kept.results, problems)
 
 
@@ -188,7 +189,7 @@ def backup(
 
 
 def adopt(
-    settings: Settings, work: FleetWork, number: int | None
+    settings: Settings, work: FleetWork, number: int | None, name: str | None = None
 ) -> tuple[FleetRun, ...]:
-    """Record in every member without records which version it is."""
-    return tuple(over(settings, MemberAction.ADOPT, work, to=number))
+    """Record in every member without records, of one fleet or all, its version."""
+    return tuple(over(settings, MemberAction.ADOPT, work, to=number, name=name))
