@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from conftest import Project, connected
 from saving import bring_back, databases, drop_kept, fill, live_name, make
-from sqlpair.backup import manifest, restore
+from sqlpair.backup import restore
 from sqlpair.errors import BackupError
 
 
@@ -37,20 +36,6 @@ def unchanged(project: Project) -> None:
     assert project.lite("SELECT count(*) FROM trades") == [(3,)]
     assert databases(project) == [live_name(project)]
     assert not list(project.settings.backups.folder.glob(".*"))
-
-
-def as_older(folder: Path) -> None:
-    """Write a manifest as the version before did: numbers, no project."""
-    path, sums = folder / "manifest.json", folder / "SHA256SUMS"
-    was = manifest.checksum(path)
-    said = json.loads(path.read_text())
-    said["format"] = 1
-    del said["project"], said["interrupted"]
-    for copy in said["databases"]:
-        del copy["proven"]
-        copy["applied"] = [row["number"] for row in copy["applied"]]
-    path.write_text(json.dumps(said, indent=2) + "\n")
-    sums.write_text(sums.read_text().replace(was, manifest.checksum(path)))
 
 
 def test_backup_of_another_project_is_refused_naming_what_differs(
@@ -95,33 +80,6 @@ def test_live_databases_of_another_project_are_not_overwritten(
         bring_back(filled, folder)
 
     assert other.tables("sqlite") == {"orders"}
-
-
-def test_backup_of_the_older_format_is_restored_and_what_it_cannot_say_is_told(
-    filled: Project,
-) -> None:
-    folder = make(filled)
-    as_older(folder)
-    filled.lite("DELETE FROM trades")
-    said: list[str] = []
-
-    restore.restore(filled.settings, str(folder), said.append)
-
-    assert filled.lite("SELECT count(*) FROM trades") == [(3,)]
-    assert any("older format, which names no migrations" in line for line in said)
-
-
-def test_backup_of_the_older_format_of_another_project_is_refused_before_the_swap(
-    filled: Project, other: Project
-) -> None:
-    folder = make(other)
-    as_older(folder)
-
-    with pytest.raises(BackupError, match="is of another project") as failure:
-        bring_back(filled, folder)
-
-    assert "sqlite 002_orders: here 002 is 002_trades" in str(failure.value)
-    unchanged(filled)
 
 
 def test_backup_of_an_older_version_of_the_same_project_is_restored(

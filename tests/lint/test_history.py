@@ -204,31 +204,6 @@ def test_a_new_name_by_a_rename_is_new_too(linted: Linted) -> None:
     ]
 
 
-@pytest.mark.parametrize("old", ["strategies", "brokers", "environments"])
-def test_a_setting_of_the_version_before_says_what_to_write(
-    linted: Linted, old: str
-) -> None:
-    with pytest.raises(SettingsError) as caught:
-        linted({}, f'{old} = ["razor", "thor"]')
-
-    told = str(caught.value)
-    assert f"{old} is not a setting" in told
-    assert "[tool.sqlpair.lint.forbidden-names]\n" in told
-    assert '"razor" = "why"' in told
-
-
-@pytest.mark.parametrize("old", ["agnostic-name", "environment-boolean"])
-def test_a_silence_with_the_old_name_of_the_rule_is_valid(
-    linted: Linted, old: str
-) -> None:
-    sql = (
-        f"CREATE TABLE t (id INTEGER PRIMARY KEY,\n"
-        f"  is_live BOOLEAN -- lint: allow {old}: the only one\n);\n"
-    )
-
-    assert linted({"sqlite/001_t.sql": sql}, f'{FORBIDDEN}live = "one"\n') == []
-
-
 def test_a_file_of_no_migration_is_misuse(linted: Linted, root: Path) -> None:
     with pytest.raises(UsageError, match="belongs to no migration"):
         linted({}, only=("sqlite/009_none.sql",))

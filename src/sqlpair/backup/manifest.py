@@ -19,7 +19,6 @@ from sqlpair.errors import BackupError
 from sqlpair.ids import ID
 
 FORMAT = 2
-OLDER = 1  # says neither which project it is of nor what the migrations are
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 FILE = re.compile(r"[a-z][a-z0-9_]*\.[a-z]+")
@@ -27,11 +26,11 @@ CHUNK = 1 << 20
 
 
 class SavedMigration(NamedTuple):
-    """One row of a ledger; the older format has its number only."""
+    """One row of a ledger."""
 
     number: int
-    name: str = ""
-    checksum: str = ""
+    name: str
+    checksum: str
 
 
 class Copy(NamedTuple):
@@ -56,9 +55,8 @@ class Copy(NamedTuple):
 class Manifest(NamedTuple):
     """A backup of all databases at one schema version.
 
-    ``project`` is the name of the project's folder, empty in the older format.
-    ``interrupted`` says in a sentence which deployment not every database has
-    committed, if there is one.
+    ``project`` is the name of the project's folder. ``interrupted`` says in a
+    sentence which deployment not every database has committed, if there is one.
     """
 
     id: str
@@ -70,11 +68,6 @@ class Manifest(NamedTuple):
     schema_version: int
     interrupted: str
     databases: tuple[Copy, ...]
-
-    @property
-    def names_migrations(self) -> bool:
-        """Whether it says what each migration is, not its number alone."""
-        return bool(self.project)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``manifest.json`` holds it."""
@@ -182,9 +175,7 @@ def _read(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_text("utf-8"))
-        if values["format"] == OLDER:
-            values = _upgraded(values)
-        elif values["format"] != FORMAT:
+        if values["format"] != FORMAT:
             raise BackupError(
                 f"the backup is of format {values['format']}, this is {FORMAT}",
                 [str(path)],
@@ -195,15 +186,6 @@ def _read(folder: Path) -> Manifest:
         raise _altered(path, f"it cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, LookupError) as error:
         raise _altered(path, f"it is not a valid manifest: {error}") from None
-
-
-def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest of the older format as one of this."""
-    copies = [
-        copy | {"proven": "", "applied": [{"number": n} for n in copy["applied"]]}
-        for copy in values["databases"]
-    ]
-    return values | {"project": "", "interrupted": "", "databases": copies}
 
 
 def _manifest(values: dict[str, Any]) -> Manifest:
@@ -219,13 +201,11 @@ def _copy(values: dict[str, Any]) -> Copy:
     if not FILE.fullmatch(known["file"]):
         raise ValueError(f"{known['file']!r} is not a valid name of a dump")
     revisions = tuple(str(item) for item in known.pop("revisions"))
-    applied = tuple(_migration(item) for item in known.pop("applied"))
+    applied = tuple(
+        SavedMigration(**_typed(SavedMigration._fields, {"number": int}, item))
+        for item in known.pop("applied")
+    )
     return Copy(**known, revisions=revisions, applied=applied)
-
-
-def _migration(values: dict[str, Any]) -> SavedMigration:
-    item = SavedMigration(**values)
-    return SavedMigration(**_typed(item._fields, {"number": int}, item._asdict()))
 
 
 def _typed(

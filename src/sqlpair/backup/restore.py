@@ -33,10 +33,6 @@ from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 
 METHOD = "restore"
-OLDER = (
-    "The backup is of an older format, which names no migrations: whether it is of this"
-    " project is seen once its copies are made, before anything is swapped"
-)
 
 
 class Restored(NamedTuple):
@@ -132,21 +128,14 @@ def _restore(
             exchanges = Exchanges(settings, sessions, identifier, report, progress)
             resources.callback(exchanges.close)
             known = {b.name: Known(b, sessions[b.name]) for b in branches(settings)}
-            if said.names_migrations:
-                applied = {copy.name: copy.applied for copy in said.databases}
-                refuse_foreign(known, applied, said.project, report)
-            else:
-                report(OLDER)
+            applied = {copy.name: copy.applied for copy in said.databases}
+            refuse_foreign(known, applied, said.project, report)
             exchanges.check(said.schema_version)
             try:
                 with directory.writing():
                     exchanges.work.mkdir(mode=0o700)
-                    applied = {
-                        copy.name: _stage(copy, source, exchanges, report, progress)
-                        for copy in said.databases
-                    }
-                    if not said.names_migrations:
-                        refuse_foreign(known, applied, said.project, report)
+                    for copy in said.databases:
+                        _stage(copy, source, exchanges, report, progress)
                     exchanges.note(source, said.schema_version)
             except BaseException:
                 with suppress(SqlpairError):
@@ -177,8 +166,8 @@ def _stage(
     exchanges: Exchanges,
     report: Report,
     progress: Note,
-) -> tuple[SavedMigration, ...]:
-    """Make the copy, prove it, note the restore in its history; return its ledger."""
+) -> None:
+    """Make the copy, prove it, note the restore in its history."""
     report(f"Restoring {copy.name} beside the live database")
     staging = exchanges[copy.name]
     shown = partial(progress, copy.name)
@@ -203,14 +192,11 @@ def _stage(
         session.commit()
     finally:
         session.close()
-    return ledger_rows(state)
 
 
 def _check(copy: Copy, state: tables.Records) -> None:
     """BackupError unless the copy is where the manifest says."""
     found = ledger_rows(state)
-    if not all(row.name for row in copy.applied):  # of the older format
-        found = tuple(SavedMigration(row.number) for row in found)
     if (state.revisions, found) == (copy.revisions, copy.applied):
         return
     raise BackupError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +47,7 @@ def _value(key: str, value: object) -> Any:
     name = key.replace("-", "_")
     default = Configuration._field_defaults.get(name)
     if default is None or name == "references":
-        raise _unknown(key, value)
+        raise _unknown(key)
     if isinstance(default, dict):
         return _forbidden(value)
     if isinstance(default, frozenset):
@@ -66,21 +65,12 @@ def _value(key: str, value: object) -> Any:
     )
 
 
-def _unknown(key: str, value: object) -> SettingsError:
+def _unknown(key: str) -> SettingsError:
     known = sorted(Configuration._fields[:-1])
-    remedy = "Remove it, or correct its name."
-    if isinstance(value, list) and value and is_texts(value):
-        # The version before had a setting for each of three kinds of words.
-        lines = [f'{json.dumps(word, ensure_ascii=False)} = "why"' for word in value]
-        remedy = (
-            f"If {key} lists words that no name may contain: they are in one table now,"
-            " each with its reason. Write instead:\n"
-            + "\n".join(["[tool.sqlpair.lint.forbidden-names]", *lines])
-        )
     return SettingsError(
         f"{_WHERE}: {key} is not a setting",
         [f"settings: {', '.join(item.replace('_', '-') for item in known)}"],
-        remedy,
+        "Remove it, or correct its name.",
     )
 
 

@@ -16,11 +16,6 @@ from sqlpair.lint.script import Script
 _ALLOW = re.compile(
     r"--[ \t]*lint:[ \t]*allow\b[ \t]*(?P<rule>[a-z0-9-]*)[ \t]*:?[ \t]*(?P<reason>.*)"
 )
-# Rules that another one has replaced: their silences are still valid.
-_REPLACED = {
-    "agnostic-name": "forbidden-name",
-    "environment-boolean": "forbidden-name",
-}
 _COMMENT_LINE = re.compile(r"[ \t]*--")
 
 
@@ -68,7 +63,7 @@ def covers(silences: Iterable[Silence], rule: str, line: int) -> bool:
     """Say whether a finding is silenced with a reason; the silence is used then."""
     hit = False
     for silence in silences:
-        if _REPLACED.get(silence.rule, silence.rule) == rule and line in silence.lines:
+        if silence.rule == rule and line in silence.lines:
             silence.used = True
             hit = hit or bool(silence.reason)
     return hit
@@ -86,7 +81,7 @@ def faults(
                 f"this comment silences {silence.rule or 'no rule'} without a reason",
                 f"-- lint: allow {silence.rule or '<rule>'}: why it is correct here",
             )
-        elif not silence.used and silence.rule not in known | _REPLACED.keys():
+        elif not silence.used and silence.rule not in known:
             yield (
                 "silence-unused",
                 silence,
