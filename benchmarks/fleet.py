@@ -31,7 +31,7 @@ from sqlpair.authoring import scaffold
 from sqlpair.databases import embedded
 from sqlpair.databases.postgresql import session
 from sqlpair.ledger import tables
-from sqlpair.project import bookkeeping, settings
+from sqlpair.project import ledger_tables, settings
 
 FILES = {
     "001_a": "CREATE TABLE a (id integer PRIMARY KEY, x text);\n",
@@ -316,7 +316,7 @@ def schemas(members: int, jobs: list[int]) -> None:
 
         floor = 0.0
         own = session.table(
-            SimpleNamespace(ledger_schema="any", tables=bookkeeping.NAMES)
+            SimpleNamespace(ledger_schema="any", tables=ledger_tables.NAMES)
         )
         ledger = tables.tables(own._replace(prefix=""))  # in the path's first schema
         for count in jobs:
