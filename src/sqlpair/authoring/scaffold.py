@@ -63,8 +63,8 @@ def new(
 
 
 def _branch(settings: Settings, database: str) -> Branch:
-    settings.database(database)
-    return next(b for b in branches(settings) if b.name == database)
+    (branch,) = branches(settings, [database])
+    return branch
 
 
 def _skeleton(branch: Branch, template: str) -> tuple[str, str]:

@@ -33,13 +33,10 @@ def snapshots(
 
     Nothing is written. A database without migrations has none.
     """
-    for name in names:
-        settings.database(name)
     return tuple(
         _snapshot(branch, report)
-        for branch in branches(settings)
-        if (branch.migrations or branch.repeatable)
-        and (not names or branch.name in names)
+        for branch in branches(settings, names)
+        if branch.migrations or branch.repeatable
     )
 
 

@@ -29,7 +29,7 @@ from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.progress import Note, unseen
 from sqlpair.project.settings import Settings
-from sqlpair.runner import restoring, two_phase
+from sqlpair.runner import two_phase, unfinished
 
 NOTE = "restore.json"
 
@@ -48,7 +48,7 @@ class Exchanges:
         self.id = identifier
         self.transaction = two_phase.transaction_id(identifier, 1)
         self.deadline = time.monotonic() + settings.backups.timeout
-        self.work = restoring.folder(settings, identifier)
+        self.work = unfinished.restore_folder(settings, identifier)
         self._settings = settings
         self._sessions = sessions
         self._report = report
@@ -132,7 +132,7 @@ def finish_interrupted(settings: Settings, report: Report) -> tuple[str, ...]:
     """Finish or undo interrupted restores. Returns the ids of those finished."""
     return tuple(
         identifier
-        for identifier in restoring.interrupted(settings)
+        for identifier in unfinished.restores(settings)
         if _resolve(settings, identifier, report)
     )
 

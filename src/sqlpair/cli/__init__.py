@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from sqlpair import live, signals
-from sqlpair.cli import output, streams
+from sqlpair.cli import output
 from sqlpair.databases import kept_open
 from sqlpair.errors import Interrupted, SqlpairError, of_file
 from sqlpair.project.settings import find
@@ -130,7 +130,7 @@ def main() -> None:
         if error.filename is not None:
             output.fail(of_file(error))
             sys.exit(1)
-        # Click's own help: of what commands print, streams.write has taken care.
-        streams.lead_nowhere(sys.stdout)
+        # Click's own help: of what commands print, output.write has taken care.
+        output.lead_nowhere(sys.stdout)
         output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))
         sys.exit(1)

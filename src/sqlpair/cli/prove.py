@@ -63,8 +63,10 @@ def command(
 
 def _known(settings: Settings, names: Sequence[str]) -> int:
     """How many migrations there are to choose from."""
-    found = [b for b in branches(settings) if not names or b.name in names]
-    return sum(len(branch.migrations) + len(branch.repeatable) for branch in found)
+    return sum(
+        len(branch.migrations) + len(branch.repeatable)
+        for branch in branches(settings, names)
+    )
 
 
 def _note(task: progress.Task, what: str, done: int, total: int | None) -> None:

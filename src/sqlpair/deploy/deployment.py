@@ -18,9 +18,9 @@ from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import restoring
 from sqlpair.runner.steps import Outcome, Targets
 from sqlpair.runner.survey import survey
+from sqlpair.runner.unfinished import restores
 
 
 def deploy(
@@ -69,7 +69,7 @@ def refusals_logged(settings: Settings, report: Report) -> Iterator[None]:
 
 
 def finish_restores(settings: Settings, report: Report) -> None:
-    if restoring.interrupted(settings):
+    if restores(settings):
         from sqlpair.backup import swap
 
         swap.finish_interrupted(settings, report)

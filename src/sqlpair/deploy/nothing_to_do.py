@@ -17,7 +17,6 @@ from sqlpair.ledger import version
 from sqlpair.project import revisions
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings, load
-from sqlpair.runner import restoring
 from sqlpair.runner.edits import FileKind, edited
 from sqlpair.runner.steps import (
     BranchStatus,
@@ -28,7 +27,7 @@ from sqlpair.runner.steps import (
     reached,
 )
 from sqlpair.runner.survey import survey
-from sqlpair.runner.unfinished import unfinished
+from sqlpair.runner.unfinished import restores, unfinished
 
 NOTHING_TO_DO = "Nothing to do: every migration is applied."
 
@@ -48,7 +47,7 @@ def answer(config: Path) -> Answer | None:
             settings = load(config)
             if settings.fleets or any(one.embedded for one in settings.databases):
                 return None  # takes longer than the command line
-            if restoring.interrupted(settings):
+            if restores(settings):
                 return None
             known = branches(settings)
             version.refuse_unknown(settings, known)

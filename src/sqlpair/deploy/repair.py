@@ -18,6 +18,7 @@ from sqlpair.ledger import squashed, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
 from sqlpair.ledger.position import current
 from sqlpair.ledger.tables import Applied, Records
+from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
@@ -25,7 +26,13 @@ from sqlpair.runner import applied_files
 from sqlpair.runner.edits import Edit, edited
 from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
-from sqlpair.verify.renames import Rename, renames
+
+
+class Rename(NamedTuple):
+    """A row of the ledger, and the file with its text, which no row names."""
+
+    row: Applied
+    migration: Migration
 
 
 class Squash(NamedTuple):
@@ -58,6 +65,27 @@ def repairs(settings: Settings, report: Report) -> Repairs:
         return _accepted_by(statuses)
 
 
+def _renames(branch: Branch, rows: Sequence[Applied]) -> tuple[Rename, ...]:
+    """Return the renamed ones, in the order in which they were applied.
+
+    Where several files have one text, each row gets the next of them.
+    """
+    stems = {item.stem for item in branch.migrations}
+    gone = [row for row in rows if row.stem not in stems and row.checksum]
+    if not gone:
+        return ()
+    known = {row.stem for row in rows}
+    free = [item for item in branch.migrations if item.stem not in known]
+    sums = {item: sql_file.checksum_of(item.up) for item in free}
+    found = []
+    for row in gone:
+        same = [item for item in free if sums[item] == row.checksum]
+        if same:
+            found.append(Rename(row, same[0]))
+            free.remove(same[0])
+    return tuple(found)
+
+
 def _accepted(branch: Branch, state: Records) -> int:
     """Return the position once all is accepted; HistoryError where it cannot be."""
     return current(branch, _after(branch, state))
@@ -79,7 +107,7 @@ def _after(branch: Branch, state: Records) -> Records:
             else row
             for row in rows
         )
-    named = {rename.row: rename.migration for rename in renames(branch, rows)}
+    named = {rename.row: rename.migration for rename in _renames(branch, rows)}
     if not named and squash is None:
         return state
     rows = tuple(
@@ -135,7 +163,7 @@ def _accepted_by(statuses: BranchStatuses) -> Repairs:
         found.append(
             Repairs(
                 tuple(edit for edit in edits if edit.now),
-                renames(branch, rows),
+                _renames(branch, rows),
                 (squash,) if squash else (),
             )
         )

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from sqlpair import ids, progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
-from sqlpair.deploy import absent, left_in_place, recovery
+from sqlpair.deploy import left_in_place, recovery, unrecorded
 from sqlpair.deploy.check import check
 from sqlpair.deploy.stage import DeploymentOptions, Stage, stages
 from sqlpair.errors import (
@@ -131,7 +131,9 @@ class Deployment:
 
     def _refuse_absent(self, names: Container[str]) -> None:
         if not self.work.create:
-            absent.refuse(self.settings, self.statuses, names, self.work.report)
+            unrecorded.refuse_absent(
+                self.settings, self.statuses, names, self.work.report
+            )
 
     @property
     def _undecided(self) -> bool:
@@ -184,8 +186,6 @@ class Deployment:
                 for session in stage.sessions:
                     driver_of(session.database).assert_direct(session)
         if len(parts) > 1:
-            from sqlpair.deploy import unrecorded
-
             unrecorded.refuse(self.settings, self.statuses, self.sessions, report)
         if work.backup_first:
             from sqlpair.backup import backup
@@ -214,8 +214,6 @@ class Deployment:
             if not isinstance(error, StatementError):
                 stage.explain(error)
             elif error.clash not in moved:
-                from sqlpair.deploy import unrecorded
-
                 unrecorded.advise(error, self.statuses, self.sessions)
             raise
         self._say_left(step.left for step in done if step.left)

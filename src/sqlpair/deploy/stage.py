@@ -39,7 +39,7 @@ class DeploymentOptions(NamedTuple):
     """What a command asks of its deployment, besides where the databases are to go.
 
     A downgrade that would lose rows or values is refused unless ``allow_data_loss``,
-    and a database that is not there unless ``create`` (see ``deploy/absent.py``).
+    and a database that is not there unless ``create`` (see ``deploy/unrecorded.py``).
     ``recorded`` are the steps it takes, where they do not come from files.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sqlpair.databases.driver import reading, silent
 from sqlpair.errors import LockError, SqlpairError
-from sqlpair.runner import restoring
+from sqlpair.runner.unfinished import restores
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database, Settings
@@ -38,7 +38,7 @@ class NothingToDo(Generic[Result]):
 
         LockError where somebody locks it.
         """
-        if not self._results or restoring.interrupted(settings):
+        if not self._results or restores(settings):
             return None
         try:
             (database,) = settings.databases

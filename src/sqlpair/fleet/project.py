@@ -162,7 +162,7 @@ def over(
                 to,
                 allow_data_loss,
             )
-            log = _FleetLog(settings, fleet, action, work)
+            log = _FleetLog(settings, action, work)
             with closing(log):
                 found = run(fleet.name, job, members, work.options, log)
         yield found
@@ -182,11 +182,8 @@ def _tell_without_backup(settings: Settings, fleet: Database, work: FleetWork) -
 class _FleetLog:
     """What is logged of a run over members: a line for each that moved or failed."""
 
-    def __init__(
-        self, settings: Settings, fleet: Database, action: MemberAction, work: FleetWork
-    ):
+    def __init__(self, settings: Settings, action: MemberAction, work: FleetWork):
         self._settings = settings
-        self._fleet = fleet
         self._action = action
         self._work = work
         self._log: MigrationLog | None = None

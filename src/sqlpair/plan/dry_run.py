@@ -16,9 +16,9 @@ from contextlib import ExitStack
 
 from sqlpair.databases.driver import driver_of, reading
 from sqlpair.databases.interface import Report, Session
-from sqlpair.deploy.absent import refuse
 from sqlpair.deploy.check import check
 from sqlpair.deploy.targets import Destination
+from sqlpair.deploy.unrecorded import refuse_absent
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.position import current
@@ -99,7 +99,7 @@ def _refusals(
     report: Report,
 ) -> list[str]:
     try:
-        refuse(settings, statuses, names, report)
+        refuse_absent(settings, statuses, names, report)
     except HistoryError as error:
         return [f"sqlpair migrate refuses this: {error}"]
     return []

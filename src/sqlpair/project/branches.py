@@ -7,6 +7,7 @@ base, are applied. Head is the position ``len(branch.migrations)``, base is 0.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +78,12 @@ def every_migration(settings: Settings) -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda it: (it.number, it.database, it.stem)))
 
 
-def branches(settings: Settings) -> tuple[Branch, ...]:
-    """Find every database's migrations; opens no database."""
+def branches(settings: Settings, names: Collection[str] = ()) -> tuple[Branch, ...]:
+    """Find the migrations of the databases called ``names``, all if there are none.
+
+    Opens no database. UsageError for a name that is none's.
+    """
+    chosen = [settings.database(name) for name in names] or settings.databases
     expected = settings.env.get("SCHEMA_VERSION") or "not set"
     return tuple(
         Branch(
@@ -88,4 +93,5 @@ def branches(settings: Settings) -> tuple[Branch, ...]:
             repeatable.find(database.sql, database.name),
         )
         for database in settings.databases
+        if database in chosen
     )

@@ -52,9 +52,7 @@ def prove(
     migration before it is tried; what is proved is recorded for the checklist of a dry
     run.
     """
-    for name in names:
-        settings.database(name)
-    chosen = [b for b in branches(settings) if not names or b.name in names]
+    chosen = branches(settings, names)
     wanted = {b.name: [m for m in b.migrations if m in selection] for b in chosen}
     _check(selection, [m for found in wanted.values() for m in found])
     repeated = [b for b in chosen if b.repeatable and _reaches_head(b, selection)]

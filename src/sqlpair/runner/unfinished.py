@@ -1,12 +1,18 @@
-"""What an interrupted deployment left: databases it has reached, and others not."""
+"""What an interrupted run left: a deployment that not every database has committed, or
+a restore's folder among the backups.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+from sqlpair.ids import ID
 from sqlpair.ledger import tables, version
 from sqlpair.project.branches import Branch
+from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import BranchStatuses
 
 MOVES = ("upgrade", "downgrade")
@@ -98,3 +104,24 @@ def unfinished(statuses: BranchStatuses) -> Unfinished | None:
         if missing:
             return Unfinished(last, tuple(sorted(set(heads) - set(missing))), missing)
     return None
+
+
+def restore_folder(settings: Settings, identifier: str) -> Path:
+    """Return the folder in which the restore ``identifier`` works (``backup.swap``)."""
+    return settings.backups.folder / f"{_prefix(settings)}{identifier}"
+
+
+def restores(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of restores that were interrupted, or still run."""
+    prefix = _prefix(settings)
+    try:
+        found = os.listdir(settings.backups.folder)  # noqa: PTH208 - names are enough
+    except OSError:
+        return ()
+    names = (name.removeprefix(prefix) for name in found if name.startswith(prefix))
+    return tuple(sorted(name for name in names if ID.fullmatch(name)))
+
+
+def _prefix(settings: Settings) -> str:
+    # Another environment has other databases, and the same folder.
+    return f".restore-{settings.environment}-"

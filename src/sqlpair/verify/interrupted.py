@@ -14,10 +14,9 @@ from sqlpair.databases.interface import Report
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import restoring
 from sqlpair.runner.steps import BranchStatus, BranchStatuses
 from sqlpair.runner.survey import survey
-from sqlpair.runner.unfinished import Unfinished, unfinished
+from sqlpair.runner.unfinished import Unfinished, restores, unfinished
 from sqlpair.verify.problem import Problem, ProblemKind
 
 PAUSE = 0.5  # seconds, in which a deployment that lives has committed everywhere
@@ -89,7 +88,7 @@ def _in_doubt(
 
 
 def _restores(settings: Settings) -> Iterator[Problem]:
-    for identifier in restoring.interrupted(settings):
+    for identifier in restores(settings):
         yield Problem(
             ProblemKind.VERSIONS,
             "",

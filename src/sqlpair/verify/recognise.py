@@ -86,11 +86,8 @@ def examine(
     ``number`` is a version that is to be among those looked at. Creates nothing in
     them.
     """
-    for name in names:
-        settings.database(name)
     ignore = pyproject.texts(settings.root, "ignore")
-    known = tuple(b for b in branches(settings) if not names or b.name in names)
-    with subjects(known, report) as found:
+    with subjects(branches(settings, names), report) as found:
         return tuple(
             _explained(subject, ignore, number, report) for subject in found.values()
         )
