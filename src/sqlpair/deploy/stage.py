@@ -19,13 +19,13 @@ from typing import NamedTuple
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
+from sqlpair.deploy.edited_records import names_records, refuse_edited
 from sqlpair.deploy.left_in_place import SchemaWatch
-from sqlpair.errors import HistoryError, Interrupted, SqlpairError, StatementError
+from sqlpair.errors import Interrupted, SqlpairError, StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
-from sqlpair.ledger.tables import Records, TableColumns
+from sqlpair.ledger.tables import TableColumns
 from sqlpair.project.migrations import Migration
-from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner import applied_files, data_loss, two_phase
 from sqlpair.runner import repeatable as runner_repeatable
 from sqlpair.runner.migration import Ready, Runner
@@ -194,15 +194,15 @@ class Stage:
             step, file, _ = ready
             files = applied_files.of_ready(ready)
             runner = self._runners[step.branch.name]
-            names_records = _reads_records(file, runner.session)
-            if runner.runs_python or names_records:
+            named = names_records(file, runner.session)
+            if runner.runs_python or named:
                 _record(ran, runner.session)
             watch = SchemaWatch(runner.session, ready)
-            before = tables.read(runner.session) if names_records else None
+            before = tables.read(runner.session) if named else None
             with told(step, file.total, self._work.report):
                 milliseconds = runner.run(ready)
             if before and self.transactional:
-                _refuse_edited(step, before, tables.read(runner.session))
+                refuse_edited(step, before, runner.session)
             if not self.transactional:
                 for session in self.sessions:
                     session.execute(self._tables(session))
@@ -279,25 +279,6 @@ class Stage:
             session.reset()
         session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
         return found
-
-
-def _reads_records(file: SqlFile, session: Session) -> bool:
-    """Say whether a file may ask what was applied before it, as a script could."""
-    return any(name in file.text for name in session.table.names)
-
-
-def _refuse_edited(step: Step, before: Records, now: Records) -> None:
-    """Raise HistoryError where a file changed what is applied; a drop fails later."""
-    was, is_ = (
-        ([row.number for row in found.applied], found.revisions)
-        for found in (before, now)
-    )
-    if now.has_ledger and was != is_:
-        raise HistoryError(
-            f"{step}: the file changes what records which migrations are applied",
-            remedy="Take that out: a rollback undoes a migration, and sqlpair"
-            " force-version sets\nthe version without running one.",
-        )
 
 
 def _record(
