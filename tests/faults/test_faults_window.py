@@ -71,7 +71,7 @@ def test_another_command_that_counts_steps_is_refused_between_the_sides(
     with pytest.raises(HistoryError) as refusal:
         deploy(halfway, "+1")
 
-    assert "sqlite was to be at 002_t2" in str(refusal.value)
+    assert "and was to be at 002_t2" in str(refusal.value)
     assert halfway.applied("postgres") == ["001_t1"]
     assert halfway.applied("sqlite") == ["002_t2", "004_t4"]
 

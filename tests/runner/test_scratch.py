@@ -360,6 +360,22 @@ def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
     assert scratch_databases(other) == roles(other) == []
 
 
+def test_a_copy_of_a_scratch_database_has_its_settings(three: Project) -> None:
+    database = branch_of(three, "postgres").database
+    driver = driver_of(database)
+    settings = "current_setting('search_path') AS path, current_setting('work_mem')"
+    with driver.scratch(database, (), nothing) as session:
+        (row,) = session.rows("SELECT current_database() AS name")
+        name = f'ALTER DATABASE "{row["name"]}"'
+        session.execute(f"""{name} SET search_path = 'a, b', public""")
+        session.execute(f"{name} SET work_mem = '9MB'")
+
+        with driver.copied(session, nothing) as copy:
+            assert copy.rows(f"SELECT {settings} AS memory") == [
+                {"path": '"a, b", public', "memory": "9MB"}
+            ]
+
+
 def test_the_search_path_of_the_live_database_holds(three: Project) -> None:
     three.pg("CREATE SCHEMA app")
     (name,) = three.pg("SELECT current_database()")[0]

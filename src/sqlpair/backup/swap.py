@@ -84,9 +84,9 @@ class Exchanges:
             "schema_version": schema_version,
             "databases": list(self._all),
         }
-        unfinished = self.work / f"{NOTE}.new"
-        write_file(unfinished, json.dumps(values).encode())
-        unfinished.rename(self.work / NOTE)
+        fresh = self.work / f"{NOTE}.new"
+        write_file(fresh, json.dumps(values).encode())
+        fresh.rename(self.work / NOTE)
         directory.sync(self.work)
         directory.sync(self.work.parent)
 

@@ -43,7 +43,7 @@ def command(config: Path, files: tuple[Path, ...], form: str) -> None:
     settings = load(config)
     findings = lint(settings, files)
     if form == "json":
-        output.dump(report.as_json(findings))
+        output.dump([finding._asdict() for finding in findings])
     elif form == "github":
         for line in report.as_github(findings, settings.root):
             output.raw(printable(line))

@@ -42,15 +42,10 @@ def resume(
     if {name: goals.get(name) for name in left.missing} == left.missing:
         report(f"finishing it on {' and '.join(left.missing)}, and nothing more")
         return left.missing
-    heads = {
-        name: status._replace(position=left.missing[name]).head
-        for name, status in statuses.items()
-        if name in left.missing
-    }
     raise HistoryError(
         "an interrupted deployment comes first: what was asked for counts from where"
         " the databases are",
-        [str(left), *(f"{name} was to be at {head}" for name, head in heads.items())],
+        [str(left), *left.where(statuses)],
         f"Finish it first: {left.command(statuses)}\nNothing was changed.",
     )
 

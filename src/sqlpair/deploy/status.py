@@ -19,6 +19,11 @@ from sqlpair.verify import records
 from sqlpair.verify.interrupted import claims, interruptions
 from sqlpair.verify.problem import Problem
 
+# What is told of a repeatable file's last run.
+_OF_LAST_RUN = (
+    *("version", "applied_at", "applied_by", "milliseconds", "deployment", "checksum"),
+)
+
 
 class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
@@ -108,16 +113,8 @@ class Status(NamedTuple):
                     for migration in item.pending
                 ],
                 "repeatable": [
-                    {
-                        "name": file.name,
-                        "state": file.state,
-                        "version": file.row.version if file.row else None,
-                        "applied_at": file.row.applied_at if file.row else None,
-                        "applied_by": file.row.applied_by if file.row else None,
-                        "milliseconds": file.row.milliseconds if file.row else None,
-                        "deployment": file.row.deployment if file.row else None,
-                        "checksum": file.row.checksum if file.row else None,
-                    }
+                    {"name": file.name, "state": file.state}
+                    | {key: getattr(file.row, key, None) for key in _OF_LAST_RUN}
                     for file in item.repeatable
                 ],
             }

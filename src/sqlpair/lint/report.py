@@ -9,11 +9,6 @@ from pathlib import Path
 from sqlpair.lint import Finding
 
 
-def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
-    """Return the findings as data, one object each."""
-    return [finding._asdict() for finding in findings]
-
-
 def as_github(
     findings: Sequence[Finding], root: Path, environ: Mapping[str, str] = os.environ
 ) -> list[str]:

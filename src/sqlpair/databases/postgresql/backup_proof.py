@@ -16,14 +16,10 @@ all rows are restored, too (``backup_proof = always``).
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import psycopg2
+from typing import TYPE_CHECKING
 
 from sqlpair import signals
 from sqlpair.databases.interface import Progress, Report
@@ -32,9 +28,8 @@ from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
 from sqlpair.databases.postgresql.parameters import unhindered
 from sqlpair.databases.postgresql.queries import Queries
-from sqlpair.databases.postgresql.scratch import NAME, drop_leftovers
+from sqlpair.databases.postgresql.scratch import drop, drop_leftovers, new_name
 from sqlpair.databases.postgresql.session import PostgreSQLSession
-from sqlpair.databases.quoting import identifier
 from sqlpair.errors import BackupError, SqlpairError, first_of
 
 if TYPE_CHECKING:
@@ -143,7 +138,7 @@ def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str,
     Before that it is given what else the live one has, as a restore does at its end.
     """
     database = session.database
-    name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
+    name = new_name()
     (right,) = session.rows(
         "SELECT rolname AS role, rolsuper OR rolcreatedb AS creates"
         " FROM pg_catalog.pg_roles WHERE rolname = current_user"
@@ -159,7 +154,7 @@ def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str,
     with closing(maker.raw), signals.cancelling(maker.raw.cancel):
         (live,) = maker.rows("SELECT current_database()::text AS name")
         try:
-            drop_leftovers(lambda sql: _execute(maker, sql))
+            drop_leftovers(maker.fetch)
             maker.execute(create_like.create(maker.rows, live["name"], name))
         except SqlpairError as error:
             raise _UntriedError("; ".join([error.what, *error.evidence])) from error
@@ -175,16 +170,8 @@ def _beside(session: PostgreSQLSession, report: Report) -> Iterator[Mapping[str,
                 )
         finally:
             # A server that is lost must not hide why; a leftover goes another time.
-            with suppress(SqlpairError, psycopg2.Error):
-                maker.execute(
-                    f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"
-                )
-
-
-def _execute(maker: Queries, sql: str) -> list[tuple[Any, ...]]:
-    with maker.raw.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+            with suppress(SqlpairError):
+                drop(maker.fetch, name, (), "WITH (FORCE)")
 
 
 def _cannot(error: BackupError, name: str, calls: list[str]) -> BackupError:

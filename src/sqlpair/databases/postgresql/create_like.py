@@ -61,13 +61,14 @@ def rest(rows: Rows, like: str, name: str) -> list[str]:
     They come last: a setting may make the database read only.
     """
     return [
-        *_settings(rows, like, name),
+        *settings(rows, like, name),
         *_grants(rows, like, name),
         *_limit_and_comment(rows, like, name),
     ]
 
 
-def _settings(rows: Rows, like: str, name: str) -> list[str]:
+def settings(rows: Rows, like: str, name: str) -> list[str]:
+    """Return the statements that give ``name`` the settings of ``like``."""
     found = rows(
         "SELECT r.rolname, unnest(s.setconfig) AS setting"
         " FROM pg_catalog.pg_db_role_setting s"

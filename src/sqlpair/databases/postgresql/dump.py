@@ -171,29 +171,48 @@ def load(
         server = client_programs.major(
             copy.rows("SHOW server_version")[0]["server_version"]
         )
-        program = client_programs.find(
-            "pg_restore", database, max(server, client_programs.major(tool))
+        restore(
+            *(database, server, parameters, dump, tool, deadline, progress), *options
         )
-        where, environ = client_programs.conninfo(parameters)
-        command: list[object] = [program.path, "--no-password", f"--dbname={where}"]
-        # From 17 on it begins with a setting that older servers do not know.
-        odd = program.major >= 17 > server
-        if not odd:
-            command.append("--exit-on-error")
-        size = dump.stat().st_size
-        with dump.open("rb") as archive:
-            code, stderr = client_programs.run(
-                database,
-                [*command, *options],
-                environ,
-                deadline,
-                # It reads from the place of this very file, which moves with it.
-                tick=lambda: progress(os.lseek(archive.fileno(), 0, os.SEEK_CUR), size),
-                stdin=archive,
-            )
-        if code != 0 and not (odd and only_odd_setting(stderr)):
-            raise client_programs.refused(database, program, stderr, environ)
-        progress(size, size)
+
+
+def restore(
+    database: Database,
+    server: int,
+    parameters: Mapping[str, str],
+    dump: Path,
+    tool: str,
+    deadline: float,
+    progress: Progress,
+    *options: str,
+) -> None:
+    """Let ``pg_restore`` fill it, as ``load`` does, and nothing else.
+
+    ``server`` is the major version of the server that it is on.
+    """
+    program = client_programs.find(
+        "pg_restore", database, max(server, client_programs.major(tool))
+    )
+    where, environ = client_programs.conninfo(parameters)
+    command: list[object] = [program.path, "--no-password", f"--dbname={where}"]
+    # From 17 on it begins with a setting that older servers do not know.
+    odd = program.major >= 17 > server
+    if not odd:
+        command.append("--exit-on-error")
+    size = dump.stat().st_size
+    with dump.open("rb") as archive:
+        code, stderr = client_programs.run(
+            database,
+            [*command, *options],
+            environ,
+            deadline,
+            # It reads from the place of this very file, which moves with it.
+            tick=lambda: progress(os.lseek(archive.fileno(), 0, os.SEEK_CUR), size),
+            stdin=archive,
+        )
+    if code != 0 and not (odd and only_odd_setting(stderr)):
+        raise client_programs.refused(database, program, stderr, environ)
+    progress(size, size)
 
 
 def only_odd_setting(stderr: str) -> bool:

@@ -83,8 +83,10 @@ class Queries:
         return self._result(sql, lambda cursor: list(dicts(cursor)), once=once)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the result of one query, a tuple for each row."""
-        return self._result(sql, lambda it: it.fetchall(), once=self.read_only)
+        """Return the result of one statement, a tuple for each row, if it has any."""
+        return self._result(
+            sql, lambda it: it.fetchall() if it.description else [], once=self.read_only
+        )
 
     def _result(self, sql: str, take: Callable[[cursor], T], *, once: bool) -> T:
         """Return what a query gives; ``once``, a round trip is its transaction."""

@@ -30,7 +30,7 @@ from sqlpair.databases.postgresql.failure import another_server
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import is_shared, made_by, names_database
 from sqlpair.databases.quoting import identifier, quote
-from sqlpair.errors import ConnectError, SettingsError
+from sqlpair.errors import ConnectError, SettingsError, SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 
@@ -47,7 +47,8 @@ _BEGAN = "extract(epoch FROM pg_postmaster_start_time())::text"
 
 Execute = Callable[[str], list[tuple[Any, ...]]]
 
-NAME = "sqlpair_scratch_"
+# By the second when it was made, which tells what a killed process has left.
+_NAME = "sqlpair_scratch_"
 _STALE = 600  # seconds after which one that nobody is connected to is a leftover
 _YOUNG = 30  # within which its maker connects
 
@@ -249,7 +250,7 @@ def _created(
     """Make the database; yield its libpq string; drop it, and the roles of ``text``."""
     name = there.database
     if not server.temporary or name.startswith("template"):
-        name = f"{NAME}{time.time():.0f}_{secrets.token_hex(4)}"
+        name = new_name()
     quoted = identifier(name)
     with _maintenance(database, server.dsn) as execute:
         if server.temporary:
@@ -281,7 +282,7 @@ def _created(
         if not server.temporary:
             # A server that is lost must not hide why; a leftover goes another time.
             with suppress(ConnectError), _maintenance(database, server.dsn) as execute:
-                _drop(execute, name, made, "WITH (FORCE)")
+                drop(execute, name, made, "WITH (FORCE)")
 
 
 @contextmanager
@@ -306,7 +307,13 @@ def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
             ) from error
 
 
+def new_name() -> str:
+    """Return a name for a database that is dropped in the end."""
+    return f"{_NAME}{time.time():.0f}_{secrets.token_hex(4)}"
+
+
 def roles(execute: Execute) -> set[str]:
+    """Return the names of the server's roles."""
     return {row[0] for row in execute("SELECT rolname FROM pg_catalog.pg_roles")}
 
 
@@ -315,7 +322,7 @@ def drop_leftovers(execute: Execute) -> None:
     found = execute(
         "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '')"
         " FROM pg_database WHERE datname ~ '^"
-        + NAME
+        + _NAME
         + "[0-9]+_[0-9a-f]{8}$' AND NOT EXISTS"
         " (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname)"
     )
@@ -323,8 +330,8 @@ def drop_leftovers(execute: Execute) -> None:
         # Their roles are in the way of the next run, so those wait no longer than
         # it takes to connect.
         if time.time() - int(name.split("_")[2]) > (_YOUNG if made else _STALE):
-            with suppress(psycopg2.Error):
-                _drop(execute, name, made.splitlines())
+            with suppress(psycopg2.Error, SqlpairError):
+                drop(execute, name, made.splitlines())
 
 
 def noted(name: str, made: Iterable[str]) -> str:
@@ -333,9 +340,10 @@ def noted(name: str, made: Iterable[str]) -> str:
     return f"COMMENT ON DATABASE {identifier(name)} IS {told}"
 
 
-def _drop(execute: Execute, name: str, made: Iterable[str], how: str = "") -> None:
+def drop(execute: Execute, name: str, made: Iterable[str], how: str = "") -> None:
     """Drop a database, and the roles that its files have made."""
     execute(f"DROP DATABASE IF EXISTS {identifier(name)} {how}")
     for role in made:
-        with suppress(psycopg2.Error):  # another database grants it something
+        # Another database may grant it something.
+        with suppress(psycopg2.Error, SqlpairError):
             execute(f"DROP ROLE IF EXISTS {identifier(role)}")
