@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlpair.backup import manifest
 from sqlpair.backup.manifest import Manifest
 from sqlpair.errors import BackupError, LockError
+from sqlpair.project.owner import give, make_folder
 from sqlpair.project.settings import Settings
 
 PARTIAL = ".partial-"
@@ -29,7 +30,7 @@ def working(folder: Path) -> Iterator[Path]:
     Database locks do not do: several environments share the folder.
     """
     with writing():
-        _make(folder)
+        make_folder(folder, 0o700)
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -45,20 +46,6 @@ def working(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         os.close(held)
-
-
-def _make(folder: Path) -> None:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        give(path)
-
-
-def give(path: Path) -> None:
-    """Give what root has made in a person's project to that person."""
-    if os.geteuid() == 0:
-        parent = path.parent.stat()
-        os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
 
 
 @contextmanager

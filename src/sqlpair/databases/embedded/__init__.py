@@ -36,9 +36,10 @@ from sqlpair.databases.embedded.cluster import (
     create_database,
     halt,
 )
-from sqlpair.databases.embedded.launch import launch, make_folder, private_file
+from sqlpair.databases.embedded.launch import launch
 from sqlpair.databases.embedded.programs import find_binaries
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project.owner import make_file, make_folder
 
 __all__ = ["Server", "find_binaries", "running", "server", "start", "stop"]
 
@@ -198,7 +199,8 @@ def _gate(data: Path, report: Callable[[str], None]) -> Iterator[int]:
     path = data.with_name(f"{data.name}.lock")
     try:
         make_folder(path.parent)
-        gate = private_file(path)
+        make_file(path)
+        gate = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
         raise ConnectError(
             f"the PostgreSQL in {data} cannot be locked, so it is left alone",

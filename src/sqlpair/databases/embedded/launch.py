@@ -43,6 +43,7 @@ from sqlpair.databases.embedded.programs import (
     runner,
 )
 from sqlpair.errors import ConnectError
+from sqlpair.project.owner import make_file
 
 _SOCKET_LIMIT = 100  # bytes; the systems allow 103 (macOS) and 107 (Linux)
 _REMNANT_PATIENCE = 20.0  # seconds that a killed server's children may take to go
@@ -212,29 +213,5 @@ def _fresh_log(data: Path) -> Path:
     log = data.with_name(f"{data.name}.log")
     with contextlib.suppress(FileNotFoundError):
         log.replace(log.with_name(f"{log.name}.1"))
-    os.close(private_file(log))
+    make_file(log)
     return log
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, each of which belongs to whom its own does."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        if os.geteuid() == 0:
-            parent = path.parent.stat()
-            os.chown(path, parent.st_uid, parent.st_gid, follow_symlinks=False)
-
-
-def private_file(path: Path) -> int:
-    """Open a 0600 file, made if absent, that belongs to whom its folder belongs.
-
-    So what root has made in a person's project does not lock that person out.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o600)
-    # Not what has another name as well, a hard link: it is somebody's.
-    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
-        folder = path.parent.stat()
-        os.fchown(descriptor, folder.st_uid, folder.st_gid)
-    return descriptor

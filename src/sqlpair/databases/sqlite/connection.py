@@ -17,6 +17,7 @@ from urllib.parse import quote as url_quote
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project import fleet
+from sqlpair.project.owner import make_file
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -44,7 +45,8 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
         )
     try:
         if not read_only:
-            _make(path)
+            with suppress(OSError):  # SQLite is to say why it cannot be
+                make_file(path)  # its -wal and -shm will have its mode
             return _open(database, path, "rwc")
         try:
             # What a killed writer left, a journal to roll back or a write ahead log,
@@ -137,21 +139,6 @@ def holders(path: Path) -> list[str]:
                 name = (folder / "comm").read_text().strip()
                 found.append(f"open in pid {folder.name} ({name})")
     return found[:5]
-
-
-def _make(path: Path) -> None:
-    """Make a missing file, 0600 whatever the umask; its -wal and -shm follow it.
-
-    What root makes in a person's folder is that person's.
-    """
-    with suppress(OSError):  # it is there; or SQLite is to say why it cannot be
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            if os.geteuid() == 0:
-                folder = path.parent.stat()
-                os.fchown(made, folder.st_uid, folder.st_gid)
-        finally:
-            os.close(made)
 
 
 def _is_refused(error: sqlite3.Error) -> bool:

@@ -10,12 +10,12 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.retry import wait
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project.owner import make_file
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
@@ -68,15 +68,7 @@ class DeploymentLock:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            with suppress(FileExistsError):
-                made = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-                try:
-                    if os.geteuid() == 0:
-                        # What root made must not lock the folder's owner out.
-                        folder = self._path.parent.stat()
-                        os.fchown(made, folder.st_uid, folder.st_gid)
-                finally:
-                    os.close(made)
+            make_file(self._path)
             file = os.open(self._path, flags | os.O_CREAT, 0o600)
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
