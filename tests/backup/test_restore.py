@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,7 +31,13 @@ from saving import (
 )
 from sqlpair.backup import backup, manifest, restore
 from sqlpair.databases.postgresql.dump import only_odd_setting
-from sqlpair.errors import BackupError, ConnectError, LockError, UsageError
+from sqlpair.errors import (
+    BackupError,
+    ConnectError,
+    LockError,
+    SqlpairError,
+    UsageError,
+)
 
 Content = tuple[list[tuple[object, ...]], ...]
 
@@ -629,8 +635,28 @@ def test_restore_interrupted_between_the_two_databases_ends_first(
     assert not list(filled.settings.backups.folder.glob(".*"))
 
 
+def _cut_the_copy(project: Project) -> None:
+    (work,) = project.settings.backups.folder.glob(".restore-*")
+    os.truncate(work / "sqlite.db", 100)
+
+
+def _replace_the_file(project: Project) -> None:
+    moved = project.file.rename(project.file.with_name("moved.db"))
+    shutil.copyfile(moved, project.file)
+
+
+@pytest.mark.parametrize(
+    ("happens", "kind", "message"),
+    [
+        (_cut_the_copy, BackupError, "sqlite: SQLite refused a step"),
+        (_replace_the_file, LockError, "sqlite: the database's file was moved"),
+    ],
+)
 def test_sqlite_that_fails_at_the_last_step_takes_postgresql_back(
     filled: Project,
+    happens: Callable[[Project], None],
+    kind: type[SqlpairError],
+    message: str,
 ) -> None:
     folder = make(filled)
     go_on(filled)
@@ -638,29 +664,9 @@ def test_sqlite_that_fails_at_the_last_step_takes_postgresql_back(
 
     def report(line: str) -> None:
         if line == "Putting the copy of sqlite in place":
-            (work,) = filled.settings.backups.folder.glob(".restore-*")
-            os.truncate(work / "sqlite.db", 100)
+            happens(filled)
 
-    with pytest.raises(BackupError, match="sqlite: SQLite refused a step"):
-        restore.restore(filled.settings, str(folder), report)
-
-    assert content(filled) == before
-    untouched(filled)
-
-
-def test_sqlite_file_that_is_replaced_at_the_last_step_takes_postgresql_back(
-    filled: Project,
-) -> None:
-    folder = make(filled)
-    go_on(filled)
-    before = content(filled)
-
-    def report(line: str) -> None:
-        if line == "Putting the copy of sqlite in place":
-            moved = filled.file.rename(filled.file.with_name("moved.db"))
-            shutil.copyfile(moved, filled.file)
-
-    with pytest.raises(LockError, match="sqlite: the database's file was moved"):
+    with pytest.raises(kind, match=message):
         restore.restore(filled.settings, str(folder), report)
 
     assert content(filled) == before
