@@ -135,7 +135,8 @@ def test_what_differs_is_built_again(
 def test_a_module_that_does_more_keeps_nothing(
     applied: Project, builds: list[str]
 ) -> None:
-    edit("alembic/versions/sqlite/002_b.py", "\nimport os\n")(applied)
+    more = "\nits = upgrade\n\n\ndef upgrade() -> None:\n    its()\n"
+    edit("alembic/versions/sqlite/002_b.py", more)(applied)
 
     looked(applied)
     looked(applied)

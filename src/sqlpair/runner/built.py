@@ -6,14 +6,13 @@ the files, the settings, the server they run on and what is there before the fir
 runs, and this engine. Where any of it is another, the files run again. The folder is
 not made for it: to look creates nothing where nothing was.
 
-A revision module that does more than to name its pair may rest on anything: with one
-among them, nothing is kept. Nor with a file that uses variables: no checksum is to hold
+A revision module whose upgrade is not its pair's may rest on anything: with one among
+them, nothing is kept. Nor with a file that uses variables: no checksum is to hold
 their values.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -27,8 +26,9 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.project import atomic_write
 from sqlpair.project.branches import Branch
-from sqlpair.project.revisions import module_path, written
-from sqlpair.runner import scratch
+from sqlpair.project.revisions import module_path
+from sqlpair.revision import is_pair
+from sqlpair.runner import revision_modules, scratch
 from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
 
@@ -112,14 +112,15 @@ def _key(
         *((str(step), file.text) for step, file, _ in texts),
     ]
     for item in branch.migrations:
+        module = revision_modules.loaded(module_path(branch, item))
         try:
-            module = module_path(branch, item).read_bytes()
             text = item.up.read_bytes()
-            parts += (item.stem, text, module)
         except OSError:
             return None  # the build names it
-        if not _is_plain(module) or b"variables:" in text:
+        plain = is_pair(getattr(module, "upgrade", None))
+        if not plain or b"variables:" in text:
             return None
+        parts += (item.stem, text, getattr(module, revision_modules.CHECKSUM))
     # Last, for it asks the server.
     parts += driver_of(database).scratch_identity(database, branch.files, report)
     parts += engine()
@@ -139,37 +140,6 @@ def engine() -> Sequence[object]:
                 at = Path(folder, name).stat()
                 parts += (name, at.st_size, at.st_mtime_ns)
     return parts
-
-
-def _is_plain(source: bytes) -> bool:
-    """Say whether a revision module names its pair, and holds but literals besides."""
-    if written(source):
-        return True
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return False
-    return all(map(_is_declaration, body))
-
-
-def _is_declaration(node: ast.stmt) -> bool:
-    match node:
-        case ast.ImportFrom(module="sqlpair.revision" | "__future__"):
-            return True
-        case ast.Assign(value=ast.Call(func=ast.Name(id="pair"), args=[value])):
-            return isinstance(value, ast.Constant)
-        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
-            return _is_literal(value)
-        case ast.Expr(value=ast.Constant()):
-            return True
-    return False
-
-
-def _is_literal(value: ast.expr) -> bool:
-    with suppress(ValueError):
-        ast.literal_eval(value)
-        return True
-    return False
 
 
 def _write(path: Path, key: str, made: Built) -> None:
