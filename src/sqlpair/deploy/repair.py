@@ -140,13 +140,8 @@ def _refuse_other_order(
 
 
 def _squash(branch: Branch, state: Records) -> Squash | None:
-    rows = squashed.left(branch, state)
-    if not rows:
-        return None
-    error = squashed.error(branch, state)
-    if error is not None and not squashed.is_whole(branch, rows):
-        raise error
-    return Squash(rows, branch.migrations[0])
+    rows = squashed.whole(branch, state)
+    return Squash(rows, branch.migrations[0]) if rows else None
 
 
 def _accepted_by(statuses: BranchStatuses) -> Repairs:

@@ -17,30 +17,27 @@ def error(branch: Branch, state: Records) -> HistoryError | None:
     rows = left(branch, state)
     if not rows:
         return None
-    first = branch.migrations[0]
-    if told := _differences(branch, rows):
-        return HistoryError(
-            f"{branch.name}: the database is not where {first.stem} begins",
-            [*told, f"last applied of what it replaces: {rows[-1].stem}"],
-            "Bring it there from the commit before the squash: sqlpair migrate\n"
-            "Then, in this checkout: sqlpair repair. Nothing was changed.",
-        )
-    return HistoryError(
+    return _incomplete(branch, rows) or HistoryError(
         f"{branch.name}: the ledger names migrations that were squashed into"
-        f" {first.stem}",
+        f" {branch.migrations[0].stem}",
         [several([row.stem for row in rows])],
         "Let it name that one instead: sqlpair repair\nNothing was changed.",
     )
 
 
-def is_whole(branch: Branch, rows: Sequence[Applied]) -> bool:
-    """Whether ``rows`` are all that the first file replaces, with the same texts."""
-    return not _differences(branch, rows)
+def whole(branch: Branch, state: Records) -> tuple[Applied, ...]:
+    """Return ``left``; HistoryError unless that is all that the first file replaces."""
+    rows = left(branch, state)
+    if rows and (fault := _incomplete(branch, rows)):
+        raise fault
+    return rows
 
 
-def _differences(branch: Branch, rows: Sequence[Applied]) -> list[str]:
+def _incomplete(branch: Branch, rows: Sequence[Applied]) -> HistoryError | None:
+    """Say what of the replaced migrations is not among ``rows``, or has other SQL."""
+    first = branch.migrations[0]
     applied = {row.stem: row.checksum for row in rows}
-    replaced = squashed.read(branch.migrations[0].up)
+    replaced = squashed.read(first.up)
     missing = [item.stem for item in replaced if item.stem not in applied]
     other = [
         item.stem
@@ -48,7 +45,15 @@ def _differences(branch: Branch, rows: Sequence[Applied]) -> list[str]:
         if applied.get(item.stem) not in (None, "", item.checksum)
     ]
     told = [f"not applied: {several(missing)}"] if missing else []
-    return told + ([f"applied with another text: {several(other)}"] if other else [])
+    told += [f"applied with another text: {several(other)}"] if other else []
+    if not told:
+        return None
+    return HistoryError(
+        f"{branch.name}: the database is not where {first.stem} begins",
+        [*told, f"last applied of what it replaces: {rows[-1].stem}"],
+        "Bring it there from the commit before the squash: sqlpair migrate\n"
+        "Then, in this checkout: sqlpair repair. Nothing was changed.",
+    )
 
 
 def forgotten(branch: Branch, table: BookkeepingSQL) -> str:

@@ -107,10 +107,7 @@ def _examine(
     subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
 ) -> Found:
     branch, state = subject.branch, subject.state
-    if rows := squashed.left(branch, state):
-        error = squashed.error(branch, state)
-        if error and not squashed.is_whole(branch, rows):
-            raise error
+    squashed.whole(branch, state)
     if state.revisions or state.applied:
         with suppress(HistoryError):  # records that disagree are no records
             head = branch.stem_at(current(branch, state))
