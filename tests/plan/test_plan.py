@@ -670,7 +670,7 @@ def test_the_command_tells_it_all(applied: Project) -> None:
     assert "1. postgres 003_c" in printed
     assert "t: ACCESS EXCLUSIVE, blocks reads and writes" in printed
     assert "changes: column t.c was added" in printed
-    assert "rollback loses: column t.c, now 50 values" in printed
+    assert "rollback loses: column t.c with 50 values" in printed
     assert re.search(r"postgres: t was under ACCESS EXCLUSIVE for [\d.]+ m?s", printed)
     assert re.search(r"breaks +yes", printed)
 

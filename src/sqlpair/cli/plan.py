@@ -15,7 +15,6 @@ from sqlpair.schema.model import BEFORE, describe
 
 if TYPE_CHECKING:
     from sqlpair.databases.observer import Observed
-    from sqlpair.plan.losses import ObjectLoss
     from sqlpair.plan.report import StepResult, Undo
 
 WIDTH = 60
@@ -80,22 +79,14 @@ def _print(found: sqlpair.DryRun) -> None:
     if found.notes or found.held:
         output.say()
     output.say("Checklist", "bold")
-    marks = {True: "yes", False: "NO", None: "?"}
     output.table(
-        ("", "", ""), [(a.question, marks[a.good], a.answer) for a in found.checklist]
+        ("", "", ""), [(a.question, a.mark, a.answer) for a in found.checklist]
     )
 
 
 def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
     for observed in item.statements:
-        yield _statement(observed), ""
-        for lock in observed.locks:
-            if lock.mode != "ACCESS SHARE":
-                style = "yellow" if lock.strong else "dim"
-                told = f"{lock.table}: {lock.mode}, blocks {lock.blocks}"
-                yield f"    {told}", style
-        for table in observed.rewritten:
-            yield f"    {table} is rewritten", "yellow"
+        yield from _statement(observed)
     if item.reason:
         for line in item.reason.splitlines():
             yield line, "red"
@@ -103,24 +94,22 @@ def _lines(item: StepResult) -> Iterator[tuple[str, str]]:
     for change in item.changes:
         for line in describe(change, BEFORE).splitlines():
             yield f"changes: {line}", ""
-    yield from _deleted(item)
+    for told in item.deletes:
+        yield f"deletes: {told}", "yellow"
     if item.undo:
         yield from _undo(item.undo)
 
 
-def _deleted(item: StepResult) -> Iterator[tuple[str, str]]:
-    for loss in item.losses or ():
-        yield f"deletes: {loss.described()}", "yellow"
-    if item.losses is None:
-        yield "deletes: not counted within plan_lock_limit", "yellow"
-
-
-def _statement(observed: Observed) -> str:
-    words = " ".join(observed.text.split())
-    shown = words if len(words) <= WIDTH else f"{words[: WIDTH - 1]}…"
+def _statement(observed: Observed) -> Iterator[tuple[str, str]]:
     rows = "" if observed.rows is None else f", {output.amount(observed.rows, 'row')}"
     took = output.duration(observed.milliseconds)
-    return f"line {observed.line}: {shown} ({took}{rows})"
+    yield f"line {observed.line}: {observed.title(WIDTH)} ({took}{rows})", ""
+    for lock in observed.locks:
+        if lock.mode != "ACCESS SHARE":
+            style = "yellow" if lock.strong else "dim"
+            yield f"    {lock.table}: {lock.mode}, blocks {lock.blocks}", style
+    for table in observed.rewritten:
+        yield f"    {table} is rewritten", "yellow"
 
 
 def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
@@ -132,17 +121,9 @@ def _undo(undo: Undo) -> Iterator[tuple[str, str]]:
         yield f"rollback: {undo.unknown}", "yellow"
         return
     for loss in undo.losses:
-        yield f"rollback loses: {_loss(loss)}", ""
+        yield f"rollback loses: {loss.described()}", ""
     for change in undo.left:
         for line in describe(change, BEFORE).splitlines():
             yield f"rollback leaves: {line}", "red"
     if not undo.losses and not undo.left:
         yield "rollback loses: nothing", ""
-
-
-def _loss(loss: ObjectLoss) -> str:
-    rows = loss.kind in ("table", "rows")
-    has = output.amount(loss.amount, "row" if rows else "value")
-    if loss.kind in ("table", "column"):
-        return f"{loss.kind} {loss.name}, now {has}"
-    return f"{has} of {loss.name}"

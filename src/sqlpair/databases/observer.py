@@ -36,6 +36,11 @@ class Observed(NamedTuple):
     locks: tuple[Lock, ...]
     rewritten: tuple[str, ...]
 
+    def title(self, width: int) -> str:
+        """Return the statement on one line, cut where it is longer."""
+        text = " ".join(self.text.split())
+        return text if len(text) <= width else f"{text[: width - 1]}…"
+
 
 class Observer(Protocol):
     """Watches one database while its session's transaction is open.

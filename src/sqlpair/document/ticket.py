@@ -20,9 +20,7 @@ from sqlpair.progress import duration
 from sqlpair.project import header, sql_file
 from sqlpair.project.header import Header
 
-MARKS = {True: "yes", False: "NO", None: "?"}
 WIDTH = 100
-NOT_COUNTED = "not counted within plan_lock_limit"
 Lines = Iterator[str]
 
 
@@ -120,7 +118,6 @@ def _verdict(found: DryRun) -> str:
 
 def _step(number: int, item: StepResult) -> TicketStep:
     undo, migration = item.undo, item.step.migration
-    deletes = [loss.described() for loss in item.losses or ()]
     return TicketStep(
         number,
         item.step.branch.name,
@@ -130,7 +127,7 @@ def _step(number: int, item: StepResult) -> TicketStep:
         "" if item.reason else duration(item.milliseconds),
         tuple(map(_statement, item.statements)),
         tuple(map(told, item.changes)),
-        (NOT_COUNTED,) if item.losses is None else tuple(deletes),
+        item.deletes,
         tuple(loss.described() for loss in undo.losses) if undo else (),
         tuple(told(change).text for change in undo.left) if undo else (),
         (undo.refused or undo.unknown) if undo else "not run",
@@ -138,10 +135,9 @@ def _step(number: int, item: StepResult) -> TicketStep:
 
 
 def _statement(observed: Observed) -> TicketStatement:
-    text = " ".join(observed.text.split())
     return TicketStatement(
         observed.line,
-        text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…",
+        observed.title(WIDTH),
         duration(observed.milliseconds),
         "" if observed.rows is None else f"{observed.rows:,}",
         tuple(lock for lock in observed.locks if lock.mode != "ACCESS SHARE"),
@@ -180,7 +176,11 @@ def _lines(made: Ticket) -> Lines:
     yield from table(
         ("", "", ""),
         [
-            (plain(one.question), _mark(one.good), plain(one.answer))
+            (
+                plain(one.question),
+                "**NO**" if one.good is False else one.mark,
+                plain(one.answer),
+            )
             for one in made.checklist
         ],
     )
@@ -202,10 +202,6 @@ def _lines(made: Ticket) -> Lines:
     for one in made.steps:
         yield from ("", f"#### {one.number}. {plain(f'{one.database} {one.stem}')}", "")
         yield from _told(one)
-
-
-def _mark(good: bool | None) -> str:
-    return "**NO**" if good is False else MARKS[good]
 
 
 def _told(one: TicketStep) -> Lines:

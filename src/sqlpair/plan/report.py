@@ -37,6 +37,13 @@ class StepResult(NamedTuple):
     undo: Undo | None = None
     losses: tuple[ObjectLoss, ...] | None = ()
 
+    @property
+    def deletes(self) -> tuple[str, ...]:
+        """What it deletes itself, in words."""
+        if self.losses is None:
+            return ("not counted within plan_lock_limit",)
+        return tuple(loss.described() for loss in self.losses)
+
 
 class Held(NamedTuple):
     """A strong lock, and how long the dry run held it."""
@@ -52,6 +59,11 @@ class ChecklistItem(NamedTuple):
     question: str
     good: bool | None
     answer: str
+
+    @property
+    def mark(self) -> str:
+        """The answer in a word."""
+        return {True: "yes", False: "NO", None: "?"}[self.good]
 
 
 class DryRun(NamedTuple):

@@ -21,7 +21,6 @@ from sqlpair.project import repeatable, variables
 from sqlpair.project.read_once import once
 from sqlpair.project.statement import Role, Split, Statement, apart, excerpt
 
-_CHUNK = 2**20
 # Characters. The statements of a longer file are split again when they run.
 KEPT = 2**20
 NO_TRANSACTION = "-- no-transaction"
