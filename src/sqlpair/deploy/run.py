@@ -269,7 +269,7 @@ class Deployment:
             branch = self.statuses[name].branch
             state = tables.read(session)
             self.statuses[name] = BranchStatus(
-                branch, state, self.locate(branch, state), state.undecided
+                branch, state, self.locate(branch, state)
             )
 
     def _after(self, goals: Mapping[str, int]) -> dict[str, BranchStatus]:

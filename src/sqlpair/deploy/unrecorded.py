@@ -27,12 +27,12 @@ def refuse_absent(
     settings: Settings, statuses: BranchStatuses, names: Container[str], report: Report
 ) -> None:
     """Raise HistoryError for the first such database of ``names``. Creates nothing."""
-    there = [f"{n} is at {p.head}" for n, p in statuses.items() if recorded(p)]
+    there = [f"{n} is at {p.head}" for n, p in statuses.items() if p.records.exist]
     if settings.environment == DEVELOPMENT or not there:
         return
     for name, status in statuses.items():
         # Where there is no file to run, nothing is made, and nothing is missing.
-        if name not in names or recorded(status) or not status.branch.files:
+        if name not in names or status.records.exist or not status.branch.files:
             continue
         database = status.branch.database
         if evidence := _absence(database, report):
@@ -68,7 +68,7 @@ def refuse(
     names = [
         name
         for name, session in sessions.items()
-        if not recorded(statuses[name]) and has_tables(session)
+        if not statuses[name].records.exist and has_tables(session)
     ]
     if not names:
         return
@@ -91,7 +91,7 @@ def advise(
 ) -> None:
     """Say it where a statement met what is there already."""
     status = statuses.get(error.clash)
-    if status is None or recorded(status):
+    if status is None or status.records.exist:
         return
     with suppress(SqlpairError):
         if has_tables(sessions[error.clash]):
@@ -104,14 +104,10 @@ def advise(
 
 def holds_tables(status: BranchStatus, report: Report) -> bool:
     """Say whether it has tables and no record of a migration; connects to ask."""
-    if recorded(status):
+    if status.records.exist:
         return False
     with reading(status.branch.database, report) as session:
         return session is not None and has_tables(session)
-
-
-def recorded(status: BranchStatus) -> bool:
-    return bool(status.records.revisions) or status.records.has_ledger
 
 
 def has_tables(session: Session) -> bool:

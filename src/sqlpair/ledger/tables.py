@@ -42,12 +42,8 @@ EXTRA_COLUMNS = (
     ("rollback", "text"),
 )
 # All but the rollbacks, which are long.
-_READ = (
-    "version",
-    "migration_name",
-    "applied_at",
-    *(name for name, _ in EXTRA_COLUMNS[:-1]),
-)
+_READ = ["version", "migration_name", "applied_at"]
+_READ += [name for name, _ in EXTRA_COLUMNS[:-1]]
 _LAST = ("transaction_id", "databases", "action")
 # Of each bookkeeping table, the columns without which it is another program's.
 NEEDED = {
@@ -118,6 +114,11 @@ class Records(NamedTuple):
     repeated: tuple[Repeated, ...] = ()
     there: TableColumns = MappingProxyType({})
     undecided: tuple[str, ...] = ()
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is a ledger, or Alembic says where the database is."""
+        return self.has_ledger or bool(self.revisions)
 
 
 EMPTY = Records((), (), has_ledger=False)

@@ -19,15 +19,16 @@ from sqlpair.project.migrations import Migration
 
 
 class BranchStatus(NamedTuple):
-    """Where a database is: its branch, what it says of itself, its position.
-
-    ``undecided`` are the transactions that a run has prepared there and not ended.
-    """
+    """Where a database is: its branch, what it says of itself, its position."""
 
     branch: Branch
     records: tables.Records
     position: int
-    undecided: tuple[str, ...] = ()
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The transactions that a run has prepared there and not ended."""
+        return self.records.undecided
 
     @property
     def head(self) -> str:

@@ -34,7 +34,5 @@ def survey(
             state = tables.read(session) if session else tables.EMPTY
             if session and session.can_prepare:
                 resources.push(read.pop_all())
-        statuses[branch.name] = BranchStatus(
-            branch, state, locate(branch, state), state.undecided
-        )
+        statuses[branch.name] = BranchStatus(branch, state, locate(branch, state))
     return statuses

@@ -30,7 +30,7 @@ class ReadDatabase(NamedTuple):
     ``theirs`` those of the tool that its history was imported from, ``properties`` what
     is compared beside the schema. ``position`` is what its version
     table says, or its ledger where that says nothing; None where neither names a
-    position on the branch. ``undecided`` are the transactions it has prepared.
+    position on the branch.
     """
 
     branch: Branch
@@ -40,7 +40,6 @@ class ReadDatabase(NamedTuple):
     own: Schema
     properties: Schema
     position: int | None
-    undecided: tuple[str, ...] = ()
     theirs: Schema = NOTHING
 
     @property
@@ -51,18 +50,12 @@ class ReadDatabase(NamedTuple):
     @property
     def status(self) -> BranchStatus:
         """Where it is."""
-        return BranchStatus(self.branch, self.state, self.position or 0, self.undecided)
+        return BranchStatus(self.branch, self.state, self.position or 0)
 
     @property
     def unrecorded(self) -> bool:
         """Whether it holds something, and no record of any migration."""
-        return not _is_recorded(self.state) and any(
-            key.kind == "table" for key in self.schema
-        )
-
-
-def _is_recorded(state: tables.Records) -> bool:
-    return bool(state.revisions or state.applied or state.has_ledger)
+        return not self.state.exist and any(key.kind == "table" for key in self.schema)
 
 
 @contextmanager
@@ -108,16 +101,15 @@ def _read(
         driver = driver_of(database)
         found, properties = NOTHING, NOTHING
         # Without records, what there is says whether it should have some.
-        if wanted or not _is_recorded(state):
+        if wanted or not state.exist:
             found = session.schema(bookkeeping=True)
             properties = driver.properties(session, privileges=privileges)
-    undecided = tuple(session.prepared())
     schema, own = bookkeeping.split(found, driver.own(session))
     foreign = record_tables.names(imported.read(database.sql), schema)
     schema, theirs = bookkeeping.split(schema, foreign)
     position = stated(branch, state)
     return ReadDatabase(
-        branch, session, state, schema, own, properties, position, undecided, theirs
+        branch, session, state, schema, own, properties, position, theirs
     )
 
 
