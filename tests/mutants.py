@@ -18,17 +18,20 @@ from mutate import Mutant, mutants, with_more
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.postgresql.clone import dumped
 from sqlpair.errors import SqlpairError
+from sqlpair.project import sql_file
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
+from sqlpair.project.statement import Statement
 from sqlpair.prove.compare import (
     State,
     row_differences,
     schema_differences,
     unstable_columns,
 )
-from sqlpair.prove.database import Half, Pair, ScratchDatabase, read
+from sqlpair.prove.database import Pair, ScratchDatabase, read
 from sqlpair.prove.rows import Filler
 from sqlpair.prove.seed import Seed
+from sqlpair.runner.migration import Ready
 
 
 class Trial(NamedTuple):
@@ -79,10 +82,20 @@ def added(one: Count, other: Count) -> Count:
     )
 
 
-def halves(pair: Pair) -> tuple[Half, Half]:
-    assert isinstance(pair.up, Half)
-    assert isinstance(pair.down, Half)
+def halves(pair: Pair) -> tuple[Ready, Ready]:
+    assert isinstance(pair.up, Ready)
+    assert isinstance(pair.down, Ready)
     return pair.up, pair.down
+
+
+def statements_of(half: Ready) -> tuple[Statement, ...]:
+    return tuple(sql_file.statements(half.file))
+
+
+def with_statements(half: Ready, mutant: Mutant) -> Ready:
+    text = half.file.text if mutant.statements else ""
+    file = half.file._replace(text=text, kept=mutant.statements, left_out=())
+    return half._replace(file=file)
 
 
 class Rollback:
@@ -99,7 +112,7 @@ class Rollback:
     def without_rows(self) -> None:
         """Try every mutant where nothing was added above the migration."""
         reference = None
-        for mutant in mutants(self.down.statements):
+        for mutant in mutants(statements_of(self.down)):
             trial = self.attempt(mutant)
             if is_no_sql(trial):
                 continue
@@ -136,7 +149,7 @@ class Rollback:
             return Trial(str(error), None)
 
     @contextmanager
-    def after(self, half: Half) -> Iterator[State]:
+    def after(self, half: Ready) -> Iterator[State]:
         if half.file.transactional:
             with rolled_back(self.scratch):
                 run_within(self.scratch, half)
@@ -146,8 +159,8 @@ class Rollback:
                 copy.run(half)
                 yield copy.state()
 
-    def mutated(self, mutant: Mutant) -> Half:
-        return self.down._replace(statements=mutant.statements)
+    def mutated(self, mutant: Mutant) -> Ready:
+        return with_statements(self.down, mutant)
 
 
 def forgotten(scratch: ScratchDatabase, pair: Pair, before: State) -> Count:
@@ -157,8 +170,8 @@ def forgotten(scratch: ScratchDatabase, pair: Pair, before: State) -> Count:
     caught, without_effect, missed = 0, 0, []
     reference = None
     for text in more(scratch, before):
-        mutant = with_more(up.statements, text)
-        bigger = up._replace(statements=mutant.statements)
+        mutant = with_more(statements_of(up), text)
+        bigger = with_statements(up, mutant)
         if together:
             found = up_and_down(scratch, bigger, down, before)
         else:
@@ -192,14 +205,14 @@ def rolled_back(scratch: ScratchDatabase) -> Iterator[None]:
         scratch.session.rollback()
 
 
-def run_within(scratch: ScratchDatabase, *halves: Half) -> None:
+def run_within(scratch: ScratchDatabase, *halves: Ready) -> None:
     """Run migrations' files in the open transaction."""
     for half in halves:
-        scratch.session.run(half.statements, half.file.path)
+        scratch.session.run(statements_of(half), half.file.path)
         scratch.session.check()
 
 
-def script(scratch: ScratchDatabase, *halves: Half) -> Counter[str]:
+def script(scratch: ScratchDatabase, *halves: Ready) -> Counter[str]:
     """The lines of the engine's own dump of a copy in which ``halves`` ran."""
     with scratch.copy() as copy:
         for half in halves:
@@ -215,7 +228,7 @@ def script(scratch: ScratchDatabase, *halves: Half) -> Counter[str]:
 
 
 def up_and_down(
-    scratch: ScratchDatabase, up: Half, down: Half, before: State
+    scratch: ScratchDatabase, up: Ready, down: Ready, before: State
 ) -> list[str]:
     try:
         with rolled_back(scratch):
@@ -226,7 +239,7 @@ def up_and_down(
 
 
 def one_by_one(
-    scratch: ScratchDatabase, up: Half, down: Half, before: State
+    scratch: ScratchDatabase, up: Ready, down: Ready, before: State
 ) -> list[str]:
     try:
         scratch.run(up)

@@ -12,9 +12,10 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.databases.row_values import Contents
 from sqlpair.project import branches
 from sqlpair.prove import rows
-from sqlpair.prove.database import Half, ScratchDatabase, read
+from sqlpair.prove.database import ScratchDatabase, read
 from sqlpair.prove.proof import prove as prove_all
 from sqlpair.prove.trial import Verdict
+from sqlpair.runner.migration import Ready
 from sqlpair.testing.server import PREFIX
 
 # Triggers, views, enums, a domain, a partitioned table: each made, changed and undone.
@@ -355,7 +356,7 @@ def filled(project: Project, database: str, sql: str) -> tuple[Contents, list[st
     with driver_of(target.database).scratch(target.database, [], nobody) as session:
         scratch = ScratchDatabase(session, nobody)
         (pair,) = read(target)
-        assert isinstance(pair.up, Half)
+        assert isinstance(pair.up, Ready)
         scratch.run(pair.up)
         unfilled = rows.Filler().fill(session, 1)
         return scratch.state().contents, [str(item) for item in unfilled]

@@ -29,10 +29,11 @@ from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
 from sqlpair.prove.compare import State, row_differences, schema_differences
-from sqlpair.prove.database import Half, Pair, ScratchDatabase, read
+from sqlpair.prove.database import Pair, ScratchDatabase, read
 from sqlpair.prove.rows import Filler
 from sqlpair.prove.seed import Seed
 from sqlpair.prove.trial import Reason, Trial, UpError, Verdict
+from sqlpair.runner.migration import Ready
 
 CANCEL_SECONDS = 1.0  # between two requests to end a statement
 
@@ -84,7 +85,7 @@ class BranchProof:
         last = max(self._wanted)
         pairs = [p for p in read(self._branch) if p.migration.number <= last]
         halves = [half for pair in pairs for half in (pair.up, pair.down)]
-        self._files = [h.file.path for h in halves if isinstance(h, Half)]
+        self._files = [h.file.path for h in halves if isinstance(h, Ready)]
         database = self._branch.database
         with self._driver.scratch(database, self._files, self._report) as unused:
             while self._next < len(pairs):
@@ -164,7 +165,7 @@ class BranchProof:
             trial.problem(Reason.UP, "up", [self._told(error.cause)])
             self._not_applied.append(pair.migration.stem)
             # What ran of a -- no-transaction file stays.
-            usable = not isinstance(pair.up, Half) or pair.up.file.transactional
+            usable = not isinstance(pair.up, Ready) or pair.up.file.transactional
         if refused is not None and trial.reason is not Reason.UP:
             trial.problem(Reason.UP_ON_ROWS, "up, on generated rows", [str(refused)])
             trial.problems.insert(0, trial.problems.pop())
@@ -236,14 +237,14 @@ class BranchProof:
             raise
         return going.result()
 
-    def _go_on(self, up: Half, position: int) -> tuple[State, Prepared]:
+    def _go_on(self, up: Ready, position: int) -> tuple[State, Prepared]:
         """Take the scratch database to the next version, and prepare the next trial."""
         self._up(up)
         above = self._database.schema()
         self._seed.run(self._database.session)
         return above, self._prepare(position + 1, fill=True)
 
-    def _up(self, up: Half | SqlpairError) -> None:
+    def _up(self, up: Ready | SqlpairError) -> None:
         if isinstance(up, SqlpairError):
             raise UpError(up)
         try:

@@ -15,32 +15,20 @@ from typing import NamedTuple
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
 from sqlpair.errors import HistoryError, SqlpairError
-from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
-from sqlpair.project.sql_file import SqlFile
-from sqlpair.project.statement import Statement
 from sqlpair.prove.compare import State
 from sqlpair.runner import revision_modules, scratch
-from sqlpair.runner.migration import Ready, Runner, refuse_missing
+from sqlpair.runner.migration import Ready, Runner, read_file, refuse_missing
 from sqlpair.runner.steps import Step
-
-
-class Half(NamedTuple):
-    """One direction of a migration, read: its up file or its rollback file."""
-
-    step: Step
-    file: SqlFile
-    statements: tuple[Statement, ...]
-    module: ModuleType
 
 
 class Pair(NamedTuple):
     """A migration, read. A file that cannot be used is the error that says why."""
 
     migration: Migration
-    up: Half | SqlpairError
-    down: Half | SqlpairError
+    up: Ready | SqlpairError
+    down: Ready | SqlpairError
 
 
 def read(branch: Branch) -> tuple[Pair, ...]:
@@ -53,26 +41,21 @@ def read(branch: Branch) -> tuple[Pair, ...]:
     pairs = tuple(
         Pair(
             step.migration,
-            _half(step, step.migration.up, module),
-            _half(step._replace(upgrade=False), step.migration.down, module),
+            _half(step, module),
+            _half(step._replace(upgrade=False), module),
         )
         for step, module in zip(ups, modules, strict=True)
     )
     halves = [half for pair in pairs for half in (pair.up, pair.down)]
-    refuse_missing(
-        Ready(half.step, half.file, half.module)
-        for half in halves
-        if isinstance(half, Half)
-    )
+    refuse_missing(half for half in halves if isinstance(half, Ready))
     return pairs
 
 
-def _half(step: Step, path: Path, module: ModuleType) -> Half | SqlpairError:
+def _half(step: Step, module: ModuleType) -> Ready | SqlpairError:
     try:
-        file = sql_file.read(path, driver_of(step.branch.database).split)
+        return Ready(step, read_file(step), module)
     except SqlpairError as error:
         return error
-    return Half(step, file, tuple(sql_file.statements(file)), module)
 
 
 class ScratchDatabase:
@@ -90,10 +73,9 @@ class ScratchDatabase:
         """Whether a revision module may do more than to run its SQL file."""
         return self._runner.runs_python
 
-    def run(self, half: Half) -> None:
+    def run(self, half: Ready) -> None:
         """Run one direction of a migration and commit it."""
-        ready = Ready(half.step, half.file, half.module)
-        self._runner.apply(ready, half.statements)
+        self._runner.apply(half)
         if "schema" in half.file.text.lower():  # the only files that would drop these
             ledger = self.session.table.names.ledger
             if not self.session.look(ledger)[0][ledger]:

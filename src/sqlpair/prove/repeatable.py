@@ -20,7 +20,7 @@ from sqlpair.prove.compare import (
     row_differences,
     schema_differences,
 )
-from sqlpair.prove.database import Half, ScratchDatabase, read
+from sqlpair.prove.database import ScratchDatabase, read
 from sqlpair.prove.rows import Filler
 from sqlpair.prove.seed import Seed
 from sqlpair.prove.trial import Reason, Verdict
@@ -63,7 +63,7 @@ def _build(branch: Branch, database: ScratchDatabase) -> str:
     """Run every migration; return what keeps the last version from being reached."""
     for pair in read(branch):
         up = pair.up
-        if not isinstance(up, Half):
+        if not isinstance(up, Ready):
             return f"{pair.migration.stem} cannot be read"
         try:
             database.run(up)

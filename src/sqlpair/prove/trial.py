@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.interface import Session
 from sqlpair.errors import SqlpairError
+from sqlpair.project import sql_file
 from sqlpair.project.migrations import REPEATABLE
 from sqlpair.prove import rows
 from sqlpair.prove.compare import (
@@ -30,7 +31,8 @@ from sqlpair.prove.compare import (
     schema_differences,
     unstable_columns,
 )
-from sqlpair.prove.database import Half, Pair, ScratchDatabase
+from sqlpair.prove.database import Pair, ScratchDatabase
+from sqlpair.runner.migration import Ready
 
 
 class Reason(Enum):
@@ -96,8 +98,9 @@ def declared_loss(pair: Pair) -> str:
     for half in (pair.up, pair.down):
         if isinstance(half, SqlpairError):
             continue
-        first = half.statements[0].offset if half.statements else None
-        for match in _LOSES.finditer(half.file.text[:first]):
+        first = next(sql_file.statements(half.file), None)
+        header = half.file.text[: first.offset if first else None]
+        for match in _LOSES.finditer(header):
             what = match["what"].strip().removesuffix("*/").strip()
             if not _NOTHING.fullmatch(what):
                 return what
@@ -118,7 +121,7 @@ class Trial:
         self.above = State({}, {})
         self.declared = declared_loss(pair)
 
-    def up(self, up: Half, database: ScratchDatabase) -> None:
+    def up(self, up: Ready, database: ScratchDatabase) -> None:
         """Apply it for the first time; UpError when it does not run."""
         try:
             database.run(up)
@@ -127,8 +130,8 @@ class Trial:
 
     def run(
         self,
-        up: Half,
-        down: Half,
+        up: Ready,
+        down: Ready,
         database: ScratchDatabase,
         before: State,
         add_rows: Callable[[Session], None],
@@ -141,7 +144,9 @@ class Trial:
         above = self.above = database.state()
         self.rows = row_count(above.contents)
         self.effect = above != before
-        ignored = not_compared((*up.statements, *down.statements))
+        ignored = not_compared(
+            [one for half in (up, down) for one in sql_file.statements(half.file)]
+        )
         if ignored:
             self.notes.append(f"not compared: {', '.join(ignored)}")
         if self._down(down, database, before) and self._again(up, database, above):
@@ -172,7 +177,7 @@ class Trial:
         """Note why the migration is not proved."""
         self.problems += [(reason, f"{label}: {line}") for line in found]
 
-    def _down(self, down: Half, database: ScratchDatabase, before: State) -> bool:
+    def _down(self, down: Ready, database: ScratchDatabase, before: State) -> bool:
         if not self._try(Reason.DOWN, "down", database, down):
             return False
         below = database.state()
@@ -182,7 +187,7 @@ class Trial:
             self._lost("down", row_differences(before, below))
         return True
 
-    def _again(self, up: Half, database: ScratchDatabase, above: State) -> bool:
+    def _again(self, up: Ready, database: ScratchDatabase, above: State) -> bool:
         if not self._try(Reason.AGAIN, "up again", database, up):
             return False
         again = database.state()
@@ -196,8 +201,8 @@ class Trial:
 
     def _on_rows(
         self,
-        up: Half,
-        down: Half,
+        up: Ready,
+        down: Ready,
         database: ScratchDatabase,
         before: State,
         above: State,
@@ -224,7 +229,7 @@ class Trial:
 
     def _emptied(
         self,
-        down: Half,
+        down: Ready,
         database: ScratchDatabase,
         before: State,
         refusal: SqlpairError,
@@ -245,7 +250,7 @@ class Trial:
         return True
 
     def _try(
-        self, reason: Reason, label: str, database: ScratchDatabase, half: Half
+        self, reason: Reason, label: str, database: ScratchDatabase, half: Ready
     ) -> bool:
         try:
             database.run(half)

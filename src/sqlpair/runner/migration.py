@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +26,6 @@ from sqlpair.runner.two_phase import rolled_back
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Session
     from sqlpair.errors import SqlpairError
-    from sqlpair.project.statement import Statement
 
 
 class Ready(NamedTuple):
@@ -96,11 +94,6 @@ def read_file(step: Step) -> SqlFile:
     return file
 
 
-def _pieces(file: SqlFile) -> Iterable[Statement]:
-    # Outside a transaction each statement that was done stays: one at a time.
-    return sql_file.together(file) if file.transactional else sql_file.statements(file)
-
-
 def of_pair(step: Step, file: SqlFile) -> Ready:
     """Return a step that runs ``file`` and has no revision module of its own."""
     return Ready(step, file, revision_modules.of_pair(step))
@@ -139,7 +132,7 @@ class Runner:
             ready.step,
             ready.module,
             self._alembic,
-            execute or (lambda: self._run(file, _pieces(file))),
+            execute or (lambda: self._run(file)),
         )
         milliseconds = round((time.monotonic() - began) * 1000)
         if not file.transactional:
@@ -148,11 +141,13 @@ class Runner:
             session.reset()
         return milliseconds
 
-    def _run(self, file: SqlFile, statements: Iterable[Statement]) -> None:
+    def _run(self, file: SqlFile) -> None:
         session = self.session
         if file.transactional:
-            session.run(statements, file.path)
+            session.run(sql_file.together(file), file.path)
         else:
+            # Each statement that was done stays: one at a time.
+            statements = sql_file.statements(file)
             driver = driver_of(session.database)
             self.left = driver.run_alone(session, statements, file.path)
 
@@ -162,33 +157,23 @@ class Runner:
             self.left.add("committed and recorded: it is -- no-transaction")
             raise self.left
 
-    def apply(
-        self, ready: Ready, statements: Iterable[Statement] | None = None
-    ) -> None:
-        """Run a migration in a transaction of its own, and commit it.
-
-        ``statements`` are the file's, where they were split before.
-        """
-        with self.transaction(ready, statements):
+    def apply(self, ready: Ready) -> None:
+        """Run a migration in a transaction of its own, and commit it."""
+        with self.transaction(ready):
             self.session.check()
         self.raise_left()
 
     @contextmanager
-    def transaction(
-        self, ready: Ready, statements: Iterable[Statement] | None = None
-    ) -> Iterator[None]:
+    def transaction(self, ready: Ready) -> Iterator[None]:
         """Run a migration in a transaction, which is committed behind the block.
 
         What a deployment may leave open between two migrations may stay open.
         """
-        execute = None
-        if statements is not None:
-            execute = partial(self._run, ready.file, statements)
         with rolled_back([self.session]):
             if ready.file.transactional:
                 self.session.begin()
             stem = ready.step.migration.stem
             with progress.task(stem, ready.file.total, "statement"):
-                self.run(ready, execute)
+                self.run(ready)
             yield
             self.session.commit()
