@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,18 +40,27 @@ def unchanged(project: Project) -> None:
     assert not list(project.settings.backups.folder.glob(".*"))
 
 
-def as_older(folder: Path) -> None:
-    """Write a manifest as the version before did: numbers, no project."""
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a manifest as another version would have written it."""
     path, sums = folder / "manifest.json", folder / "SHA256SUMS"
     was = manifest.checksum(path)
     said = json.loads(path.read_text())
-    said["format"] = 1
-    del said["project"], said["interrupted"]
-    for copy in said["databases"]:
-        del copy["proven"]
-        copy["applied"] = [row["number"] for row in copy["applied"]]
+    change(said)
     path.write_text(json.dumps(said, indent=2) + "\n")
     sums.write_text(sums.read_text().replace(was, manifest.checksum(path)))
+
+
+def as_older(folder: Path) -> None:
+    """Write a manifest as the version before did: numbers, no project."""
+
+    def change(said: dict[str, Any]) -> None:
+        said["format"] = 1
+        del said["project"], said["interrupted"]
+        for copy in said["databases"]:
+            del copy["proven"]
+            copy["applied"] = [row["number"] for row in copy["applied"]]
+
+    rewrite(folder, change)
 
 
 def test_backup_of_another_project_is_refused_naming_what_differs(
@@ -109,6 +119,21 @@ def test_backup_of_the_older_format_is_restored_and_what_it_cannot_say_is_told(
 
     assert filled.lite("SELECT count(*) FROM trades") == [(3,)]
     assert any("older format, which names no migrations" in line for line in said)
+
+
+def test_backup_of_a_project_in_the_root_folder_is_not_of_the_older_format(
+    filled: Project,
+) -> None:
+    folder = make(filled)
+    # As in a container: the folder / has no name.
+    rewrite(folder, lambda said: said.update(project=""))
+    filled.lite("DELETE FROM trades")
+    said: list[str] = []
+
+    restore.restore(filled.settings, str(folder), said.append)
+
+    assert filled.lite("SELECT count(*) FROM trades") == [(3,)]
+    assert not any("older format" in line for line in said)
 
 
 def test_backup_of_the_older_format_of_another_project_is_refused_before_the_swap(

@@ -56,7 +56,7 @@ class Copy(NamedTuple):
 class Manifest(NamedTuple):
     """A backup of all databases at one schema version.
 
-    ``project`` is the name of the project's folder, empty in the older format, and
+    ``project`` is the name of the project's folder, which / has none of, and
     ``member`` that of the one member of a fleet whose backup it is.
     ``interrupted`` says in a sentence which deployment not every database has
     committed, if there is one.
@@ -76,7 +76,7 @@ class Manifest(NamedTuple):
     @property
     def names_migrations(self) -> bool:
         """Whether it says what each migration is, not its number alone."""
-        return bool(self.project)
+        return all(row.name for copy in self.databases for row in copy.applied)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``manifest.json`` holds it."""
