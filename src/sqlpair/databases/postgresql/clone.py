@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs, create_like
-from sqlpair.databases.postgresql.dump import dump, restore
+from sqlpair.databases.postgresql.dump import dump, load
 from sqlpair.databases.postgresql.scratch import drop, new_name, noted, roles, strategy
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import made_by
@@ -61,9 +61,7 @@ def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:
     with temporary.folder() as folder:
         archive = folder / "copy.dump"
         made = dump(session, archive, deadline, _unseen)
-        server = client_programs.major(made.server)
-        place = session.database, server, parameters
-        restore(*place, archive, made.tool, deadline, _unseen)
+        load(session.database, parameters, archive, made.tool, deadline, _unseen)
 
 
 def _unseen(_done: int, _total: int | None) -> None:

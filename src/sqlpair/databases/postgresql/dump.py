@@ -171,25 +171,6 @@ def load(
         server = client_programs.major(
             copy.rows("SHOW server_version")[0]["server_version"]
         )
-        restore(
-            *(database, server, parameters, dump, tool, deadline, progress), *options
-        )
-
-
-def restore(
-    database: Database,
-    server: int,
-    parameters: Mapping[str, str],
-    dump: Path,
-    tool: str,
-    deadline: float,
-    progress: Progress,
-    *options: str,
-) -> None:
-    """Let ``pg_restore`` fill it, as ``load`` does, and nothing else.
-
-    ``server`` is the major version of the server that it is on.
-    """
     program = client_programs.find(
         "pg_restore", database, max(server, client_programs.major(tool))
     )
