@@ -254,6 +254,9 @@ def test_a_statement_knows_its_place_and_its_first_words() -> None:
     assert only("(select 1)").words == ()
 
 
+OFF = "SET standard_conforming_strings = off"
+
+
 @pytest.mark.parametrize("script", ["", " \n\t", ";;", "-- c", "/* /* */ */;\n--\r;"])
 def test_blank_pieces_and_comments_are_no_statements(script: str) -> None:
     assert list(split(script)) == []
@@ -282,6 +285,9 @@ def test_blank_pieces_and_comments_are_no_statements(script: str) -> None:
         ("COPY t FROM stdin; select 1;\n1\n\\.\n", 1, "without rows that end"),
         ('copy "x" (a, b) /**/ from\nSTDIN with csv;', 1, "COPY"),
         ("copy (select 1) to stdout;", 1, "COPY"),
+        (f"{OFF};\nselect 'it\\'s; so';", 2, "standard_conforming_strings"),
+        (f"{OFF};\nselect 'a', 'b\\\\c';", 2, "standard_conforming_strings"),
+        ("set local standard_conforming_strings to 'off';\n\nselect '\\d';", 3, "SET"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_its_line(
@@ -368,6 +374,12 @@ def test_each_psql_command_has_its_own_next_move(command: str, remedy: str) -> N
         list(split(f"select 1;\n{command}\n"))
     assert caught.value.line == 2
     assert remedy in caught.value.remedy
+
+
+def test_backslashes_that_escape_in_no_setting_pass_behind_one() -> None:
+    rest = "select E'a\\'', $$ \\d $$, $x$ '\\' $x$, \"'\\\" -- '\\\n, 'b';"
+    assert len([*split(f"{OFF};\n{rest}")]) == 2
+    assert len([*split("SET standard_conforming_strings = on; select '\\d';")]) == 2
 
 
 def test_an_end_in_parentheses_ends_no_body() -> None:

@@ -252,7 +252,10 @@ def test_a_table_of_that_name_that_is_another_programs_is_refused(
     assert "it has no dirty" in failed
 
 
-@pytest.mark.parametrize("text", ["tool = 5", "tool = 'goose'\nmigrations = 3", "["])
+@pytest.mark.parametrize(
+    "text",
+    ["tool = 5", "tool = 'goose'\nmigrations = 3", "tool = 'a'\nparents = 3", "["],
+)
 def test_a_damaged_imported_toml_is_named(
     project: Project, tmp_path: Path, text: str
 ) -> None:
@@ -274,6 +277,45 @@ def test_alembics_own_row_is_replaced_and_kept_in_the_history(
     assert "is 003_create_posts, as alembic_version says" in said
     assert project.heads("postgres") == ["postgres_003"]
     assert "alembic_version 3a1b2c3d4e5f" in project.sqlpair("history").stdout
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (["1"], "is 001_one, as alembic_version says"),
+        (["2"], "is 002_two, as alembic_version says"),
+        (["2", "3"], "is 003_three, as alembic_version says"),
+        (["4"], "is 004_four, as alembic_version says"),
+        (["3"], "002_two (2) has not run"),
+    ],
+)
+def test_a_branch_of_alembics_that_only_changes_rows_is_not_taken_for_applied(
+    project: Project, tmp_path: Path, heads: list[str], said: str
+) -> None:
+    for name, below in {
+        "one": None,
+        "two": "1",
+        "three": "1",
+        "four": ("2", "3"),
+    }.items():
+        number = ["one", "two", "three", "four"].index(name) + 1
+        sql = "CREATE TABLE t (x int)" if name == "one" else "INSERT INTO t VALUES (1)"
+        (tmp_path / f"{number}_{name}.py").write_text(
+            f"from alembic import op\nrevision = '{number}'\n"
+            f"down_revision = {below!r}\n"
+            f"def upgrade():\n    op.execute({sql!r})\n"
+            "def downgrade():\n    op.execute('DELETE FROM t')\n"
+        )
+    project.pg("CREATE TABLE t (x int)")
+    project.pg("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    for head in heads:
+        project.pg(f"INSERT INTO alembic_version VALUES ('{head}')")
+    project.sqlpair("import", str(tmp_path), "postgres")
+
+    fits = "as alembic_version says" in said
+    done = project.sqlpair("adopt", "postgres", "--yes", expect=0 if fits else 1)
+
+    assert said in done.stdout + done.stderr
 
 
 def test_alembics_own_row_stays_where_ours_are_in_another_schema(

@@ -112,6 +112,17 @@ def test_one_that_is_as_it_was_does_not_run_again(first: Project) -> None:
     assert texts(first) == (1, 1)
 
 
+def test_version_does_not_agree_while_one_is_pending(first: Project) -> None:
+    first.sqlpair("version")
+    view(first, "id")
+
+    told = first.sqlpair("version", expect=1).stdout
+
+    assert "postgres: 1 repeatable file pending: v\n" in told
+    assert "Apply what is pending: sqlpair migrate" in told
+    assert "agree" not in told
+
+
 def test_line_ends_are_no_change(first: Project) -> None:
     path = first.root / "sql/postgres/repeatable/v.sql"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

@@ -83,6 +83,27 @@ def test_file_that_edits_what_records_it_is_told(
     assert "rolled back: nothing was changed" in str(failure)
 
 
+HIDDEN = {  # it names no table of the ledger's
+    "postgres": "DO $$ BEGIN EXECUTE 'DELETE FROM schema_' || 'version'; END $$;",
+    "sqlite": "INSERT INTO t2 VALUES (1);",
+}
+
+
+@pytest.mark.parametrize("database", HIDDEN)
+def test_file_that_edits_the_ledger_by_what_it_calls_is_told(
+    pair: Project, database: str
+) -> None:
+    pair.lite(
+        "CREATE TRIGGER trap AFTER INSERT ON t2 BEGIN DELETE FROM schema_version; END"
+    )
+    pair.add(database, "003_t3", HIDDEN[database])
+
+    failure = refused(pair)
+
+    assert f"{database}: a file of this run changes what records" in failure.what
+    assert failure.evidence == ("rolled back: nothing was changed",)
+
+
 @pytest.mark.parametrize(
     ("database", "third", "message", "snippet"),
     [

@@ -154,8 +154,10 @@ def test_members_without_records_are_adopted(project: Project) -> None:
         for up, _ in [*NUMBERED.values()][:2]:
             for statement in up.split(";"):
                 rows(path, statement)
-    project.sqlpair("adopt", "--yes")
+    done = project.sqlpair("adopt", "--yes").stdout
     assert [applied(path) for path in paths[:2]] == [["002_a", "003_y"]] * 2
+    assert "  2 adopted" in done
+    assert "  0 adopted" in project.sqlpair("adopt", "--yes").stdout
     project.sqlpair("migrate")
     assert all(map(at_head, paths))
 

@@ -286,5 +286,16 @@ def _write(
             path.parent.mkdir(exist_ok=True)
             files.create(path, content)
         if pairs:
-            text = imported.text(before._replace(migrations=migrations))
+            order = ["", *migrations.values()]
+            parents = {
+                item.id: item.parents
+                for item in fresh
+                if item.parents is not None
+                and "".join(item.parents) != order[order.index(item.id) - 1]
+            }
+            text = imported.text(
+                before._replace(
+                    migrations=migrations, parents={**before.parents, **parents}
+                )
+            )
             atomic_write.put(imported.path_in(folder), text.encode())

@@ -187,7 +187,7 @@ def _backup(settings: Settings, work: FleetWork, words: Words) -> None:
     folder, fleets = reading.backup(settings, work)
     if folder is not None:
         output.say(str(folder))
-    _tell_done(fleets, f"backed up into {settings.backups.folder}")
+    _tell_done(fleets, f"backed up into {settings.backups.folder}", _well)
 
 
 def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
@@ -201,13 +201,21 @@ def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
         " migration runs.",
         yes=words["yes"],
     )
-    _tell_done(reading.adopt(settings, work, number, name), "adopted")
+    # A member that has records already is well, and is not adopted.
+    adopted = reading.adopt(settings, work, number, name)
+    _tell_done(adopted, "adopted", lambda fleet: fleet.deployed)
 
 
-def _tell_done(fleets: Sequence[FleetRun], done: str) -> None:
+def _well(fleet: FleetRun) -> int:
+    return fleet.done - len(fleet.failures)
+
+
+def _tell_done(
+    fleets: Sequence[FleetRun], done: str, count: Callable[[FleetRun], int]
+) -> None:
     for fleet in fleets:
         tell_fleet(fleet)
-        output.say(f"  {fleet.total - fleet.left - len(fleet.failures):,} {done}")
+        output.say(f"  {count(fleet):,} {done}")
     raise_signal(fleets)
     if any(fleet.failures or fleet.left for fleet in fleets):
         sys.exit(1)

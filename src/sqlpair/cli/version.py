@@ -72,6 +72,17 @@ def _pending(found: Status) -> list[Problem]:
         )
         for item in found.databases
         if item.pending
+    ] + [
+        Problem(
+            ProblemKind.VERSIONS,
+            item.name,
+            f"{item.name}: {output.amount(len(files), 'repeatable file')} pending:"
+            f" {several(files)}",
+            remedy="Apply what is pending: sqlpair migrate",
+        )
+        for item in found.databases
+        if (files := [file.name for file in item.repeatable if file.pending])
+        and not item.unrecorded
     ]
 
 

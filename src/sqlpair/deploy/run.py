@@ -179,8 +179,8 @@ class Deployment:
         self._say_left(left_in_place.without_statements(ready))
         self._say_left(repeatable.told(repeats))
         mode = self.settings.transaction
-        there = {name: self.statuses[name].records.there for name in self.sessions}
-        parts = stages(ready, texts, self.sessions, mode, work, there)
+        records = {name: self.statuses[name].records for name in self.sessions}
+        parts = stages(ready, texts, self.sessions, mode, work, records)
         for stage in parts:
             if not stage.transactional:
                 for session in stage.sessions:

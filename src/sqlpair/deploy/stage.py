@@ -14,12 +14,13 @@ one fails, as CREATE OR REPLACE takes no column away, what its file made is drop
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session, UnpreparableError
 from sqlpair.databases.retry import retried
-from sqlpair.deploy.edited_records import names_records, refuse_edited
+from sqlpair.deploy import records_guard
 from sqlpair.deploy.left_in_place import SchemaWatch
 from sqlpair.errors import Interrupted, SqlpairError, StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
@@ -50,10 +51,6 @@ class DeploymentOptions(NamedTuple):
     recorded: tuple[Ready, ...] = ()
 
 
-# Of PostgreSQL: a table, or its schema, is not there.
-_GONE = ("42P01", "3F000")
-
-
 class Stage:
     """See above; ``sessions`` are those of all databases, by name."""
 
@@ -65,8 +62,10 @@ class Stage:
         work: DeploymentOptions,
         repeats: Sequence[ReadyRepeat] = (),
         before: Sequence[ReadyRepeat] = (),
+        recorded: Mapping[str, int] = MappingProxyType({}),
     ):
         """``there`` is what databases have of their ledger, those that may lack some.
+        ``recorded`` is how many migrations each ledger is to name afterwards.
 
         ``repeats`` run behind the steps, and are recorded. ``before`` are those that
         run before rollbacks, in databases that the stage moves.
@@ -74,6 +73,7 @@ class Stage:
         self.steps = tuple(steps)
         self.repeats = tuple(repeats)
         self._there = there
+        self._recorded = recorded
         self._last: dict[str, str] = {}
         self._work = work
         everything = [*steps, *(one.ready for one in repeats)]
@@ -93,16 +93,8 @@ class Stage:
         }
 
     def explain(self, error: SqlpairError | Interrupted) -> None:
-        """Say it where a file has dropped what records that it ran."""
-        gone = getattr(error.__cause__, "pgcode", "") in _GONE
-        gone = gone or "no such table" in error.what
-        own = (name for s in self.sessions for name in s.table.names)
-        if gone and any(name in error.what for name in own):
-            error.add("a file of this run drops it: it records what is applied")
-            error.remedy = (
-                "Let the file drop by name what the migrations made. With ledger_schema"
-                "\nin alembic.ini these tables are in another schema of PostgreSQL."
-            )
+        """Say it where a file has dropped or changed what records that it ran."""
+        records_guard.explain(error, [s.table for s in self.sessions])
 
     @property
     def heads(self) -> dict[str, Migration | None]:
@@ -156,8 +148,13 @@ class Stage:
                 data_loss.guard(self.sessions, texts, run)
             else:
                 run()
+            last = dict(self._last)
+            for session in self.sessions if self.transactional else ():
+                name = session.database.name
+                guard = records_guard.sql(session.table, self._recorded[name])
+                last[name] = last.get(name, "") + guard
             two_phase.commit(
-                self.sessions, entry.transaction, prepare=prepare, last=self._last
+                self.sessions, entry.transaction, prepare=prepare, last=last
             )
         for runner in self._runners.values():
             runner.raise_left()
@@ -194,15 +191,15 @@ class Stage:
             step, file, _ = ready
             files = applied_files.of_ready(ready)
             runner = self._runners[step.branch.name]
-            named = names_records(file, runner.session)
-            if runner.runs_python or named:
+            names_records = records_guard.names(file, runner.session)
+            if runner.runs_python or names_records:
                 _record(ran, runner.session)
             watch = SchemaWatch(runner.session, ready)
-            before = tables.read(runner.session) if named else None
+            before = tables.read(runner.session) if names_records else None
             with told(step, file.total, self._work.report):
                 milliseconds = runner.run(ready)
             if before and self.transactional:
-                refuse_edited(step, before, runner.session)
+                records_guard.refuse_edited(step, before, runner.session)
             if not self.transactional:
                 for session in self.sessions:
                     session.execute(self._tables(session))
@@ -298,11 +295,11 @@ def stages(
     sessions: Mapping[str, Session],
     transaction: str,
     work: DeploymentOptions,
-    there: Mapping[str, TableColumns],
+    records: Mapping[str, Records],
 ) -> list[Stage]:
     """Part what is to run into stages; ``transaction`` is the setting of that name.
 
-    ``there`` is what each database has of its ledger.
+    ``records`` is what each database says of itself before.
     """
     parts: list[list[Ready]] = []
     for ready in steps:
@@ -320,12 +317,21 @@ def stages(
     if repeats and (alone or not parts[-1][-1].file.transactional):
         parts.append([])
     made = []
-    there = dict(there)
+    there = {name: state.there for name, state in records.items()}
+    numbers = {
+        name: {row.number for row in state.applied} for name, state in records.items()
+    }
     downward = [one for one in repeats if not one.repeat.step.upgrade]
     for part in parts:
         own = repeats if part is parts[-1] else ()
         before = downward if part else ()
-        made.append(Stage(part, sessions, dict(there), work, own, before))
+        for step, _, _ in part:
+            own_numbers = numbers[step.branch.name]
+            (own_numbers.add if step.upgrade else own_numbers.discard)(
+                step.migration.number
+            )
+        recorded = {name: len(known) for name, known in numbers.items()}
+        made.append(Stage(part, sessions, dict(there), work, own, before, recorded))
         for step, _, _ in part:
             there.pop(step.branch.name, None)
     return made

@@ -55,6 +55,7 @@ class FleetRun:
         self.total = total
         self.heads: Counter[tuple[int, str]] = Counter()
         self.moved = 0
+        self.deployed = 0
         self.ran = 0
         self.failures: list[MemberResult] = []
         self.unknown = 0
@@ -72,6 +73,7 @@ class FleetRun:
         else:
             self.heads[result.number, result.head] += 1
         self.moved += bool(result.ran)
+        self.deployed += bool(result.deployment)
         self.ran += len(result.ran)
 
     @property

@@ -140,11 +140,8 @@ def _sqitch(rows: Rows, ids: Sequence[str]) -> Said:
     return Said(counted(n for n in named if n.partition(":")[0] in projects), [])
 
 
-def _alembic(rows: Rows, ids: Sequence[str]) -> Said:
-    heads = [row["version_num"] for row in rows]
-    unknown = [head for head in heads if head not in ids]
-    known = sorted((head for head in heads if head in ids), key=ids.index)
-    return Said([*(_through(known[-1], ids) if known else []), *unknown], [])
+def _heads(rows: Rows, _ids: Sequence[str]) -> Said:
+    return Said([row["version_num"] for row in rows], [])
 
 
 TOOLS = {
@@ -180,7 +177,7 @@ TOOLS = {
         "committed_at",
         _sqitch,
     ),
-    "alembic": RecordTable(NAMES.version, ("version_num",), "version_num", _alembic),
+    "alembic": RecordTable(NAMES.version, ("version_num",), "version_num", _heads),
 }
 # Tools whose files are like another one's: only the table tells them apart.
 LIKE = {"flyway": ("refinery",), "golang-migrate": ("sqlx",), "plain SQL": ("sqlx",)}
@@ -274,6 +271,9 @@ def read(
     else:
         return None
     said = TOOLS[tool].read(rows, ids)
+    if tool == "alembic":
+        known = imported.through(said.applied, ids)
+        said = Said([*known, *(h for h in said.applied if h not in ids)], [])
     if said.unfinished:
         raise HistoryError(
             f"{branch.name}: {table} records what did not end well",

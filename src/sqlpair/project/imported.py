@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlpair.errors import SettingsError
@@ -29,11 +30,33 @@ STUB = """\
 
 
 class Imported(NamedTuple):
-    """What the file says; ``migrations`` has the tool's name for each stem."""
+    """What the file says; ``migrations`` has the tool's name for each stem.
+
+    ``parents`` are what a migration stands on, by the tool's names, where that is not
+    the one before it: a history of Alembic's may have branches.
+    """
 
     tool: str
     table: str
     migrations: Mapping[str, str]
+    parents: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+    def through(self, heads: Iterable[str], ids: Sequence[str]) -> list[str]:
+        """Return which of ``ids``, in their order, ``heads`` stand on, themselves too.
+
+        A parent that is not there any more was squashed into the first.
+        """
+        places = {id_: place for place, id_ in enumerate(ids)}
+        found: set[str] = set()
+        wanted = [*heads]
+        while wanted:
+            id_ = wanted.pop()
+            if id_ in places and id_ not in found:
+                found.add(id_)
+                before = ids[max(places[id_] - 1, 0) : places[id_]]
+                parents = self.parents.get(id_, before)
+                wanted += [p if p in places else ids[0] for p in parents]
+        return sorted(found, key=places.__getitem__)
 
 
 def path_in(folder: Path) -> Path:
@@ -58,7 +81,13 @@ def read(folder: Path) -> Imported | None:
         isinstance(value, str) for value in migrations.values()
     ):
         raise _damaged(path, "[migrations] names a text for each")
-    return Imported(tool, table, migrations)
+    parents = content.get("parents", {})
+    if not isinstance(parents, dict) or not all(
+        isinstance(value, list) and all(isinstance(id_, str) for id_ in value)
+        for value in parents.values()
+    ):
+        raise _damaged(path, "[parents] names a list of texts for each")
+    return Imported(tool, table, migrations, parents)
 
 
 def is_stub(content: str) -> bool:
@@ -85,7 +114,11 @@ def text(imported: Imported) -> str:
         *(f"{stem} = {_quoted(id_)}" for stem, id_ in imported.migrations.items()),
         "",
     ]
-    return "\n".join(lines)
+    if imported.parents:
+        lines.append("[parents]")
+    for id_, parents in imported.parents.items():
+        lines.append(f"{_quoted(id_)} = [{', '.join(map(_quoted, parents))}]")
+    return "\n".join([*lines, ""] if imported.parents else lines)
 
 
 def _quoted(text: str) -> str:

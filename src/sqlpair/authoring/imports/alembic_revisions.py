@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -57,10 +57,12 @@ def read(folder: Path, split: Split) -> ForeignHistory | None:
         return None
     migrations: list[ForeignMigration] = []
     left: list[NotCarried] = []
+    ids = {revision.id for revision in found}
     for revision in _in_order(found):
         up, down = _parts(revision, split, left)
+        path, parents = revision.path, _stands_on(revision, ids)
         migrations.append(
-            ForeignMigration(revision.id, _name(revision), revision.path, up, down)
+            ForeignMigration(revision.id, _name(revision), path, up, down, parents)
         )
     return ForeignHistory("alembic", tuple(migrations), tuple(left))
 
@@ -116,6 +118,11 @@ def _name(revision: _Revision) -> str:
     return parts[-1] or stem
 
 
+def _stands_on(revision: _Revision, known: Collection[str]) -> tuple[str, ...]:
+    needs = (id_ for id_ in revision.needs if id_ in known)  # or it is a label
+    return (*revision.below, *needs)
+
+
 def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
     """Yield each revision behind all that it stands on."""
     known = {revision.id: revision for revision in found}
@@ -127,8 +134,7 @@ def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
                     f"{revision.path.name} stands on {id_}, which is no file here",
                     remedy="Name the folder with all revisions. Nothing was written.",
                 )
-        needs = (id_ for id_ in revision.needs if id_ in known)  # or it is a label
-        graph[revision.id] = [*revision.below, *needs]
+        graph[revision.id] = _stands_on(revision, known)
     try:
         yield from (known[id_] for id_ in TopologicalSorter(graph).static_order())
     except CycleError as error:

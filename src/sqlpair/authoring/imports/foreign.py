@@ -56,7 +56,8 @@ class SqlPart(NamedTuple):
 class ForeignMigration(NamedTuple):
     """One migration: the tool's name for it in its record table, and its SQL.
 
-    ``up`` is None where it is no SQL, ``down`` where there is none.
+    ``up`` is None where it is no SQL, ``down`` where there is none. ``parents`` is
+    what it stands on, where a tool says so.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ForeignMigration(NamedTuple):
     source: Path
     up: SqlPart | None
     down: SqlPart | None
+    parents: tuple[str, ...] | None = None
 
 
 class NotCarried(NamedTuple):
@@ -203,7 +205,9 @@ def calling_alone(
     migrations: Sequence[ForeignMigration],
 ) -> tuple[ForeignMigration, ...]:
     """Return them with what calls a procedure of theirs that commits run alone."""
-    parts = [part.content for item in migrations for part in item[3:] if part]
+    parts = [
+        part.content for item in migrations for part in (item.up, item.down) if part
+    ]
     ending = {
         found[1].lower()
         for content in parts

@@ -78,6 +78,17 @@ _ROWS = (
     rf"{_GAP}"
 )
 
+_ESCAPING = compiled_late(
+    r"(?i:set\s+(?:local\s+|session\s+)?standard_conforming_strings\s*(?:=|\bto\b)"
+    r"\s*'?(?:off|false|no|0)\b)",
+    _FLAGS,
+)
+_BACKSLASH = compiled_late(
+    rf"(?:{_LINE_COMMENT}|{_FLAT_COMMENT}|{_WORD}|{_NUMBER}|{_E_STRING}"
+    rf"|({_TAG}).*?\1|'[^'\\]*+'|\"[^\"]*+\"|[^'])*+'(?=[^'\\]*+\\)",
+    _FLAGS,
+)
+
 
 def split(text: str, *, together: bool = False) -> Iterator[Statement]:
     """The statements of ``text`` in order, each made when it is asked for."""
@@ -98,6 +109,8 @@ def split(text: str, *, together: bool = False) -> Iterator[Statement]:
         line += text.count("\n", counted, start)
         counted = start
         statement, rows = text[start:position], ""
+        if words[:1] == ("SET",) and _ESCAPING(text, start):
+            _refuse_escapes(text, position)
         if words[:1] == ("COPY",):
             rows = psql_script.rows(text, start, position)
         yield Statement(
@@ -111,6 +124,18 @@ def split(text: str, *, together: bool = False) -> Iterator[Statement]:
         )
         if rows:
             position = psql_script.past_rows(text, position + len(rows))
+
+
+def _refuse_escapes(text: str, position: int) -> None:
+    """SqlFileError where a plain string behind ``position`` has a backslash."""
+    if found := _BACKSLASH(text, position):
+        raise fault(
+            text,
+            found.end() - 1,
+            "a backslash in a string behind SET standard_conforming_strings = off",
+            "Take the SET out, and write E'…' for each string in which a backslash"
+            " escapes.",
+        )
 
 
 def _end(text: str, start: int, words: tuple[str, ...]) -> int:
