@@ -25,7 +25,7 @@ from sqlpair.deploy.left_in_place import SchemaWatch
 from sqlpair.errors import Interrupted, SqlpairError, StatementError
 from sqlpair.ledger import repeatable, tables, write_sql
 from sqlpair.ledger.applied_files import AppliedFiles
-from sqlpair.ledger.tables import TableColumns
+from sqlpair.ledger.tables import Records, TableColumns
 from sqlpair.project.migrations import Migration
 from sqlpair.runner import applied_files, data_loss, two_phase
 from sqlpair.runner import repeatable as runner_repeatable
