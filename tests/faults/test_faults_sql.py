@@ -104,6 +104,18 @@ def test_file_that_edits_the_ledger_by_what_it_calls_is_told(
     assert failure.evidence == ("rolled back: nothing was changed",)
 
 
+def test_failure_of_a_column_named_like_alembics_is_its_own(pair: Project) -> None:
+    pair.add(
+        "postgres",
+        "003_t3",
+        "CREATE TABLE a (version_num int PRIMARY KEY);"
+        " CREATE TABLE b (version_num int REFERENCES a DEFERRABLE INITIALLY DEFERRED);"
+        " INSERT INTO b VALUES (1);",
+    )
+
+    assert "b_version_num_fkey" in refused(pair).what
+
+
 @pytest.mark.parametrize(
     ("database", "third", "message", "snippet"),
     [

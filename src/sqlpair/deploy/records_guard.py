@@ -14,6 +14,7 @@ from sqlpair.databases.interface import Session
 from sqlpair.errors import HistoryError, Interrupted, SqlpairError
 from sqlpair.ledger import tables
 from sqlpair.ledger.tables import Records
+from sqlpair.project.ledger_tables import NAMES
 from sqlpair.project.sql_file import SqlFile
 from sqlpair.runner.steps import Step
 
@@ -69,7 +70,8 @@ def explain(error: SqlpairError | Interrupted, own: Iterable[BookkeepingSQL]) ->
             "Let the file drop by name what the migrations made. With ledger_schema"
             "\nin alembic.ini these tables are in another schema of PostgreSQL."
         )
-    elif "version_num" in error.what:  # the column that the SQL above leaves empty
+    # The column that the SQL above leaves empty.
+    elif "version_num" in error.what and NAMES.version in error.what:
         name = error.what.partition(":")[0]
         error.what = f"{name}: a file of this run {_EDITS}"
         error.evidence = tuple(e for e in error.evidence if "(null)" not in e)
