@@ -123,6 +123,21 @@ def test_version_does_not_agree_while_one_is_pending(first: Project) -> None:
     assert "agree" not in told
 
 
+def test_verify_and_alembic_check_tell_what_is_pending(first: Project) -> None:
+    view(first, "id")
+
+    told = first.sqlpair("verify").stdout
+    failed = first.raw("alembic", "check")
+
+    assert "1 pending: repeatable/v\n" in told
+    assert "1 pending: repeatable/w\n" in told
+    assert failed.returncode not in (0, 2)
+    assert "postgres: Target database is not up to date." in failed.stdout
+    first.sqlpair("migrate")
+    assert "pending" not in first.sqlpair("verify").stdout
+    first.alembic("check")
+
+
 def test_line_ends_are_no_change(first: Project) -> None:
     path = first.root / "sql/postgres/repeatable/v.sql"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

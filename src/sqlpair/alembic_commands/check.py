@@ -17,6 +17,7 @@ from sqlpair.alembic_commands.one_database import alone, compare, surveyed
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import Branch, branches
+from sqlpair.runner.repeatable import files
 from sqlpair.verify import verify
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ logger = logging.getLogger("sqlpair")
 
 def check(context: EnvironmentContext, settings: Settings, given: Given) -> None:
     """Compare every database; CommandError where one is behind, or differs."""
-    surveyed(settings)
+    statuses = surveyed(settings)
     found = [
         (branch, models.of(branch.database, settings, given))
         for branch in branches(settings)
@@ -40,7 +41,8 @@ def check(context: EnvironmentContext, settings: Settings, given: Given) -> None
     diffs: list[Any] = []
     for branch, declared in found:
         with alone(context, branch, declared):
-            if not _is_at_head(context, branch):
+            repeats = any(file.pending for file in files(statuses[branch.name]))
+            if repeats or not _is_at_head(context, branch):
                 behind.append(f"{branch.name}: Target database is not up to date.")
             elif declared is not None:
                 diffs += _compared(context, branch, declared, failures)

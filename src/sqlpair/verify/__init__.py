@@ -17,8 +17,10 @@ from sqlpair.errors import amount, several
 from sqlpair.progress import Note, unseen
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
+from sqlpair.project.migrations import REPEATABLE
 from sqlpair.project.settings import Settings
 from sqlpair.runner.edits import edited
+from sqlpair.runner.repeatable import files
 from sqlpair.verify import assertions, drift, records, references
 from sqlpair.verify.interrupted import interruptions
 from sqlpair.verify.problem import Problem, ProblemKind
@@ -165,5 +167,8 @@ def _verdict(subject: ReadDatabase) -> DatabaseReport:
     if subject.position is None:
         return DatabaseReport(subject.name, "unknown", ())
     head = subject.branch.stem_at(subject.position)
-    pending = tuple(item.stem for item in migrations[subject.position :])
+    pending = (
+        *(item.stem for item in migrations[subject.position :]),
+        *(f"{REPEATABLE}/{f.name}" for f in files(subject.status) if f.pending),
+    )
     return DatabaseReport(subject.name, head, pending)
