@@ -27,7 +27,7 @@ from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.sqlite.lock import DeploymentLock as SQLiteLock
 from sqlpair.deploy import deployment
 from sqlpair.deploy.targets import Destination
-from sqlpair.errors import LockError, SqlpairError
+from sqlpair.errors import LockError, SettingsError, SqlpairError
 from sqlpair.project.statement import Statement
 
 
@@ -46,6 +46,29 @@ def test_holder_that_outlasts_the_wait_is_named_with_pid_and_application(
     assert "Waited 0.3 s (lock_wait)" in words
     assert not project.file.exists()
     deploy(project)
+
+
+def test_one_database_under_two_names_is_not_waited_for(project: Project) -> None:
+    add(project, 1)
+    ini = project.root / "alembic.ini"
+    text = ini.read_text().replace("= postgres, sqlite", "= postgres, sqlite, copy")
+    place = "%(here)s/alembic/versions/sqlite"
+    text = text.replace(place, f"{place}\n    %(here)s/alembic/versions/copy")
+    ini.write_text(
+        f"{text}\n[copy]\ndriver = postgresql\nvariable = COPY\nlock_wait = 1\n"
+    )
+    for folder in ("sql", "alembic/versions"):
+        (project.root / folder / "copy").mkdir()
+    url = project.environ["DATABASE_URL"]
+    project.environ["COPY"] = url.replace("&port=", "%2F.&port=")
+    assert project.environ["COPY"] != url
+    project.add("copy", "003_t3", "CREATE TABLE t3 (id int);\n")
+
+    with pytest.raises(SettingsError, match="one and the same database") as failure:
+        deploy(project)
+
+    assert "Give each its own variable and address" in str(failure.value)
+    assert project.pg("SELECT to_regclass('t1'), to_regclass('t3')") == [(None, None)]
 
 
 def test_holder_of_a_sqlite_file_is_named_with_its_pid(project: Project) -> None:

@@ -358,6 +358,12 @@ def test_two_names_for_one_database_are_refused(root: Path) -> None:
         with pytest.raises(SettingsError, match="sqlite and copy are one and the same"):
             read(root, COPY=other)
 
+    (root / "state").mkdir(exist_ok=True)
+    (root / "state/local.db").touch()
+    (root / "hard.db").hardlink_to(root / "state/local.db")
+    with pytest.raises(SettingsError, match="sqlite and copy are one and the same"):
+        read(root, COPY="hard.db")
+
     ini.write_text(text + section.format("postgresql"))
     url = "postgresql://me:pw@host/app"
     for other in ("postgres://me:pw@host/app", "postgresql://you@host:5432/app"):

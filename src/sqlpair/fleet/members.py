@@ -12,13 +12,14 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.driver import driver_of, reading
 from sqlpair.errors import SettingsError, UsageError, printable, several
 from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
+from sqlpair.project.identity import location
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
@@ -343,8 +344,4 @@ def _refuse_twice(
 
 
 def _place(database: Database, host: str = "") -> tuple[object, ...]:
-    if database.driver == "sqlite" and not host:
-        with suppress(OSError):  # a hard link is another path to one file
-            found = os.stat(database.address)  # noqa: PTH116
-            return (found.st_dev, found.st_ino)
-    return (database.address.rpartition("@")[2], host, database.search_path)
+    return (*location(database, here=not host), host, database.search_path)

@@ -307,21 +307,6 @@ def seconds(ini: Path, section: SectionProxy, key: str, default: float) -> float
     return seconds
 
 
-def refuse_shared(databases: Iterable[Database]) -> None:
-    """Raise SettingsError where two names stand for one database."""
-    seen: dict[tuple[object, ...], str] = {}
-    for database in databases:
-        if database.fleet is not None:
-            continue
-        target = (database.driver, location(database), database.embedded)
-        if target in seen:
-            raise SettingsError(
-                f"{seen[target]} and {database.name} are one and the same database",
-                remedy=f"Give each its own variable and address ({database.variable}).",
-            )
-        seen[target] = database.name
-
-
 def refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
     """Raise SettingsError where no database can answer a fleet's members_query."""
     singles = [database.name for database in databases if database.fleet is None]
@@ -333,12 +318,3 @@ def refuse_unanswered(ini: Path, databases: Iterable[Database]) -> None:
                 [f"databases of one address: {', '.join(singles) or 'none'}"],
                 "It is the name of the one that has the table of members.",
             )
-
-
-def location(database: Database) -> str:
-    """Return the address without what may differ for one and the same database."""
-    _, separator, rest = database.address.partition("://")
-    if not separator:
-        return database.address
-    host, slash, name = rest.rpartition("@")[2].partition("/")
-    return f"{host.removesuffix(':5432')}{slash}{name}"

@@ -28,12 +28,11 @@ from sqlpair.project.database import (
     Reader,
     declared,
     folder,
-    location,
-    refuse_shared,
     refuse_unanswered,
     seconds,
 )
 from sqlpair.project.fleet import SourceKind, file_name
+from sqlpair.project.identity import location, refuse_shared
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 

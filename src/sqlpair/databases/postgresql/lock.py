@@ -30,6 +30,7 @@ import psycopg2
 from sqlpair.databases.postgresql.failure import refused
 from sqlpair.databases.retry import wait
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project.identity import one_and_the_same
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -49,6 +50,9 @@ TIMEOUTS = {
     "idle_in_transaction_session_timeout": 90600,
     "transaction_timeout": 170000,
 }
+# One of a server's processes, unlike any of another server.
+_BACKEND = "concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), {pid})"
+_held: dict[str, str] = {}  # the names of databases, by the backend with their lock
 
 
 class DeploymentLock:
@@ -61,6 +65,7 @@ class DeploymentLock:
         self._connection: connection | None = None
         self._in_use = threading.Lock()
         self.pid = 0
+        self._backend = ""
         self._rest = False  # whether nobody was at work
         self._as_new = False  # whether it holds nothing that outlives a transaction
         # The second key: a database may hold the ledgers of several projects.
@@ -88,6 +93,7 @@ class DeploymentLock:
         while not free():
             holders = self.holders(space)
             if holders and not said:
+                self._refuse_own(space)
                 said = holders
                 report(f"{name}: waiting for {what}, {', '.join(holders)}")
             if time.monotonic() > deadline:
@@ -117,16 +123,19 @@ class DeploymentLock:
                 # Who has the deployment's lock tries whether the work's is free.
                 cursor.execute(
                     f"{begin} SELECT pg_backend_pid(), had, pg_is_in_recovery(),"
+                    f" {_BACKEND.format(pid='pg_backend_pid()')},"
                     f" CASE WHEN had AND pg_try_advisory_lock({self.work})"
                     f" THEN pg_advisory_unlock({self.work}) END FROM (SELECT"
                     f" pg_try_advisory_xact_lock({DEPLOYMENT}, {self.key}) AS had) t"
                 )
                 found = cursor.fetchone()
                 assert found is not None
-                self.pid, had, standby, rest = found
+                self.pid, had, standby, self._backend, rest = found
                 self._rest = rest is True
                 self._as_new = True
-                if not had:
+                if had:
+                    _held[self._backend] = self._database.name
+                else:
                     cursor.execute("ROLLBACK")
         except psycopg2.Error as error:
             raise refused(self._database, error, "taking the lock") from error
@@ -157,6 +166,16 @@ class DeploymentLock:
             else f"pid {row['pid']} (ending)"  # it went between one view and the other
             for row in found
         ]
+
+    def _refuse_own(self, space: int) -> None:
+        """SettingsError where the holder is this run, which has two names for one."""
+        for row in self._rows(
+            f"SELECT {_BACKEND.format(pid='pid')} AS backend"
+            f" FROM pg_catalog.pg_locks WHERE {self._lock(space)}"
+        ):
+            other = _held.get(row["backend"], self._database.name)
+            if other != self._database.name:  # or it is another thread's
+                raise one_and_the_same(other, self._database)
 
     def _lock(self, space: int) -> str:
         # pg_locks shows the keys without their sign.
@@ -200,6 +219,7 @@ class DeploymentLock:
     def close(self) -> None:
         """Free the lock."""
         if self._connection is not None:
+            _held.pop(self._backend, None)
             with suppress(psycopg2.Error):
                 self._address.close(self._connection, as_new=self._as_new)
             self._connection = None
