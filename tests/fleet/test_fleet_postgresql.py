@@ -134,12 +134,20 @@ def test_verify_compares_a_schema_with_what_the_files_build_in_it(
     project: Project,
 ) -> None:
     schemas(project, 3)
+    project.pg("CREATE TABLE public.tenant_1 (id integer PRIMARY KEY)")
     project.sqlpair("migrate")
     project.sqlpair("verify")
     project.pg("ALTER TABLE tenant_1.a ADD COLUMN mine text")
     found = project.sqlpair("verify", expect=1).stdout
     assert "tenants/tenant_1: column tenant_1.a.mine" in found
     assert "tenant_0" not in found
+
+
+def test_public_and_the_servers_own_schemas_are_no_members(project: Project) -> None:
+    schemas(project, 0, schemas="p%%")
+    project.pg("CREATE SCHEMA plants")
+    project.sqlpair("migrate")
+    assert made(project) == {"plants": {"a", "b"}}
 
 
 def test_rollback_leaves_each_schema_as_it_was(project: Project) -> None:

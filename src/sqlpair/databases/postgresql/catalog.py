@@ -108,7 +108,7 @@ def within(found: Schema, schema: str) -> Schema:
     return {
         key: value
         for key, value in found.items()
-        if key.name.startswith(f"{name}.") or key == ("schema", name)
+        if _home(key, found) == name or key == ("schema", name)
     }
 
 
@@ -122,16 +122,18 @@ def outside(found: Schema, patterns: Sequence[str]) -> Schema:
         if key.kind == "schema"
         and any(matched(pattern, _unquoted(key.name)) for pattern in patterns)
     }
-
-    def is_inside(key: ObjectKey) -> bool:
-        home = _HOME.match(root(key, found).name)
-        return home is not None and home[1] in homes
-
     return {
         key: value
         for key, value in found.items()
-        if not is_inside(key) and not (key.kind == "schema" and key.name in homes)
+        if _home(key, found) not in homes
+        and not (key.kind == "schema" and key.name in homes)
     }
+
+
+def _home(key: ObjectKey, found: Schema) -> str | None:
+    """Return the schema that it is in, None for public and for what is in none."""
+    match = _HOME.match(root(key, found).name)
+    return match[1] if match else None
 
 
 def _unquoted(name: str) -> str:

@@ -31,7 +31,10 @@ def member(database: Database, address: str, root: Path) -> MemberAddress:  # no
 
 def schemas(rows: Rows) -> Sequence[str]:
     """See ``sqlpair.databases.interface.Driver``."""
-    found = rows("SELECT nspname FROM pg_catalog.pg_namespace")
+    found = rows(
+        r"SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\_%'"
+        " AND nspname NOT IN ('public', 'information_schema')"
+    )
     return [row["nspname"] for row in found]
 
 
