@@ -146,7 +146,9 @@ def _one(job: Job, member: Member) -> MemberResult:
         result = _failed(member, settings, str(error))
     except OSError as error:
         what = error.strerror or str(error)
-        result = _failed(member, settings, f"{member.database.name}: {what}")
+        where = f"\n  {error.filename}" if error.filename else ""
+        what = f"{member.database.name}: {what}{where}"
+        result = _failed(member, settings, what)
     milliseconds = round((time.monotonic() - began) * 1000)
     return result._replace(milliseconds=milliseconds)
 
