@@ -170,6 +170,9 @@ def over(
                 done = run(fleet.name, job, members, work.options, log)
         yield done
         if done.why_stopped:
+            others = [f.name for f in settings.fleets if name in (None, f.name)]
+            for other in others[others.index(fleet.name) + 1 :]:
+                work.report(f"{other}: none is begun, for {fleet.name} has stopped")
             return
 
 
