@@ -214,20 +214,24 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     assert "ahead.db" in status
 
 
-def test_a_file_that_goes_while_others_are_migrated_is_not_made_again(
-    project: Project,
+@pytest.mark.parametrize("action", [*MemberAction])
+def test_a_file_that_goes_while_others_are_at_work_is_not_at_base_and_not_made_again(
+    project: Project, action: MemberAction
 ) -> None:
     first, second = fleet(project, 2)
+    if action != MemberAction.MIGRATE:
+        project.sqlpair("migrate")
     settings = project.settings
     (tenants,) = settings.fleets
     with contextlib.ExitStack() as resources:
         members = find(settings, tenants, print, resources)
     first.rename(first.with_suffix(".archive"))
-    job = Job(settings, MemberAction.MIGRATE, files_of(settings, "tenants"))
+    job = Job(settings, action, files_of(settings, "tenants"), 4)
 
     gone, there = work(job, members)
 
     assert "its file is gone since it was found" in gone.error
+    assert gone.number is None
     assert not first.exists()
     assert not there.error
     assert at_head(second)
