@@ -279,6 +279,36 @@ def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
     assert all(map(at_head, paths))
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("backup", "--member", "small/full"), 0, "Backed up: schema version 4"),
+        (("rollback", "--member", "small/full"), 1, "disk is full"),
+        (("rollback", "--to", "1"), 1, "disk is full"),
+    ],
+)
+def test_a_disk_without_a_byte_left_is_told_and_the_member_can_be_backed_up(
+    project: Project, words: tuple[str, ...], code: int, told: str
+) -> None:
+    fleet(project, 1)
+    project.configure("tenants", members="state/*/*.db")
+    small = project.root / "state" / "small"
+    small.mkdir()
+    member = small / "full.db"
+    member.touch()
+    project.sqlpair("migrate")
+    rows(member, "CREATE TABLE filler (x)")
+    while member.stat().st_size < 102400:
+        rows(member, "INSERT INTO filler VALUES (zeroblob(3000))")
+    assert member.stat().st_size == 102400
+    member.rename(project.root / "seed")
+
+    done = on_a_small_disk(project, *words)
+
+    assert f"exit {code}\n" in done.stdout, done.stderr
+    assert told in done.stdout + done.stderr
+
+
 def test_five_that_cannot_be_among_many_are_named_and_the_others_are_at_head(
     project: Project,
 ) -> None:
