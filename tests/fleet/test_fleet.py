@@ -136,6 +136,29 @@ def test_a_canary_that_fails_leaves_the_others_alone(project: Project) -> None:
     assert [path.stat().st_size for path in paths[2:]] == [0, 0, 0, 0]
 
 
+def test_a_fleet_behind_one_that_stopped_is_named(project: Project) -> None:
+    paths = fleet(project)
+    rows(paths[0], "CREATE TABLE a (mine text)")
+    locations = [
+        f"%(here)s/alembic/versions/{name}" for name in ("sqlite", "tenants", "hosts")
+    ]
+    project.configure(
+        "alembic",
+        databases="sqlite, tenants, hosts",
+        version_locations="\n    ".join(["", *locations]),
+    )
+    project.configure("hosts", driver="sqlite", members="state/hosts/*.db")
+    for folder in ("sql/hosts", "alembic/versions/hosts", "state/hosts"):
+        (project.root / folder).mkdir(parents=True)
+    project.add("hosts", "005_h", "CREATE TABLE h (id integer);", "DROP TABLE h;")
+    host = project.root / "state" / "hosts" / "h.db"
+    host.touch()
+    for words in (("--canary", "1"), ("--stop-after", "1", "--jobs", "1")):
+        failed = project.sqlpair("migrate", *words, expect=1)
+        assert "hosts: none is begun, for tenants has stopped" in failed.stderr
+    assert host.stat().st_size == 0
+
+
 def test_canaries_that_are_well_let_the_others_follow(project: Project) -> None:
     paths = fleet(project, 4)
     project.sqlpair("migrate", "--canary", "2")

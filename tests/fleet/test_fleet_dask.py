@@ -72,11 +72,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         process.wait()
 
 
-def test_a_worker_that_dies_costs_no_member(
-    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
-) -> None:
-    address, (_, first, _) = cluster
-    paths = fleet(project, 200)
+def begun(project: Project, paths: list[Path], address: str) -> subprocess.Popen[str]:
+    """Begin to migrate on the cluster, and return when members are at work."""
     running = subprocess.Popen(
         [sys.executable, "-m", "sqlpair", "migrate", "--scheduler", address],
         cwd=project.root,
@@ -88,12 +85,57 @@ def test_a_worker_that_dies_costs_no_member(
     while sum(path.stat().st_size > 0 for path in paths) < 5:
         assert running.poll() is None, running.communicate()
         time.sleep(0.002)
+    return running
+
+
+def test_a_worker_that_dies_costs_no_member(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, first, _) = cluster
+    paths = fleet(project, 200)
+    running = begun(project, paths, address)
     os.kill(first.pid, signal.SIGKILL)
 
     out, err = running.communicate()
 
     assert running.returncode == 0, out + err
     assert "200  at 004_b" in out
+    assert all(map(at_head, paths))
+
+
+def test_a_signal_lets_workers_end_with_their_member_and_counts_what_they_did(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, _ = cluster
+    paths = fleet(project, 600)
+    running = begun(project, paths, address)
+    running.terminate()
+
+    out, err = running.communicate()
+
+    assert running.returncode == 143, out + err
+    done = sum(map(at_head, paths))
+    assert f"{done}  at 004_b" in out
+    assert f"{len(paths) - done}  not begun: a signal came" in out
+    assert sum(path.stat().st_size > 0 for path in paths) == done
+
+
+def test_a_scheduler_that_dies_leaves_members_that_are_not_known(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (scheduler, *_) = cluster
+    paths = fleet(project, 600)
+    running = begun(project, paths, address)
+    scheduler.kill()
+
+    out, err = running.communicate()
+
+    assert running.returncode == 1, out + err
+    assert "Traceback" not in err
+    assert "not begun: the cluster's scheduler or all of its workers are gone" in out
+    assert "not known" in out
+    assert "Schema version" not in out
+    project.sqlpair("migrate")
     assert all(map(at_head, paths))
 
 

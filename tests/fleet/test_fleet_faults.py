@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from fleets import NUMBERED, applied, at_head, descendants, fleet, rows
 from sqlpair.fleet import run as fleet_run
 from sqlpair.fleet.executors import Chunk, Workers, open_workers
 from sqlpair.fleet.members import find
+from sqlpair.fleet.pattern import files
 from sqlpair.fleet.work import Job, MemberAction, MemberResult, files_of, work
+from sqlpair.project.fleet import MemberSource, SourceKind
 
 MEMBERS = 40
 
@@ -211,20 +214,24 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     assert "ahead.db" in status
 
 
-def test_a_file_that_goes_while_others_are_migrated_is_not_made_again(
-    project: Project,
+@pytest.mark.parametrize("action", [*MemberAction])
+def test_a_file_that_goes_while_others_are_at_work_is_not_at_base_and_not_made_again(
+    project: Project, action: MemberAction
 ) -> None:
     first, second = fleet(project, 2)
+    if action != MemberAction.MIGRATE:
+        project.sqlpair("migrate")
     settings = project.settings
     (tenants,) = settings.fleets
     with contextlib.ExitStack() as resources:
         members = find(settings, tenants, print, resources)
     first.rename(first.with_suffix(".archive"))
-    job = Job(settings, MemberAction.MIGRATE, files_of(settings, "tenants"))
+    job = Job(settings, action, files_of(settings, "tenants"), 4)
 
     gone, there = work(job, members)
 
     assert "its file is gone since it was found" in gone.error
+    assert gone.number is None
     assert not first.exists()
     assert not there.error
     assert at_head(second)
@@ -270,6 +277,36 @@ def test_a_member_on_a_full_disk_is_named_and_the_others_are_at_head(
     assert "! tenants/small/full failed" in done.stdout, done.stderr
     assert done.stdout.endswith("exit 1\nfiller\n")
     assert all(map(at_head, paths))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("backup", "--member", "small/full"), 0, "Backed up: schema version 4"),
+        (("rollback", "--member", "small/full"), 1, "disk is full"),
+        (("rollback", "--to", "1"), 1, "disk is full"),
+    ],
+)
+def test_a_disk_without_a_byte_left_is_told_and_the_member_can_be_backed_up(
+    project: Project, words: tuple[str, ...], code: int, told: str
+) -> None:
+    fleet(project, 1)
+    project.configure("tenants", members="state/*/*.db")
+    small = project.root / "state" / "small"
+    small.mkdir()
+    member = small / "full.db"
+    member.touch()
+    project.sqlpair("migrate")
+    rows(member, "CREATE TABLE filler (x)")
+    while member.stat().st_size < 102400:
+        rows(member, "INSERT INTO filler VALUES (zeroblob(3000))")
+    assert member.stat().st_size == 102400
+    member.rename(project.root / "seed")
+
+    done = on_a_small_disk(project, *words)
+
+    assert f"exit {code}\n" in done.stdout, done.stderr
+    assert told in done.stdout + done.stderr
 
 
 def test_five_that_cannot_be_among_many_are_named_and_the_others_are_at_head(
@@ -351,8 +388,122 @@ def test_a_list_that_is_a_database_is_refused(project: Project) -> None:
     assert "cannot be read" in refused.stderr
 
 
+def without_privileges(
+    project: Project, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Run sqlpair as one who may not read what its owner has closed, as root may."""
+    drop = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    return subprocess.run(
+        [
+            *(drop if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "sqlpair", *words),
+        ],
+        cwd=project.root,
+        env=project.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def closed(project: Project) -> Iterator[Path]:
+    """A folder of the middle one of three members, that nobody may read."""
+    fleet(project, 0)
+    project.configure("tenants", members="state/tenants/*/app.db")
+    for name in "abc":
+        folder = project.root / "state" / "tenants" / name
+        folder.mkdir()
+        (folder / "app.db").touch()
+    (folder.parent / "b").chmod(0)
+    yield folder.parent / "b"
+    (folder.parent / "b").chmod(0o700)
+
+
+def test_a_member_whose_folder_may_not_be_read_is_named_and_not_left_out(
+    project: Project, closed: Path
+) -> None:
+    for command in ("migrate", "status"):
+        done = without_privileges(project, command)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "tenants: 3 members" in done.stdout
+        assert "! tenants/b failed" in done.stdout
+        assert f"{closed}/app.db" in done.stdout
+        assert "Schema version" not in done.stdout
+    assert at_head(closed.parent / "a" / "app.db")
+    assert at_head(closed.parent / "c" / "app.db")
+
+
+def test_a_folder_of_members_that_may_not_be_read_is_refused(
+    project: Project, closed: Path
+) -> None:
+    for pattern in ("state/tenants/*/*.db", "state/**/app.db"):
+        project.configure("tenants", members=pattern)
+        for command in ("migrate", "status"):
+            refused = without_privileges(project, command)
+            assert refused.returncode == 1
+            assert f"{closed}: Permission denied" in refused.stderr
+            assert "Schema version" not in refused.stdout
+
+
+def test_a_file_whose_name_is_no_text_is_a_member(project: Project) -> None:
+    paths = fleet(project, 1)
+    other = paths[0].with_name(os.fsdecode(b"\xff.db"))
+    other.touch()
+    for command in ("migrate", "status", "backup"):
+        assert "2 members" in project.sqlpair(command).stdout
+    assert at_head(other)
+
+
+def test_a_member_that_the_pattern_would_not_find_again_is_not_made(
+    project: Project,
+) -> None:
+    paths = fleet(project, 1)
+    project.configure("tenants", members="state/tenants/*")
+    for name in (".hidden", "a.lock", "lost+found"):
+        project.sqlpair("migrate", "--member", name, expect=2)
+    assert [*paths[0].parent.iterdir()] == paths
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("state/**/*.db", {"/state/a.db", "/state/x/b.db", "/state/x/y/c.db"}),
+        ("state/*/*.db", {"/state/x/b.db"}),
+        ("state/x/[a-c].db", {"/state/x/b.db"}),
+        ("state/x/y/**", {"/state/x/y/c.db"}),
+        ("state/.*/d.db", {"/state/.h/d.db"}),
+        ("*/a.db", {"/state/a.db"}),
+        ("ROOT/state/?.db", {"/state/a.db"}),
+        ("ROOT/state/**/c.db", {"/state/x/y/c.db"}),
+        ("state/a.db/*", set()),
+        ("state/loop/*", set()),
+        ("none/*", set()),
+    ],
+)
+def test_a_pattern_is_read_as_a_shell_reads_it(
+    tmp_path: Path, pattern: str, found: set[str]
+) -> None:
+    for path in (
+        "a.db",
+        "x/b.db",
+        "x/y/c.db",
+        ".h/d.db",
+        "x/b.db-wal",
+        "lost+found/e.db",
+    ):
+        (tmp_path / "state" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "state" / path).touch()
+    (tmp_path / "state" / "loop").symlink_to("loop")
+    text = pattern.replace("ROOT", str(tmp_path))
+    source = MemberSource(SourceKind.PATTERN, text, "members", tmp_path)
+    paths = [os.path.join(tmp_path, path) for _, path in files(source)]  # noqa: PTH118
+    assert sorted(paths) == sorted(f"{tmp_path}{path}" for path in found)
+
+
 def test_a_fleet_without_members_is_no_failure(project: Project) -> None:
     fleet(project, 0)
     done = project.sqlpair("migrate")
+    assert "none is found by members in [tenants]" in done.stderr
     assert "tenants: 0 members" in done.stdout
     assert "Schema version 4" in done.stdout

@@ -125,6 +125,20 @@ def test_a_member_whose_rows_would_go_is_named_and_keeps_them(
     assert applied(paths[1]) == ["002_a"]
 
 
+def test_members_that_would_lose_other_rows_are_not_told_to_be_the_same(
+    project: Project,
+) -> None:
+    first, second = fleet(project, 2)
+    project.sqlpair("migrate")
+    rows(first, "INSERT INTO a (id) VALUES (1)")
+    rows(second, "INSERT INTO b (id) VALUES (1)")
+    failed = project.sqlpair("rollback", "--to", "1", expect=1).stdout
+    assert "1 row of a" in failed
+    assert "the same kind, each with details of its own in the log, in t0001" in failed
+    log = (project.root / "logs" / "migration.log").read_text()
+    assert "1 row of b" in log
+
+
 def test_each_member_has_its_own_backups(project: Project) -> None:
     paths = fleet(project, 3)
     project.configure("tenants", members="state/tenants/*")

@@ -123,7 +123,9 @@ def _tell_failures(failures: Sequence[MemberResult]) -> None:
             output.say(f"    {line}")
         if others:
             names = several([result.name for result in others])
-            output.say(f"    the same in {names}", "yellow")
+            same = all(result.error == first.error for result in others)
+            but = "" if same else " kind, each with details of its own in the log,"
+            output.say(f"    the same{but} in {names}", "yellow")
     if failures:
         name = failures[0].name
         output.say(f"  What is to be done for one, as in: --member {name}", "dim")

@@ -8,19 +8,22 @@ which.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlpair import signals
+from sqlpair import ids, signals
 from sqlpair.databases import kept_open
 from sqlpair.errors import ConnectError, Interrupted, SettingsError, UsageError
 from sqlpair.fleet.work import Job, MemberResult, work
@@ -34,6 +37,7 @@ CHUNK = 8
 DISTRIBUTED_CHUNK = 32
 # How often Dask gives a chunk to another worker when one dies with it.
 RETRIES = 3
+ASK_SECONDS = 0.2  # between two questions of a worker, whether it is to stop
 PRELOADED = "sqlpair.fleet.preloaded"
 
 
@@ -188,6 +192,8 @@ def _cluster(scheduler: str) -> Workers:
             "--scheduler needs Dask's distributed",
             remedy="Install it here and on the workers: pip install 'sqlpair[fleet]'",
         ) from None
+    # What goes wrong is told once, as any failure: not by its tracebacks, too.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client: Any = distributed.Client(scheduler, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -198,30 +204,61 @@ def _cluster(scheduler: str) -> Workers:
             f" dask worker {scheduler} --nthreads 1",
         ) from None
     executor = client.get_executor(pure=False, retries=RETRIES)
-    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    stopped = distributed.Event(f"sqlpair-{ids.new_id()}", client=client)
+    submitted: set[Future[list[MemberResult]]] = set()
+
+    def workers() -> int:
+        return len(client.scheduler_info(n_workers=-1)["workers"])
 
     def submit(job: Job, members: Chunk) -> Future[list[MemberResult]]:
         host = members[0].host
         where = {"workers": [host]} if host else {}
-        future: Future[list[MemberResult]] = executor.submit(
-            on_worker, job, members, **where
-        )
+        future: Future[list[MemberResult]]
+        try:
+            future = executor.submit(on_worker, job, members, stopped.name, **where)
+        except Exception:  # noqa: BLE001 - of a client whose scheduler has gone
+            future = Future()
+            future.set_exception(CancelledError())
+        submitted.add(future)
+        future.add_done_callback(submitted.discard)
         return future
 
+    def stop() -> None:
+        with suppress(Exception):  # the scheduler may be gone
+            stopped.set()
+            if not workers():  # nobody is there to take them back
+                for future in [*submitted]:
+                    future.cancel()
+
     def close() -> None:
-        executor.shutdown(wait=False)
+        with suppress(Exception):  # likewise
+            executor.shutdown(wait=False)
         client.close()
 
     return Workers(
-        at_once=3 * max(1, workers),
+        at_once=3 * max(1, workers()),
         chunk=DISTRIBUTED_CHUNK,
         submit=submit,
-        stop=lambda: None,
+        stop=stop,
         close=close,
     )
 
 
-def on_worker(job: Job, members: Chunk) -> list[MemberResult]:
-    """Do the job on a worker of a cluster, one chunk at a time in each process."""
+def on_worker(job: Job, members: Chunk, stop: str) -> list[MemberResult]:
+    """Do the job on a worker of a cluster, one chunk at a time in each process.
+
+    Once the event called ``stop`` is set it ends with the member that it is at.
+    """
+    event: Any = import_module("distributed").Event(stop)
+    asked = 0.0
+
+    def is_stopped() -> bool:
+        nonlocal asked
+        if time.monotonic() - asked < ASK_SECONDS:
+            return False
+        answer = bool(event.is_set())
+        asked = time.monotonic()
+        return answer
+
     with _at_work, kept_open.to_the_end():
-        return work(job, members)
+        return work(job, members, is_stopped)

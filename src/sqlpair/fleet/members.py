@@ -7,9 +7,7 @@ a project that has this one database: nothing below knows of fleets.
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,15 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlpair.databases.driver import driver_of, reading
 from sqlpair.errors import SettingsError, UsageError, printable, several
-from sqlpair.project.fleet import BESIDE, MemberSource, SourceKind, matched
+from sqlpair.fleet import pattern
+from sqlpair.project.fleet import MemberSource, SourceKind, matched
 from sqlpair.project.identity import location
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
     from sqlpair.databases.members import MemberAddress
     from sqlpair.project.settings import Database, Settings
-
-_WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
 
 
 class Member(NamedTuple):
@@ -82,7 +79,10 @@ def find(
     if source.kind is SourceKind.SCHEMAS:
         found = list(_schemas(fleet, source, report, resources))
     elif source.kind is SourceKind.PATTERN:
-        found = list(_files(fleet, source))
+        found = [
+            _file(fleet, source, name, path)._replace(found=True)
+            for name, path in pattern.files(source)
+        ]
     elif source.kind is SourceKind.QUERY:
         found = list(_queried(settings, fleet, source, report))
     else:
@@ -147,7 +147,7 @@ def shard(members: Iterable[Member], number: int, of: int) -> tuple[Member, ...]
     return tuple(
         member
         for member in members
-        if zlib.crc32(member.name.encode()) % of == number - 1
+        if zlib.crc32(os.fsencode(member.name)) % of == number - 1
     )
 
 
@@ -180,28 +180,6 @@ def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:
     return Member(name, database, new=new)
 
 
-def _files(fleet: Database, source: MemberSource) -> Iterator[Member]:
-    pattern = _pattern(source)
-    for path in glob.iglob(source.text, root_dir=source.root, recursive=True):  # noqa: PTH207
-        if BESIDE.search(path):
-            continue
-        match = pattern.fullmatch(path)
-        words = match.groups() if match else ()
-        name = "/".join(word.strip("/") for word in words if word.strip("/")) or path
-        yield _file(fleet, source, name, path)._replace(found=True)
-
-
-def _pattern(source: MemberSource) -> re.Pattern[str]:
-    """Return what finds in a path the parts that its wildcards stand for."""
-    parts, end = [], 0
-    for wild in _WILDCARD.finditer(source.text):
-        kind = wild[0]
-        inner = "(.*)" if kind.startswith("**") else "([^/]+)"
-        parts += [re.escape(source.text[end : wild.start()]), inner]
-        end = wild.end()
-    return re.compile("".join([*parts, re.escape(source.text[end:])]), re.DOTALL)
-
-
 def _file(
     fleet: Database, source: MemberSource, name: str, path: str, *, new: bool = False
 ) -> Member:
@@ -219,13 +197,8 @@ def _new(fleet: Database, name: str) -> Iterator[Member]:
     assert source is not None
     if source.kind is SourceKind.SCHEMAS and matched(source.text, name):
         yield _schema(fleet, name, new=True)
-    if source.kind is SourceKind.PATTERN:
-        wild = _WILDCARD.findall(source.text)
-        plain = re.fullmatch(r"[^/\x00]+", name) and name not in (".", "..")
-        if wild == ["*"] and plain:
-            path = source.text.replace("*", name)
-            if not os.path.exists(source.root / path):  # noqa: PTH110
-                yield _file(fleet, source, name, path, new=True)
+    if source.kind is SourceKind.PATTERN and (path := pattern.new_file(source, name)):
+        yield _file(fleet, source, name, path, new=True)
 
 
 def _listed(source: MemberSource) -> Iterator[tuple[str, str]]:

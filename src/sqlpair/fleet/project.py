@@ -152,7 +152,10 @@ def over(
         if name not in (None, fleet.name):
             continue
         with ExitStack() as resources:
-            members = shard(find(settings, fleet, work.report, resources), *work.part)
+            found = find(settings, fleet, work.report, resources)
+            if not found and fleet.fleet:
+                work.report(f"{fleet.name}: none is found by {fleet.fleet.told}")
+            members = shard(found, *work.part)
             if action in DIRECTIONS:
                 _tell_without_backup(settings, fleet, work)
             job = Job(
@@ -164,9 +167,12 @@ def over(
             )
             log = _FleetLog(settings, action, work)
             with closing(log):
-                found = run(fleet.name, job, members, work.options, log)
-        yield found
-        if found.why_stopped:
+                done = run(fleet.name, job, members, work.options, log)
+        yield done
+        if done.why_stopped:
+            others = [f.name for f in settings.fleets if name in (None, f.name)]
+            for other in others[others.index(fleet.name) + 1 :]:
+                work.report(f"{other}: none is begun, for {fleet.name} has stopped")
             return
 
 

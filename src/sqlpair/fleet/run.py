@@ -32,6 +32,7 @@ FEW = 20  # members a process
 # Before each attempt, in seconds. What forks processes seems to be there until it is
 # dead altogether, and refuses.
 PAUSES = (0, 0.1, 1)
+LOST = "the cluster's scheduler or all of its workers are gone"
 Tell = Callable[[MemberResult], None]
 
 
@@ -192,16 +193,15 @@ class _Loop:
                 suspects += self._take(future, pending.pop(future))
             if not self._found.why_stopped and self._reason():
                 self._found.why_stopped = self._reason()
-                workers.stop()
-                for future in [each for each in pending if each.cancel()]:
-                    del pending[future]
+                workers.stop()  # those that wait for their turn come back at once
 
     def _take(self, future: Future[list[MemberResult]], chunk: Chunk) -> Chunk:
         """Note the results of a chunk; return it where its process died."""
         try:
             results = future.result()
-        except CancelledError:
-            return ()
+        except CancelledError:  # by the cluster: nothing here takes a chunk back
+            self._found.why_stopped = self._found.why_stopped or LOST
+            results = [_lost(member, LOST) for member in chunk]
         except Interrupted as error:
             self._found.interrupted = error
             return ()

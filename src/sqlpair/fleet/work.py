@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from enum import Enum
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
@@ -141,19 +140,36 @@ def _one(job: Job, member: Member) -> MemberResult:
     began = time.monotonic()
     try:
         _refuse_other_files(job, member.database.name)
+        _refuse_gone(member)
         result = ACTIONS[job.action](job, member, settings)
     except SqlpairError as error:
         result = _failed(member, settings, str(error))
     except OSError as error:
         what = error.strerror or str(error)
-        result = _failed(member, settings, f"{member.database.name}: {what}")
+        where = f"\n  {error.filename}" if error.filename else ""
+        what = f"{member.database.name}: {what}{where}"
+        result = _failed(member, settings, what)
     milliseconds = round((time.monotonic() - began) * 1000)
     return result._replace(milliseconds=milliseconds)
+
+
+def _refuse_gone(member: Member) -> None:
+    """ConnectError for a file that is gone: it is not at base, nor to be made again."""
+    try:
+        if member.found:
+            os.stat(member.database.address)  # noqa: PTH116
+    except FileNotFoundError:
+        raise ConnectError(
+            f"{member.database.name}: its file is gone since it was found",
+            [member.database.address],
+            "It is not made again. Nothing was changed.",
+        ) from None
 
 
 def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
     """Say where a member is that failed, as far as it can be told."""
     with suppress(SqlpairError, OSError):
+        _refuse_gone(member)
         return _here(member, settings)._replace(error=error)
     return MemberResult(member.title, member.name, None, "", error=error)
 
@@ -209,12 +225,6 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     _nothing_to_do = _nothing_to_do.of(job)
     if known := _nothing_to_do.recall(settings):
         return known._replace(title=member.title, name=member.name)
-    if member.found and not Path(member.database.address).exists():
-        raise ConnectError(
-            f"{member.database.name}: its file is gone since it was found",
-            [member.database.address],
-            "It is not made again. Nothing was changed.",
-        )
     outcome = deployment.deploy(settings, UpTo(job.to), silent)
     result = _moved(member, outcome)
     if not outcome.deployment:

@@ -191,7 +191,9 @@ def _query(
 
 def file_name(name: str) -> str:
     """Return a name that is a file's, another for each ``name``."""
-    return quote(name, safe=" +,=@").replace(".", "%2E", name.startswith("."))
+    return quote(os.fsencode(name), safe=" +,=@").replace(
+        ".", "%2E", name.startswith(".")
+    )
 
 
 def matched(text: str, name: str) -> bool:

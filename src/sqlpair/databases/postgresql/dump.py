@@ -40,8 +40,7 @@ def refuse_schema(database: Database) -> None:
     """BackupError for a schema of a database: a restore would exchange the whole."""
     if database.search_path:
         raise BackupError(
-            f"{database.name}: {database.search_path[0]} is a schema, and no database"
-            " to back up by itself",
+            f"{database.name}: a schema is no database to back up by itself",
             ["a restore exchanges whole databases"],
             f"Back up the database of {database.variable} as a whole, for example with"
             " pg_dump.",

@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,9 @@ class DeploymentLock:
             os.close(file)
             return False
         self._file = file
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"pid {os.getpid()} (sqlpair)\n".encode(), 0)
+        with suppress(OSError):  # a full disk, of which a backup may well be made
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"pid {os.getpid()} (sqlpair)\n".encode(), 0)
         return True
 
     def _open(self) -> int:
