@@ -178,6 +178,29 @@ def _lives(pid: int) -> bool:
     return state != "Z"
 
 
+def test_a_listed_file_that_is_lost_is_not_made_again_outside_development(
+    project: Project,
+) -> None:
+    paths = fleet(project, 3)
+    project.configure("tenants", members="state/tenants.txt")
+    text = "".join(f"{path}\n" for path in paths)
+    (project.root / "state" / "tenants.txt").write_text(text)
+    project.environ |= {"APP_ENV": "staging", "SQLITE_PATH": str(project.file)}
+    project.sqlpair("migrate")
+    paths[1].unlink()
+
+    failed = project.sqlpair("migrate", expect=1)
+
+    assert "tenants: there is no database, though it is listed" in failed.stdout
+    project.alembic("upgrade", "heads", expect=1)
+    assert not paths[1].exists()
+    project.sqlpair("migrate", "--member", "state/tenants/t0001.db")
+    assert at_head(paths[1])
+    paths[2].unlink()
+    project.alembic("-x", "create=true", "upgrade", "heads")
+    assert at_head(paths[2])
+
+
 def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     project: Project,
 ) -> None:

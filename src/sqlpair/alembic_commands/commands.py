@@ -16,7 +16,7 @@ from alembic.util import CommandError, to_tuple
 
 from sqlpair.alembic_commands import check, fleets, models, offline
 from sqlpair.alembic_commands.models import Given
-from sqlpair.alembic_commands.one_database import alone, compare, surveyed
+from sqlpair.alembic_commands.one_database import alone, compare, is_asked, surveyed
 from sqlpair.authoring import scaffold
 from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import Destination
@@ -100,15 +100,10 @@ def _change(context: EnvironmentContext, settings: Settings, command: str) -> No
             settings,
             destination,
             report,
-            allow_data_loss=_is_asked(context, "allow-data-loss"),
-            create=_is_asked(context, "create"),
+            allow_data_loss=is_asked(context, "allow-data-loss"),
+            create=is_asked(context, "create"),
         )
     report(outcome.summary)
-
-
-def _is_asked(context: EnvironmentContext, name: str) -> bool:
-    given = context.get_x_argument(as_dictionary=True).get(name, "")
-    return str(given).lower() in ("true", "yes", "1")
 
 
 def _read_all(context: EnvironmentContext, settings: Settings) -> None:

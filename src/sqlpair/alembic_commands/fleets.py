@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
 
+from sqlpair.alembic_commands.one_database import is_asked
 from sqlpair.deploy.targets import parse
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.fleet import members, project
@@ -47,7 +48,8 @@ def serve(
         return
     addresses = to_tuple(destination, default=()) or ()
     if command == "upgrade" and set(addresses) <= {"head", "heads"}:
-        _upgrade(settings, str(given.get("jobs", "")))
+        jobs = str(given.get("jobs", ""))
+        _upgrade(settings, jobs, create=is_asked(context, "create"))
         return
     fleets = {fleet.name for fleet in settings.fleets}
     for address in addresses:
@@ -75,11 +77,12 @@ def serve(
     one(settings.apart(*settings.singles))
 
 
-def _upgrade(settings: Settings, jobs: str) -> None:
+def _upgrade(settings: Settings, jobs: str, *, create: bool) -> None:
     if jobs and not (jobs.isdecimal() and int(jobs)):
         raise UsageError(f"-x jobs={jobs}", remedy="It is a number: -x jobs=4")
     options = FleetOptions(int(jobs) if jobs else default_jobs())
-    done = project.migrate(settings, project.FleetWork(logger.info, _tell, options))
+    work = project.FleetWork(logger.info, _tell, options)
+    done = project.migrate(settings, work, create=create)
     if done.singles is not None:
         logger.info("%s", done.singles.summary)
     for fleet in done.fleets:

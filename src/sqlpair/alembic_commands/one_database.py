@@ -37,6 +37,12 @@ def surveyed(settings: Settings) -> BranchStatuses:
     return statuses
 
 
+def is_asked(context: EnvironmentContext, name: str) -> bool:
+    """Say whether ``-x name=true`` was given."""
+    given = context.get_x_argument(as_dictionary=True).get(name, "")
+    return str(given).lower() in ("true", "yes", "1")
+
+
 @contextmanager
 def alone(
     context: EnvironmentContext,

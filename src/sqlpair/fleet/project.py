@@ -85,7 +85,8 @@ def migrate(
         singles = deployment.deploy(
             settings.apart(*settings.singles), UpTo(to), work.report, create=create
         )
-    fleets = tuple(over(settings, MemberAction.MIGRATE, work, to=to))
+    moved = over(settings, MemberAction.MIGRATE, work, to=to, create=create)
+    fleets = tuple(moved)
     return _finished(settings, work, singles, fleets)
 
 
@@ -145,6 +146,7 @@ def over(
     *,
     to: int | None = None,
     allow_data_loss: bool = False,
+    create: bool = False,
     name: str | None = None,
 ) -> Iterator[FleetRun]:
     """Do ``action`` with the members of each fleet, or of the one called ``name``."""
@@ -164,6 +166,7 @@ def over(
                 files_of(settings, fleet.name),
                 to,
                 allow_data_loss,
+                create,
             )
             log = _FleetLog(settings, action, work)
             with closing(log):

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
-from sqlpair.databases.driver import silent
+from sqlpair.databases.driver import reading, silent
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
@@ -24,6 +24,7 @@ from sqlpair.fleet.members import Member
 from sqlpair.fleet.nothing_to_do import NothingToDo
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
+from sqlpair.project.database import DEVELOPMENT
 from sqlpair.project.read_once import read_once
 from sqlpair.runner.survey import survey
 from sqlpair.verify import verify
@@ -49,7 +50,8 @@ class MemberAction(Enum):
 class Job(NamedTuple):
     """What a process is to do: the action, with whose settings, on which files.
 
-    ``to`` is a version number, where the command names one.
+    ``to`` is a version number, where the command names one. With ``create``, what a
+    list names and is not there is made.
     """
 
     settings: Settings
@@ -57,6 +59,7 @@ class Job(NamedTuple):
     files: str
     to: int | None = None
     allow_data_loss: bool = False
+    create: bool = False
 
     def __repr__(self) -> str:
         """Say what it is without the settings."""
@@ -166,6 +169,23 @@ def _refuse_gone(member: Member) -> None:
         ) from None
 
 
+def _refuse_absent(job: Job, member: Member, settings: Settings) -> None:
+    """HistoryError for one that a list names and that is not there.
+
+    In development it is made. Elsewhere a disk is not mounted, or a file was lost.
+    """
+    if job.create or member.found or settings.environment == DEVELOPMENT:
+        return
+    with reading(member.database, silent) as session:
+        if session is None:
+            raise HistoryError(
+                f"{member.database.name}: there is no database, though it is listed",
+                [f"{member.database.variable}: {member.database.address}"],
+                "If it is new, migrate it by its name, with --member; all such ones:"
+                "\nsqlpair migrate --create, or alembic -x create=true upgrade heads",
+            )
+
+
 def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
     """Say where a member is that failed, as far as it can be told."""
     with suppress(SqlpairError, OSError):
@@ -225,6 +245,7 @@ def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     _nothing_to_do = _nothing_to_do.of(job)
     if known := _nothing_to_do.recall(settings):
         return known._replace(title=member.title, name=member.name)
+    _refuse_absent(job, member, settings)
     outcome = deployment.deploy(settings, UpTo(job.to), silent)
     result = _moved(member, outcome)
     if not outcome.deployment:
