@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import zipfile
@@ -38,6 +39,35 @@ def test_init_says_that_a_folder_cannot_be_written(tmp_path: Path) -> None:
         scaffold.init(tmp_path / "file" / "project")
 
     assert "Not a directory" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "command", [["new", "sqlite", "later"], ["revisions"], ["init", "other"]]
+)
+def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(
+    project: Project, command: list[str]
+) -> None:
+    folder = project.root / "sql" / "sqlite"
+    if command == ["revisions"]:
+        for end in ("", "_rollback"):
+            (folder / f"001_t{end}.sql").write_text("-- nothing\n")
+    before = {path for path in project.root.rglob("*") if path.is_file()}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sqlpair", *command],
+        cwd=project.root,
+        env=project.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode in (1, 2)
+    assert "cannot be written" in done.stderr
+    assert "File too large" in done.stderr
+    assert "stdout" not in done.stderr
+    assert {path for path in project.root.rglob("*") if path.is_file()} == before
 
 
 def test_folder_of_hundreds_of_pairs_becomes_a_project_and_stays_one(

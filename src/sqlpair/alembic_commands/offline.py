@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Driver, Report
@@ -108,23 +109,14 @@ def _statuses(
 
 def _write_files(scripts: dict[str, str]) -> None:
     """Write each to a file of its own; SettingsError where one is there already."""
-    paths = {Path(f"{name}.sql"): script for name, script in scripts.items()}
-    made: list[Path] = []
-    try:
-        for path, script in paths.items():
-            # Neither over a file nor through a link.
-            with path.open("x", encoding="utf-8", newline="") as file:
-                made.append(path)
-                file.write(script)
-    except OSError as error:
-        for other in made:
-            other.unlink()
-        raise SettingsError(
-            f"{path.stem}: the script cannot be written",
-            [f"{path.absolute()}: {error.strerror}"],
-            "Run the command in another folder, or move away what is there. The script"
-            f" of one database goes to stdout; name it as in {path.stem}@head.",
-        ) from None
+    names = " or ".join(f"{name}@head" for name in scripts)
+    remedy = (
+        "Run the command in another folder, or move away what is there. The script of"
+        f" one\ndatabase goes to stdout: name it, {names}."
+    )
+    with FileChanges("the scripts cannot be written", remedy, SettingsError) as files:
+        for name, script in scripts.items():
+            files.create(Path(f"{name}.sql").absolute(), script.encode())
 
 
 def _stamp(status: BranchStatus, position: int) -> str:

@@ -23,6 +23,7 @@ class FileChanges:
         self._remedy = remedy
         self._failure = failure
         self._undo: list[Callable[[], object]] = []
+        self._at: Path | None = None
 
     def __enter__(self) -> FileChanges:
         return self
@@ -35,10 +36,18 @@ class FileChanges:
         for step in reversed(self._undo):
             step()
         if isinstance(error, OSError | SyntaxError | UnicodeDecodeError):
-            raise self._failure(self._what, [str(error)], self._remedy) from error
+            raise self._failure(
+                self._what, [self._told(error)], self._remedy
+            ) from error
+
+    def _told(self, error: BaseException) -> str:
+        if isinstance(error, OSError) and error.strerror:  # a full disk names no file
+            return f"{error.filename or self._at}: {error.strerror}"
+        return str(error)
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
+        self._at = path
         before, mode = _own(path), path.stat().st_mode & 0o777
 
         def restore() -> None:
@@ -49,13 +58,15 @@ class FileChanges:
         self._undo.append(restore)
 
     def create(self, path: Path, content: bytes) -> None:
-        """Write a file that is not there yet."""
+        """Write a file that is not there yet, nor a link of its name."""
+        self._at = path
         with path.open("xb") as file:
             self._undo.append(path.unlink)
             file.write(content)
 
     def move(self, old: Path, new: Path, text: str) -> None:
         """Write ``text`` as ``new``, which must not be there, and remove ``old``."""
+        self._at = new
         before = _own(old)
         with new.open("xb") as file:
             self._undo.append(new.unlink)
@@ -66,6 +77,7 @@ class FileChanges:
 
     def replace(self, path: Path, text: str) -> None:
         """Put a new file with ``text`` in the place of one that is there."""
+        self._at = path
         before = _own(path)
         atomic_write.put(path, text.encode(), path.stat().st_mode & 0o777)
         self._undo.append(lambda: path.write_bytes(before))

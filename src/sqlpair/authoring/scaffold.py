@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.deploy.targets import parse, positions
 from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import revisions
@@ -37,11 +38,12 @@ _TEMPLATES: dict[bytes, Template] = {}
 
 def write_revisions(settings: Settings) -> tuple[Path, ...]:
     """Write a revision module for each SQL pair that has none; return their paths."""
-    written = tuple(
-        _write_revision(settings, branch, item)
-        for branch in branches(settings)
-        for item in revisions.missing(branch)
-    )
+    with _writing() as files:
+        written = tuple(
+            _write_revision(files, settings, branch, item)
+            for branch in branches(settings)
+            for item in revisions.missing(branch)
+        )
     _run_hooks(settings, written)
     return written
 
@@ -56,10 +58,18 @@ def new(
     branch = _branch(settings, database)
     skeleton = _skeleton(branch, template)
     item = _next(settings, branch, message)
-    _write_sql(item, skeleton)
-    module = _write_revision(settings, _branch(settings, database), item)
+    with _writing() as files:
+        _write_sql(files, item, skeleton)
+        branch = _branch(settings, database)
+        module = _write_revision(files, settings, branch, item)
     _run_hooks(settings, (module,))
     return item
+
+
+def _writing() -> FileChanges:
+    return FileChanges(
+        "the files cannot be written", "Nothing was written.", SettingsError
+    )
 
 
 def _branch(settings: Settings, database: str) -> Branch:
@@ -123,7 +133,8 @@ def name(
         headers = (text.partition("--\n-- Hint")[0] for text in skeleton)
         up, down = (f"{a}{b}" for a, b in zip(headers, generated, strict=True))
         skeleton = up, down
-    _write_sql(item, skeleton)
+    with _writing() as files:
+        _write_sql(files, item, skeleton)
 
 
 def branch_below(settings: Settings, head: str) -> Branch:
@@ -163,18 +174,19 @@ def _next(settings: Settings, branch: Branch, message: str) -> Migration:
     return Migration(branch.name, number, stem, branch.database.sql)
 
 
-def _write_sql(item: Migration, skeleton: tuple[str, str]) -> None:
+def _write_sql(files: FileChanges, item: Migration, skeleton: tuple[str, str]) -> None:
     sentence = item.name.replace("_", " ")
     sentence = sentence[0].upper() + sentence[1:]
     item.folder.mkdir(parents=True, exist_ok=True)
     for path, text in zip((item.up, item.down), skeleton, strict=True):
         # Not str.format: SQL has braces of its own.
         text = text.replace("{sentence}", sentence, 1).replace("{stem}", item.stem, 1)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        files.create(path, text.encode())
 
 
-def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path:
+def _write_revision(
+    files: FileChanges, settings: Settings, branch: Branch, item: Migration
+) -> Path:
     below = branch.below(item)
     values: Mapping[str, Any] = {
         "message": item.stem.replace("_", " "),
@@ -187,8 +199,8 @@ def _write_revision(settings: Settings, branch: Branch, item: Migration) -> Path
     template = branch.database.versions.parent.parent / "script.py.mako"
     path = revisions.module_path(branch, item)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as file:
-        file.write(_compiled(template.read_bytes(), template).render(**values))
+    text = _compiled(template.read_bytes(), template).render(**values)
+    files.create(path, text.encode())
     return path
 
 
@@ -241,17 +253,12 @@ def init(folder: Path) -> tuple[Path, ...]:
     UsageError, with nothing written, when one of them is there already, and where the
     folder cannot be written.
     """
-    try:
-        return _init(folder)
-    except OSError as error:
-        raise UsageError(
-            "the project cannot be written",
-            [f"{error.filename or folder}: {error.strerror}"],
-            "Choose a folder that is yours to write.",
-        ) from None
+    remedy = "Choose a folder that is yours to write."
+    with FileChanges("the project cannot be written", remedy, UsageError) as written:
+        return _init(folder, written)
 
 
-def _init(folder: Path) -> tuple[Path, ...]:
+def _init(folder: Path, written: FileChanges) -> tuple[Path, ...]:
     template = Path(__file__).parent / "template"
     files = {
         folder / source.relative_to(template): source
@@ -270,8 +277,7 @@ def _init(folder: Path) -> tuple[Path, ...]:
             )
     for path, source in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:  # what a link leads to is not overwritten
-            file.write(source.read_bytes())
+        written.create(path, source.read_bytes())
     settings = load(folder / "alembic.ini", {})
     for database in settings.databases:
         database.sql.mkdir(parents=True, exist_ok=True)

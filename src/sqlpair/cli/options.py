@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sqlpair.cli import output
+from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,18 @@ class Argument(click.Argument):
 
 class Command(click.Command):
     """A command whose help shows its arguments before its options."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run it. What it prints is not what the system refuses without a name."""
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise SqlpairError(
+                f"sqlpair {context.info_name} failed: {error.strerror or error}",
+                remedy="SQLPAIR_DEBUG=1 in the environment shows where.",
+            ) from error
 
     def format_options(
         self, context: click.Context, formatter: click.HelpFormatter

@@ -18,5 +18,8 @@ def put(path: Path, content: bytes, mode: int | None = None) -> None:
         if mode is not None:
             written.chmod(mode)
         written.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file
+        raise
     finally:
         written.unlink(missing_ok=True)
