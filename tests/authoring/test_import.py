@@ -1114,3 +1114,97 @@ def test_a_squashed_import_is_still_adopted_by_the_tools_record(
     assert "postgres: is 003_t3, as schema_migrations says" in said
     assert [*ids(project)] == ["002_squashed", "003_t3"]
     project.sqlpair("verify")
+
+
+def test_a_block_of_sql_migrates_that_ends_without_a_semicolon_gets_one(
+    project: Project, tmp_path: Path
+) -> None:
+    begin, end = "-- +migrate StatementBegin\n", "-- +migrate StatementEnd\n"
+    body = (
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$"
+    )
+    up = f"-- +migrate Up\n{begin}{body}\n{end}CREATE TABLE a (id int);\n"
+    down = f"-- +migrate Down\n{begin}DROP TABLE a\n{end}DROP FUNCTION f();\n"
+    folder = write(tmp_path / "x", {"1_a.sql": up + down})
+
+    project.sqlpair("import", str(folder), "postgres")
+    project.sqlpair("migrate")
+    project.sqlpair("rollback", "--yes")
+
+    assert sql(project) == {
+        "001_a.sql": up.replace("$$\n", "$$;\n").encode(),
+        "001_a_rollback.sql": down.replace("a\n--", "a;\n--").encode(),
+    }
+
+
+def test_a_changelog_of_liquibases_is_refused_by_name(
+    project: Project, tmp_path: Path
+) -> None:
+    text = (
+        "--liquibase formatted sql\n\n--changeset ann:1 dbms:mysql\n"
+        "ALTER TABLE a ADD b int;\n--rollback ALTER TABLE a DROP b;\n"
+    )
+    files = {"1.sql": "SELECT 1;\n", "2.sql": "\ufeff" + text}
+    folder = write(tmp_path / "x", files)
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert "changelogs of Liquibase" in said
+    assert "2.sql" in said
+    assert "000_baseline.sql" in said
+    assert not sql(project)
+
+
+@pytest.mark.parametrize("mark", ["-- atlas:txmode none", "-- transactional: false"])
+def test_a_line_of_atlas_or_yoyos_asks_for_no_transaction(
+    project: Project, tmp_path: Path, mark: str
+) -> None:
+    text = f"{mark}\n\nSELECT 1;\n"
+    folder = write(tmp_path / "x", {"1_a.sql": text, "2_b.sql": "SELECT 2;\n"})
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert sql(project)["001_a.sql"] == f"-- no-transaction\n{text}".encode()
+    assert sql(project)["002_b.sql"] == b"SELECT 2;\n"
+
+
+def test_a_delimiter_of_atlas_is_named(project: Project, tmp_path: Path) -> None:
+    text = "-- atlas:delimiter -- end\nSELECT 1\n-- end\nSELECT 2\n"
+    folder = write(tmp_path / "x", {"1_a.sql": text})
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    assert "1_a.sql: atlas:delimiter: end its statements with a ;" in said
+
+
+@pytest.mark.parametrize("ending", [".up.sql", ".sql"])
+def test_what_a_program_fills_in_is_named_outside_of_texts(
+    project: Project, tmp_path: Path, ending: str
+) -> None:
+    named = 'CREATE TABLE {{ index .Options "Namespace" }}.a (id int);\n' * 2
+    text = (
+        "INSERT INTO mail VALUES ('Dear {{ name }}'); -- {{ it's no SQL }}\n"
+        "SELECT '{{1,2},{3,4}}'::int[], $x$ ${y} $x$;\n"
+    )
+    files = {f"1_a{ending}": named, f"2_b{ending}": text, f"3_c{ending}": "DROP ${T};"}
+
+    said = project.sqlpair(
+        "import", str(write(tmp_path / "x", files)), "postgres", expect=1
+    ).stdout
+
+    template = '{{ index .Options "Namespace" }} is replaced by nothing here'
+    assert said.count(template) == 1
+    assert f"3_c{ending}: ${{T}} is replaced by nothing here" in said
+    assert said.count("is replaced by nothing") == 2
+
+
+def test_files_of_several_engines_are_told_to_be_parted(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {f"1_a.{engine}.up.sql": "" for engine in ("mysql", "postgres", "sqlite3")}
+    folder = write(tmp_path / "x", files)
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert "Each engine has files of its own: copy those of one" in said
+    assert "never ran" not in said

@@ -370,6 +370,23 @@ def test_a_migration_that_fails_on_generated_rows_names_the_seed_that_proves_it(
     assert proved(project, database) == dict.fromkeys(verdicts, True)
 
 
+@pytest.mark.parametrize("database", MINIATURES)
+def test_what_fails_without_rows_is_not_told_to_want_other_rows(
+    project: Project, database: str
+) -> None:
+    project.add(database, "001_t", "CREATE TABLE t (a text);", "DROP TABLE t;")
+    project.add(database, "002_typo", "CREATE TABEL s (a text);", "-- nothing\n")
+    (project.root / "sql" / database / "002_typo_rollback.sql").unlink()
+
+    printed = project.sqlpair("prove", database, expect=1).stdout
+
+    assert "up: " in printed
+    assert "syntax error" in printed
+    assert "rollback.sql: the file is missing" in printed
+    assert "generated rows" not in printed
+    assert "seed.sql" not in printed
+
+
 def test_each_statement_of_the_seed_runs_at_the_first_version_it_fits(
     project: Project,
 ) -> None:

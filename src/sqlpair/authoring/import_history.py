@@ -25,6 +25,7 @@ from sqlpair.authoring.imports.foreign import (
     NotCarried,
     SqlPart,
     calling_alone,
+    templates,
 )
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError, UsageError
@@ -167,7 +168,8 @@ def _read(
         )
     history = record_in_files.prepared(history, driver_of(fitting[0]).split)
     alone = calling_alone(history.migrations)
-    return history._replace(migrations=alone), fitting[0]
+    left = (*history.left, *templates(history))
+    return history._replace(migrations=alone, left=left), fitting[0]
 
 
 def _refuse_own(settings: Settings, folder: Path) -> None:

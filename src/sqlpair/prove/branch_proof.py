@@ -166,7 +166,8 @@ class BranchProof:
             self._not_applied.append(pair.migration.stem)
             # What ran of a -- no-transaction file stays.
             usable = not isinstance(pair.up, Ready) or pair.up.file.transactional
-        if refused is not None and trial.reason is not Reason.UP:
+        fails_anyway = any(reason is Reason.UP for reason, _ in trial.problems)
+        if refused is not None and not fails_anyway:
             trial.problem(Reason.UP_ON_ROWS, "up, on generated rows", [str(refused)])
             trial.problems.insert(0, trial.problems.pop())
         self._next = position + 1

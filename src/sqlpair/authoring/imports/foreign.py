@@ -33,6 +33,15 @@ _ENGINES = {
 }
 NEWLINE = b"\n"
 _PLACEHOLDER = re.compile(rb"\$\{[^}\n]*\}")
+# What is no SQL outside of quotes: a template that a program fills in.
+_TEMPLATE = re.compile(
+    rb"--[^\n]*|/\*.*?\*/|'[^']*'|(\$\w*\$).*?\1|(?P<name>\{\{[^}\n]*\}\}|\$\{[^}\n]*\})",
+    re.DOTALL,
+)
+# An engine in a file's name, which may be one of the others.
+_ENGINE = re.compile(
+    r"(?<=[._-])(?:postgres(?:ql)?|sqlite3?|mysql|mariadb|cockroach(?:db)?|mssql)(?=[._-])"
+)
 COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # A procedure that ends its transaction cannot be called in another one.
 _PROCEDURE = re.compile(
@@ -156,12 +165,37 @@ def placeholders(
     ]
 
 
+def templates(history: ForeignHistory) -> list[NotCarried]:
+    """Name what a program fills in, in files of which nothing is told yet."""
+    told = {item.path for item in history.left}
+    return [
+        NotCarried(
+            item.source,
+            f"{name} is replaced by nothing here: write what it stands for",
+        )
+        for item in history.migrations
+        if item.up and item.source not in told
+        for name in sorted(
+            {
+                match["name"].decode(errors="replace")
+                for match in _TEMPLATE.finditer(item.up.content)
+                if match["name"]
+            }
+        )
+    ]
+
+
 def twice(what: str, one: Path, other: Path) -> UsageError:
     """Return the error for two files that are one migration, as ``what`` says."""
+    engines = {match[0] for p in (one, other) if (match := _ENGINE.search(p.name))}
+    what_to_do = (
+        "Each engine has files of its own: copy those of one, and those of all engines,"
+        " into a\nfolder, and import that."
+        if engines
+        else "Take out the one that never ran."
+    )
     return UsageError(
-        what,
-        [str(one), str(other)],
-        "Take out the one that never ran. Nothing was written.",
+        what, [str(one), str(other)], f"{what_to_do} Nothing was written."
     )
 
 

@@ -17,7 +17,6 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     NotCarried,
     SqlPart,
-    open_end,
     placeholders,
 )
 from sqlpair.project.statement import Split
@@ -30,7 +29,6 @@ def _mark(words: bytes) -> re.Pattern[bytes]:
 
 _UP, _DOWN = _mark(b"up"), _mark(b"down")
 _ALONE = _mark(b"no transaction")
-_BEGIN, _END = _mark(b"statementbegin"), _mark(b"statementend")
 _ON, _OFF = _mark(b"envsub on"), _mark(b"envsub off")
 _VARIABLE = re.compile(rb"\$\{[^}\n]*\}|\$[A-Za-z_]\w*(?![\w$])")
 
@@ -50,25 +48,7 @@ def _read(
 
 
 def _part(half: bytes, alone: bool, split: Split) -> SqlPart:
-    ended = _ended(half, split)
-    added = "" if ended == half else "a ; behind what ended at StatementEnd without one"
-    return SqlPart(ended, alone, added)
-
-
-def _ended(half: bytes, split: Split) -> bytes:
-    """Return it with a ``;`` in each block that ends without one."""
-    position = 0
-    while begin := _BEGIN.search(half, position):
-        end = _END.search(half, begin.end())
-        if end is None:
-            break
-        position = end.end()
-        block = half[begin.end() : end.start()].decode(errors="surrogateescape")
-        if (at := open_end(block, split)) is not None:
-            ended = f"{block[:at]};{block[at:]}".encode(errors="surrogateescape")
-            half = half[: begin.end()] + ended + half[end.start() :]
-            position += 1
-    return half
+    return sections.with_ends(SqlPart(half, alone), split)
 
 
 def _variables(path: Path, content: bytes) -> list[NotCarried]:

@@ -22,7 +22,8 @@ from sqlpair.authoring.imports.foreign import (
     twice,
     unknown,
 )
-from sqlpair.authoring.imports.sections import parted
+from sqlpair.authoring.imports.sections import parted, with_ends
+from sqlpair.errors import UsageError
 from sqlpair.project.statement import Split
 
 _NAME = re.compile(
@@ -49,10 +50,17 @@ _BELOW = re.compile(
     rb"|^[ \t]*----[ \t]*create above / drop below[ \t]*----[ \t]*\r?$",
     re.MULTILINE,
 )
+# What Atlas and yoyo write above a file that runs in no transaction.
+_NO_TRANSACTION = re.compile(
+    rb"^--[ \t]*(?:atlas:txmode[ \t]+none|transactional[ \t]*:[ \t]*false)[ \t]*\r?$",
+    _FLAGS,
+)
+_DELIMITER = re.compile(rb"^--[ \t]*atlas:delimiter[ \t]", re.MULTILINE)
+_LIQUIBASE = re.compile(rb"(?:\xef\xbb\xbf)?\s*--\s*liquibase\s+formatted\s+sql", re.I)
 _PARTED = "what is below its mark for the way down is its rollback"
 
 
-def read(folder: Path, _split: Split) -> ForeignHistory | None:
+def read(folder: Path, split: Split) -> ForeignHistory | None:
     """Read a folder; None where it has no SQL file."""
     there = files(folder)
     named = [(path, *_read_name(path, there)) for path in there if _is_sql(path)]
@@ -72,7 +80,14 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     left = []
     for stem in sorted(ups, key=_order):
         path, down = ups[stem], downs.pop(stem, None)
-        up, below = _halves(path.read_bytes())
+        content = path.read_bytes()
+        _refuse_changelog(path, content)
+        if _DELIMITER.search(content):
+            left.append(
+                NotCarried(path, "atlas:delimiter: end its statements with a ;")
+            )
+        up, below = (with_ends(p, split) if p else None for p in _halves(content))
+        assert up is not None
         if below is not None:
             left.append(NotCarried(path, _PARTED, matters=False))
         undo = SqlPart(down.read_bytes()) if down else below
@@ -99,6 +114,17 @@ def _read_name(path: Path, there: Iterable[Path]) -> tuple[str, bool]:
     return match["stem"], (match["way"] or "up").lower() == "up"
 
 
+def _refuse_changelog(path: Path, content: bytes) -> None:
+    """Refuse a changelog of Liquibase's, whose changesets are no one migration."""
+    if _LIQUIBASE.match(content):
+        raise UsageError(
+            "these are changelogs of Liquibase, which alone can tell what of them runs",
+            [str(path)],
+            "Begin with a dump of a database that is up to date, as 000_baseline.sql in"
+            " a folder\nof its own: sqlpair import that one. Nothing was written.",
+        )
+
+
 def _halves(content: bytes) -> tuple[SqlPart, SqlPart | None]:
     """Return both ways of a file; None for the second where it has one only."""
     mark = _UP.search(content)
@@ -108,7 +134,7 @@ def _halves(content: bytes) -> tuple[SqlPart, SqlPart | None]:
         if tail is not None:
             up, below = content[: tail.start()], content[tail.start() :]
     if below is None:
-        return SqlPart(content), None
+        return SqlPart(content, bool(_NO_TRANSACTION.search(content))), None
     return SqlPart(up, _alone(mark)), SqlPart(below, _alone(_DOWN.match(below)))
 
 

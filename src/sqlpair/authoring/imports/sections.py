@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
     NotCarried,
+    SqlPart,
     files,
     in_order,
     not_sql,
+    open_end,
     unknown,
 )
+from sqlpair.project.statement import Split
 
 _NUMBERED = re.compile(r"(?P<number>[0-9]+)(?P<name>.*)\.(?P<end>\w+)")
+
+# goose's, and sql-migrate's, which took them over.
+_BLOCK = re.compile(
+    rb"^[ \t]*--[ \t]*\+(?:goose|migrate)[ \t]+statement(begin|end)[ \t]*\r?$\n?",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 # What a file's bytes are: id, name and path are filled in.
 Read = Callable[[Path, bytes], tuple[ForeignMigration, list[NotCarried]]]
@@ -68,6 +78,27 @@ def history(
         return None
     left += unknown(there, known)
     return ForeignHistory(tool, tuple(in_order(found)), tuple(left))
+
+
+def with_ends(part: SqlPart, split: Split) -> SqlPart:
+    """Return it with a ``;`` in each StatementBegin … End that ends without one."""
+    marks = [*_BLOCK.finditer(part.content)]
+    pieces, position = [], 0
+    for begin, end in pairwise(marks):
+        if (begin[1].lower(), end[1].lower()) != (b"begin", b"end"):
+            continue
+        block = part.content[begin.end() : end.start()]
+        text = block.decode(errors="surrogateescape")
+        if (at := open_end(text, split)) is not None:
+            cut = begin.end() + len(text[:at].encode(errors="surrogateescape"))
+            pieces.append(part.content[position:cut])
+            position = cut
+    if not pieces:
+        return part
+    return part._replace(
+        content=b";".join([*pieces, part.content[position:]]),
+        added="a ; behind what ended at StatementEnd without one",
+    )
 
 
 def padded(history: ForeignHistory, names: Iterable[str]) -> ForeignHistory:
