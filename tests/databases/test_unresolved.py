@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,32 @@ def test_a_rebuild_that_renames_the_old_table_first_is_rolled_back_with_the_reci
     assert "rename the new one last" in error.remedy
     assert project.applied("sqlite") == ["001_tags"]
     assert project.tables("sqlite") == {"tag", "doc_tag"}
+
+
+def test_a_virtual_table_of_a_dump_is_there_for_its_triggers(
+    project: Project, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.db"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.executescript(
+            "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT);"
+            "CREATE VIRTUAL TABLE found USING fts5 (body);"
+            "CREATE TRIGGER added AFTER INSERT ON note BEGIN"
+            " INSERT INTO found (rowid, body) VALUES (new.id, new.body); END;"
+            "INSERT INTO note (body) VALUES ('a word');"
+        )
+    dump = subprocess.run(
+        ["sqlite3", source, ".dump"], capture_output=True, text=True, check=True
+    )
+    assert "writable_schema" in dump.stdout
+    project.add("sqlite", "001_dump", dump.stdout)
+    project.add("sqlite", "002_more", "INSERT INTO note (body) VALUES ('word two');\n")
+
+    project.upgrade()
+
+    assert project.lite("SELECT count(*) FROM found WHERE found MATCH 'word'") == [(2,)]
+    assert project.lite("PRAGMA integrity_check") == [("ok",)]
+    project.sqlpair("verify")
 
 
 def test_a_rebuild_that_renames_the_new_table_last_goes_through(

@@ -36,7 +36,7 @@ class Parameters:
 
     def __init__(self, raw: sqlite3.Connection, *, lasts: bool = True):
         """Set them over ``raw``; what is committed ``lasts``, but in a scratch one."""
-        self._touched = self._temporary = False
+        self._touched = self._temporary = self._rewritten = False
         self._raw = raw
         # Off, or a table rebuild would empty child tables through CASCADE.
         raw.execute("PRAGMA foreign_keys = OFF")
@@ -55,6 +55,7 @@ class Parameters:
         if "PRAGMA" in words:
             self.remember()
             self._touched = True
+            self._rewritten |= "writable_schema" in text.lower()
         # Whatever it is that is made there, its statement says so.
         self._temporary |= "temp" in text.lower()
 
@@ -75,10 +76,20 @@ class Parameters:
         """Put everything back; some pragmas take effect outside a transaction only."""
         if self._touched:
             self._put_back()
+            self.read_schema()
             self._touched = self._raw.in_transaction
+            self._rewritten &= self._touched
         if self._temporary:
             self._drop_temporary()
             self._temporary = self._raw.in_transaction
+
+    def read_schema(self) -> None:
+        """Let SQLite see what was written into its schema by hand, as .dump does.
+
+        Or what a rollback has taken back of it.
+        """
+        if self._rewritten:
+            self._raw.execute("PRAGMA writable_schema = RESET").fetchall()
 
     def _put_back(self) -> None:
         for name, value in self._read().items():

@@ -128,6 +128,8 @@ class SQLiteSession:
     def _execute(self, sql: str) -> None:
         with self.guarded():
             self.raw.execute(sql).close()
+            if sql.startswith("ROLLBACK"):
+                self._parameters.read_schema()
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
