@@ -239,6 +239,11 @@ FLAWS = {
         "UPDATE t SET note = 'found';",
         "rows have changed, for example",
     ),
+    "letters that were capital": (
+        "UPDATE t SET note = upper(note);",
+        "UPDATE t SET note = lower(note);",
+        "rows have changed, for example",
+    ),
     "a value that has more behind a NUL": (
         "UPDATE t SET note = note || char(0) || 'more';",
         "-- nothing",
@@ -260,7 +265,14 @@ FLAWS = {
 @pytest.mark.parametrize(
     ("database", "flaw"),
     [("sqlite", flaw) for flaw in FLAWS]
-    + [("postgres", flaw) for flaw in ("a forgotten index", "a value that is another")],
+    + [
+        ("postgres", flaw)
+        for flaw in (
+            "a forgotten index",
+            "a value that is another",
+            "letters that were capital",
+        )
+    ],
 )
 def test_a_flaw_of_a_rollback_is_told(
     project: Project, database: str, flaw: str

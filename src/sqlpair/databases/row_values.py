@@ -67,3 +67,8 @@ class TableRows(NamedTuple):
 
 
 Contents = Mapping[str, TableRows]
+
+
+def text_of(name: str, number: int) -> str:
+    """Return the n-th text of a column, in neither small nor capital letters alone."""
+    return f"{name.capitalize()} {number + 1}"

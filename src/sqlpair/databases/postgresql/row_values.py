@@ -15,6 +15,7 @@ from sqlpair.databases.row_values import (
     TableRows,
     TableShape,
     ValueKind,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _escaped(value: str) -> str:
 def _value(kind: str, name: str, modifier: int, number: int) -> str | None:
     """The text of the ``number``-th value of a type; None for one unknown here."""
     if kind in ("text", "varchar", "bpchar", "citext", "name"):
-        text = f"{name} {number + 1}"
+        text = text_of(name, number)
         longest = modifier - 4 if modifier >= 4 else 60
         return text if len(text) <= longest else str(number + 1)[-longest:]
     if kind == "numeric":

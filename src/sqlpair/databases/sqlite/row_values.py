@@ -16,6 +16,7 @@ from sqlpair.databases.row_values import (
     TableRows,
     TableShape,
     ValueKind,
+    text_of,
 )
 from sqlpair.databases.sqlite.affinity import affinity
 from sqlpair.databases.sqlite.tokens import fold
@@ -170,7 +171,7 @@ def _value(name: str, declared: str, number: int) -> str:
     if _kind(declared) is ValueKind.TEXT or declared == "UUID":
         if "UUID" in declared:
             return quote(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}")))
-        return quote(f"{name} {number + 1}")
+        return quote(text_of(name, number))
     if "BLOB" in declared:
         return f"x'{number + 1:08x}'"
     if declared.startswith("BOOL"):
