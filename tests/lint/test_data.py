@@ -132,3 +132,23 @@ def test_a_rollback_is_checked_for_moved_references_as_well(linted: Linted) -> N
 
     assert found.rule == "reference-moved"
     assert found.path.endswith("_rollback.sql")
+
+
+@pytest.mark.parametrize(
+    ("key", "column", "is_found"),
+    [
+        ("bigint", "external_id text", False),
+        ("bigint", "trace_id varchar(64)", False),
+        ("bigint", "owner_id bigint", True),
+        ("text", "owner_id text", True),
+        ("uuid", "owner_id uuid", True),
+    ],
+)
+def test_a_text_is_no_reference_where_no_key_is_a_text(
+    linted: Linted, key: str, column: str, is_found: bool
+) -> None:
+    sql = f"CREATE TABLE t (id {key} PRIMARY KEY, {column});\n"
+
+    rules = {f.rule for f in linted({"postgres/001_t.sql": sql})}
+
+    assert ("id-without-foreign-key" in rules) == is_found

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.subject import RuleMatch, Subject
+from sqlpair.lint.types import is_text
 
 
 def check(subject: Subject) -> Iterator[RuleMatch]:
-    """Look at new columns; a key added by a later migration counts."""
+    """Look at new columns; a key added by a later migration counts.
+
+    A text is another system's id where no table here has texts for its primary key.
+    """
+    has_text_keys = any(
+        is_text(table.columns[name].declared)
+        for table in subject.final.tables.values()
+        for name in table.primary_key
+        if name in table.columns
+    )
     for table, column in subject.new_columns():
         final = subject.final.tables.get(table.name, table)
         keys = {
@@ -18,6 +28,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         if (
             not column.name.endswith("_id")
             or column.name in keys
+            or (is_text(column.declared) and not has_text_keys)
             or table.primary_key == (column.name,)
             or place in subject.configuration.references
             or (final.columns and column.name not in final.columns)
