@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -274,11 +274,16 @@ def on_a_small_disk(project: Project, *words: str) -> subprocess.CompletedProces
         "$@"
         echo exit $?
         sqlite3 state/small/full.db 'SELECT name FROM sqlite_master'"""
+    shell = (*(namespace if can == 0 else ()), "sh", "-c", script, "sh")
+    return within(project, shell, *words)
+
+
+def within(
+    project: Project, shell: Iterable[str], *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Run sqlpair within what the words of ``shell`` begin."""
     return subprocess.run(
-        [
-            *(namespace if can == 0 else ()),
-            *("sh", "-c", script, "sh", sys.executable, "-m", "sqlpair", *words),
-        ],
+        [*shell, sys.executable, "-m", "sqlpair", *words],
         cwd=project.root,
         env=project.environ,
         capture_output=True,
@@ -416,17 +421,7 @@ def without_privileges(
 ) -> subprocess.CompletedProcess[str]:
     """Run sqlpair as one who may not read what its owner has closed, as root may."""
     drop = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    return subprocess.run(
-        [
-            *(drop if os.geteuid() == 0 else ()),
-            *(sys.executable, "-m", "sqlpair", *words),
-        ],
-        cwd=project.root,
-        env=project.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return within(project, drop if os.geteuid() == 0 else (), *words)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sqlpair.cli import output
-from sqlpair.errors import SqlpairError
+from sqlpair.errors import SettingsError, SqlpairError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,6 @@ def databases(
 
 def declared(context: click.Context) -> tuple[Declared, ...]:
     """Return the databases of alembic.ini, for completion: none where it is wrong."""
-    from sqlpair.errors import SqlpairError
     from sqlpair.project.database import declared
     from sqlpair.project.settings import find
 
@@ -93,8 +92,6 @@ def declared(context: click.Context) -> tuple[Declared, ...]:
 
 def number_of(text: str) -> int:
     """Return the version that ``text`` names; UsageError for anything but digits."""
-    from sqlpair.errors import UsageError
-
     if not (text.isascii() and text.isdecimal()):
         raise UsageError(
             f"{text!r} is not a valid version",
@@ -141,8 +138,6 @@ def refuse_stale(
 def html_book() -> ModuleType:
     """Import what writes HTML; SettingsError where its packages are missing."""
     from importlib import import_module
-
-    from sqlpair.errors import SettingsError
 
     try:
         return import_module("sqlpair.document.html")

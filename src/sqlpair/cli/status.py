@@ -85,7 +85,7 @@ def _repeatable(file: RepeatableFile) -> tuple[output.Cell, ...]:
         FileState.CHANGED: "pending: changed",
         FileState.GONE: "its file is gone",
     }
-    name, row = f"repeatable/{file.name}", file.row
+    name, row = file.stem, file.row
     if row is None or file.state is FileState.NEW:
         return (name, (words[FileState.NEW], "yellow"), "", "", "", "")
     at: output.Cell = row.applied_at[:19]

@@ -43,6 +43,15 @@ class Member(NamedTuple):
         """What messages call it: the fleet's name and its own."""
         return f"{self.database.name}/{self.name}"
 
+    def is_there(self) -> bool:
+        """Say whether its file is there; of a server, what connects to it says so."""
+        try:
+            if self.database.driver == "sqlite":
+                os.stat(self.database.address)  # noqa: PTH116
+        except FileNotFoundError:
+            return False
+        return True
+
 
 @contextmanager
 def one(

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.backup.backup import backup
-from sqlpair.databases.driver import reading, silent
+from sqlpair.databases.driver import silent
 from sqlpair.deploy import deployment
 from sqlpair.deploy.adopt import adopt, choose
 from sqlpair.deploy.status import overview
@@ -158,15 +158,12 @@ def _one(job: Job, member: Member) -> MemberResult:
 
 def _refuse_gone(member: Member) -> None:
     """ConnectError for a file that is gone: it is not at base, nor to be made again."""
-    try:
-        if member.found:
-            os.stat(member.database.address)  # noqa: PTH116
-    except FileNotFoundError:
+    if member.found and not member.is_there():
         raise ConnectError(
             f"{member.database.name}: its file is gone since it was found",
             [member.database.address],
             "It is not made again. Nothing was changed.",
-        ) from None
+        )
 
 
 def _refuse_absent(job: Job, member: Member, settings: Settings) -> None:
@@ -174,16 +171,14 @@ def _refuse_absent(job: Job, member: Member, settings: Settings) -> None:
 
     In development it is made. Elsewhere a disk is not mounted, or a file was lost.
     """
-    if job.create or member.found or settings.environment == DEVELOPMENT:
-        return
-    with reading(member.database, silent) as session:
-        if session is None:
-            raise HistoryError(
-                f"{member.database.name}: there is no database, though it is listed",
-                [f"{member.database.variable}: {member.database.address}"],
-                "If it is new, migrate it by its name, with --member; all such ones:"
-                "\nsqlpair migrate --create, or alembic -x create=true upgrade heads",
-            )
+    may_be_made = job.create or settings.environment == DEVELOPMENT
+    if not may_be_made and not member.is_there():
+        raise HistoryError(
+            f"{member.database.name}: there is no database, though it is listed",
+            [f"{member.database.variable}: {member.database.address}"],
+            "If it is new, migrate it by its name, with --member; all such ones:"
+            "\nsqlpair migrate --create, or alembic -x create=true upgrade heads",
+        )
 
 
 def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
@@ -274,7 +269,7 @@ def _moved(member: Member, outcome: Outcome) -> MemberResult:
 def _status(_job: Job, member: Member, settings: Settings) -> MemberResult:
     found = overview(settings, silent)
     (database,) = found.databases
-    files = [f"repeatable/{it.name}" for it in database.repeatable if it.pending]
+    files = [file.stem for file in database.repeatable if file.pending]
     return MemberResult(
         member.title,
         member.name,

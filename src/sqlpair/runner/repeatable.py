@@ -48,6 +48,11 @@ class RepeatableFile(NamedTuple):
     row: Repeated | None
 
     @property
+    def stem(self) -> str:
+        """What it is called: its folder, and its name."""
+        return f"{REPEATABLE}/{self.name}"
+
+    @property
     def pending(self) -> bool:
         """Whether a migration to head has something to do for it."""
         return self.state is not FileState.APPLIED

@@ -17,7 +17,6 @@ from sqlpair.errors import amount, several
 from sqlpair.progress import Note, unseen
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
-from sqlpair.project.migrations import REPEATABLE
 from sqlpair.project.settings import Settings
 from sqlpair.runner.edits import edited
 from sqlpair.runner.repeatable import files
@@ -169,6 +168,6 @@ def _verdict(subject: ReadDatabase) -> DatabaseReport:
     head = subject.branch.stem_at(subject.position)
     pending = (
         *(item.stem for item in migrations[subject.position :]),
-        *(f"{REPEATABLE}/{f.name}" for f in files(subject.status) if f.pending),
+        *(file.stem for file in files(subject.status) if file.pending),
     )
     return DatabaseReport(subject.name, head, pending)

@@ -154,11 +154,10 @@ def placeholders(
     """Name what a tool replaces in a file, within ``spans`` and outside of comments."""
     bare = COMMENT.sub(lambda match: re.sub(rb"[^\n]", b" ", match[0]), content)
     return [
-        NotCarried(
+        _replaced(
             path,
             f"line {bare.count(NEWLINE, 0, match.start()) + 1}:"
-            f" {match[0].decode(errors='replace')} is replaced by nothing here:"
-            " write what it stands for",
+            f" {match[0].decode(errors='replace')}",
         )
         for start, end in spans
         for match in pattern.finditer(bare, start, min(end, len(bare)))
@@ -169,10 +168,7 @@ def templates(history: ForeignHistory) -> list[NotCarried]:
     """Name what a program fills in, in files of which nothing is told yet."""
     told = {item.path for item in history.left}
     return [
-        NotCarried(
-            item.source,
-            f"{name} is replaced by nothing here: write what it stands for",
-        )
+        _replaced(item.source, name)
         for item in history.migrations
         if item.up and item.source not in told
         for name in sorted(
@@ -183,6 +179,12 @@ def templates(history: ForeignHistory) -> list[NotCarried]:
             }
         )
     ]
+
+
+def _replaced(path: Path, what: str) -> NotCarried:
+    return NotCarried(
+        path, f"{what} is replaced by nothing here: write what it stands for"
+    )
 
 
 def twice(what: str, one: Path, other: Path) -> UsageError:
