@@ -14,7 +14,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folder of another PostgreSQL's programs, to run the tests on that version.
 PROGRAMS = Path(found) if (found := os.environ.get("TEST_POSTGRESQL")) else None
 # The password in every address a project is given. It may show up nowhere; another
-# run of the tests, beside this one, has another.
-CANARY = f"canary-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}-password"
+# run of the tests, beside this one, has another. xdist's workers inherit it.
+CANARY = f"canary-{os.environ.setdefault('TEST_RUN', str(os.getpid()))}-password"
+WATCHED = pytest.StashKey["CommandLines"]()
 # What runs alembic and sqlpair in processes of their own.
 COMMANDS = Commands()
 # Nothing of the developer's own databases may reach a test, nor of a Git hook, of a
@@ -89,8 +89,58 @@ def pytest_configure() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+class CommandLines:
+    """Look at the arguments of every process, again and again, while tests run.
+
+    A server's own processes show the name of the role they were asked for, and in a
+    malformed address a password may stand there: no argument that anybody gave.
+    """
+
+    def __init__(self) -> None:
+        self.seen: set[bytes] = set()
+        self._over = threading.Event()
+        self._older = self._processes()  # they were here before the password was
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def _processes() -> set[str]:
+        return {p.name for p in Path("/proc").iterdir() if p.name.isdigit()}
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.2):
+            for process in self._processes() - self._older:
+                with contextlib.suppress(OSError):
+                    arguments = Path("/proc", process, "cmdline").read_bytes()
+                    if arguments.startswith(b"postgres: "):
+                        continue
+                    if CANARY.encode() in arguments:
+                        self.seen.add(arguments)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Watch the command lines once for all workers: it costs what a test does."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and Path("/proc").is_dir():
+        session.config.stash[WATCHED] = CommandLines()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if watched := session.config.stash.get(WATCHED, None):
+        watched.close()
+        if watched.seen:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how to have the tests in the same order again."""
+    """Say how to have the tests in the same order again, and where a password stood."""
+    watched = terminalreporter.config.stash.get(WATCHED, None)
+    for arguments in watched.seen if watched else ():
+        words = arguments.replace(b"\0", b" ").decode(errors="replace")
+        terminalreporter.write_line(f"ERROR: a password in a command line: {words}")
     seed = getattr(terminalreporter.config.option, "randomly_seed", None)
     if seed is not None:
         terminalreporter.write_line(f"the order again: --randomly-seed={seed}")
@@ -257,36 +307,6 @@ def with_canary(dsn: str, **changes: str) -> str:
     host, port = quote(words["host"], safe=""), words["port"]
     user, name = words["user"], words["dbname"]
     return f"postgresql://{user}:{CANARY}@/{name}?host={host}&port={port}"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_canary_in_a_command_line() -> Iterator[None]:
-    """Look at the arguments of every process, again and again, while tests run.
-
-    A server's own processes show the name of the role they were asked for, and in a
-    malformed address a password may stand there: no argument that anybody gave.
-    """
-    seen: set[bytes] = set()
-    over = threading.Event()
-    processes = partial(Path("/proc").glob, "[0-9]*")
-    older = set(processes())  # they were here before the password was
-
-    def watch() -> None:
-        while not over.wait(0.2):
-            for process in set(processes()) - older:
-                with contextlib.suppress(OSError):
-                    arguments = (process / "cmdline").read_bytes()
-                    if arguments.startswith(b"postgres: "):
-                        continue
-                    if CANARY.encode() in arguments:
-                        seen.add(arguments)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    yield
-    over.set()
-    thread.join()
-    assert not seen
 
 
 class Project:
