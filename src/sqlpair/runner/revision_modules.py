@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHECKSUM = "__checksum__"
 """Under this name, a module that was loaded has that of its source."""
+_uses_alembic = False  # whether one that was loaded may speak to Alembic's op
 
 
 def load(steps: Sequence[Step]) -> list[ModuleType]:
@@ -69,21 +70,23 @@ def loaded(path: Path) -> ModuleType | None:
 
 @once
 def _load(path: Path) -> ModuleType:
+    global _uses_alembic
     # Not by import: for thousands of modules that run once, its finders and its cache
     # of byte code take several times as long; to compile one still takes longer than
     # a migration.
     with path.open("rb", buffering=0) as file:
         source = file.readall()
-    if b"alembic" in source:
-        importlib.import_module("alembic.op")  # see context()
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     if plain := written(source):
         module.__dict__.update(plain._asdict(), depends_on=None)
         module.upgrade, module.downgrade = revision.pair(plain.sql)  # type: ignore[attr-defined]
     else:
+        if b"alembic" in source:
+            importlib.import_module("alembic.op")  # see context()
         code = compile(source, path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - as Alembic would
+        _uses_alembic = _uses_alembic or "alembic.op" in sys.modules
     module.__dict__[CHECKSUM] = sql_file.checksum(source)
     return module
 
@@ -91,10 +94,10 @@ def _load(path: Path) -> ModuleType:
 def context(session: Session) -> MigrationContext | None:
     """Return what Alembic's ``op`` speaks to in a module that does more than its pair.
 
-    None where nothing that was loaded knows Alembic, which takes long to import. No
-    transaction may be open: SQLAlchemy's first use of a connection ends it.
+    None where no module that was loaded can: to import Alembic takes long, and so does
+    SQLAlchemy's first use of a connection. That ends a transaction: none may be open.
     """
-    if "alembic.op" not in sys.modules:
+    if not _uses_alembic:
         return None
     from alembic.runtime.migration import MigrationContext
 
