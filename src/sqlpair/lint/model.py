@@ -1,6 +1,7 @@
 """A small model of a schema: what the rules ask about, and no more.
 
-Names are in lower case, as both engines compare them, and without a schema.
+Names are as the engine compares them, and without a schema: in lower case, but for
+those in quotes of PostgreSQL.
 ``origin`` is the name that a table or column had when the file began, None for what
 the file itself creates. So a table that is rebuilt under another name is still the
 same table.

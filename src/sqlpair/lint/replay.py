@@ -183,4 +183,5 @@ def _cascade_into(
 
 
 def _type_name(declared: str) -> str:
-    return declared.partition("(")[0].rstrip("[]").rpartition(".")[2].strip('"').lower()
+    name = declared.partition("(")[0].rstrip("[]").rpartition(".")[2]
+    return name.strip('"') if '"' in name else name.lower()
