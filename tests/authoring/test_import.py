@@ -1208,3 +1208,48 @@ def test_files_of_several_engines_are_told_to_be_parted(
 
     assert "Each engine has files of its own: copy those of one" in said
     assert "never ran" not in said
+
+
+def test_a_file_runs_behind_those_that_it_depends_on(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "x",
+        {
+            "0001.a.sql": "-- Why.\n-- depends: 0003.c\n\nALTER TABLE c ADD b int;\n",
+            "0001.a.rollback.sql": "ALTER TABLE c DROP b;\n",
+            "0002.b.sql": "SELECT 1;\n-- depends: 0004.d\n",
+            "0003.c.sql": "-- depends:\nCREATE TABLE c (id int);\n",
+            "0004.d.sql": "-- depends: 0001.a 0002.b\nALTER TABLE c DROP id;\n",
+        },
+    )
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert [*ids(project).values()] == ["0002.b", "0003.c", "0001.a", "0004.d"]
+    project.sqlpair("migrate")
+
+
+def test_what_a_file_depends_on_and_is_not_here_is_named(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "x", {"2.b.sql": "-- depends: 1.a\nSELECT 1;\n"})
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert "2.b.sql: depends on 1.a, which no SQL file here is called" in " ".join(
+        said.split()
+    )
+
+
+def test_files_that_depend_on_each_other_are_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    names = {"a": "b", "b": "a"}
+    files = {f"{it}.sql": f"-- depends: {o}\nSELECT 1;\n" for it, o in names.items()}
+    folder = write(tmp_path / "x", files)
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert "depend on each other in a circle" in said
+    assert not sql(project)
