@@ -1355,3 +1355,64 @@ def test_files_that_depend_on_each_other_are_refused(
 
     assert "depend on each other in a circle" in said
     assert not sql(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("db/migrate/20200101000000_create_users.rb", "Ruby"),
+        ("20200101_users.js", "JavaScript"),
+        ("0001_initial.py", "Python"),
+        ("20200101000000_users.php", "PHP"),
+        ("db.changelog-master.xml", "Liquibase's own format"),
+    ],
+)
+def test_a_history_without_sql_is_refused_with_what_to_begin_with(
+    project: Project, tmp_path: Path, name: str, language: str
+) -> None:
+    folder = write(tmp_path / "x", {name: "class Migration:\n    pass\n"})
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+
+    assert f"holds migrations in {language}, which only their tool can run" in said
+    assert "000_baseline.sql" in said
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_byte_order_mark_hides_no_mark_of_a_tool(
+    project: Project, tmp_path: Path, tool: str
+) -> None:
+    foreign = PROJECTS[tool]
+    marked = {
+        name: text if name.endswith(".py") else "\ufeff" + text.replace("\n", "\r\n")
+        for name, text in foreign.files.items()
+    }
+    folder = write(tmp_path / "theirs", marked)
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert f"Imported 3 migrations of {tool} into postgres" in said
+    assert len(sql(project)) == 6
+    project.sqlpair("migrate")
+    assert project.tables("postgres") == {"users", "posts"}
+    project.sqlpair("rollback", "--to", "0", "--allow-data-loss", "--yes")
+    assert project.tables("postgres") == set()
+
+
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [
+        ("-- +migrate Up", "-- +migrate Down"),
+        ("-- Up Migration", "-- Down Migration"),
+        ("-- !Ups", "-- !Downs"),
+    ],
+)
+def test_nor_one_that_a_plain_file_begins_with(
+    project: Project, tmp_path: Path, up: str, down: str
+) -> None:
+    text = f"\ufeff{up}\nCREATE TABLE a (id int);\n{down}\nDROP TABLE a;\n"
+    folder = write(tmp_path / "x", {"1_a.sql": text})
+
+    project.sqlpair("import", str(folder), "postgres")
+
+    assert sql(project)["001_a_rollback.sql"].startswith(down.encode())

@@ -16,6 +16,7 @@ from sqlpair.authoring.imports.foreign import (
     files,
     not_sql,
     placeholders,
+    text_of,
     twice,
     unknown,
 )
@@ -93,7 +94,7 @@ def _part(path: Path, left: list[NotCarried]) -> SqlPart:
     content = path.read_bytes()
     left += placeholders(path, content)
     settings = path.with_name(f"{path.name}.conf")
-    alone = settings.is_file() and _ALONE.search(settings.read_text(errors="replace"))
+    alone = settings.is_file() and _ALONE.search(text_of(settings))
     return SqlPart(content, bool(alone))
 
 

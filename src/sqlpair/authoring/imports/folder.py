@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlpair.authoring.imports import (
@@ -14,7 +15,13 @@ from sqlpair.authoring.imports import (
     plain,
     sqitch,
 )
-from sqlpair.authoring.imports.foreign import ForeignHistory, Reader
+from sqlpair.authoring.imports.foreign import (
+    CODE,
+    FROM_DUMP,
+    ForeignHistory,
+    Reader,
+    files,
+)
 from sqlpair.errors import UsageError, several
 from sqlpair.project.statement import Split
 
@@ -46,8 +53,27 @@ def read(folder: Path, split: Split) -> ForeignHistory:
         if history := reader(folder, split):
             return history
     below = sorted({str(path.parent) for path in folder.rglob("*.sql")})
+    if not below:
+        _refuse_code(folder)
     raise UsageError(
         f"{folder} holds no migrations",
         [f"known are: {TOOLS}"],
         f"Name the folder itself. There is SQL in: {several(below)}" if below else "",
     )
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuse a history in a language of programs, or a changelog of Liquibase's."""
+    found = {
+        path: CODE.get(path.suffix, "Liquibase's own format")
+        for path in files(folder, deep=True)
+        if (path.suffix in CODE and path.name[0].isdigit())
+        or re.fullmatch(r".*changelog.*\.(xml|ya?ml|json)", path.name, re.IGNORECASE)
+    }
+    if found:
+        raise UsageError(
+            f"{folder} holds migrations in {several(sorted({*found.values()}))}, which"
+            " only their tool can run",
+            [several([str(path) for path in found], 3)],
+            FROM_DUMP,
+        )

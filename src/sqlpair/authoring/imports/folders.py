@@ -16,6 +16,7 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     SqlPart,
     driver_for,
+    text_of,
 )
 from sqlpair.project.statement import Split
 
@@ -43,7 +44,7 @@ def _provider(lock: Path) -> str:
     if not lock.is_file():
         return ""
     try:
-        provider = tomllib.loads(lock.read_text()).get("provider", "")
+        provider = tomllib.loads(text_of(lock)).get("provider", "")
     except (ValueError, OSError):
         return ""
     return driver_for(str(provider), lock)
@@ -80,7 +81,7 @@ def _alone(metadata: Path) -> bool:
     if not metadata.is_file():
         return False
     try:
-        told = tomllib.loads(metadata.read_text())
+        told = tomllib.loads(text_of(metadata))
     except ValueError:
         return False
     return told.get("run_in_transaction") is False

@@ -15,6 +15,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
+    FROM_DUMP,
+    LINE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -39,7 +41,7 @@ _WAYS = {"up": "down", "do": "undo", "down": "up", "undo": "do"}
 _NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+(?![A-Za-z0-9]))*[._-]*")
 # A line that is a comment and says which way what is below it goes.
 _LINE = (
-    rb"^[ \t]*--[-=+!/@ \t]*(?:(?:migrate|micrate|rambler|migration)[ \t:]+)?"
+    LINE + rb"[-=+!/@ \t]*(?:(?:migrate|micrate|rambler|migration)[ \t:]+)?"
     rb"(?:%s)(?:[ \t]+migration)?(?P<rest>[ \t]+notransaction)?[-=: \t]*\r?$"
 )
 _FLAGS = re.IGNORECASE | re.MULTILINE
@@ -53,10 +55,11 @@ _BELOW = re.compile(
 )
 # What Atlas and yoyo write above a file that runs in no transaction.
 _NO_TRANSACTION = re.compile(
-    rb"^--[ \t]*(?:atlas:txmode[ \t]+none|transactional[ \t]*:[ \t]*false)[ \t]*\r?$",
+    LINE
+    + rb"[ \t]*(?:atlas:txmode[ \t]+none|transactional[ \t]*:[ \t]*false)[ \t]*\r?$",
     _FLAGS,
 )
-_DELIMITER = re.compile(rb"^--[ \t]*atlas:delimiter[ \t]", re.MULTILINE)
+_DELIMITER = re.compile(LINE + rb"[ \t]*atlas:delimiter[ \t]", re.MULTILINE)
 _LIQUIBASE = re.compile(rb"(?:\xef\xbb\xbf)?\s*--\s*liquibase\s+formatted\s+sql", re.I)
 # What yoyo reads above a file: which others run before it.
 _DEPENDS = re.compile(
@@ -149,8 +152,7 @@ def _refuse_changelog(path: Path, content: bytes) -> None:
         raise UsageError(
             "these are changelogs of Liquibase, which alone can tell what of them runs",
             [str(path)],
-            "Begin with a dump of a database that is up to date, as 000_baseline.sql in"
-            " a folder\nof its own: sqlpair import that one. Nothing was written.",
+            FROM_DUMP,
         )
 
 
