@@ -1416,3 +1416,52 @@ def test_nor_one_that_a_plain_file_begins_with(
     project.sqlpair("import", str(folder), "postgres")
 
     assert sql(project)["001_a_rollback.sql"].startswith(down.encode())
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_baseline_of_flyways_begins_a_history_whose_beginning_is_gone(
+    project: Project, tmp_path: Path, below: bool
+) -> None:
+    files = {
+        "B1__old.sql": "CREATE TABLE a ();\n",
+        "B3_1__base.sql": "CREATE TABLE a (id int, n int);\n",
+        "V4__b.sql": "ALTER TABLE a ADD b int;\n",
+    }
+    if below:
+        files["V1__a.sql"] = "CREATE TABLE a (id int);\n"
+        files["V3.1__n.sql"] = "ALTER TABLE a ADD n int;\n"
+    folder = write(tmp_path / "x", files)
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert [*ids(project).values()] == (["1", "3.1", "4"] if below else ["3.1", "4"])
+    told = next(line for line in said.splitlines() if "a baseline for new" in line)
+    assert "B1__old.sql" in told
+    assert ("B3_1__base.sql" in told) == below
+    project.sqlpair("migrate")
+    assert len(project.pg("SELECT id, n, b FROM a")) == 0
+
+
+def test_a_database_that_began_with_a_baseline_of_flyways_is_adopted(
+    project: Project, tmp_path: Path
+) -> None:
+    files = {
+        "B3__base.sql": "CREATE TABLE a (id int);\n",
+        "V4__b.sql": "ALTER TABLE a ADD b int;\n",
+        "V5__c.sql": "SELECT 1;\n",
+    }
+    project.pg("CREATE TABLE a (id int); ALTER TABLE a ADD b int")
+    project.pg(
+        "CREATE TABLE flyway_schema_history (installed_rank int, version varchar(50),"
+        " type varchar(20), script varchar(1000), success boolean)"
+    )
+    project.pg(
+        "INSERT INTO flyway_schema_history VALUES"
+        " (1, '3', 'SQL_BASELINE', 'B3__base.sql', true),"
+        " (2, NULL, 'SQL', 'R__v.sql', true), (3, '4', 'SQL', 'V4__b.sql', true)"
+    )
+    project.sqlpair("import", str(write(tmp_path / "x", files)), "postgres")
+
+    said = project.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "is 004_b, as flyway_schema_history says" in said
