@@ -380,3 +380,31 @@ def test_a_restored_commit_before_it_brings_a_database_there(
     assert old.applied("postgres") == ["003_squashed", "005_third"]
     old.sqlpair("verify")
     drop_kept(old)
+
+
+def test_what_files_set_in_the_header_of_sqlite_is_squashed_too(
+    project: Project,
+) -> None:
+    project.add(
+        "sqlite",
+        "001_a",
+        "CREATE TABLE a (id INTEGER PRIMARY KEY);\nPRAGMA user_version = 1;\n",
+        "DROP TABLE a;\nPRAGMA user_version = 0;\n",
+    )
+    project.add(
+        "sqlite",
+        "002_b",
+        "CREATE TABLE b (id INTEGER PRIMARY KEY);\nPRAGMA user_version = 2;\n",
+        "DROP TABLE b;\nPRAGMA user_version = 1;\n",
+    )
+    project.sqlpair("migrate")
+
+    said = project.sqlpair("squash", "--to", "2", "--yes").stdout
+
+    assert "not carried over" not in said
+    project.sqlpair("repair", "--yes")
+    project.sqlpair("verify")
+    project.sqlpair("rollback", "--to", "0", "--yes", "--allow-data-loss")
+    assert project.lite("PRAGMA user_version") == [(0,)]
+    project.sqlpair("migrate")
+    assert project.lite("PRAGMA user_version") == [(2,)]
