@@ -112,6 +112,24 @@ def test_another_order_is_refused(old: Project) -> None:
     assert old.lite("SELECT * FROM schema_version") == before
 
 
+def test_files_that_exchanged_their_texts_are_another_order(old: Project) -> None:
+    folder = old.root / "sql" / "sqlite"
+    one, other = folder / "002_first.sql", folder / "006_third.sql"
+    first, third = one.read_text(), other.read_text()
+    one.write_text(third)
+    other.write_text(first)
+    before = old.lite("SELECT * FROM schema_version")
+
+    refused = old.sqlpair("repair", "--yes", expect=1).stderr
+
+    assert "files have exchanged their texts" in refused
+    assert "002_first, 006_third" in refused
+    assert old.lite("SELECT * FROM schema_version") == before
+    one.write_text(first)
+    other.write_text(f"-- edited\n{third}")
+    old.sqlpair("repair", "--yes")
+
+
 def test_another_text_is_no_rename(old: Project) -> None:
     rename(old, "sqlite", "006_third", "008_third")
     path = old.root / "sql" / "sqlite" / "008_third.sql"
