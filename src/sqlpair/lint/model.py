@@ -162,6 +162,7 @@ class Model:
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # since the file began
+    temporary: set[str] = field(default_factory=set)  # made by this file
     # SQLite: ALTER TABLE … RENAME leaves the references to the table as they are.
     renames_alone: bool = False
     _copied: set[str] = field(default_factory=set)  # since the last snapshot
@@ -169,6 +170,7 @@ class Model:
     def begin(self) -> None:
         """Begin a file: what exists now existed before it."""
         self.events = []
+        self.temporary = set()
         self.renames_alone = False
         for name in self.changed & self.tables.keys():
             table = self.own(name)
@@ -180,6 +182,7 @@ class Model:
     def begin_rollback(self) -> None:
         """Begin the rollback of the file: the events from here on are its own."""
         self.events = []
+        self.temporary = set()
         self.renames_alone = False
 
     def snapshot(self) -> Model:
