@@ -1465,3 +1465,36 @@ def test_a_database_that_began_with_a_baseline_of_flyways_is_adopted(
     said = project.sqlpair("adopt", "postgres", "--yes").stdout
 
     assert "is 004_b, as flyway_schema_history says" in said
+
+
+def test_a_folder_of_folders_is_named_and_one_of_them_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = write(
+        tmp_path / "x",
+        {
+            "default/1_a/up.sql": "CREATE TABLE a (id int);\n",
+            "default/1_a/down.sql": "DROP TABLE a;\n",
+            "default/2_b/up.sql": "SELECT 1;\n",
+        },
+    )
+
+    above = project.sqlpair("import", str(folder), "postgres", expect=2).stderr
+    inner = str(folder / "default" / "1_a")
+    below = project.sqlpair("import", inner, "postgres", expect=2).stderr
+
+    assert f"There is SQL in: {folder / 'default'}\n" in above
+    assert "is one migration's folder" in below
+    assert not sql(project)
+
+
+def test_a_mark_of_gooses_parts_a_file_that_goose_does_not_run(
+    project: Project, tmp_path: Path
+) -> None:
+    text = "-- +goose Up\nCREATE TABLE a (id int);\n-- +goose Down\nDROP TABLE a;\n"
+    folder = write(tmp_path / "x", {"init.sql": text, "seeds/1.sql": "SELECT 1;\n"})
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert sql(project)["001_init_rollback.sql"].startswith(b"-- +goose Down")
+    assert "seeds: 1 SQL file in a folder below, not read" in " ".join(said.split())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlpair.authoring.imports import (
@@ -19,6 +21,7 @@ from sqlpair.authoring.imports.foreign import (
     CODE,
     FROM_DUMP,
     ForeignHistory,
+    NotCarried,
     Reader,
     files,
 )
@@ -43,16 +46,24 @@ TOOLS = (
 )
 
 
+_ONE_FOLDER = ("goose", "dbmate", "golang-migrate", "plain SQL")
+
+
 def read(folder: Path, split: Split) -> ForeignHistory:
     """Read the history in ``folder``; UsageError where there is none."""
     if not folder.is_dir():
         raise UsageError(
             f"{folder} is not a folder", remedy="Name the one with the migrations."
         )
+    if {path.name for path in files(folder)} & {*folders.NAMES}:
+        raise UsageError(
+            f"{folder} is one migration's folder",
+            remedy="Name the one above it. Nothing was written.",
+        )
     for reader in READERS:
         if history := reader(folder, split):
-            return history
-    below = sorted({str(path.parent) for path in folder.rglob("*.sql")})
+            return history._replace(left=(*history.left, *_below(folder, history)))
+    below = sorted({str(_home(path)) for path in folder.rglob("*.sql")})
     if not below:
         _refuse_code(folder)
     raise UsageError(
@@ -77,3 +88,22 @@ def _refuse_code(folder: Path) -> None:
             [several([str(path) for path in found], 3)],
             FROM_DUMP,
         )
+
+
+def _home(path: Path) -> Path:
+    """Return the folder to import of which a SQL file is."""
+    return path.parents[1] if path.name in folders.NAMES else path.parent
+
+
+def _below(folder: Path, history: ForeignHistory) -> Iterator[NotCarried]:
+    """Name the folders below with SQL, which a tool with one folder does not run."""
+    if history.tool not in _ONE_FOLDER:
+        return
+    found = Counter(
+        path.parent
+        for path in files(folder, deep=True)
+        if path.suffix.lower() == ".sql" and path.parent != folder
+    )
+    for path, count in found.items():
+        what = "1 SQL file" if count == 1 else f"{count:,} SQL files"
+        yield NotCarried(path, f"{what} in a folder below, not read", matters=False)

@@ -20,6 +20,8 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.project.statement import Split
 
+NAMES = ("up.sql", "down.sql", "migration.sql")
+
 
 def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
     """Read a folder; None where no folder in it has an ``up.sql``."""

@@ -41,7 +41,7 @@ _WAYS = {"up": "down", "do": "undo", "down": "up", "undo": "do"}
 _NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+(?![A-Za-z0-9]))*[._-]*")
 # A line that is a comment and says which way what is below it goes.
 _LINE = (
-    LINE + rb"[-=+!/@ \t]*(?:(?:migrate|micrate|rambler|migration)[ \t:]+)?"
+    LINE + rb"[-=+!/@ \t]*(?:(?:goose|migrate|micrate|rambler|migration)[ \t:]+)?"
     rb"(?:%s)(?:[ \t]+migration)?(?P<rest>[ \t]+notransaction)?[-=: \t]*\r?$"
 )
 _FLAGS = re.IGNORECASE | re.MULTILINE
