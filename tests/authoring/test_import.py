@@ -666,7 +666,7 @@ def test_batches_of_sqlite_do_what_they_do_in_alembic(
     config = Config()
     config.set_main_option("script_location", str(folder))
     said = project.sqlpair("import", str(folder), "sqlite").stdout
-    assert "added to 002_2_b.sql: all of it, as Alembic writes what the" in said
+    assert "added to 002_2_b.sql: all of it, what the revision does where" in said
 
     def same() -> None:
         with closing(sqlite3.connect("theirs.db")) as theirs:
@@ -768,7 +768,7 @@ def test_revisions_that_ask_postgresql_do_what_they_do_in_alembic(
     url = url.replace("postgresql://", "postgresql+psycopg2://")
     monkeypatch.setenv("THEIRS", url)
     said = project.sqlpair("import", str(folder), "postgres").stdout
-    assert "added to 002_2_b.sql: all of it, as Alembic writes what the" in said
+    assert "added to 002_2_b.sql: all of it, what the revision does where" in said
     assert project.tables("postgres") == set()
 
     command.upgrade(config, "head")
@@ -1498,3 +1498,20 @@ def test_a_mark_of_gooses_parts_a_file_that_goose_does_not_run(
 
     assert sql(project)["001_init_rollback.sql"].startswith(b"-- +goose Down")
     assert "seeds: 1 SQL file in a folder below, not read" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+def test_a_revision_that_finds_nothing_to_do_is_named(
+    project: Project, tmp_path: Path, database: str
+) -> None:
+    lines = ["if 't' in sa.inspect(op.get_bind()).get_table_names():"]
+    lines += ["    op.add_column('t', sa.Column('a', sa.Text))"]
+    folder = write(
+        tmp_path / "alembic", {"versions/1_a.py": revision("a", None, *lines)}
+    )
+
+    said = project.sqlpair("import", str(folder), database).stdout
+
+    told = "1_a.py: upgrade: does nothing on a database that the ones below it made"
+    assert told in " ".join(said.split())
+    assert sql(project, database)["001_1_a.sql"].strip() == b""

@@ -34,11 +34,15 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_
 
 
 class OfflineSql(NamedTuple):
-    """The statements of one way, whether they run in no transaction, or what failed."""
+    """The statements of one way, whether they run in no transaction, or what failed.
+
+    ``replayed`` where they are what it did on a database that starts empty.
+    """
 
     statements: list[str]
     alone: bool
     failed: str
+    replayed: bool = False
 
 
 def written(
@@ -162,7 +166,7 @@ def _replayed(module: ModuleType, way: str, path: Path, replay: Replay) -> Offli
             _call(module, way, environment.get_context())
 
     try:
-        return OfflineSql(replay.ran(run), False, "")
+        return OfflineSql(replay.ran(run), False, "", replayed=True)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return OfflineSql([], False, _reason(error))
 

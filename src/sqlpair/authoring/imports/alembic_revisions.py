@@ -169,6 +169,11 @@ def completed(history: ForeignHistory, database: Database) -> ForeignHistory:
             return None
         lines = [_ended(text, split) for text in found.statements]
         added = "all of it, as Alembic writes what the revision does"
+        if found.replayed:
+            added = "all of it, what the revision does where those below it ran"
+        if found.replayed and not found.statements:
+            why = f"{way}: does nothing on a database that the ones below it made"
+            left.append(NotCarried(item.source, why, matters=False))
         return SqlPart("\n".join([*lines, ""]).encode(), found.alone, added)
 
     migrations = tuple(
