@@ -112,6 +112,24 @@ def test_another_order_is_refused(old: Project) -> None:
     assert old.lite("SELECT * FROM schema_version") == before
 
 
+def test_files_that_exchanged_their_texts_are_another_order(old: Project) -> None:
+    folder = old.root / "sql" / "sqlite"
+    one, other = folder / "002_first.sql", folder / "006_third.sql"
+    first, third = one.read_text(), other.read_text()
+    one.write_text(third)
+    other.write_text(first)
+    before = old.lite("SELECT * FROM schema_version")
+
+    refused = old.sqlpair("repair", "--yes", expect=1).stderr
+
+    assert "files have exchanged their texts" in refused
+    assert "002_first, 006_third" in refused
+    assert old.lite("SELECT * FROM schema_version") == before
+    one.write_text(first)
+    other.write_text(f"-- edited\n{third}")
+    old.sqlpair("repair", "--yes")
+
+
 def test_another_text_is_no_rename(old: Project) -> None:
     rename(old, "sqlite", "006_third", "008_third")
     path = old.root / "sql" / "sqlite" / "008_third.sql"
@@ -380,3 +398,31 @@ def test_a_restored_commit_before_it_brings_a_database_there(
     assert old.applied("postgres") == ["003_squashed", "005_third"]
     old.sqlpair("verify")
     drop_kept(old)
+
+
+def test_what_files_set_in_the_header_of_sqlite_is_squashed_too(
+    project: Project,
+) -> None:
+    project.add(
+        "sqlite",
+        "001_a",
+        "CREATE TABLE a (id INTEGER PRIMARY KEY);\nPRAGMA user_version = 1;\n",
+        "DROP TABLE a;\nPRAGMA user_version = 0;\n",
+    )
+    project.add(
+        "sqlite",
+        "002_b",
+        "CREATE TABLE b (id INTEGER PRIMARY KEY);\nPRAGMA user_version = 2;\n",
+        "DROP TABLE b;\nPRAGMA user_version = 1;\n",
+    )
+    project.sqlpair("migrate")
+
+    said = project.sqlpair("squash", "--to", "2", "--yes").stdout
+
+    assert "not carried over" not in said
+    project.sqlpair("repair", "--yes")
+    project.sqlpair("verify")
+    project.sqlpair("rollback", "--to", "0", "--yes", "--allow-data-loss")
+    assert project.lite("PRAGMA user_version") == [(0,)]
+    project.sqlpair("migrate")
+    assert project.lite("PRAGMA user_version") == [(2,)]

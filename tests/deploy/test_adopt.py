@@ -618,3 +618,58 @@ def test_the_command_refuses_what_is_no_version(tradebaas: Project) -> None:
 
     assert "nearest is 000_baseline, from which it differs:" in done.stderr
     assert "    column trades.strategyName is missing\n" in done.stderr
+
+
+def test_a_number_in_the_header_that_no_file_sets_is_told(four: Project) -> None:
+    by_hand(four, "sqlite", "002_t2", "004_t4")
+    four.lite("PRAGMA application_id = 99")
+
+    said = four.sqlpair("adopt", "sqlite", "--yes").stdout
+
+    told = "sqlite: pragma application_id has value 99, the migrations say 0"
+    assert f"{told.removeprefix('sqlite: ')}\n" in said
+    assert "sqlpair verify tells that" in said
+    assert told in four.sqlpair("verify", "sqlite", expect=1).stdout
+
+
+def test_a_number_in_the_header_tells_versions_with_one_schema_apart(
+    four: Project,
+) -> None:
+    four.add("sqlite", "005_a", "PRAGMA user_version = 5;\n")
+    four.add("sqlite", "006_b", "PRAGMA user_version = 6;\n")
+    by_hand(four, "sqlite", "002_t2", "004_t4", "005_a")
+
+    said = four.sqlpair("adopt", "sqlite", "--yes").stdout
+
+    assert "sqlite: is 005_a" in said
+    assert "has the same schema" not in said
+    four.sqlpair("verify", "sqlite")
+
+
+def test_privileges_that_are_compared_are_told(four: Project) -> None:
+    (four.root / "pyproject.toml").write_text("[tool.sqlpair]\nprivileges = true\n")
+    by_hand(four, "postgres", "001_t1", "003_t3")
+    four.pg("GRANT SELECT ON t1 TO PUBLIC")
+
+    said = four.sqlpair("adopt", "postgres", "--yes").stdout
+
+    assert "postgres: is 003_t3" in said
+    assert "table t1 has privileges public: select, the owner:" in said
+
+
+def test_a_dump_does_not_say_what_is_in_the_header(
+    project: Project, tmp_path: Path
+) -> None:
+    project.file.parent.mkdir()
+    project.lite("CREATE TABLE a (id INTEGER PRIMARY KEY)")
+    project.lite("PRAGMA user_version = 7")
+    with closing(sqlite3.connect(project.file)) as raw:
+        dump = "\n".join(raw.iterdump())
+    (tmp_path / "dump").mkdir()
+    (tmp_path / "dump" / "000_baseline.sql").write_text(dump)
+    project.sqlpair("import", str(tmp_path / "dump"), "sqlite")
+
+    said = project.sqlpair("adopt", "sqlite", "--yes").stdout
+
+    assert "no version makes: pragma user_version" in said
+    project.sqlpair("verify", "sqlite")

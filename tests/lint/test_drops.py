@@ -208,3 +208,39 @@ def test_an_index_that_comes_back_with_other_columns_is_not_forgotten(
     }
 
     assert [f.rule for f in linted(files)] == ["rebuild-forgets"] * forgotten
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE kept;",
+        "CREATE INDEX i ON kept (id); DROP TABLE kept;",
+        "ALTER TABLE kept ADD x text; DROP TABLE IF EXISTS kept;",
+    ],
+)
+def test_a_temporary_table_may_be_dropped_by_who_made_it(
+    linted: Linted, database: str, sql: str
+) -> None:
+    table = "CREATE TABLE t (id INTEGER PRIMARY KEY);\n"
+    made = f"CREATE TEMP TABLE kept AS SELECT id FROM t;\n{sql}\n"
+    found = linted(
+        {
+            f"{database}/001_t.sql": table,
+            f"{database}/002_x.sql": made,
+            f"{database}/002_x_rollback.sql": made,
+        }
+    )
+
+    own = [item.rule for item in found if "002_x" in item.path]
+    assert not {"drop", "rollback-incomplete", "unparsed"} & {*own}
+
+
+def test_one_that_was_there_before_may_not(linted: Linted) -> None:
+    files = {
+        "postgres/001_t.sql": "CREATE TABLE t (id bigint PRIMARY KEY);\n",
+        "postgres/002_x.sql": "CREATE TEMP TABLE t (id int);\nDROP TABLE t;\n"
+        "DROP TABLE t;\n",
+    }
+
+    assert [item.line for item in linted(files) if item.rule == "drop"] == [3]

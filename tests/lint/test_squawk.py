@@ -68,9 +68,23 @@ def test_a_rule_of_it_can_be_left_out(linted: Linted) -> None:
 
 
 def test_what_it_cannot_parse_is_said(linted: Linted) -> None:
-    found = linted({"postgres/001_t.sql": "SELECT 1 FROM;\nSELEC 2;\n"})
+    sql = "SELECT 1 FROM;\nCREATE TABLE t (\n  a text DEFLT 'x',\n  b int\n);\n"
 
-    assert {f.rule for f in found} == {"unparsed"}
+    found = linted({"postgres/001_t.sql": sql})
+
+    assert {f.rule for f in found} == {"table-without-primary-key", "unparsed"}
+    found = [item for item in found if item.rule == "unparsed"]
+    assert [item.line for item in found] == [1, 3]
+    assert found[0].message.endswith("it: expected from item, got SEMICOLON")
+    assert "-- lint: allow unparsed:" in found[0].instead
+
+
+def test_what_our_rule_cannot_read_is_said_once(linted: Linted) -> None:
+    sql = "ALTER TABLE t\n  FROB a,\n  ADD c text;\nSELECT 1;\n"
+
+    found = linted({"postgres/001_t.sql": TABLE, "postgres/002_x.sql": sql})
+
+    assert [(f.rule, f.line) for f in found] == [("unparsed", 1)]
 
 
 def test_its_absence_is_an_error_that_names_the_extra(

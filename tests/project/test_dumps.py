@@ -180,3 +180,32 @@ def test_a_dump_of_sqlite_is_a_migration(project: Project, tmp_path: Path) -> No
     dump[1] = str(project.file)
     again = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
     assert again == text
+
+
+@pytest.mark.parametrize("options", [["--inserts"], ["--schema=public"], ["--clean"]])
+def test_a_dump_with_other_options_makes_the_same(
+    project: Project, live: str, tmp_path: Path, options: list[str]
+) -> None:
+    with connected(live) as execute:
+        execute("INSERT INTO people (name) VALUES (E'two\\r\\nlines')")
+    path = str(find_binaries() / "pg_dump")
+    words = [*options, "--if-exists"] if options == ["--clean"] else options
+    command = [path, "--no-owner", *words, "-d", live]
+    dump = subprocess.run(command, capture_output=True, check=True).stdout
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "000_baseline.sql").write_bytes(
+        dump.replace(b"SET transaction_timeout = 0;\n", b"")
+    )
+
+    said = project.sqlpair("import", str(tmp_path / "x"), "postgres").stdout
+
+    assert ("statements on the schema public" in said) == (
+        options == ["--schema=public"]
+    )
+    project.sqlpair("migrate")
+    assert dumped(project.dsn) == dumped(live)
+    for table in ("people", "notes"):
+        query = f"SELECT x::text FROM {table} x ORDER BY 1"
+        with connected(live) as execute:
+            assert project.pg(query) == execute(query)
+    project.sqlpair("verify")

@@ -202,10 +202,11 @@ def test_an_error_of_sqlite_shows_no_value(project: Project) -> None:
     assert "001_x.sql:2: no such table: :APP_TABLE" in failed.stderr
 
 
+@pytest.mark.parametrize("name", ["role", 'An "odd" role; '])
 def test_a_role_that_a_scratch_database_makes_is_known_by_its_value(
-    project: Project,
+    project: Project, name: str
 ) -> None:
-    project.environ |= {"APP_ROLE": f"role_{os.getpid()}", "SCRATCH_URL": ""}
+    project.environ |= {"APP_ROLE": f"{name}_{os.getpid()}", "SCRATCH_URL": ""}
     project.add(
         "postgres",
         "001_x",
@@ -216,6 +217,8 @@ def test_a_role_that_a_scratch_database_makes_is_known_by_its_value(
 
     project.sqlpair("verify")
     project.sqlpair("verify")
+    project.sqlpair("prove")
+    project.sqlpair("prove")
 
     project.sqlpair("rollback")
 
@@ -376,3 +379,24 @@ def test_no_value_is_in_the_traceback_of_a_refused_commit(project: Project) -> N
     assert "Traceback" in failed
     assert "detail: Key (s)=(:NOTE) is not present" in failed
     assert "a secret note" not in failed
+
+
+def test_one_in_a_body_in_dollar_quotes_is_told_to_be_none(project: Project) -> None:
+    body = "$$ BEGIN RETURN :'APP_NAME'; END $$"
+    function = f"CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS {body};\n"
+    project.add("postgres", "001_f", f"-- variables: APP_NAME\n{function}")
+
+    said = project.sqlpair("migrate", expect=1, APP_NAME="x").stderr
+
+    assert "In a body in dollar quotes nothing is replaced, as in psql" in said
+    assert "declared above" not in said
+    inner = body.replace(":'APP_NAME'", "current_setting('app.value')")
+    project.add(
+        "postgres",
+        "001_f",
+        "-- variables: APP_NAME\nSET LOCAL app.value = :'APP_NAME';\n"
+        + function.replace(body, inner)
+        + "CREATE TABLE t AS SELECT f();\n",
+    )
+    project.sqlpair("migrate", APP_NAME="x")
+    assert project.pg("TABLE t") == [("x",)]

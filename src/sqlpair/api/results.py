@@ -94,7 +94,8 @@ class Recognition(NamedTuple):
     to adopt, and ``why`` says so. ``lower`` are the versions below that have the same
     schema, ``replaces`` the revisions of another Alembic project, ``others`` the
     objects that no version makes. ``record`` is the table of another tool that named
-    the version, ``unknown`` what else that names.
+    the version, ``unknown`` what else that names. ``differs`` is what of no object is
+    another one than the files make, which ``verify`` tells from then on.
     """
 
     database: str
@@ -105,6 +106,7 @@ class Recognition(NamedTuple):
     others: tuple[str, ...] = ()
     record: str = ""
     unknown: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
 class Adopted(NamedTuple):
@@ -145,6 +147,7 @@ def recognitions(
                     others=item.others,
                     record=item.record.table if item.record else "",
                     unknown=tuple(item.record.unknown) if item.record else (),
+                    differs=item.beside.get(position, ()),
                 )
             )
     return tuple(told)

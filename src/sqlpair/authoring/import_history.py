@@ -163,9 +163,7 @@ def _read(
     if fitting[0].driver != candidates[0].driver:
         history = imports.read(folder, driver_of(fitting[0]).split)
     if history.tool == "alembic":
-        history = alembic_revisions.completed(
-            history, fitting[0].driver, driver_of(fitting[0]).split
-        )
+        history = alembic_revisions.completed(history, fitting[0])
     history = record_in_files.prepared(history, driver_of(fitting[0]).split)
     alone = calling_alone(history.migrations)
     left = (*history.left, *templates(history))

@@ -41,6 +41,7 @@ _BESIDE = frozenset(
 )
 _OF_SERVER = frozenset(["ROLE", "USER", "GROUP", "DATABASE", "DEFAULT", "SYSTEM"])
 _OWNED = "OWNER TO"
+_IN_HEADER = frozenset(["USER_VERSION", "APPLICATION_ID"])
 _UP = """\
 -- The schema that {first} to {last} made, squashed.
 -- Why: a new database begins with one file.
@@ -235,4 +236,4 @@ def _is_beside(statement: Statement) -> bool:
     if first in ("CREATE", "ALTER", "DROP"):
         owner = first == "ALTER" and _OWNED in statement.text.upper()
         return owner or bool(_OF_SERVER.intersection(others[:1]))
-    return first in _BESIDE
+    return first in _BESIDE and not _IN_HEADER.intersection(others[:1])

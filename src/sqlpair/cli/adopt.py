@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 
 import click
 
@@ -75,6 +76,15 @@ def _say(item: sqlpair.Recognition) -> None:
         output.say(
             f"  alembic_version says {several(item.replaces)}, of another Alembic"
             " project; it is replaced, and kept in the history",
+            "yellow",
+        )
+    if item.differs:
+        more = ["…"] if item.differs[20:] else []
+        text = "\n".join([*item.differs[:20], *more])
+        output.say(indent(text, "  "), "yellow")
+        output.say(
+            "  From now on, sqlpair verify tells that. If it is meant, put it into a"
+            " new migration.",
             "yellow",
         )
     if item.others:

@@ -23,7 +23,7 @@ from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
 from sqlpair.project.settings import Settings
 from sqlpair.runner import applied_files
-from sqlpair.runner.edits import Edit, edited
+from sqlpair.runner.edits import Edit, FileKind, edited
 from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
 
@@ -139,6 +139,20 @@ def _refuse_other_order(
         )
 
 
+def _refuse_exchanged(branch: Branch, edits: Sequence[Edit]) -> None:
+    """Raise HistoryError where one has the text of another, and the other way round."""
+    texts = [edit for edit in edits if edit.file is FileKind.SQL]
+    then, now = {e.recorded for e in texts}, {e.now for e in texts}
+    moved = [e.migration.stem for e in texts if e.recorded in now and e.now in then]
+    if moved:
+        raise HistoryError(
+            f"{branch.name}: files have exchanged their texts",
+            [several(moved, 10)],
+            "A new database would run them in another order than this one did. Put them"
+            " back. Nothing was changed.",
+        )
+
+
 def _squash(branch: Branch, state: Records) -> Squash | None:
     rows = squashed.whole(branch, state)
     return Squash(rows, branch.migrations[0]) if rows else None
@@ -151,7 +165,8 @@ def _accepted_by(statuses: BranchStatuses) -> Repairs:
         squash = _squash(branch, state)
         after = status._replace(records=_after(branch, state))
         into = squash.into if squash else None
-        edits = (edit for edit in edited(after) if edit.migration != into)
+        edits = [edit for edit in edited(after) if edit.migration != into]
+        _refuse_exchanged(branch, edits)
         rows = state.applied
         if squash:
             rows = tuple(row for row in rows if row not in squash.rows)

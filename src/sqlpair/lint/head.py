@@ -22,11 +22,11 @@ _ON = frozenset(["INDEX", "TRIGGER", "POLICY", "RULE"])
 class Head(NamedTuple):
     """Action (CREATE, ALTER, DROP), kind of object (TABLE, …), names and table.
 
-    ``names`` are without a schema, in lower case; ``spelling`` is the first one as it
-    is written, ``schema`` its schema or empty. ``offset`` is where that name starts in
-    the statement, ``end`` the number of tokens up to its end. ``table`` is what follows
-    ON, for an index, trigger, policy or rule. ``modifiers`` are the words between
-    action and kind.
+    ``names`` are without a schema, as the engine compares them; ``spelling`` is the
+    first one as it is written, ``schema`` its schema or empty. ``offset`` is where that
+    name starts in the statement, ``end`` the number of tokens up to its end. ``table``
+    is what follows ON, for an index, trigger, policy or rule. ``modifiers`` are the
+    words between action and kind.
     """
 
     action: str

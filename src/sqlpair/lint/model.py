@@ -1,6 +1,7 @@
 """A small model of a schema: what the rules ask about, and no more.
 
-Names are in lower case, as both engines compare them, and without a schema.
+Names are as the engine compares them, and without a schema: in lower case, but for
+those in quotes of PostgreSQL.
 ``origin`` is the name that a table or column had when the file began, None for what
 the file itself creates. So a table that is rebuilt under another name is still the
 same table.
@@ -161,6 +162,7 @@ class Model:
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # since the file began
+    temporary: set[str] = field(default_factory=set)  # made by this file
     # SQLite: ALTER TABLE … RENAME leaves the references to the table as they are.
     renames_alone: bool = False
     _copied: set[str] = field(default_factory=set)  # since the last snapshot
@@ -168,6 +170,7 @@ class Model:
     def begin(self) -> None:
         """Begin a file: what exists now existed before it."""
         self.events = []
+        self.temporary = set()
         self.renames_alone = False
         for name in self.changed & self.tables.keys():
             table = self.own(name)
@@ -179,6 +182,7 @@ class Model:
     def begin_rollback(self) -> None:
         """Begin the rollback of the file: the events from here on are its own."""
         self.events = []
+        self.temporary = set()
         self.renames_alone = False
 
     def snapshot(self) -> Model:

@@ -1,4 +1,7 @@
-"""The words in a name: ``is_paid_up`` and ``isPaidUp`` have the same three."""
+"""Names: their words, and how they stand in SQL.
+
+``is_paid_up`` and ``isPaidUp`` have the same three words.
+"""
 
 from __future__ import annotations
 
@@ -19,3 +22,12 @@ def contains(name: str, part: str) -> bool:
         found[at : at + len(wanted)] == wanted
         for at in range(len(found) - len(wanted) + 1)
     )
+
+
+def in_sql(name: str, driver: str) -> str:
+    """Return a name as it stands in SQL: in quotes where it needs them."""
+    # They know which words are an engine's own; a run without findings needs neither.
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    engine = sqlite if driver == "sqlite" else postgresql
+    return str(engine.dialect().identifier_preparer.quote(name))

@@ -33,7 +33,7 @@ def apply(model: Model, parsed: Parsed) -> str:
     if found := _LEGACY.match(parsed.statement.text):
         # Foreign keys are off while a migration runs, so that this applies to them too.
         model.renames_alone = found[1].lower() in ("1", "on", "true", "yes")
-    if parsed.unread or head is None or head.temporary:
+    if parsed.unread or head is None or _is_temporary(model, head):
         return parsed.unread
     if head.action == "DROP":
         _drop(model, head, parsed.line)
@@ -49,6 +49,17 @@ def apply(model: Model, parsed: Parsed) -> str:
     elif head.kind == "INDEX":
         create_index(model, parsed)
     return ""
+
+
+def _is_temporary(model: Model, head: Head) -> bool:
+    """Whether a statement is about tables that end with the session alone."""
+    about = {head.table} if head.table else {*head.names}
+    if head.temporary and head.action == "CREATE":
+        model.temporary |= about
+    found = head.temporary or (not head.schema and about <= model.temporary)
+    if found and head.action == "DROP" and not head.table:
+        model.temporary -= about
+    return found
 
 
 def _mentions(model: Model, head: Head, parsed: Parsed) -> frozenset[str]:
@@ -183,4 +194,5 @@ def _cascade_into(
 
 
 def _type_name(declared: str) -> str:
-    return declared.partition("(")[0].rstrip("[]").rpartition(".")[2].strip('"').lower()
+    name = declared.partition("(")[0].rstrip("[]").rpartition(".")[2]
+    return name.strip('"') if '"' in name else name.lower()

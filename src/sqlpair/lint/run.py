@@ -10,7 +10,7 @@ from sqlpair.lint import Finding, configuration, script, silence, squawk
 from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Model
 from sqlpair.lint.replay import apply
-from sqlpair.lint.rules import all_rules
+from sqlpair.lint.rules import all_rules, unparsed
 from sqlpair.lint.script import Parsed, Script
 from sqlpair.lint.subject import Subject
 from sqlpair.project import git, imported, repeatable
@@ -196,8 +196,13 @@ def _squawked(
     ]
     repeated = {s.up.path for s in subjects if s.migration.repeatable}
     for finding in squawk.findings(scripts, config):
-        rule, where, line, _, _ = finding
+        rule, where, line, message, _ = finding
         if where.path in repeated and rule in squawk.TWINS:
             continue  # a view that is dropped and made again drops nothing
-        if (where.path, squawk.TWINS.get(rule), line) not in lines:
+        if rule == "unparsed":  # squawk goes on, with an error for each word
+            place = (where.path, rule, where.begin(line))
+            if place not in lines:
+                lines.add(place)
+                yield rule, where, line, unparsed.message(message), unparsed.INSTEAD
+        elif (where.path, squawk.TWINS.get(rule), line) not in lines:
             yield finding

@@ -71,6 +71,11 @@ class Script(NamedTuple):
     refused_line: int = 1
     remedy: str = ""
 
+    def begin(self, line: int) -> int:
+        """Return the line on which the statement begins that ``line`` is in."""
+        begins = (parsed.line for parsed in self.statements if parsed.line <= line)
+        return max(begins, default=line)
+
 
 def read(path: Path, database: Database) -> Script:
     """Read a file; one that the engine refuses has no statements, but the reason."""

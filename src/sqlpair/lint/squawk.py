@@ -37,7 +37,6 @@ TWINS = {
     "renaming-column": "rename",
     "renaming-table": "rename",
     "ban-truncate-cascade": "delete",
-    "unparsed": "unparsed",
 }
 _NOT_PARSED = "syntax-error"
 
@@ -90,15 +89,13 @@ def _run(
             check=False,
         )
         for item in _answer(done):
-            help_ = item.get("help") or ""
             rule = item["rule_name"]
-            see = f"{PREFIX}{rule}"
             yield (
                 "unparsed" if rule == _NOT_PARSED else rule,
                 names[Path(item["file"]).name],
                 item["line"] + 1,
                 item["message"],
-                f"{help_} {see}".strip() if rule != _NOT_PARSED else help_,
+                f"{item.get('help') or ''} {PREFIX}{rule}".strip(),
             )
 
 

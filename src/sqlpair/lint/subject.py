@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from sqlpair.lint.configuration import Configuration
 from sqlpair.lint.model import Column, Model, Table
+from sqlpair.lint.names import in_sql
 from sqlpair.lint.script import Parsed, Script
 from sqlpair.project import squashed
 from sqlpair.project.git import Released
@@ -56,6 +57,16 @@ class Subject(NamedTuple):
     def is_squashed(self) -> bool:
         """Whether the file replaces others (``sqlpair squash``)."""
         return squashed.MARK in self.up.header
+
+    def sql(self, name: str) -> str:
+        """Return a name as it stands in SQL."""
+        return in_sql(name, self.database.driver)
+
+    def table_sql(self, name: str) -> str:
+        """Return the name of a table as it stands in SQL, with its schema."""
+        found = self.after.tables.get(name) or self.before.tables.get(name)
+        schema = f"{self.sql(found.schema)}." if found and found.schema else ""
+        return f"{schema}{self.sql(name)}"
 
     def relative(self, path: Path) -> str:
         """Return a path relative to the project's folder, as git has it."""

@@ -38,12 +38,14 @@ _NESTED = re.compile(r"/\*|\*/")
 class Lexeme(NamedTuple):
     """A token: its text as written, its kind, and where it starts in the statement.
 
-    ``kind`` is word, quoted, string, number or sign.
+    ``kind`` is word, quoted, string, number or sign. ``exact`` where the engine has a
+    name in quotes in capital and small letters as it is written: PostgreSQL does.
     """
 
     text: str
     kind: str
     start: int
+    exact: bool = False
 
     @property
     def end(self) -> int:
@@ -57,8 +59,12 @@ class Lexeme(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name it stands for, in lower case; empty where it can be none."""
-        return self.spelling.lower()
+        """The name it stands for, as the engine compares it; empty if it can be none.
+
+        In lower case, unless it is exact.
+        """
+        is_exact = self.exact and self.kind == "quoted"
+        return self.spelling if is_exact else self.spelling.lower()
 
     @property
     def spelling(self) -> str:
@@ -83,7 +89,8 @@ def tokenize(text: str, driver: str) -> tuple[Lexeme, ...]:
         if kind == "comment":
             position = _past_comment(text, position, nested=driver != "sqlite")
         elif kind != "gap":
-            found.append(Lexeme(match[0], kind, match.start()))
+            exact = driver != "sqlite"
+            found.append(Lexeme(match[0], kind, match.start(), exact))
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, SqlFileError, StatementError
 from sqlpair.ledger import record_tables
 from sqlpair.project import imported
+from sqlpair.project.imported import Imported
 from sqlpair.runner import repeatable
 from sqlpair.runner.built import built
 from sqlpair.schema.model import (
@@ -30,6 +31,7 @@ from sqlpair.verify.subject import ReadDatabase
 from sqlpair.verify.unbuilt import tell_later
 
 OF_NO_OBJECT = {"pragma", "default privileges"}
+_VERSION = ObjectKey("pragma", "user_version")
 MEANT = (
     "If it is meant, put it into a new migration; if not, undo it by hand. What is"
     " another\nprogram's, add by kind and name to ignore in [tool.sqlpair] of"
@@ -89,7 +91,7 @@ def check(
     common = expected.keys() & actual.keys()
     for change in (
         *difference(expected, actual, ignore),
-        *_beside(made.properties, subject.properties, common, ignore),
+        *beside(came, made.properties, subject.properties, common, ignore),
     ):
         sentence, *lines = describe(change).splitlines()
         yield Problem(
@@ -101,7 +103,21 @@ def check(
         )
 
 
-def _beside(
+def is_record(came: Imported | None, key: ObjectKey, expected: Schema) -> bool:
+    """Whether a number in SQLite's header may be how far another program is.
+
+    That is where many keep it who have no table; no file may set it then.
+    """
+    return bool(
+        came
+        and not came.table
+        and key == _VERSION
+        and expected.get(key) == SchemaObject({"value": "0"})
+    )
+
+
+def beside(
+    came: Imported | None,
     expected: Schema,
     actual: Schema,
     common: Collection[ObjectKey],
@@ -109,7 +125,12 @@ def _beside(
 ) -> tuple[Change, ...]:
     """Compare what is beside the schema; what is missing or extra is told already."""
     told = expected.keys() | actual.keys()
-    keys = {key for key in told if key in common or key.kind in OF_NO_OBJECT}
+    keys = {
+        key
+        for key in told
+        if key in common
+        or (key.kind in OF_NO_OBJECT and not is_record(came, key, expected))
+    }
     none = SchemaObject({})
     return difference(
         {key: expected.get(key, none) for key in keys},

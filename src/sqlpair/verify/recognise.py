@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlpair.databases.interface import Report
@@ -16,8 +16,7 @@ from sqlpair.ledger.tables import Records
 from sqlpair.project import imported, pyproject
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.settings import Settings
-from sqlpair.runner import repeatable, scratch
-from sqlpair.runner.migration import read
+from sqlpair.runner import scratch
 from sqlpair.schema.model import (
     ObjectKey,
     Schema,
@@ -26,15 +25,17 @@ from sqlpair.schema.model import (
     remaining,
     root,
 )
-from sqlpair.verify import bookkeeping, unbuilt
+from sqlpair.verify import unbuilt
 from sqlpair.verify.subject import ReadDatabase, subjects
+from sqlpair.verify.versions import Versions, apart_from_record, without
 
 
 class Recognised(NamedTuple):
     """A database that is what the files build at each of ``positions``, lowest first.
 
     Several, where migrations leave no trace and no other tool's ``record`` names the
-    one. ``others`` are the objects that no version makes.
+    one. ``others`` are the objects that no version makes. ``beside`` is what of no
+    object is another one than at a position: a number in SQLite's header.
     """
 
     branch: Branch
@@ -42,6 +43,7 @@ class Recognised(NamedTuple):
     positions: tuple[int, ...]
     others: tuple[str, ...]
     record: Recorded | None = None
+    beside: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -87,24 +89,37 @@ def examine(
     them.
     """
     ignore = pyproject.texts(settings.root, "ignore")
-    with subjects(branches(settings, names), report) as found:
+    privileges = pyproject.flag(settings.root, "privileges")
+    known = branches(settings, names)
+    with subjects(known, report, privileges=privileges) as found:
         return tuple(
-            _explained(subject, ignore, number, report) for subject in found.values()
+            _explained(subject, ignore, number, report, privileges=privileges)
+            for subject in found.values()
         )
 
 
 def _explained(
-    subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
+    subject: ReadDatabase,
+    ignore: Sequence[str],
+    number: int | None,
+    report: Report,
+    *,
+    privileges: bool,
 ) -> Found:
     try:
-        return _examine(subject, ignore, number, report)
+        return _examine(subject, ignore, number, report, privileges=privileges)
     except StatementError as error:
         unbuilt.explain(subject.branch, error)
         raise
 
 
 def _examine(
-    subject: ReadDatabase, ignore: Sequence[str], number: int | None, report: Report
+    subject: ReadDatabase,
+    ignore: Sequence[str],
+    number: int | None,
+    report: Report,
+    *,
+    privileges: bool,
 ) -> Found:
     branch, state = subject.branch, subject.state
     squashed.whole(branch, state)
@@ -115,7 +130,7 @@ def _examine(
     live = remaining(subject.schema, ignore)
     count = len(branch.migrations)
     record = None if number is not None else _recorded(subject)
-    seen = Versions(branch, live, ignore, report)
+    seen = Versions(branch, live, ignore, report, privileges=privileges)
     if record:
         head = branch.stem_at(record.position)
         report(f"{branch.name}: comparing with what the files build at {head}")
@@ -134,15 +149,22 @@ def _examine(
     if seen.faults(exact[0]):
         unlike = _unlike(branch, exact[-1], live, seen.made, report)
         return unlike._replace(record=record.table if record else "")
+    beside = {at: seen.beside(at, subject.properties) for at in exact}
+    if number is None:
+        fewest = min(map(len, beside.values()))
+        exact = tuple(at for at in exact if len(beside[at]) == fewest)
     others = sorted(
-        str(key)
-        for key, described in seen.foreign.items()
-        if described.part_of not in seen.foreign
+        [
+            str(key)
+            for key, described in seen.foreign.items()
+            if described.part_of not in seen.foreign
+        ]
+        + seen.records(exact[-1], subject.properties)
     )
     left = unbuilt.stubs(branch.migrations[: exact[-1]])
     if others and left:
         report(f"{branch.name}: {left}; what no version makes may be theirs")
-    return Recognised(branch, state, exact, tuple(others), record)
+    return Recognised(branch, state, exact, tuple(others), record, beside)
 
 
 def _recorded(subject: ReadDatabase) -> Recorded | None:
@@ -174,110 +196,6 @@ def _positions(branch: Branch, number: int | None) -> Iterator[int]:
         yield max(1, branch.at(number))
 
 
-class Versions:
-    """How far a live schema is from what the files build at those looked at so far.
-
-    Objects that the server has by itself (``bare``) count for nothing; ``made`` are
-    those that one of the versions makes.
-    """
-
-    def __init__(
-        self, branch: Branch, live: Schema, ignore: Sequence[str], report: Report
-    ):
-        self.branch = branch
-        self._came = imported.read(branch.database.sql)
-        self.live = live
-        self.bare: Collection[ObjectKey] = ()
-        self.made: set[ObjectKey] = set()
-        self._ignore = ignore
-        self._report = report
-        self.repeated: set[ObjectKey] = set()  # what only repeatable files make
-        self._missing: dict[int, int] = {}
-        self._common: dict[int, int] = {}
-
-    def look(self, positions: Collection[int]) -> None:
-        """Compare with the versions at ``positions``, on one way up."""
-        wanted = sorted({*positions} - self._common.keys())
-        if not wanted:
-            return
-        with scratch.opened(self.branch, self._report) as opened:
-            opened.goal = wanted[-1]
-            self.bare = opened.schema(0).keys()
-            for position, schema in opened.way_up(wanted):
-                built = _without(self._ours(schema), self.bare)
-                self._compare(position, built)
-            if wanted[-1] == len(self.branch.migrations):
-                self._look_above(opened, built)
-
-    def _look_above(self, opened: scratch.Scratch, head: Schema) -> None:
-        """See what the repeatable files make and change at head.
-
-        Whether they have run counts for nothing: the next migration runs them.
-        """
-        opened.repeat(read(repeatable.steps(self.branch)))
-        built = self._ours(opened.schema(opened.position))
-        self.repeated = built.keys() - {*head, *self.bare}
-        own = _without(built, {*self.repeated, *self.bare})
-        common = len(own.keys() & self.live.keys())
-        missing = len(own) - common + _different(own, self.live)
-        if missing < self._missing[opened.position]:
-            self._missing[opened.position] = missing
-            self._common[opened.position] = common
-
-    def _ours(self, built: Schema) -> Schema:
-        """What counts of a schema that the files build."""
-        return remaining(_apart_from_record(self._came, built), self._ignore)
-
-    def _compare(self, position: int, built: Schema) -> None:
-        self.made |= built.keys()
-        common = len(built.keys() & self.live.keys())
-        self._common[position] = common
-        self._missing[position] = len(built) - common + _different(built, self.live)
-
-    @property
-    def ours(self) -> int:
-        """How many objects some version makes and the database has."""
-        return len(self.made & self.live.keys())
-
-    @property
-    def foreign(self) -> Schema:
-        """The objects that no version makes."""
-        return _without(self.live, {*self.bare, *self.made, *self.repeated})
-
-    def faults(self, position: int) -> int:
-        """How many objects are missing, different, or there for another version."""
-        return self._missing[position] + self.ours - self._common[position]
-
-    def nearest(self) -> list[int]:
-        """The positions with the fewest faults, lowest first."""
-        fewest = min(map(self.faults, self._common))
-        return sorted(at for at in self._common if self.faults(at) == fewest)
-
-    def around(self) -> range:
-        """The positions between the nearest one and those looked at beside it."""
-        nearest = self.nearest()[-1]
-        seen = sorted(self._common)
-        index = seen.index(nearest)
-        after = seen[index + 1] if index + 1 < len(seen) else nearest
-        return range(seen[max(0, index - 1)], after + 1)
-
-    def certain(self) -> bool:
-        """Whether the versions that were not looked at can change nothing.
-
-        They could where none of the others fits, or where a file names an object that
-        none of the others makes.
-        """
-        if self.faults(self.nearest()[0]):
-            return False
-        texts = [item.up.read_text(errors="replace") for item in self.branch.migrations]
-        words = {word for text in texts for word in re.findall(r"\w+", text.lower())}
-        return not any(
-            word in words
-            for key in self.foreign
-            for word in re.findall(r"\w+", key.name.partition("(")[0].lower())[-1:]
-        )
-
-
 def _unlike(
     branch: Branch,
     position: int,
@@ -288,23 +206,10 @@ def _unlike(
     with scratch.opened(branch, report) as opened:
         opened.goal = position
         came = imported.read(branch.database.sql)
-        expected = _apart_from_record(came, opened.schema(position))
+        expected = apart_from_record(came, opened.schema(position))
     theirs = {key for key in live if root(key, live) not in made}
-    changes = difference(expected, _without(live, theirs - expected.keys()))
+    changes = difference(expected, without(live, theirs - expected.keys()))
     return Unlike(branch, branch.stem_at(position), tuple(map(describe, changes)))
-
-
-def _apart_from_record(came: imported.Imported | None, built: Schema) -> Schema:
-    """Without the record of the tool that it came from, which a file may make."""
-    return bookkeeping.split(built, record_tables.names(came, built))[0]
-
-
-def _without(schema: Schema, keys: Collection[ObjectKey]) -> Schema:
-    return {key: described for key, described in schema.items() if key not in keys}
-
-
-def _different(expected: Schema, live: Schema) -> int:
-    return sum(change.attribute is not None for change in difference(expected, live))
 
 
 def refuse_unlike(found: Sequence[Found]) -> None:

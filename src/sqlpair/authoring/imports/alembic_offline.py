@@ -1,8 +1,8 @@
 """What a revision that is more than SQL text does, as Alembic writes it offline.
 
 Its functions run in a process of their own, without a connection, and with no address
-of a database in the environment. What needs a connection is replayed for SQLite
-(``alembic_replay``); else it fails, and is told.
+of a database in the environment. What needs a connection is replayed on a database
+that starts empty (``alembic_replay``); what cannot be is told.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from sqlpair.authoring.imports.alembic_replay import Replay
+from sqlpair.authoring.imports.alembic_replay import (
+    PostgreSQLReplay,
+    Replay,
+    SQLiteReplay,
+)
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -30,20 +34,25 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_
 
 
 class OfflineSql(NamedTuple):
-    """The statements of one way, whether they run in no transaction, or what failed."""
+    """The statements of one way, whether they run in no transaction, or what failed.
+
+    ``replayed`` where they are what it did on a database that starts empty.
+    """
 
     statements: list[str]
     alone: bool
     failed: str
+    replayed: bool = False
 
 
 def written(
-    revisions: Mapping[str, str | Path], dialect: str
+    revisions: Mapping[str, str | Path], dialect: str, scratch: str = ""
 ) -> dict[str, dict[str, OfflineSql]]:
     """Return what each way of a revision does on an engine.
 
     ``revisions`` are all of a history, in order: the module of each that is to run, of
-    any other the SQL of its ``upgrade``.
+    any other the SQL of its ``upgrade``. ``scratch`` is the address of a PostgreSQL
+    database to replay on; without one, what needs a connection has failed.
     """
     asked = [
         (id_, str(known.resolve()), "") if isinstance(known, Path) else (id_, "", known)
@@ -54,7 +63,9 @@ def written(
     with tempfile.TemporaryDirectory(prefix="sqlpair-import-") as folder:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=json.dumps({"dialect": dialect, "revisions": asked}),
+            input=json.dumps(
+                {"dialect": dialect, "scratch": scratch, "revisions": asked}
+            ),
             capture_output=True,
             text=True,
             check=False,
@@ -73,7 +84,11 @@ def written(
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, dict[str, OfflineSql]]:
-    replay = Replay() if asked["dialect"] == "sqlite" else None
+    replay: Replay | None = None
+    if asked["dialect"] == "sqlite":
+        replay = SQLiteReplay()
+    elif asked["scratch"]:
+        replay = PostgreSQLReplay(asked["scratch"])
     found = {}
     for id_, path, script in asked["revisions"]:
         if path:
@@ -98,7 +113,9 @@ def _ways(path: Path, dialect: str, replay: Replay | None) -> dict[str, OfflineS
     ways = {}
     for way in WAYS:
         found = _way(module, way, path, dialect)
-        if found.failed and replay:
+        if found.failed and replay and replay.failed:
+            found = OfflineSql([], False, f"{found.failed}; {replay.failed}")
+        elif found.failed and replay:
             found = _replayed(module, way, path, replay)
         ways[way] = found
         if way == "upgrade" and replay and found.failed:
@@ -149,7 +166,7 @@ def _replayed(module: ModuleType, way: str, path: Path, replay: Replay) -> Offli
             _call(module, way, environment.get_context())
 
     try:
-        return OfflineSql(replay.ran(run), False, "")
+        return OfflineSql(replay.ran(run), False, "", replayed=True)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return OfflineSql([], False, _reason(error))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.authoring.imports import alembic_offline
+from sqlpair.authoring.imports.alembic_offline import OfflineSql
 from sqlpair.authoring.imports.foreign import (
     ForeignHistory,
     ForeignMigration,
@@ -24,7 +25,9 @@ from sqlpair.authoring.imports.foreign import (
     files,
     open_end,
 )
+from sqlpair.databases.driver import driver_of
 from sqlpair.errors import UsageError
+from sqlpair.project.settings import Database
 from sqlpair.project.statement import Split
 
 _BIND = "op.get_bind()"
@@ -143,15 +146,16 @@ def _in_order(found: Iterable[_Revision]) -> Iterator[_Revision]:
         ) from None
 
 
-def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHistory:
-    """Return it with what is no SQL text as Alembic writes it for an engine."""
+def completed(history: ForeignHistory, database: Database) -> ForeignHistory:
+    """Return it with what is no SQL text as Alembic writes it for a database."""
+    split = driver_of(database).split
     unread = {(item.path, item.why.partition(":")[0]): item for item in history.left}
     sources = {path for path, _ in unread}
     revisions = {
         item.id: item.source if item.source in sources else _text(item.up)
         for item in history.migrations
     }
-    said = alembic_offline.written(revisions, driver)
+    said = _written(revisions, database)
     left: list[NotCarried] = []
 
     def part(item: ForeignMigration, way: str, read: SqlPart | None) -> SqlPart | None:
@@ -165,6 +169,11 @@ def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHist
             return None
         lines = [_ended(text, split) for text in found.statements]
         added = "all of it, as Alembic writes what the revision does"
+        if found.replayed:
+            added = "all of it, what the revision does where those below it ran"
+        if found.replayed and not found.statements:
+            why = f"{way}: does nothing on a database that the ones below it made"
+            left.append(NotCarried(item.source, why, matters=False))
         return SqlPart("\n".join([*lines, ""]).encode(), found.alone, added)
 
     migrations = tuple(
@@ -174,6 +183,20 @@ def completed(history: ForeignHistory, driver: str, split: Split) -> ForeignHist
         for item in history.migrations
     )
     return history._replace(migrations=migrations, left=tuple(left))
+
+
+def _written(
+    revisions: Mapping[str, str | Path], database: Database
+) -> dict[str, dict[str, OfflineSql]]:
+    """Let Alembic write them, on a scratch database where that is needed."""
+    said = alembic_offline.written(revisions, database.driver)
+    failed = any(found.failed for ways in said.values() for found in ways.values())
+    if not failed or database.driver != "postgresql":
+        return said
+    sources = [known for known in revisions.values() if isinstance(known, Path)]
+    with driver_of(database).scratch(database, sources, lambda _: None) as session:
+        address = session.database.address
+        return alembic_offline.written(revisions, database.driver, address)
 
 
 def _text(part: SqlPart | None) -> str:

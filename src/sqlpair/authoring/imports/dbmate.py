@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlpair.authoring.imports import sections
 from sqlpair.authoring.imports.foreign import (
+    LINE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -17,8 +18,8 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.project.statement import Split
 
-_UP = re.compile(rb"^[ \t]*--[ \t]*migrate:up\b([^\r\n]*)", re.MULTILINE)
-_DOWN = re.compile(rb"^[ \t]*--[ \t]*migrate:down\b([^\r\n]*)", re.MULTILINE)
+_UP = re.compile(LINE + rb"[ \t]*migrate:up\b([^\r\n]*)", re.MULTILINE)
+_DOWN = re.compile(LINE + rb"[ \t]*migrate:down\b([^\r\n]*)", re.MULTILINE)
 _ALONE = re.compile(rb"\btransaction:false\b")
 
 

@@ -1,5 +1,8 @@
 """Flyway: ``V1_1__name.sql``, undone by ``U1_1__name.sql``; ``R__name.sql`` repeats.
 
+``B1_1__name.sql`` makes in a new database what all versions up to it made. It is their
+migration where none of them is there any more.
+
 Versions are numbers between dots; ``1``, ``01`` and ``1.0`` are one.
 """
 
@@ -16,6 +19,7 @@ from sqlpair.authoring.imports.foreign import (
     files,
     not_sql,
     placeholders,
+    text_of,
     twice,
     unknown,
 )
@@ -36,6 +40,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     there = files(folder, deep=True)
     ups: dict[tuple[int, ...], ForeignMigration] = {}
     undos: dict[tuple[int, ...], Path] = {}
+    baselines: dict[tuple[int, ...], Path] = {}
     left: list[NotCarried] = []
     repeatable = []
     known = []
@@ -55,13 +60,14 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
         if match["kind"] == "U":
             undos[version] = path
         elif match["kind"] == "B":
-            left.append(NotCarried(path, "a baseline for new databases", matters=False))
+            baselines[version] = path
         elif version in ups:
             what = f"two migrations have the version {match['version']}"
             raise twice(what, ups[version].source, path)
         else:
             name = match["name"] or path.stem
             ups[version] = _up(path, version, name, left)
+    _begin(ups, baselines, left)
     if not any(item.up for item in ups.values()):
         return None
     migrations = []
@@ -76,6 +82,22 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     return ForeignHistory(
         "flyway", tuple(migrations), tuple(left), repeatable=tuple(sorted(repeatable))
     )
+
+
+def _begin(
+    ups: dict[tuple[int, ...], ForeignMigration],
+    baselines: dict[tuple[int, ...], Path],
+    left: list[NotCarried],
+) -> None:
+    """Let the last baseline be the first migration if all that it replaces is gone."""
+    last = max(baselines, default=())
+    if last and not any(version <= last for version in ups):
+        path = baselines.pop(last)
+        ups[last] = _up(path, last, path.stem.partition("__")[2], left)
+    left += [
+        NotCarried(path, "a baseline for new databases", matters=False)
+        for path in baselines.values()
+    ]
 
 
 def _up(
@@ -93,7 +115,7 @@ def _part(path: Path, left: list[NotCarried]) -> SqlPart:
     content = path.read_bytes()
     left += placeholders(path, content)
     settings = path.with_name(f"{path.name}.conf")
-    alone = settings.is_file() and _ALONE.search(settings.read_text(errors="replace"))
+    alone = settings.is_file() and _ALONE.search(text_of(settings))
     return SqlPart(content, bool(alone))
 
 

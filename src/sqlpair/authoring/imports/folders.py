@@ -16,8 +16,11 @@ from sqlpair.authoring.imports.foreign import (
     ForeignMigration,
     SqlPart,
     driver_for,
+    text_of,
 )
 from sqlpair.project.statement import Split
+
+NAMES = ("up.sql", "down.sql", "migration.sql")
 
 
 def diesel(folder: Path, _split: Split) -> ForeignHistory | None:
@@ -43,7 +46,7 @@ def _provider(lock: Path) -> str:
     if not lock.is_file():
         return ""
     try:
-        provider = tomllib.loads(lock.read_text()).get("provider", "")
+        provider = tomllib.loads(text_of(lock)).get("provider", "")
     except (ValueError, OSError):
         return ""
     return driver_for(str(provider), lock)
@@ -80,7 +83,7 @@ def _alone(metadata: Path) -> bool:
     if not metadata.is_file():
         return False
     try:
-        told = tomllib.loads(metadata.read_text())
+        told = tomllib.loads(text_of(metadata))
     except ValueError:
         return False
     return told.get("run_in_transaction") is False

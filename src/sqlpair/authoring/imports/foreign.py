@@ -22,8 +22,15 @@ CODE = {
     ".js": "JavaScript",
     ".ts": "TypeScript",
     ".rb": "Ruby",
+    ".php": "PHP",
+    ".exs": "Elixir",
+    ".cs": "C#",
     ".sh": "shell",
 }
+FROM_DUMP = (
+    "Begin with a dump of a database that is up to date, as 000_baseline.sql in a"
+    " folder\nof its own: sqlpair import that one. Nothing was written."
+)
 # What tools call the engines.
 _ENGINES = {
     "postgresql": "postgresql",
@@ -42,6 +49,8 @@ _TEMPLATE = re.compile(
 _ENGINE = re.compile(
     r"(?<=[._-])(?:postgres(?:ql)?|sqlite3?|mysql|mariadb|cockroach(?:db)?|mssql)(?=[._-])"
 )
+# How a line begins that is a comment: on the first, behind a byte order mark.
+LINE = rb"^(?:\xef\xbb\xbf)?[ \t]*--"
 COMMENT = re.compile(rb"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # A procedure that ends its transaction cannot be called in another one.
 _PROCEDURE = re.compile(
@@ -114,6 +123,11 @@ def files(folder: Path, *, deep: bool = False) -> list[Path]:
         if path.is_file()
         and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
+
+
+def text_of(path: Path) -> str:
+    """Return a tool's file of settings as text."""
+    return path.read_text(encoding="utf-8-sig", errors="replace")
 
 
 def not_sql(path: Path) -> NotCarried:

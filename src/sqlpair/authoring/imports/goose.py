@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlpair.authoring.imports import sections
 from sqlpair.authoring.imports.foreign import (
+    LINE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -23,7 +24,7 @@ from sqlpair.project.statement import Split
 
 
 def _mark(words: bytes) -> re.Pattern[bytes]:
-    line = rb"^[ \t]*--[ \t]*\+goose[ \t]+" + words.replace(b" ", rb"[ \t]+")
+    line = LINE + rb"[ \t]*\+goose[ \t]+" + words.replace(b" ", rb"[ \t]+")
     return re.compile(line + rb"[ \t]*\r?$\n?", re.MULTILINE | re.IGNORECASE)
 
 

@@ -10,10 +10,13 @@ way down in the file itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from sqlpair.authoring.imports.foreign import (
+    FROM_DUMP,
+    LINE,
     ForeignHistory,
     ForeignMigration,
     NotCarried,
@@ -23,7 +26,7 @@ from sqlpair.authoring.imports.foreign import (
     unknown,
 )
 from sqlpair.authoring.imports.sections import parted, with_ends
-from sqlpair.errors import UsageError
+from sqlpair.errors import UsageError, several
 from sqlpair.project.statement import Split
 
 _NAME = re.compile(
@@ -38,7 +41,7 @@ _WAYS = {"up": "down", "do": "undo", "down": "up", "undo": "do"}
 _NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+(?![A-Za-z0-9]))*[._-]*")
 # A line that is a comment and says which way what is below it goes.
 _LINE = (
-    rb"^[ \t]*--[-=+!/@ \t]*(?:(?:migrate|micrate|rambler|migration)[ \t:]+)?"
+    LINE + rb"[-=+!/@ \t]*(?:(?:goose|migrate|micrate|rambler|migration)[ \t:]+)?"
     rb"(?:%s)(?:[ \t]+migration)?(?P<rest>[ \t]+notransaction)?[-=: \t]*\r?$"
 )
 _FLAGS = re.IGNORECASE | re.MULTILINE
@@ -52,11 +55,16 @@ _BELOW = re.compile(
 )
 # What Atlas and yoyo write above a file that runs in no transaction.
 _NO_TRANSACTION = re.compile(
-    rb"^--[ \t]*(?:atlas:txmode[ \t]+none|transactional[ \t]*:[ \t]*false)[ \t]*\r?$",
+    LINE
+    + rb"[ \t]*(?:atlas:txmode[ \t]+none|transactional[ \t]*:[ \t]*false)[ \t]*\r?$",
     _FLAGS,
 )
-_DELIMITER = re.compile(rb"^--[ \t]*atlas:delimiter[ \t]", re.MULTILINE)
+_DELIMITER = re.compile(LINE + rb"[ \t]*atlas:delimiter[ \t]", re.MULTILINE)
 _LIQUIBASE = re.compile(rb"(?:\xef\xbb\xbf)?\s*--\s*liquibase\s+formatted\s+sql", re.I)
+# What yoyo reads above a file: which others run before it.
+_DEPENDS = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s*--[^\n]*\n)*?\s*--[ \t]*depends:[ \t]*([^\r\n]*)"
+)
 _PARTED = "what is below its mark for the way down is its rollback"
 
 
@@ -77,8 +85,8 @@ def read(folder: Path, split: Split) -> ForeignHistory | None:
     if not ups:
         return None
     migrations = []
-    left = []
-    for stem in sorted(ups, key=_order):
+    left: list[NotCarried] = []
+    for stem in _in_order(ups, left):
         path, down = ups[stem], downs.pop(stem, None)
         content = path.read_bytes()
         _refuse_changelog(path, content)
@@ -95,6 +103,30 @@ def read(folder: Path, split: Split) -> ForeignHistory | None:
     left += [NotCarried(path, "undoes no migration") for path in downs.values()]
     left += unknown(there, (path for path, _, _ in chosen))
     return ForeignHistory("plain SQL", tuple(migrations), tuple(left))
+
+
+def _in_order(ups: Mapping[str, Path], left: list[NotCarried]) -> Iterator[str]:
+    """Yield the migrations by their names, each behind those that it depends on."""
+    graph: TopologicalSorter[str] = TopologicalSorter()
+    for stem, path in ups.items():
+        found = _DEPENDS.match(path.read_bytes())
+        needs = found[1].decode(errors="replace").split() if found else []
+        graph.add(stem, *(id_ for id_ in needs if id_ in ups))
+        if lost := [id_ for id_ in needs if id_ not in ups]:
+            why = f"depends on {several(lost)}, which no SQL file here is called"
+            left.append(NotCarried(path, why, matters=False))
+    try:
+        graph.prepare()
+    except CycleError as error:
+        raise UsageError(
+            "migrations depend on each other in a circle", [*error.args[1]]
+        ) from None
+    ready: list[tuple[int, str]] = []
+    while graph.is_active():
+        ready = sorted([*ready, *map(_order, graph.get_ready())])
+        stem = ready.pop(0)[1]
+        yield stem
+        graph.done(stem)
 
 
 def _is_sql(path: Path) -> bool:
@@ -120,8 +152,7 @@ def _refuse_changelog(path: Path, content: bytes) -> None:
         raise UsageError(
             "these are changelogs of Liquibase, which alone can tell what of them runs",
             [str(path)],
-            "Begin with a dump of a database that is up to date, as 000_baseline.sql in"
-            " a folder\nof its own: sqlpair import that one. Nothing was written.",
+            FROM_DUMP,
         )
 
 

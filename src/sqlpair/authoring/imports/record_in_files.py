@@ -1,8 +1,8 @@
-"""Files that name the table in which their tool records what it ran.
+"""Files that name what is there before the first of them runs.
 
-The tool makes it before the first file runs, so it is made in the first file that names
-it. A dump makes Alembic's, which each project of this engine has already: what it says
-of that one becomes a comment.
+The table in which their tool records what it ran: it is made in the first file that
+names it. A dump makes Alembic's, which each project of this engine has already, and
+with ``--schema=public`` that schema: what it says of those becomes a comment.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _COLUMNS = {
 }
 _CREATE = r"(?is)\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?"
 _NAME = r'(?:"?\w+"?\.)?"?\b%s\b"?'
+_PUBLIC = re.compile(r"CREATE SCHEMA (\"?)public\1;")
 _OF_VERSION = re.compile(
     r"(?is)(?:create\s+table(?:\s+if\s+not\s+exists)?|alter\s+table(?:\s+only)?|copy"
     r"|insert\s+into|comment\s+on\s+table|(?:grant|revoke)\b.*\bon(?:\s+table)?)\s+"
@@ -55,8 +56,14 @@ def prepared(history: ForeignHistory, split: Split) -> ForeignHistory:
             _make(tool, found, split)
     name = re.compile((_CREATE + _NAME % NAMES.version).encode())
     for at, item in enumerate(found):
-        if item.up and name.search(item.up.content):
-            found[at] = item._replace(up=_without_version(item.up, split))
+        up = item.up
+        if up and name.search(up.content):
+            told = f"{NAMES.version}, which the project has itself"
+            up = _without(up, split, _OF_VERSION, told)
+        if up and b"-- PostgreSQL database dump" in up.content[:999]:
+            told = "the schema public, which every database has"
+            up = _without(up, split, _PUBLIC, told)
+        found[at] = item._replace(up=up)
     return history._replace(migrations=tuple(found))
 
 
@@ -87,14 +94,19 @@ def _make(tool: str, found: list[ForeignMigration], split: Split) -> None:
             return
 
 
-def _without_version(part: SqlPart, split: Split) -> SqlPart:
-    text = part.content.decode(errors="surrogateescape")
+def _without(
+    part: SqlPart, split: Split, pattern: re.Pattern[str], told: str
+) -> SqlPart:
+    """Return it with the statements that match as comments."""
+    before = text = part.content.decode(errors="surrogateescape")
     for statement in reversed(_statements(part, split)):
-        if _OF_VERSION.match(statement.text):
+        if pattern.match(statement.text):
             end = statement.offset + len(statement.text) + len(statement.rows)
             lines = text[statement.offset : end].replace("\n", "\n-- ")
             text = f"{text[: statement.offset]}-- {lines}{text[end:]}"
-    added = f"-- before statements on {NAMES.version}, which the project has itself"
+    if text == before:
+        return part
+    added = " and ".join(filter(None, [part.added, f"-- before statements on {told}"]))
     return part._replace(content=text.encode(errors="surrogateescape"), added=added)
 
 

@@ -18,6 +18,7 @@ from sqlpair.authoring.imports.foreign import (
     NotCarried,
     SqlPart,
     driver_for,
+    text_of,
 )
 from sqlpair.errors import UsageError
 from sqlpair.ledger.record_tables import counted
@@ -47,7 +48,7 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
             )
         return None
     driver = driver_for(core.get("engine", ""), folder / "sqitch.conf")
-    project, changes = _plan(plan.read_text(encoding="utf-8", errors="replace"))
+    project, changes = _plan(text_of(plan))
     deploy, revert, verify = (
         folder / core[key] if (key := f"{way}_dir") in core else top / way
         for way in ("deploy", "revert", "verify")
@@ -82,7 +83,7 @@ def _core(conf: Path) -> Mapping[str, str]:
     """Return the settings of a section [core]."""
     found: dict[str, str] = {}
     section = ""
-    lines = conf.read_text(errors="replace").splitlines() if conf.is_file() else []
+    lines = text_of(conf).splitlines() if conf.is_file() else []
     for line in lines:
         text = line.strip()
         if text.startswith("["):

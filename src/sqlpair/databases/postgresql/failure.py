@@ -158,12 +158,18 @@ def _column_in_use(statement: Statement, error: psycopg2.Error) -> str:
 
 
 def _psql_variable(statement: Statement, position: int) -> str:
-    if position > 0 and _VARIABLE.match(statement.text, position - 1):
+    if position <= 0 or not (match := _VARIABLE.match(statement.text, position - 1)):
+        return ""
+    if match[0][1] in "'\"":  # elsewhere it is replaced, or refused
         return (
-            "A variable is written as :\"NAME\" or :'NAME', and declared above the"
-            " first statement: -- variables: NAME"
+            "In a body in dollar quotes nothing is replaced, as in psql. Set the value"
+            " before it:\nSET LOCAL app.value = :'NAME';  -- and read it by"
+            " current_setting('app.value')"
         )
-    return ""
+    return (
+        "A variable is written as :\"NAME\" or :'NAME', and declared above the"
+        " first statement: -- variables: NAME"
+    )
 
 
 def refused(database: Database, error: psycopg2.Error, doing: str = "") -> SqlpairError:

@@ -26,7 +26,8 @@ _BRANCH = (
 _REMEDIES = {
     "i": "Put the text of that file in this place, or make it a migration of its own.",
     "copy": "Write COPY … FROM stdin, the rows below it, and a line \\. at their end.",
-    "c": "Take it out: what concerns another database belongs into that one's folder.",
+    "c": "Take it out: what concerns another database belongs into that one's folder."
+    " A dump is made\nwithout --create.",
     "set": "Take it out, and write the value in its places. A value of the environment"
     " is declared\nabove the first statement: -- variables: NAME",
     "gexec": "Run it in one block: DO $$ … EXECUTE format(…) … $$;",

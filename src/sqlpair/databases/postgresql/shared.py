@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from sqlpair.databases.quoting import identifier
+
 _SHARED = re.compile(
     r"\b(?:create|alter|drop|comment\s+on)\s+(?:role|user(?!\s+mapping)|group|database"
     r"|tablespace|subscription)\b"
@@ -16,7 +18,7 @@ _SHARED = re.compile(
 _OF_DATABASE = r"\b(?:alter|drop|on)\s+database\s+(?:if\s+exists\s+)?"
 _MADE = re.compile(
     r"\bcreate\s+(?P<kind>role|user(?!\s+mapping)|group|schema)\s+"
-    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
+    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>\w+))',
     re.IGNORECASE,
 )
 # Put together in a DO block: any string may be the name.
@@ -30,7 +32,8 @@ def made_by(texts: Iterable[str], *, schemas: bool = False) -> set[str]:
     for text in texts:
         for match in _MADE.finditer(text):
             if (match["kind"].lower() == "schema") == schemas:
-                made.add(match["quoted"] or match["plain"].lower())
+                quoted = (match["quoted"] or "").replace('""', '"')
+                made.add(quoted or match["plain"].lower())
         if not schemas and _PUT_TOGETHER.search(text):
             made.update(_STRING.findall(text))
     return made
@@ -43,6 +46,6 @@ def is_shared(text: str) -> bool:
 
 def names_database(text: str, name: str) -> bool:
     """Say whether a statement is about the database ``name``, as written there."""
-    name = re.escape(name)
-    found = re.search(rf'{_OF_DATABASE}(?:"{name}"|{name}\b)', text, re.IGNORECASE)
+    forms = rf"(?:{re.escape(identifier(name))}|{re.escape(name)}\b)"
+    found = re.search(f"{_OF_DATABASE}{forms}", text, re.IGNORECASE)
     return found is not None

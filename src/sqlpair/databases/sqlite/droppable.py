@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.databases.quoting import identifier, quote
 from sqlpair.databases.sqlite.catalog import MASTER, shadows
+from sqlpair.databases.sqlite.schema_sql import header_sql
 from sqlpair.databases.sqlite.tokens import fold
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ def droppable(session: SQLiteSession, *, everything: bool = False) -> Sequence[s
         f" AND name NOT IN ({own}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         " ORDER BY type DESC, rowid DESC"
     )
-    return [
+    drops = [
         f"DROP {row['type'].upper()} IF EXISTS main.{identifier(row['name'])};"
         for row in rows
         if fold(row["name"]) not in left_out
     ]
+    return [*drops, *header_sql(session, "0")] if everything else drops

@@ -27,11 +27,12 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         for line, verb, table in _found(subject, parsed):
             if table in own | _OWN:
                 continue
+            kept = subject.sql(f"kept_{table.partition('.')[0]}")
             yield RuleMatch(
                 subject.up,
                 line,
                 f"{verb} {table} deletes data, which a rollback cannot restore",
-                f"CREATE TABLE kept_{table.partition('.')[0]} AS SELECT …;"
+                f"CREATE TABLE {kept} AS SELECT …;"
                 "  -- keep the data, so that the rollback can restore it;"
                 " or -- lint: allow delete: why it is no longer needed",
             )

@@ -19,7 +19,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                 subject,
                 event.line,
                 f"table {event.origin}",
-                f"DROP TABLE {event.table};",
+                f"DROP TABLE {subject.table_sql(event.table)};",
             )
         elif event.what == "drop table":
             yield from _rebuilt(subject, event)
@@ -28,7 +28,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                 subject,
                 event.line,
                 f"column {event.table}.{event.name}",
-                f"ALTER TABLE {event.table} DROP COLUMN {event.name};",
+                _drop_column(subject, event.table, event.name),
             )
     yield from _views(subject)
 
@@ -43,8 +43,12 @@ def _rebuilt(subject: Subject, event: Event) -> Iterator[RuleMatch]:
     for name in before.columns:
         if name not in after.columns:
             what = f"column {event.origin}.{name}"
-            sql = f"ALTER TABLE {event.origin} DROP COLUMN {name};"
+            sql = _drop_column(subject, event.origin, name)
             yield _problem(subject, event.line, what, sql)
+
+
+def _drop_column(subject: Subject, table: str, column: str) -> str:
+    return f"ALTER TABLE {subject.table_sql(table)} DROP COLUMN {subject.sql(column)};"
 
 
 def _views(subject: Subject) -> Iterator[RuleMatch]:
@@ -55,7 +59,7 @@ def _views(subject: Subject) -> Iterator[RuleMatch]:
         if head and (head.action, head.kind) == ("DROP", "VIEW") and not head.temporary:
             for name in head.names:
                 if name not in made:
-                    sql = f"DROP VIEW {name};"
+                    sql = f"DROP VIEW {subject.sql(name)};"
                     yield _problem(subject, parsed.line, f"view {name}", sql)
 
 

@@ -14,17 +14,18 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         final = subject.final.tables.get(table.name, table)
         keys = {name for key in final.foreign_keys for name in key.columns}
         if (
-            column.name not in subject.configuration.enumerated
+            column.name.lower() not in subject.configuration.enumerated
             or not is_text(column.declared)
             or table.is_checked(column.name)
             or final.is_checked(column.name)
             or column.name in keys
         ):
             continue
+        name = subject.sql(column.name)
         yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} accepts any text: a misspelt value is stored,"
             " and no query finds it",
-            f"{column.name} {column.declared} CHECK ({column.name} IN ('…', '…'))",
+            f"{name} {column.declared} CHECK ({name} IN ('…', '…'))",
         )

@@ -17,11 +17,13 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             line = subject.lacking_index(table, key.columns, new)
             if line:
                 columns = ", ".join(key.columns)
+                index = subject.sql(f"idx_{table.name}_{key.columns[0]}")
+                listed = ", ".join(map(subject.sql, key.columns))
                 yield RuleMatch(
                     subject.up,
                     line,
                     f"{table.name} ({columns}) refers to {key.table} without an index:"
                     f" each DELETE in {key.table} scans all of {table.name}",
-                    f"CREATE INDEX idx_{table.name}_{key.columns[0]}"
-                    f" ON {table.name} ({columns});",
+                    f"CREATE INDEX {index} ON {subject.table_sql(table.name)}"
+                    f" ({listed});",
                 )

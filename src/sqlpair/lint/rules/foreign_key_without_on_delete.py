@@ -20,6 +20,6 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                     f"{table.name} ({', '.join(key.columns)}) refers to {key.table}"
                     " without ON DELETE: deleting a row there fails, and the file"
                     " does not say whether that is intended",
-                    f"REFERENCES {key.table} (…) ON DELETE CASCADE"
+                    f"REFERENCES {subject.table_sql(key.table)} (…) ON DELETE CASCADE"
                     "  -- or RESTRICT, or SET NULL",
                 )

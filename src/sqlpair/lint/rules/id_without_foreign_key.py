@@ -24,9 +24,10 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         keys = {
             name for t in (table, final) for k in t.foreign_keys for name in k.columns
         }
-        place = f"{subject.database.name}.{table.name}.{column.name}"
+        name = column.name.lower()
+        place = f"{subject.database.name}.{table.name.lower()}.{name}"
         if (
-            not column.name.endswith("_id")
+            not name.endswith("_id")
             or column.name in keys
             or (is_text(column.declared) and not has_text_keys)
             or table.primary_key == (column.name,)
@@ -34,13 +35,13 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             or (final.columns and column.name not in final.columns)
         ):
             continue
-        target = column.name.removesuffix("_id") + "s"
+        target = subject.sql(column.name[: -len("_id")] + "s")
         yield RuleMatch(
             subject.up,
             column.line,
             f"{table.name}.{column.name} looks like a reference and has no foreign key:"
             " it can hold the id of a row that does not exist",
-            f"{column.name} {column.declared} REFERENCES {target} (id)"
+            f"{subject.sql(column.name)} {column.declared} REFERENCES {target} (id)"
             " ON DELETE CASCADE  -- for a row of another database: list the column in"
             " pyproject.toml [tool.sqlpair.references]",
         )

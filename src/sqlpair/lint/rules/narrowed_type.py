@@ -45,6 +45,7 @@ def _problem(
         line,
         f"{table}.{column} is changed from {before} to {after}, which is narrower:"
         " stored values, or those that the previous release writes, may not fit",
-        f"ALTER TABLE {table} ADD COLUMN {column}_new {after};"
+        f"ALTER TABLE {subject.table_sql(table)} ADD COLUMN"
+        f" {subject.sql(f'{column}_new')} {after};"
         f"  -- fill it, move readers and writers, drop {column} in a later migration",
     )

@@ -17,6 +17,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             column.line,
             f"{table.name}.{column.name} is NOT NULL without a default: it fails if"
             " the table has rows, and INSERTs of the previous release leave it out",
-            f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.declared};"
+            f"ALTER TABLE {subject.table_sql(table.name)} ADD COLUMN"
+            f" {subject.sql(column.name)} {column.declared};"
             "  -- NOT NULL in a later migration, once every row has a value",
         )

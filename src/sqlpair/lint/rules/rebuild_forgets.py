@@ -14,6 +14,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         before = subject.before.tables.get(table.name)
         if table.origin is not None or before is None:
             continue
+        own = subject.table_sql(table.name)
         line = max(
             (
                 event.line
@@ -31,7 +32,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                     line,
                     f"{table.name} is rebuilt without its index {name}, which was"
                     " dropped with the old table: queries become slow",
-                    f"CREATE {unique}INDEX {name} ON {table.name}"
+                    f"CREATE {unique}INDEX {subject.sql(name)} ON {own}"
                     f" ({', '.join(index.spelling)}){' WHERE …' * bool(index.where)};",
                 )
         for name in before.triggers:
@@ -41,7 +42,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                     line,
                     f"{table.name} is rebuilt without its trigger {name}, which was"
                     " dropped with the old table",
-                    f"CREATE TRIGGER {name} … ON {table.name} …;",
+                    f"CREATE TRIGGER {subject.sql(name)} … ON {own} …;",
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.model import Event, Model
-from sqlpair.lint.rules.sqlite_alter import REBUILD
+from sqlpair.lint.rules.sqlite_alter import rebuilt
 from sqlpair.lint.script import Script
 from sqlpair.lint.subject import RuleMatch, Subject
 
@@ -14,12 +14,12 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
     """Look at what a migration, and its rollback, leave behind."""
     if subject.database.driver != "sqlite":
         return
-    yield from _problems(subject.up, subject.after)
+    yield from _problems(subject, subject.up, subject.after)
     if subject.down and subject.undone:
-        yield from _problems(subject.down, subject.undone)
+        yield from _problems(subject, subject.down, subject.undone)
 
 
-def _problems(script: Script, model: Model) -> Iterator[RuleMatch]:
+def _problems(subject: Subject, script: Script, model: Model) -> Iterator[RuleMatch]:
     renamed = {
         event.after: event
         for event in model.events
@@ -40,7 +40,8 @@ def _problems(script: Script, model: Model) -> Iterator[RuleMatch]:
                 dropped[target].line,
                 f"{what} still refers to {target}, which is dropped here: SQLite allows"
                 " the DROP, and every later use fails",
-                f"Drop or rebuild {what.split()[-1]} first; then: DROP TABLE {target};",
+                f"Drop or rebuild {what.split()[-1]} first; then: DROP TABLE"
+                f" {subject.sql(target)};",
             )
 
 
@@ -52,7 +53,7 @@ def _moved(script: Script, event: Event, what: str, *, is_dropped: bool) -> Rule
         event.line,
         f"{what} refers to {new} afterwards and not to {old}: SQLite changes"
         f" references when a table is renamed{then}",
-        REBUILD.format(table=old),
+        rebuilt(old),
     )
 
 

@@ -17,7 +17,8 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                 event.line,
                 f"{event.table} is renamed: the previous release still uses the name"
                 f" {event.table}, and fails",
-                f"CREATE VIEW {event.after} AS SELECT * FROM {event.table};"
+                f"CREATE VIEW {subject.sql(event.after)} AS SELECT * FROM"
+                f" {subject.table_sql(event.table)};"
                 "  -- rename it when nothing uses the old name any more",
             )
         elif event.what == "rename column" and event.column_origin and event.origin:
@@ -26,7 +27,8 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                 event.line,
                 f"{event.table}.{event.name} is renamed: the previous release still"
                 " uses the old name, and fails",
-                f"ALTER TABLE {event.table} ADD COLUMN {event.after} …;"
+                f"ALTER TABLE {subject.table_sql(event.table)} ADD COLUMN"
+                f" {subject.sql(event.after)} …;"
                 f"  -- copy {event.name} into it; drop that in a later migration",
             )
 

@@ -49,20 +49,21 @@ def _left(subject: Subject, undone: Model) -> Iterator[tuple[str, str]]:
             continue
         old = before.tables.get(name)
         if old is None and not (made.opaque and made.origin):
-            yield f"table {name}", f"DROP TABLE {name};"
+            yield f"table {name}", f"DROP TABLE {subject.table_sql(name)};"
             continue
         old = old or Table(name, 0)
         for column in _new(table.columns, made.columns, old.columns):
-            yield f"column {name}.{column}", f"ALTER TABLE {name} DROP COLUMN {column};"
+            sql = f"ALTER TABLE {subject.table_sql(name)} DROP COLUMN"
+            yield f"column {name}.{column}", f"{sql} {subject.sql(column)};"
         for index in _new(table.indexes, made.indexes, old.indexes):
-            yield f"index {index}", f"DROP INDEX {index};"
+            yield f"index {index}", f"DROP INDEX {subject.sql(index)};"
         for trigger in _new(table.triggers, made.triggers, old.triggers):
-            yield f"trigger {trigger}", f"DROP TRIGGER {trigger};"
+            yield f"trigger {trigger}", f"DROP TRIGGER {subject.sql(trigger)};"
     for place in _new(undone.things, after.things, before.things):
         thing = after.things[place]
         if not _is_replaced(subject, thing):
-            kind = thing.kind
-            yield f"{kind.lower()} {thing.name}", f"DROP {kind} {thing.name};"
+            sql = f"DROP {thing.kind} {subject.sql(thing.name)};"
+            yield f"{thing.kind.lower()} {thing.name}", sql
 
 
 def _new(

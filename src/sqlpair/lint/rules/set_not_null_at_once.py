@@ -17,6 +17,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             event.line,
             f"{event.table}.{event.name} is added and set NOT NULL at once: the"
             " previous release still inserts rows without it",
-            f"ALTER TABLE {event.table} ALTER COLUMN {event.name} SET NOT NULL;"
+            f"ALTER TABLE {subject.table_sql(event.table)} ALTER COLUMN"
+            f" {subject.sql(event.name)} SET NOT NULL;"
             "  -- in a later migration, after the release that writes it",
         )

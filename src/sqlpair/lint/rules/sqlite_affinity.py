@@ -23,5 +23,5 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             f"{table.name}.{column.name} is declared {column.declared}, which in SQLite"
             f" has {means} affinity, not TEXT: a text of digits becomes a number, and"
             " leading zeros are lost",
-            f"{column.name} TEXT",
+            f"{subject.sql(column.name)} TEXT",
         )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.grammar import Action, Constraint, definition
+from sqlpair.lint.names import in_sql
 from sqlpair.lint.script import Parsed
 from sqlpair.lint.subject import RuleMatch, Subject
 
-REBUILD = (
-    "CREATE TABLE new_{table} (…);\n"
-    "INSERT INTO new_{table} (…) SELECT … FROM {table};\n"
+_REBUILD = (
+    "CREATE TABLE {new} (…);\n"
+    "INSERT INTO {new} (…) SELECT … FROM {table};\n"
     "DROP TABLE {table};\n"
-    "ALTER TABLE new_{table} RENAME TO {table};"
+    "ALTER TABLE {new} RENAME TO {table};"
     "  -- then create its indexes and triggers again"
 )
 _ALONE = {
@@ -37,11 +38,21 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
                 )
 
 
+def rebuilt(table: str) -> str:
+    """Return how a table is rebuilt."""
+    return _REBUILD.format(new=_sql(f"new_{table}"), table=_sql(table))
+
+
+def _sql(name: str) -> str:
+    return in_sql(name, "sqlite")
+
+
 def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
     """Yield what SQLite does not support, and what to write instead."""
     if parsed.head is None or parsed.head.kind != "TABLE" or not parsed.actions:
         return
-    table, text = parsed.head.names[0], parsed.statement.text
+    name, text = parsed.head.names[0], parsed.statement.text
+    table, rebuild = _sql(name), rebuilt(name)
     if len(parsed.actions) > 1:
         each = "\n".join(
             f"ALTER TABLE {table} {text[a.tokens[0].start : a.tokens[-1].end]};"
@@ -49,21 +60,21 @@ def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
         )
         yield "several actions in one ALTER TABLE", each
         return
-    rebuild = REBUILD.format(table=table)
     for action in parsed.actions:
         if action.what in _ALONE:
             yield _ALONE[action.what], rebuild
         elif action.what == "drop column" and action.conditional:
             yield "DROP COLUMN IF EXISTS", f"ALTER TABLE {table} DROP COLUMN …;"
         elif action.what == "add column":
-            yield from _added(action, table, text, rebuild)
+            yield from _added(action, name, text, rebuild)
 
 
 def _added(
-    action: Action, table: str, text: str, rebuild: str
+    action: Action, name: str, text: str, rebuild: str
 ) -> Iterator[tuple[str, str]]:
     assert action.name
-    column = action.name.text
+    table, column = _sql(name), action.name.text
+    index = _sql(f"idx_{name}_{action.name.name}")
     add = f"ALTER TABLE {table} ADD COLUMN {column} …"
     if action.conditional:
         yield "ADD COLUMN IF NOT EXISTS", f"{add};"
@@ -78,8 +89,7 @@ def _added(
         elif constraint.kind == "UNIQUE":
             yield (
                 "ADD COLUMN with UNIQUE",
-                f"{add};\nCREATE UNIQUE INDEX idx_{table}_{action.name.name}"
-                f" ON {table} ({column});",
+                f"{add};\nCREATE UNIQUE INDEX {index} ON {table} ({column});",
             )
         elif constraint.kind == "DEFAULT" and _is_computed(constraint):
             yield (

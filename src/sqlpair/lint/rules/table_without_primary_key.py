@@ -18,5 +18,5 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
             table.line,
             f"{table.name} has no primary key: a single row cannot be identified,"
             " updated or replicated",
-            f"CREATE TABLE {table.name} (id … PRIMARY KEY, …);",
+            f"CREATE TABLE {subject.table_sql(table.name)} (id … PRIMARY KEY, …);",
         )

@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from sqlpair.lint.rules.sqlite_alter import faults
 from sqlpair.lint.subject import RuleMatch, Subject
 
+INSTEAD = "Review it yourself, and put above it: -- lint: allow unparsed: what it does"
+
+
+def message(reason: str, what: str = "cannot be read") -> str:
+    """Say that a statement was not read."""
+    return f"this statement {what}, so the rules have not checked it: {reason}"
+
 
 def check(subject: Subject) -> Iterator[RuleMatch]:
     """Report the statements that were not read."""
@@ -15,10 +22,4 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         if sqlite and any(faults(parsed)):
             continue  # sqlite-alter reports it
         what = "is not valid" if reason == parsed.invalid else "cannot be read"
-        yield RuleMatch(
-            script,
-            parsed.line,
-            f"this statement {what}, so the rules have not checked it: {reason}",
-            "Review it yourself, and put above it:"
-            " -- lint: allow unparsed: what it does",
-        )
+        yield RuleMatch(script, parsed.line, message(reason, what), INSTEAD)
