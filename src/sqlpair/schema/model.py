@@ -86,7 +86,8 @@ def difference(
     many, are not listed beside it.
     """
     changes: list[tuple[tuple[str, ...], Change]] = []
-    for key in expected.keys() | actual.keys():
+    another = [key for key, new in actual.items() if expected.get(key) is not new]
+    for key in (*another, *(expected.keys() - actual.keys())):
         old, new = expected.get(key), actual.get(key)
         if old and new and old.attributes == new.attributes:
             continue  # as nearly all are
