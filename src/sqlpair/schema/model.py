@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import compress
+from operator import is_not
 from typing import NamedTuple
 
 from sqlpair.errors import printable
@@ -86,8 +88,8 @@ def difference(
     many, are not listed beside it.
     """
     changes: list[tuple[tuple[str, ...], Change]] = []
-    another = [key for key, new in actual.items() if expected.get(key) is not new]
-    for key in (*another, *(expected.keys() - actual.keys())):
+    another = map(is_not, map(expected.get, actual), actual.values())
+    for key in (*compress(actual, another), *(expected.keys() - actual.keys())):
         old, new = expected.get(key), actual.get(key)
         if old and new and old.attributes == new.attributes:
             continue  # as nearly all are

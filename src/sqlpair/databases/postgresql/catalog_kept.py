@@ -224,11 +224,12 @@ class KeptCatalog:
             return None
         if not changes:
             return before
-        queries = (
-            f"{query} AND {RELATION[name]} IN ({_list(changes)})"
-            for name, query in OF_RELATIONS.items()
+        # Together. Columns come first, whose positions are numbers and not just nulls.
+        query = _each(
+            f"{OF_RELATIONS[name]} AND {RELATION[name]} IN ({_list(changes)})"
+            for name in sorted(RELATION, key="columns".__ne__)
         )
-        again = self._read(fetch, before.known, queries)
+        again = self._read(fetch, before.known, [query])
         families, schema = {**before.families}, {**before.schema}
         for family in changes:
             for key in families.pop(family, ()):
