@@ -67,6 +67,7 @@ CREATE PUBLICATION pub FOR TABLE a WHERE (k > 0), b (id, k);
 CREATE FOREIGN DATA WRAPPER w;
 CREATE SERVER srv FOREIGN DATA WRAPPER w;
 CREATE FOREIGN TABLE f (id int OPTIONS (n 'x')) SERVER srv OPTIONS (t 'y');
+CREATE VIEW standard AS SELECT feature_id FROM information_schema.sql_parts;
 CREATE TABLE alone (id int);
 """
 STEPS = """
@@ -120,7 +121,6 @@ ALTER FUNCTION doubled RENAME TO twice
 ALTER FUNCTION touch SET SCHEMA s
 ALTER FUNCTION pg_catalog.length(text) RENAME TO length_of
 ALTER VIEW information_schema.sql_parts RENAME COLUMN feature_id TO feature
-CREATE VIEW standard AS SELECT feature_id FROM information_schema.sql_parts
 ALTER SEQUENCE loose RENAME TO looser
 ALTER SEQUENCE looser RENAME TO loose
 ALTER SEQUENCE loose OWNED BY b.m

@@ -192,8 +192,8 @@ def read(
             at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
             if at[:2] in known.members:
                 continue
-            key, attributes[at] = _described(kind, name, told, known.functions)
-            found[at] = key, owner, position
+            attributes[at] = _attributes(kind, told, known.functions)
+            found[at] = _key(kind, name), owner, position
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
             at, word = (catalog_, oid, part), "comment"
@@ -215,13 +215,10 @@ def read(
     return families
 
 
+# Remembered, since a schema is mostly described again after a small change.
 @lru_cache(maxsize=2**14)
-def _described(
-    kind: str, name: str, told: str, functions: frozenset[str]
-) -> tuple[ObjectKey, Mapping[str, Attribute]]:
-    """Remembered, since a schema is mostly described again after a small change."""
-    key = ObjectKey(kind, _name(kind, json.loads(name)))
-    return key, _attributes(kind, json.loads(told), functions)
+def _key(kind: str, name: str) -> ObjectKey:
+    return ObjectKey(kind, _name(kind, json.loads(name)))
 
 
 def _name(kind: str, parts: list[str | None]) -> str:
@@ -232,11 +229,15 @@ def _name(kind: str, parts: list[str | None]) -> str:
     return ".".join(map(deparse.identifier, names)) + deparse.canonical(signature)
 
 
+# And since most columns are told in the same words.
+@lru_cache(maxsize=2**14)
 def _attributes(
-    kind: str, told: dict[str, Any], functions: Collection[str]
-) -> dict[str, Attribute]:
+    kind: str, told: str, functions: frozenset[str]
+) -> Mapping[str, Attribute]:
     attributes = {
-        name: _text(name, value, functions) for name, value in told.items() if value
+        name: _text(name, value, functions)
+        for name, value in json.loads(told).items()
+        if value
     }
     if kind in {"view", "materialized view"}:
         attributes["definition"] = viewdef.unqualified(attributes["definition"])

@@ -210,7 +210,6 @@ class KeptCatalog:
             ({family for family, _ in now.rows.items() - kept.marks.rows.items()}, kept)
             for kept in self._kept
             if kept.marks.names.items() <= now.names.items()
-            and kept.marks.rows[0] == now.rows[0]
         ]
         if not like:
             return None
