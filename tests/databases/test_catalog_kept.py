@@ -201,6 +201,7 @@ ALTER EXTENSION plpgsql DROP TABLE alone
 UPDATE pg_attribute SET atttypmod = 54 WHERE attrelid = 'a'::regclass AND attnum = 3
 UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'b_k'::regclass
 UPDATE pg_class SET reloptions = '{fillfactor=60}' WHERE oid = 'alone'::regclass
+UPDATE pg_class t SET reloptions = '{a=b}' FROM pg_class c WHERE t.oid = c.reltoastrelid
 UPDATE pg_constraint SET convalidated = false WHERE conname = 'named'
 INSERT INTO a (k, name) VALUES (1, 'one')
 DELETE FROM a

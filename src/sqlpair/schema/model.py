@@ -87,6 +87,8 @@ def difference(
     object takes its parts with it. The parts of an object that is missing, or too
     many, are not listed beside it.
     """
+    if expected is actual:
+        return ()
     changes: list[tuple[tuple[str, ...], Change]] = []
     another = map(is_not, map(expected.get, actual), actual.values())
     for key in (*compress(actual, another), *(expected.keys() - actual.keys())):
