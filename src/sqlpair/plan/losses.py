@@ -69,9 +69,8 @@ def losses(
         if change.attribute or change.actual or change.kind not in ("table", "column"):
             continue
         found.append(ObjectLoss(change.kind, change.name, counted.pop(change.name, 0)))
-    columns = {key.name for key in before if key.kind == "column"}
     found += [
-        ObjectLoss("values" if name in columns else "rows", name, number)
+        ObjectLoss("values" if ("column", name) in before else "rows", name, number)
         for name, number in counted.items()
     ]
     return tuple(found), after

@@ -259,8 +259,9 @@ class DatabaseDryRun:
 def _assert_recorded(session: Session) -> None:
     """SqlpairError where the tables are gone in which a deployment would record it."""
     prefix, names = session.table.prefix, session.table.names
-    for name in (names.version, names.ledger, names.history):
-        session.execute(f"SELECT 1 FROM {prefix}{name} WHERE 1 = 0")
+    tables = (names.version, names.ledger, names.history)
+    listed = ", ".join(f"{prefix}{name}" for name in tables)
+    session.execute(f"SELECT 1 FROM {listed} WHERE 1 = 0")
 
 
 def _undo_savepoint(session: Session, failure: SqlpairError | None) -> None:

@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import compress
+from operator import is_not
 from typing import NamedTuple
 
 from sqlpair.errors import printable
@@ -85,8 +87,11 @@ def difference(
     object takes its parts with it. The parts of an object that is missing, or too
     many, are not listed beside it.
     """
+    if expected is actual:
+        return ()
     changes: list[tuple[tuple[str, ...], Change]] = []
-    for key in expected.keys() | actual.keys():
+    another = map(is_not, map(expected.get, actual), actual.values())
+    for key in (*compress(actual, another), *(expected.keys() - actual.keys())):
         old, new = expected.get(key), actual.get(key)
         if old and new and old.attributes == new.attributes:
             continue  # as nearly all are

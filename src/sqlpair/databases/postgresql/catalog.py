@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlpair.databases.postgresql import (
     catalog_objects,
@@ -63,11 +63,18 @@ _SIGNED = {
     "function", "procedure", "aggregate", "window function", "cast", "operator",
     "operator class", "operator family", "transform",
 }  # fmt: skip
-_QUERIES = (
+QUERIES = (
     *catalog_objects.QUERIES.values(),
     *catalog_rare.QUERIES.values(),
     *catalog_relations.QUERIES.values(),
 )
+
+
+class Facts(NamedTuple):
+    """What extensions brought along, and the functions whose aliases may be cut."""
+
+    members: frozenset[Address]
+    functions: frozenset[str]
 
 
 def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
@@ -76,8 +83,9 @@ def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
     ``fetch`` runs a query as it is and gives its rows, each time in one and the same
     transaction: the settings above hold for that transaction, and are put back.
     """
-    with _configured(fetch):
-        return without(_read(fetch), own)
+    with configured(fetch):
+        families = read(fetch, facts(fetch), QUERIES).values()
+    return without({key: it for each in families for key, it in each.items()}, own)
 
 
 def privileges(fetch: Fetch, ledger: str) -> Schema:
@@ -87,7 +95,7 @@ def privileges(fetch: Fetch, ledger: str) -> Schema:
     out.
     """
     ((migrating,),) = fetch(catalog_privileges.role(ledger))
-    with _configured(fetch):
+    with configured(fetch):
         members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
         return {
             ObjectKey(kind, _name(kind, json.loads(name))): SchemaObject(
@@ -146,7 +154,7 @@ def qualified(schema: str, name: str) -> str:
 
 
 @contextmanager
-def _configured(fetch: Fetch) -> Iterator[None]:
+def configured(fetch: Fetch) -> Iterator[None]:
     """Let the server write as a description has it; an error ends the transaction."""
     reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
     (before,) = fetch(f"SELECT {reading}")
@@ -164,20 +172,28 @@ def _configure(fetch: Fetch, values: Iterable[str]) -> None:
     fetch(f"SELECT {', '.join(calls)}")
 
 
-def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
-    members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
-    functions = frozenset(
-        deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)
-    )
+def facts(fetch: Fetch) -> Facts:
+    members = frozenset(tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS))
+    functions = (row[0] for row in fetch(column_aliases.FUNCTIONS))
+    return Facts(members, frozenset(map(deparse.canonical, functions)))
+
+
+def read(
+    fetch: Fetch, known: Facts, queries: Iterable[str]
+) -> dict[int, dict[ObjectKey, SchemaObject]]:
+    """Return what the queries give, by the oid of the relation that it is part of.
+
+    0 stands for what is part of no relation.
+    """
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, Mapping[str, Attribute]] = {}
-    for query in _QUERIES:
+    for query in queries:
         for row in fetch(query):
             at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
-            if at[:2] in members:
+            if at[:2] in known.members:
                 continue
-            key, attributes[at] = _described(kind, name, told, functions)
-            found[at] = key, owner, position
+            attributes[at] = _attributes(kind, told, known.functions)
+            found[at] = _key(kind, name), owner, position
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
             at, word = (catalog_, oid, part), "comment"
@@ -185,20 +201,24 @@ def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
             at, word = (catalog_, oid, 0), f"comment on {column}"
         if at in attributes:
             attributes[at] = {**attributes[at], word: _lines(comment)}
-    return {
-        key: SchemaObject(attributes[at], found[owner][0] if owner[0] else None, place)
-        for at, (key, owner, place) in found.items()
-        if owner[0] is None or owner in found
-    }
+    families: dict[int, dict[ObjectKey, SchemaObject]] = {}
+    for at, (key, owner, place) in found.items():
+        if owner[0] is None or owner in found:
+            root_, whole = at, owner
+            while whole in found:
+                root_, whole = whole, found[whole][1]
+            family = root_[1] if root_[0] == "pg_class" else 0
+            part_of = found[owner][0] if owner[0] else None
+            families.setdefault(family, {})[key] = SchemaObject(
+                attributes[at], part_of, place
+            )
+    return families
 
 
+# Remembered, since a schema is mostly described again after a small change.
 @lru_cache(maxsize=2**14)
-def _described(
-    kind: str, name: str, told: str, functions: frozenset[str]
-) -> tuple[ObjectKey, Mapping[str, Attribute]]:
-    """Remembered, since a schema is mostly described again after a small change."""
-    key = ObjectKey(kind, _name(kind, json.loads(name)))
-    return key, _attributes(kind, json.loads(told), functions)
+def _key(kind: str, name: str) -> ObjectKey:
+    return ObjectKey(kind, _name(kind, json.loads(name)))
 
 
 def _name(kind: str, parts: list[str | None]) -> str:
@@ -209,11 +229,15 @@ def _name(kind: str, parts: list[str | None]) -> str:
     return ".".join(map(deparse.identifier, names)) + deparse.canonical(signature)
 
 
+# And since most columns are told in the same words.
+@lru_cache(maxsize=2**14)
 def _attributes(
-    kind: str, told: dict[str, Any], functions: Collection[str]
-) -> dict[str, Attribute]:
+    kind: str, told: str, functions: frozenset[str]
+) -> Mapping[str, Attribute]:
     attributes = {
-        name: _text(name, value, functions) for name, value in told.items() if value
+        name: _text(name, value, functions)
+        for name, value in json.loads(told).items()
+        if value
     }
     if kind in {"view", "materialized view"}:
         attributes["definition"] = viewdef.unqualified(attributes["definition"])

@@ -273,3 +273,16 @@ JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """,
 }
+
+# In each of these queries: the relation that the object belongs to.
+RELATION = {
+    "relations": "c.oid",
+    "columns": "a.attrelid",
+    "constraints": "o.conrelid",
+    "indexes": "x.indrelid",
+    "sequences": "coalesce(d.refobjid, c.oid)",
+    "triggers": "t.tgrelid",
+    "rules": "r.ev_class",
+    "policies": "p.polrelid",
+    "statistics": "s.stxrelid",
+}

@@ -67,12 +67,23 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # A large object that is unlinked is locked by itself. What is there as an index, a
 # sequence or a TOAST table never was a table of rows.
 LOCKED = """
-SELECT {what} FROM pg_catalog.pg_locks
-WHERE (locktype = 'relation' OR (locktype = 'object' AND classid = {large_objects}))
-AND granted AND pid = pg_backend_pid()
-AND mode NOT IN ('AccessShareLock', 'RowShareLock')
-AND coalesce((SELECT relkind FROM pg_catalog.pg_class c WHERE c.oid = relation), 'r')
-    NOT IN ('i', 'I', 'S', 't')
+SELECT l.oid, {what} FROM (
+    SELECT coalesce(relation, classid) AS oid,
+           bool_or(mode = 'AccessExclusiveLock') AS exclusive
+    FROM pg_catalog.pg_locks
+    WHERE (locktype = 'relation'
+           OR (locktype = 'object' AND classid = {large_objects}))
+    AND granted AND pid = pg_backend_pid()
+    AND mode NOT IN ('AccessShareLock', 'RowShareLock') GROUP BY 1) AS l
+LEFT JOIN pg_catalog.pg_class c ON c.oid = l.oid
+WHERE coalesce(relkind, 'r') NOT IN ('i', 'I', 'S', 't')
+"""
+# Whether it is a table that holds nothing, and that nobody else can write to. Most
+# tables that the transaction has made are, and need no further look. A partition is
+# none of these: what it gets, another one may lose.
+CLOSED = """
+CASE WHEN exclusive AND relkind = 'r' AND NOT relispartition
+THEN pg_relation_size(c.oid) = 0 ELSE false END
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
@@ -129,6 +140,7 @@ class PostgreSQLInspector:
         # Of what was looked at and surely has no row, and when that was.
         self._rowless: Set[int] = frozenset()
         self._snapshot = ""
+        self._closed: Set[int] = frozenset()
         self._counted = True
         self._own = {
             "schema": quote(session.database.ledger_schema),
@@ -147,14 +159,15 @@ class PostgreSQLInspector:
         self._before, self._snapshot = {}, named[0]["snapshot"]
         empty = all(row["unwritten"] and not row["bytes"] for row in named)
         self._rowless = oids if empty else frozenset()
+        self._closed = frozenset()
         if empty:
             return
-        # What this transaction made before is locked, and not committed. One that has
-        # written nothing has no id yet.
-        made = self._locked("coalesce(relation, classid)")
-        made += "AND pg_current_xact_id_if_assigned() IS NOT NULL"
-        likely = f"{_oids(oids)} || ARRAY({made})"
-        self._before = _rows(self.session.rows(self._query(likely)))
+        if not named[0]["unwritten"]:
+            # What this transaction made before is locked, and not committed.
+            made = dict(self.session.fetch(self._locked(CLOSED)))
+            self._closed = {oid for oid, closed in made.items() if closed} - oids
+            oids |= made.keys() - self._closed
+        self._before = _rows(self.session.rows(self._query(_oids(oids))))
 
     def _query(self, oids: str, empty: str = EMPTY) -> str:
         return QUERY.format(oids=oids, empty=empty, **self._own)
@@ -167,13 +180,13 @@ class PostgreSQLInspector:
         yield self._touched
 
     def _touched(self) -> Touched:
-        query = self._locked("coalesce(relation, classid), pg_current_snapshot()::text")
+        query = self._locked("pg_current_snapshot()::text")
         with self.session.guarded("a constraint does not hold") as cursor:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
             locked = dict(cursor.fetchall())
         known = {oid: self._before[oid] for oid in locked if oid in self._before}
-        asked = set(known)
+        asked = known.keys() | self._closed
         if all(now == self._snapshot for now in locked.values()):
             asked |= self._rowless  # else a client may have written to it meanwhile
         known |= self._committed([oid for oid in locked if oid not in asked])
@@ -256,8 +269,9 @@ class PostgreSQLInspector:
         there = [oid for oid in found if oid in olds]
         new = [oid for oid in found if oid not in olds]
         known = {oid: self._before[oid] for oid in new if oid in self._before}
-        known |= self._committed([oid for oid in new if oid not in known])
-        there += [oid for oid in new if known[oid].table is None]
+        asked = known.keys() | self._closed
+        known |= self._committed([oid for oid in new if oid not in asked])
+        there += [oid for oid in new if oid in known and known[oid].table is None]
         return [(found[oid], olds.get(oid)) for oid in there]
 
     def _tables(self, oids: str) -> dict[int, CountedTable]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.observer import Lock, Observed
+from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import SqlpairError
 
@@ -35,13 +36,16 @@ RANK = {name: rank for rank, name in enumerate(MODES)}
 STRONG = RANK["ShareLock"]
 
 _RELATIONS = """
-SELECT c.oid, c.relkind::text AS kind, c.relfilenode AS node,
+SELECT c.oid, c.relfilenode AS node,
     CASE n.nspname WHEN 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END
     || quote_ident(c.relname) AS name
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
+"""
+_NEW = """AND c.relkind IN ('r', 'm')
+AND c.relfilenode NOT IN (SELECT unnest('{{{nodes}}}'::oid[]))
 """
 # A sequence that nothing was drawn from yet, or that this role may not read: null.
 _SEQUENCES = """
@@ -58,8 +62,9 @@ SELECT setval({whole}::regclass, {last}, {called})
 FROM {name} WHERE ({last} - last_value) * ({step}) > 0
 """
 _LOCKS = """
-SELECT relation AS oid, mode FROM pg_catalog.pg_locks
-WHERE locktype = 'relation' AND granted AND pid = pg_backend_pid()
+SELECT relation, mode FROM pg_catalog.pg_locks
+WHERE relation = ANY ('{{{oids}}}') AND locktype = 'relation' AND granted
+AND pid = pg_backend_pid()
 AND database = (SELECT oid FROM pg_catalog.pg_database
     WHERE datname = current_database())
 """
@@ -75,18 +80,21 @@ class PostgreSQLObserver:
         self._before: dict[int, dict[str, Any]] = {}
         self._nodes: dict[int, int] = {}
         self._held: set[tuple[int, str]] = set()
+        self._last: set[tuple[int, str]] | None = None
 
     def begin(self) -> None:
+        if self._session.catalog is None:
+            self._session.catalog = KeptCatalog().catalog
         self._sequences = self._last_values()
         self._before = self._relations()
         self._nodes = {oid: row["node"] for oid, row in self._before.items()}
 
-    def _relations(self) -> dict[int, dict[str, Any]]:
+    def _relations(self, of: str = "") -> dict[int, dict[str, Any]]:
         query = _RELATIONS.format(
             schema=quote(self._session.database.ledger_schema),
             own=", ".join(map(quote, self._session.table.names)),
         )
-        return {row["oid"]: row for row in self._session.rows(query)}
+        return {row["oid"]: row for row in self._session.rows(query + of)}
 
     def run(self, statement: Statement, path: Path) -> Observed:
         began = time.monotonic()
@@ -103,17 +111,17 @@ class PostgreSQLObserver:
         )
 
     def _new_locks(self) -> tuple[Lock, ...]:
-        held = self._locks()
+        held = self._last = self._locks()
         new = _strongest(held - self._held)
         self._held |= held
         return tuple(sorted(self._lock(oid, mode) for oid, mode in new.items()))
 
     def _locks(self) -> set[tuple[int, str]]:
-        return {
-            (row["oid"], row["mode"])
-            for row in self._session.rows(_LOCKS)
-            if row["oid"] in self._before
-        }
+        """Those on tables that were there before: mostly, there are many others."""
+        if not self._before:
+            return set()
+        oids = ",".join(map(str, self._before))
+        return set(self._session.fetch(_LOCKS.format(oids=oids)))
 
     def _lock(self, oid: int, mode: str) -> Lock:
         name, blocks = MODES[mode]
@@ -121,21 +129,20 @@ class PostgreSQLObserver:
         return Lock(self._before[oid]["name"], name, blocks, strong)
 
     def _rewritten(self) -> tuple[str, ...]:
-        after = self._relations()
-        changed = [
-            row["name"]
-            for oid, row in after.items()
-            if row["kind"] in "rm" and self._nodes.get(oid, row["node"]) != row["node"]
-        ]
-        self._nodes |= {oid: row["node"] for oid, row in after.items()}
+        nodes = ",".join(map(str, {*self._nodes.values()}))
+        new = self._relations(_NEW.format(nodes=nodes))
+        changed = [row["name"] for oid, row in new.items() if oid in self._nodes]
+        self._nodes |= {oid: row["node"] for oid, row in new.items()}
         return tuple(sorted(changed))
 
     def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
-        held = _strongest(self._locks())
-        strong = [self._lock(*one) for one in held.items() if RANK[one[1]] >= STRONG]
+        held = self._locks() if self._last is None else self._last
+        self._last = None  # once: a rollback to a savepoint releases some
+        strongest = _strongest(held).items()
+        strong = [self._lock(*one) for one in strongest if RANK[one[1]] >= STRONG]
         return tuple(sorted(strong))
 
     def cancel(self) -> None:

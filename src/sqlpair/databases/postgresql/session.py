@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ from sqlpair.project.ledger_tables import LEDGER
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from sqlpair.databases.postgresql.catalog import Fetch
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -87,6 +88,8 @@ class PostgreSQLSession(Queries):
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
         self._alembic: Connection | None = None
+        self.catalog: Callable[[Fetch, Collection[str]], Schema] | None = None
+        """What describes its schema, if not ``catalog.catalog``."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -310,7 +313,7 @@ class PostgreSQLSession(Queries):
         names = () if bookkeeping else self.table.names
         with self.snapshot():
             own = [qualified(self.table.schema, name) for name in names]
-            found = catalog(self.fetch, own)
+            found = (self.catalog or catalog)(self.fetch, own)
         if self.database.search_path:
             return within(found, self.database.search_path[0])
         return outside(found, self.database.hosts)

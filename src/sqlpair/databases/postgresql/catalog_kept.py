@@ -1,0 +1,243 @@
+"""A PostgreSQL schema described again, where most of it is as it was.
+
+A row of a system catalog is as it was if its place and the transaction that wrote it
+(ctid and xmin) are the same; so the relations are found that have changed. Those alone
+are described again, with what depends on their columns and constraints. The rest is
+taken from a description before, of which a few are kept: after a rollback to a
+savepoint, one from before it fits best.
+
+Where anything else has changed (types, functions, schemas, roles), and where a relation
+is gone or has another name, everything is described again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from sqlpair.databases.postgresql.catalog import (
+    QUERIES,
+    Facts,
+    Fetch,
+    configured,
+    facts,
+    read,
+)
+from sqlpair.databases.postgresql.catalog_relations import QUERIES as OF_RELATIONS
+from sqlpair.databases.postgresql.catalog_relations import RELATION
+from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
+
+_KEPT = 4  # of the last two migrations, before and after their rollbacks
+
+# The catalogs whose rows belong to relations: the relation's oid, which rows are seen
+# where other relations are described, and which are looked at.
+_PARTS = {
+    "pg_attribute": ("attrelid", "true", "attnum > 0"),
+    "pg_attrdef": ("adrelid", "false", "true"),
+    "pg_constraint": ("conrelid", "true", "true"),
+    "pg_index": ("indrelid", "false", "true"),
+    "pg_inherits": ("inhrelid", "false", "true"),
+    "pg_policy": ("polrelid", "false", "true"),
+    "pg_rewrite": ("ev_class", "false", "true"),
+    "pg_sequence": ("seqrelid", "false", "true"),
+    "pg_statistic_ext": ("stxrelid", "false", "true"),
+    "pg_trigger": ("tgrelid", "NOT tgisinternal", "true"),
+}
+_WITH_OID = (
+    "pg_attrdef", "pg_constraint", "pg_policy", "pg_rewrite", "pg_statistic_ext",
+    "pg_trigger",
+)  # fmt: skip
+_OTHERS = (
+    "pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_cast", "pg_collation",
+    "pg_conversion", "pg_enum", "pg_event_trigger", "pg_extension",
+    "pg_foreign_data_wrapper", "pg_foreign_server", "pg_foreign_table", "pg_language",
+    "pg_namespace", "pg_opclass", "pg_operator", "pg_opfamily", "pg_proc",
+    "pg_publication", "pg_publication_rel", "pg_range", "pg_transform", "pg_ts_config",
+    "pg_ts_config_map", "pg_ts_dict", "pg_ts_parser", "pg_ts_template",
+)  # fmt: skip
+
+# Each relation with the one that it is described with: the table of an index, and of
+# the column that a sequence is of. 0 stands for all that is no relation of a schema:
+# composite types, what initdb made, and what is in other catalogs.
+_FAMILIES = """
+WITH families AS MATERIALIZED (
+SELECT c.oid, CASE WHEN c.oid < 16384 OR c.relkind = 'c' THEN 0
+    ELSE coalesce(x.indrelid, q.refobjid, c.oid) END AS family, {more}
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_class u ON u.oid = c.reltoastrelid
+LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
+LEFT JOIN (SELECT s.seqrelid, d.refobjid FROM pg_catalog.pg_sequence s
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_class'::regclass
+    AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
+    AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')) q ON q.seqrelid = c.oid
+WHERE c.relpersistence <> 't' AND c.relnamespace <> 'pg_toast'::regnamespace
+UNION ALL SELECT 0, 0, NULL, NULL, NULL)"""
+
+
+def _hash(row: str, alias: str) -> str:
+    """Tell a row of a catalog from every other one; the catalog is in the seed."""
+    return f"hash_record_extended(ROW({row}), {alias}.tableoid::bigint)"
+
+
+def _row(alias: str) -> str:
+    return _hash(f"{alias}.ctid, {alias}.xmin", alias)
+
+
+def _each(texts: Iterable[str]) -> str:
+    return "\nUNION ALL ".join(texts)
+
+
+_CLASS = f"""{_hash("c.ctid, c.xmin, u.ctid, u.xmin", "c")} AS own,
+    c.relkind = 'S' AS seen,
+    {_hash("c.relname, c.relnamespace, c.relkind", "c")} AS name"""
+# Of each family: all its rows, those that are seen elsewhere, and its name. No row that
+# initdb began with (xmin 1) comes again once it is gone.
+_MARKS = f"""{_FAMILIES.format(more=_CLASS)}
+SELECT f.family, bit_xor(r.own), bit_xor(r.seen),
+    bit_xor(r.name) FILTER (WHERE r.oid = f.family)
+FROM (SELECT oid, bit_xor(own) AS own, bit_xor(own) FILTER (WHERE seen) AS seen,
+    bit_xor(name) AS name
+FROM (
+SELECT oid, own, seen, name FROM families
+UNION ALL {
+    _each(
+        f"SELECT p.{relation}, {_row('p')}, {seen}, NULL FROM pg_catalog.{name} p"
+        f" WHERE {where}"
+        for name, (relation, seen, where) in _PARTS.items()
+    )
+}
+UNION ALL {
+    _each(
+        f"SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row('p')})"
+        f" FILTER (WHERE p.xmin <> '1')), {seed}), false, NULL"
+        f" FROM pg_catalog.{name} p"
+        for seed, name in enumerate(_OTHERS)
+    )
+}
+UNION ALL SELECT 0, bit_xor({_row("t")}), false, NULL FROM pg_catalog.pg_type t
+WHERE t.typtype <> 'c' AND t.typinput <> 'array_in'::regproc
+UNION ALL SELECT 0, bit_xor({
+    _hash("d.classid, d.objid, d.refobjid, d.deptype", "d")
+}), false, NULL FROM pg_catalog.pg_depend d
+WHERE d.refclassid IN ('pg_extension'::regclass, 'pg_publication'::regclass)
+UNION ALL SELECT 0, bit_xor(hash_record_extended(ROW(oid, rolname), -1)), false, NULL
+FROM pg_catalog.pg_roles
+UNION ALL SELECT CASE d.classoid WHEN 'pg_class'::regclass THEN d.objoid {
+    " ".join(
+        f"WHEN '{name}'::regclass THEN"
+        f" (SELECT p.{relation} FROM pg_catalog.{name} p WHERE p.oid = d.objoid)"
+        for name, (relation, *_) in _PARTS.items()
+        if name in _WITH_OID
+    )
+} ELSE 0 END, {_row("d")}, false, NULL
+FROM pg_catalog.pg_description d
+WHERE d.objoid >= 16384 OR d.classoid = 'pg_namespace'::regclass
+) AS rows GROUP BY oid) AS r JOIN families f ON f.oid = r.oid
+GROUP BY f.family
+"""
+# The families of what depends on some families. Array types depend on row types.
+_DEPENDENTS = f"""{_FAMILIES.format(more="NULL, NULL, NULL")},
+objects AS MATERIALIZED (
+SELECT 'pg_class'::regclass AS catalog, oid, family FROM families
+UNION ALL SELECT 'pg_class'::regclass, c.reltoastrelid, f.family
+FROM pg_catalog.pg_class c JOIN families f ON f.oid = c.oid AND c.reltoastrelid <> 0
+UNION ALL SELECT 'pg_type'::regclass, t.oid, f.family FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_class c ON c.reltype = coalesce(NULLIF(t.typelem, 0), t.oid)
+JOIN families f ON f.oid = c.oid
+UNION ALL {
+    _each(
+        f"SELECT '{name}'::regclass, p.oid, f.family FROM pg_catalog.{name} p"
+        f" JOIN families f ON f.oid = p.{_PARTS[name][0]}"
+        for name in _WITH_OID
+    )
+})
+SELECT DISTINCT coalesce(o.family, 0) FROM objects s
+JOIN pg_catalog.pg_depend d ON d.refclassid = s.catalog AND d.refobjid = s.oid
+LEFT JOIN objects o ON o.catalog = d.classid AND o.oid = d.objid
+WHERE s.family IN"""
+
+
+class _Marks(NamedTuple):
+    """Of each family: what its rows are, those that others show, and its name."""
+
+    rows: dict[int, int]
+    seen: dict[int, int]
+    names: dict[int, int]
+
+
+class _Description(NamedTuple):
+    marks: _Marks
+    known: Facts
+    families: Mapping[int, Mapping[ObjectKey, SchemaObject]]
+    schema: Schema
+
+
+class KeptCatalog:
+    """Describes the schema of one database, again and again."""
+
+    def __init__(self) -> None:
+        self._kept: deque[_Description] = deque(maxlen=_KEPT)
+        self._own: Collection[str] = ()
+
+    def catalog(self, fetch: Fetch, own: Collection[str] = ()) -> Schema:
+        """See ``catalog.catalog``."""
+        if own != self._own:
+            self._kept.clear()
+            self._own = own
+        with configured(fetch):
+            family, *marks = zip(*fetch(_MARKS), strict=True)
+            now = _Marks(*(dict(zip(family, each, strict=True)) for each in marks))
+            found = self._changed(fetch, now) or self._whole(fetch, now)
+        self._kept.append(found)
+        return found.schema
+
+    def _whole(self, fetch: Fetch, now: _Marks) -> _Description:
+        known = facts(fetch)
+        families = self._read(fetch, known, QUERIES)
+        schema = {key: it for each in families.values() for key, it in each.items()}
+        return _Description(now, known, families, schema)
+
+    def _read(
+        self, fetch: Fetch, known: Facts, queries: Iterable[str]
+    ) -> dict[int, dict[ObjectKey, SchemaObject]]:
+        found = read(fetch, known, queries)
+        return {family: without(each, self._own) for family, each in found.items()}
+
+    def _changed(self, fetch: Fetch, now: _Marks) -> _Description | None:
+        """Describe what is not as it was; None where that may be anything."""
+        like = [
+            ({family for family, _ in now.rows.items() - kept.marks.rows.items()}, kept)
+            for kept in self._kept
+            if kept.marks.names.items() <= now.names.items()
+        ]
+        if not like:
+            return None
+        changes, before = min(like, key=lambda pair: len(pair[0]))
+        was = before.marks.seen
+        if seen := [
+            one for one in changes if was.get(one, now.seen[one]) != now.seen[one]
+        ]:
+            changes |= {row[0] for row in fetch(f"{_DEPENDENTS} ({_list(seen)})")}
+        if 0 in changes:
+            return None
+        if not changes:
+            return before
+        # Together. Columns come first, whose positions are numbers and not just nulls.
+        query = _each(
+            f"{OF_RELATIONS[name]} AND {RELATION[name]} IN ({_list(changes)})"
+            for name in sorted(RELATION, key="columns".__ne__)
+        )
+        again = self._read(fetch, before.known, [query])
+        families, schema = {**before.families}, {**before.schema}
+        for family in changes:
+            for key in families.pop(family, ()):
+                del schema[key]
+        for family, each in again.items():
+            families[family] = each
+            schema |= each
+        return _Description(now, before.known, families, schema)
+
+
+def _list(families: Iterable[int]) -> str:
+    return ", ".join(map(str, families))
