@@ -51,7 +51,7 @@ def _over() -> list[click.Option]:
             ["--jobs"],
             metavar="N",
             type=_COUNT,
-            help="Of a fleet: members at once; else one for each processor.",
+            help="Of a fleet: members at once; else one more than processors.",
         ),
         click.Option(
             ["--shard"],

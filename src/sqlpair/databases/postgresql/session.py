@@ -77,6 +77,7 @@ class PostgreSQLSession(Queries):
     """See ``sqlpair.databases.interface.Session``."""
 
     can_prepare = True
+    unchanged = False  # another connection has looked, or nobody
     alone = False  # whether nobody else uses it: a scratch database
 
     def __init__(self, address: Address, resources: ExitStack, *, read_only: bool):
