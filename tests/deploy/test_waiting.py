@@ -21,14 +21,15 @@ def two(project: Project) -> Project:
     return project
 
 
-def _deploy(project: Project, meanwhile: str) -> deployment.Outcome:
+def _deploy(project: Project, *meanwhile: str) -> deployment.Outcome:
     """Deploy to head; ``meanwhile`` runs in the file while its lock is waited for."""
     lock = project.file.with_name(f"{project.file.name}.lock").open("a")
     fcntl.flock(lock, fcntl.LOCK_EX)
 
     def said(line: str) -> None:
         if "waiting for another deployment" in line:
-            project.lite(meanwhile)
+            for statement in meanwhile:
+                project.lite(statement)
             lock.close()
 
     target = Destination(("heads",), "upgrade", said)
@@ -39,9 +40,9 @@ def _deploy(project: Project, meanwhile: str) -> deployment.Outcome:
 def test_what_another_has_applied_meanwhile_is_not_applied_again(two: Project) -> None:
     outcome = _deploy(
         two,
-        "BEGIN; CREATE TABLE b (x text);"
-        " INSERT INTO schema_version (version, migration_name) VALUES (2, '002_b');"
-        " UPDATE alembic_version SET version_num = 'sqlite_002'; COMMIT",
+        "CREATE TABLE b (x text)",
+        "INSERT INTO schema_version (version, migration_name) VALUES (2, '002_b')",
+        "UPDATE alembic_version SET version_num = 'sqlite_002'",
     )
 
     assert outcome.done == ()
