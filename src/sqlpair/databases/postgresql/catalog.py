@@ -27,6 +27,7 @@ from sqlpair.databases.postgresql import (
     viewdef,
 )
 from sqlpair.databases.postgresql import privileges as catalog_privileges
+from sqlpair.databases.quoting import quote
 from sqlpair.project.fleet import matched
 from sqlpair.schema.model import (
     Attribute,
@@ -54,6 +55,7 @@ _SETTINGS = {
     "lc_monetary": "C",
 }
 
+_ANY = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _HOME = re.compile(r'("(?:[^"]|"")*"|[^".]+)\.')
 
 # Texts that are not the server's writing: what stands in them is nobody's to change.
@@ -63,21 +65,29 @@ _SIGNED = {
     "function", "procedure", "aggregate", "window function", "cast", "operator",
     "operator class", "operator family", "transform",
 }  # fmt: skip
-_QUERIES = (
-    *catalog_objects.QUERIES.values(),
-    *catalog_rare.QUERIES.values(),
-    *catalog_relations.QUERIES.values(),
+# One message to the server, not thirty; the first names the columns' types.
+_TOGETHER = "\nUNION ALL ".join(
+    [
+        "SELECT NULL::text, NULL::oid, NULL::int, NULL::text, NULL::oid, NULL::int,"
+        " NULL::text, NULL::text, NULL::int, NULL::text WHERE false",
+        *(
+            f"({query})"
+            for queries in (catalog_objects, catalog_rare, catalog_relations)
+            for query in queries.QUERIES.values()
+        ),
+    ]
 )
 
 
-def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:
+def catalog(fetch: Fetch, own: Collection[str] = (), only: str = "") -> Schema:
     """The schema, without the objects named in ``own`` and their parts.
 
+    ``only``: nothing that is in another schema, of which a server may hold thousands.
     ``fetch`` runs a query as it is and gives its rows, each time in one and the same
     transaction: the settings above hold for that transaction, and are put back.
     """
     with _configured(fetch):
-        return without(_read(fetch), own)
+        return without(_read(fetch, only), own)
 
 
 def privileges(fetch: Fetch, ledger: str) -> Schema:
@@ -164,20 +174,20 @@ def _configure(fetch: Fetch, values: Iterable[str]) -> None:
     fetch(f"SELECT {', '.join(calls)}")
 
 
-def _read(fetch: Fetch) -> dict[ObjectKey, SchemaObject]:
+def _read(fetch: Fetch, only: str) -> dict[ObjectKey, SchemaObject]:
+    where = f"n.nspname = {quote(only)}" if only else _ANY
     members = {tuple(row) for row in fetch(catalog_objects.EXTENSION_MEMBERS)}
     functions = frozenset(
         deparse.canonical(row[0]) for row in fetch(column_aliases.FUNCTIONS)
     )
     found: dict[Address, tuple[ObjectKey, Address, int | None]] = {}
     attributes: dict[Address, Mapping[str, Attribute]] = {}
-    for query in _QUERIES:
-        for row in fetch(query):
-            at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
-            if at[:2] in members:
-                continue
-            key, attributes[at] = _described(kind, name, told, functions)
-            found[at] = key, owner, position
+    for row in fetch(_TOGETHER.replace(_ANY, where)):
+        at, owner, (kind, name, position, told) = row[:3], row[3:6], row[6:]
+        if at[:2] in members:
+            continue
+        key, attributes[at] = _described(kind, name, told, functions)
+        found[at] = key, owner, position
     for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
         if (catalog_, oid, part) in attributes:
             at, word = (catalog_, oid, part), "comment"

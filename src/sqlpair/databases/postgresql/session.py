@@ -309,11 +309,12 @@ class PostgreSQLSession(Queries):
         )
 
         names = () if bookkeeping else self.table.names
+        (member, *_) = self.database.search_path or ("",)
         with self.snapshot():
             own = [qualified(self.table.schema, name) for name in names]
-            found = catalog(self.fetch, own)
-        if self.database.search_path:
-            return within(found, self.database.search_path[0])
+            found = catalog(self.fetch, own, member)
+        if member:
+            return within(found, member)
         return outside(found, self.database.hosts)
 
     def close(self) -> None:

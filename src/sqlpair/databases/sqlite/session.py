@@ -217,14 +217,15 @@ class SQLiteSession:
 
     def lock(self, report: Report, notice: Notice | None = None) -> None:  # noqa: ARG002
         self._report = report
+        has_read, self._read_only = self._read_only, False
+        if has_read and self._path.exists() and not may_write(self._path):
+            self.open()  # which says what is in the way
         self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made
         # by another, removed again, or replaced by a restore.
         now = identity(self.database.address)
         self._made = now is None
-        has_read, self._read_only = self._read_only, False
-        other = now is None or now != self._opened
-        if other or self.alone or (has_read and not may_write(self._path)):
+        if self._made or self.alone or now != self._opened:
             self.open()  # one that is alone wants other pragmas
         with self.guarded():
             if has_read:
