@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
@@ -13,7 +13,9 @@ import pytest
 from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 from proxy import Proxy
+from sqlpair.databases import kept_open
 from sqlpair.databases.interface import Report
+from sqlpair.fleet import members, work
 from sqlpair.project.branches import Branch
 from sqlpair.runner import scratch
 from sqlpair.runner.built import ANY
@@ -396,3 +398,29 @@ def test_a_schema_takes_nine_messages_besides_its_statements(project: Project) -
         ["ROLLBACK"],  # the deployment's lock is free
         ["DISCARD", "ALL"],
     ]
+
+
+@pytest.mark.parametrize("action", ["rollback", "migrate", "status", "verify", "adopt"])
+def test_a_schema_that_is_renamed_while_others_are_at_work_is_not_at_base(
+    project: Project, action: str
+) -> None:
+    schemas(project, 3)
+    project.sqlpair("migrate", "--to", "3")
+    settings = project.settings
+    (tenants,) = settings.fleets
+    with ExitStack() as resources:
+        found = members.find(settings, tenants, print, resources)
+    project.pg("ALTER SCHEMA tenant_1 RENAME TO moved")
+    files = work.files_of(settings, "tenants")
+    part = settings._replace(databases=(tenants,))
+    job = work.Job(part, work.MemberAction(action), files, 1)
+
+    with kept_open.to_the_end():
+        first, renamed, last = work.work(job, found)
+
+    assert (first.error, last.error) == ("", "")
+    assert renamed.number is None
+    assert renamed.error
+    if action != "migrate":
+        assert "its schema is gone since it was found\n  tenant_1" in renamed.error
+    assert applied(project, "moved") == ["002_a", "003_y"]

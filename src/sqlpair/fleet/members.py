@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Member(NamedTuple):
     """One member; ``host`` is the machine that has its file, where that was said.
 
-    ``new``: it is not there yet, and is to be made. ``found``: its file was there.
+    ``new``: it is not there yet, and is to be made. ``found``: its file or schema was
+    there.
     """
 
     name: str
@@ -45,13 +46,8 @@ class Member(NamedTuple):
         return f"{self.database.name}/{self.name}"
 
     def is_there(self) -> bool:
-        """Say whether its file is there; of a server, what connects to it says so."""
-        try:
-            if self.database.driver == "sqlite":
-                os.stat(self.database.address)  # noqa: PTH116
-        except FileNotFoundError:
-            return False
-        return True
+        """Say whether its file or its schema is there."""
+        return driver_of(self.database).is_there(self.database)
 
 
 @contextmanager
@@ -192,7 +188,7 @@ def _schemas(
         return
     for name in driver.schemas(session.rows):
         if matched(source.text, name):
-            yield _schema(fleet, name)
+            yield _schema(fleet, name)._replace(found=True)
 
 
 def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:

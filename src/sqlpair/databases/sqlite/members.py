@@ -38,6 +38,15 @@ def member(database: Database, address: str, root: Path) -> MemberAddress:
     return MemberAddress(name, f"{host}:{path}" if host else path, path, host)
 
 
+def is_there(database: Database) -> bool:
+    """See ``sqlpair.databases.interface.Driver``."""
+    try:
+        os.stat(database.address)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def schemas(rows: Rows) -> Sequence[str]:  # noqa: ARG001
     """See ``sqlpair.databases.interface.Driver``."""
     return ()
