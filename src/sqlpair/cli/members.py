@@ -61,7 +61,8 @@ def _over() -> list[click.Option]:
             ["--jobs"],
             metavar="N",
             type=_COUNT,
-            help="Of a fleet: members at once; else one more than processors.",
+            help="Of a fleet: members at once; else one more than there are"
+            " processors.",
         ),
         click.Option(
             ["--shard"],
