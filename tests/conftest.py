@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each processor: half of the time, a test waits for its server."""
-    return 2 * executors.default_jobs()
+    return 2 * executors.processors()
 
 
 def pytest_configure() -> None:

@@ -15,7 +15,7 @@ import pytest
 from conftest import connected
 from postgresql_changes import CHANGES, NEWER
 from sqlpair.databases import embedded
-from sqlpair.databases.postgresql.catalog import catalog
+from sqlpair.databases.postgresql.catalog import catalog, within
 from sqlpair.schema.model import Schema, describe, difference
 
 EVERYTHING = (Path(__file__).parents[1] / "everything_postgresql.sql").read_text()
@@ -226,7 +226,11 @@ def test_the_order_of_columns_is_no_difference_but_known(db: Database) -> None:
     after = db.schema()
 
     assert sentences(before, after) == []
-    assert [before[key].position for key in after if key.kind == "column"] == [2, 1]
+    assert {
+        key.name: (before[key].position, after[key].position)
+        for key in after
+        if key.kind == "column"
+    } == {"t.a": (1, 2), "t.b": (2, 1)}
 
 
 def test_a_function_written_on_windows_is_the_same(db: Database) -> None:
@@ -364,3 +368,27 @@ def test_two_servers_describe_the_standards_views_alike(
 def views_of(dsn: str) -> Schema:
     schema = schema_of(dsn)
     return {key: schema[key] for key in schema if key.name.startswith("corpus.")}
+
+
+def test_one_schema_alone_is_described_as_it_is_among_all(db: Database) -> None:
+    db.run(f"CREATE SCHEMA tenant; {EVERYTHING}")
+    db.run("SET search_path = tenant; CREATE SCHEMA neighbour")
+    db.run(
+        "CREATE TYPE mood AS ENUM ('a');"
+        "CREATE DOMAIN short AS text CHECK (value <> '');"
+        "CREATE TABLE a (id serial PRIMARY KEY, m mood, s short, CHECK (id > 0));"
+        "CREATE TABLE neighbour.b (a int REFERENCES a, mine mood);"
+        "CREATE TABLE c (b int REFERENCES a) PARTITION BY RANGE (b);"
+        "CREATE TABLE neighbour.c1 PARTITION OF c FOR VALUES FROM (0) TO (9);"
+        "CREATE VIEW v AS SELECT * FROM neighbour.b;"
+        "CREATE FUNCTION f() RETURNS a LANGUAGE sql RETURN (SELECT a FROM a LIMIT 1);"
+        "COMMENT ON TABLE a IS 'one'; COMMENT ON COLUMN neighbour.b.a IS 'other'"
+    )
+    everything = db.schema()
+    names = [key.name for key in everything if key.kind == "schema"]
+
+    assert {"tenant", "neighbour", "public"} < {*names}
+    for name in names:
+        plain = name.strip('"').replace('""', '"')
+        alone = within(catalog(db.fetch, (), plain), plain)
+        assert alone == within(everything, plain), name

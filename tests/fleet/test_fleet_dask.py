@@ -120,6 +120,29 @@ def test_a_signal_lets_workers_end_with_their_member_and_counts_what_they_did(
     assert sum(path.stat().st_size > 0 for path in paths) == done
 
 
+def test_the_last_workers_may_die_after_a_signal(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, *workers) = cluster
+    paths = fleet(project, 600)
+    running = begun(project, paths, address)
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    running.terminate()
+    time.sleep(1)  # until it has told them: where it has not, this tries less
+    for worker in workers:
+        worker.kill()
+
+    out, err = running.communicate()
+
+    assert running.returncode == 143, out + err
+    assert "not begun: a signal came" in out
+    assert "not known" in out
+    assert "Traceback" not in err
+    project.sqlpair("migrate")
+    assert all(map(at_head, paths))
+
+
 def test_a_scheduler_that_dies_leaves_members_that_are_not_known(
     project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:

@@ -525,3 +525,86 @@ def test_a_fleet_without_members_is_no_failure(project: Project) -> None:
     assert "none is found by members in [tenants]" in done.stderr
     assert "tenants: 0 members" in done.stdout
     assert "Schema version 4" in done.stdout
+
+
+def test_a_closed_folder_keeps_nobody_from_a_member_of_another(
+    project: Project, closed: Path
+) -> None:
+    project.configure("tenants", members="state/tenants/*/*.db")
+    for name, path in (("a/app", "a"), ("tenants/c/app", "c")):
+        done = without_privileges(project, "migrate", "--member", name)
+        assert done.returncode == 0, done.stderr
+        assert at_head(closed.parent / path / "app.db")
+    for name in ("b/app", "nobody"):
+        refused = without_privileges(project, "migrate", "--member", name)
+        assert refused.returncode == 1
+        assert f"{closed}: Permission denied" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sqlpair", "migrate", "--member", ""),
+        ("sqlpair", "rollback", "--to", "2", "--member", " ", "--yes"),
+        ("sqlpair", "status", "--member="),
+        ("alembic", "-x", "member=", "upgrade", "heads"),
+    ],
+)
+def test_an_empty_name_does_not_mean_every_member(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    paths = fleet(project, 2)
+
+    done = project.raw(*words)
+
+    assert done.returncode == 2, done.stderr
+    assert "empty" in done.stderr
+    assert [path.stat().st_size for path in paths] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("state/tenants/a.db  # the first", "a comment behind an address"),
+        ("state/tenants/t0000.db-wal", "beside a SQLite database is no member"),
+        ("state/tenants/t0000.db.lock", "beside a SQLite database is no member"),
+        ("./state/x/../tenants/t0000.db", "t0000.db (tenants.txt:2)"),
+    ],
+)
+def test_a_line_that_is_no_members_address_is_refused(
+    project: Project, lines: str, why: str
+) -> None:
+    paths = fleet(project, 1)
+    project.configure("tenants", members="tenants.txt")
+    text = f"state/tenants/t0000.db\n{lines}\n"
+    (project.root / "tenants.txt").write_text(text)
+
+    refused = project.sqlpair("migrate", expect=1)
+
+    assert why in refused.stderr
+    assert "tenants.txt:2" in refused.stderr
+    assert [*paths[0].parent.iterdir()] == paths
+    assert paths[0].stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("'a' AS name, ' ' AS address", "names no address"),
+        ("'a' AS name, x'7801' AS address", "names no address"),
+        ("'a' AS name, 7 AS address", "names no address"),
+        ("'a' AS name, ' state/tenants/x.db' AS address", "has spaces around"),
+        ("'a ' AS name, 'state/tenants/x.db' AS address", "has spaces around"),
+        ("'a' AS name, 'x' || char(0) AS address", "a SQLite database here is a file"),
+    ],
+)
+def test_a_row_that_is_no_members_address_is_refused(
+    project: Project, row: str, why: str
+) -> None:
+    fleet(project, 0, members_query=f"SELECT {row}", members_from="sqlite")
+
+    refused = project.sqlpair("migrate", expect=1)
+
+    assert why in refused.stderr
+    assert "row 1 of members_query" in refused.stderr
+    assert not [*(project.root / "state" / "tenants").iterdir()]

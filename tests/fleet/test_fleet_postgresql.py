@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
@@ -12,6 +13,20 @@ import pytest
 from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 from proxy import Proxy
+from sqlpair.databases import kept_open
+from sqlpair.databases.interface import Report
+from sqlpair.fleet import members, work
+from sqlpair.project.branches import Branch
+from sqlpair.runner import scratch
+from sqlpair.runner.built import ANY
+
+# What a description writes with the schema's name in it.
+VIEW = """
+CREATE VIEW v AS SELECT a.x, b.id FROM a JOIN b ON b.a = a.id;
+CREATE FUNCTION f(a) RETURNS b LANGUAGE sql
+    RETURN (SELECT b FROM b WHERE a = $1.id LIMIT 1);
+COMMENT ON VIEW v IS 'any';
+"""
 
 
 def schemas(
@@ -141,6 +156,76 @@ def test_verify_compares_a_schema_with_what_the_files_build_in_it(
     found = project.sqlpair("verify", expect=1).stdout
     assert "tenants/tenant_1: column tenant_1.a.mine" in found
     assert "tenant_0" not in found
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The schema of each scratch database that files were run in."""
+    found: list[str] = []
+    opened = scratch.opened
+
+    def noting(
+        branch: Branch, report: Report
+    ) -> AbstractContextManager[scratch.Scratch]:
+        found.append(branch.database.ledger_schema)
+        return opened(branch, report)
+
+    monkeypatch.setattr(scratch, "opened", noting)
+    return found
+
+
+def test_verify_builds_once_for_all_schemas_and_again_for_one_that_differs(
+    project: Project, builds: list[str]
+) -> None:
+    schemas(project, 3)
+    project.add("tenants", "005_v", VIEW, "DROP VIEW v; DROP FUNCTION f;")
+    project.sqlpair("migrate")
+
+    project.sqlpair("verify", "tenants")
+    assert builds == [ANY]
+    project.sqlpair("verify", "tenants")  # what was built is kept
+    assert builds == [ANY]
+    project.pg("DROP INDEX tenant_2.a_x")
+    found = project.sqlpair("verify", "tenants", expect=1).stdout
+
+    assert "tenants/tenant_2: index tenant_2.a_x is missing" in found
+    assert "1 problem" in found
+    assert builds == [ANY, "tenant_2"]
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        "CREATE TABLE c AS SELECT current_schema() AS s;",
+        "DO $$ BEGIN IF EXISTS (SELECT FROM information_schema.tables WHERE"
+        " table_schema = 'tenant_1') THEN CREATE TABLE c (); END IF; END $$;",
+        "DO $$ BEGIN IF current_setting('search_path') ~ 'tenant_1' THEN"
+        " CREATE TABLE c (); END IF; END $$;",
+    ],
+)
+def test_verify_builds_for_each_schema_where_a_file_asks_which_it_is(
+    project: Project, builds: list[str], asking: str
+) -> None:
+    names = schemas(project, 2)
+    project.add("tenants", "005_c", asking, "DROP TABLE IF EXISTS c;")
+    project.sqlpair("migrate")
+    builds.clear()
+
+    project.sqlpair("verify", "tenants")
+
+    assert builds == names
+
+
+def test_a_schema_whose_name_is_quoted_is_compared_too(
+    project: Project, builds: list[str]
+) -> None:
+    schemas(project, 1)
+    project.pg('CREATE SCHEMA "tenant_A""b"; CREATE SCHEMA "tenant_select"')
+    project.sqlpair("migrate")
+    project.sqlpair("verify", "tenants")
+    project.pg('ALTER TABLE "tenant_A""b".a DROP COLUMN y')
+    found = project.sqlpair("verify", "tenants", expect=1).stdout
+    assert "1 problem" in found
 
 
 def test_public_and_the_servers_own_schemas_are_no_members(project: Project) -> None:
@@ -313,3 +398,29 @@ def test_a_schema_takes_nine_messages_besides_its_statements(project: Project) -
         ["ROLLBACK"],  # the deployment's lock is free
         ["DISCARD", "ALL"],
     ]
+
+
+@pytest.mark.parametrize("action", ["rollback", "migrate", "status", "verify", "adopt"])
+def test_a_schema_that_is_renamed_while_others_are_at_work_is_not_at_base(
+    project: Project, action: str
+) -> None:
+    schemas(project, 3)
+    project.sqlpair("migrate", "--to", "3")
+    settings = project.settings
+    (tenants,) = settings.fleets
+    with ExitStack() as resources:
+        found = members.find(settings, tenants, print, resources)
+    project.pg("ALTER SCHEMA tenant_1 RENAME TO moved")
+    files = work.files_of(settings, "tenants")
+    part = settings._replace(databases=(tenants,))
+    job = work.Job(part, work.MemberAction(action), files, 1)
+
+    with kept_open.to_the_end():
+        first, renamed, last = work.work(job, found)
+
+    assert (first.error, last.error) == ("", "")
+    assert renamed.number is None
+    assert renamed.error
+    if action != "migrate":
+        assert "its schema is gone since it was found\n  tenant_1" in renamed.error
+    assert applied(project, "moved") == ["002_a", "003_y"]

@@ -38,6 +38,9 @@ def serve(
     given = context.get_x_argument(as_dictionary=True)
     name = str(given.get("member", ""))
     destination = context.get_context().opts.get("destination_rev")
+    if "member" in given and not name.strip():
+        # Of a variable that is not set: it does not mean all of them.
+        raise UsageError("-x member= is empty", remedy="Name one: -x member=NAME")
     if name:
         making = command == "upgrade"
         with members.one(settings, name, logger.info, making=making) as part:

@@ -37,10 +37,20 @@ def _part(
     raise click.BadParameter("it is which part, and of how many: 1/4")
 
 
+def _named(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> str:
+    if text is not None and not text.strip():
+        # Of a variable that is not set: it does not mean all of them.
+        raise click.BadParameter("it is empty")
+    return text or ""
+
+
 def _member() -> click.Option:
     return click.Option(
         ["--member"],
         metavar="NAME",
+        callback=_named,
         help="Only this member of a fleet, as if it were the one database.",
     )
 
@@ -51,7 +61,8 @@ def _over() -> list[click.Option]:
             ["--jobs"],
             metavar="N",
             type=_COUNT,
-            help="Of a fleet: members at once; else one for each processor.",
+            help="Of a fleet: members at once; else one more than there are"
+            " processors.",
         ),
         click.Option(
             ["--shard"],

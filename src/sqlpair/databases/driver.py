@@ -45,6 +45,7 @@ _MODULES = {
     "literal": "row_values",
     "tables": "row_values",
     "member": "members",
+    "is_there": "members",
     "schemas": "members",
     "new_schema": "members",
     "observer": "observer",

@@ -71,8 +71,8 @@ class Session(Protocol):
 
     database: Database
     table: BookkeepingSQL
-    can_prepare: bool
-    """Whether the engine knows prepared transactions at all."""
+    can_prepare: bool  # whether the engine knows prepared transactions at all
+    unchanged: bool  # whether ``lock`` knows that all is as ``look`` found it
 
     def rows(self, sql: str, *, once: bool = False) -> list[dict[str, Any]]:
         """Return the result of one query, a dict for each row.
@@ -128,8 +128,8 @@ class Session(Protocol):
     def lock(self, report: Report, notice: Notice | None = None) -> None:
         """Take the deployment lock; LockError after ``lock_wait`` seconds.
 
-        ``notice`` is called with what the server says of a file's statements, while
-        they run.
+        What only read may write then. ``notice`` is called with what the server says
+        of a file's statements, while they run.
         """
 
     def run(self, statements: Iterable[Statement], path: Path) -> None:

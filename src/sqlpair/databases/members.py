@@ -41,6 +41,9 @@ class Membership(Protocol):
         SettingsError, without the address, where it is none.
         """
 
+    def is_there(self, database: Database) -> bool:
+        """Say whether a member's file or schema is; a database says so itself."""
+
     def schemas(self, rows: Rows) -> Sequence[str]:
         """Return the names of all schemas, which ``rows`` queries; of one engine."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from sqlpair.databases.interface import Report
+from sqlpair.databases.interface import Report, Session
 from sqlpair.deploy.nothing_to_do import is_done
 from sqlpair.errors import Interrupted, SqlpairError
 from sqlpair.ledger import version
@@ -42,7 +42,8 @@ def deploy(
             finish_restores(settings, report)
             known = branches(settings)
             version.refuse_unknown(settings, known)
-            statuses = survey(known, report, resources)
+            opened: dict[str, Session] = {}
+            statuses = survey(known, report, resources, opened=opened)
             if is_done(settings, statuses, targets):
                 return Outcome("", (), statuses)
         from sqlpair.deploy.run import Deployment
@@ -51,7 +52,7 @@ def deploy(
         work = DeploymentOptions(
             report, allow_data_loss, settings.backups.first, create
         )
-        with Deployment(settings, statuses, targets, work) as run:
+        with Deployment(settings, statuses, targets, work, opened=opened) as run:
             return run.migrate()
 
 

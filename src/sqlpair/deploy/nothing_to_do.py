@@ -104,7 +104,7 @@ def _is_interrupted(settings: Settings, statuses: BranchStatuses) -> bool:
     return (
         any(status.undecided for status in statuses.values())
         or unfinished(statuses) is not None
-        or (settings.env_file.is_file() and written != reached(statuses))
+        or (version.is_kept(settings) and written != reached(statuses))
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 
 from sqlpair import ids, progress
 from sqlpair.databases.driver import driver_of
@@ -55,8 +56,12 @@ class Deployment:
         work: DeploymentOptions,
         *,
         locate: Callable[[Branch, tables.Records], int] = current,
+        opened: Mapping[str, Session] = MappingProxyType({}),
     ):
-        """``statuses`` are of all databases, as they were before any was locked."""
+        """``statuses`` are of all databases, as they were before any was locked.
+
+        ``opened`` are sessions that have read them, for this run to go on with.
+        """
         self.settings = settings
         self.targets = targets
         self.work = work
@@ -65,6 +70,7 @@ class Deployment:
         self.journal = MigrationLog(settings, self.id, work.report)
         self.statuses: dict[str, BranchStatus] = dict(statuses)
         self.sessions: dict[str, Session] = {}
+        self._opened = opened
         self.done: list[Done] = []
         self._resources = ExitStack()
 
@@ -146,8 +152,9 @@ class Deployment:
             for name, status in self.statuses.items()
             if name in names
         ]
+        opened, self._opened = self._opened, {}
         self.sessions = two_phase.lock(
-            databases, self.work.report, self._resources, self._hear
+            databases, self.work.report, self._resources, self._hear, opened
         )
         self._survey()
 
@@ -266,6 +273,8 @@ class Deployment:
 
     def _survey(self) -> None:
         for name, session in self.sessions.items():
+            if session.unchanged:
+                continue
             branch = self.statuses[name].branch
             state = tables.read(session)
             self.statuses[name] = BranchStatus(

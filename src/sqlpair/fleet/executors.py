@@ -66,6 +66,14 @@ def open_workers(jobs: int, scheduler: str = "") -> Workers:
 
 
 def default_jobs() -> int:
+    """Return one more than there are processors.
+
+    While one job waits for a disk or a server, another has work for the processor.
+    """
+    return processors() + 1
+
+
+def processors() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

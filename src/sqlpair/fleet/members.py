@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlpair.databases.driver import driver_of, reading
 from sqlpair.errors import SettingsError, UsageError, printable, several
 from sqlpair.fleet import pattern
+from sqlpair.fleet.addresses import listed
 from sqlpair.project.fleet import MemberSource, SourceKind, matched
 from sqlpair.project.identity import location
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class Member(NamedTuple):
     """One member; ``host`` is the machine that has its file, where that was said.
 
-    ``new``: it is not there yet, and is to be made. ``found``: its file was there.
+    ``new``: it is not there yet, and is to be made. ``found``: its file or schema was
+    there.
     """
 
     name: str
@@ -44,13 +46,8 @@ class Member(NamedTuple):
         return f"{self.database.name}/{self.name}"
 
     def is_there(self) -> bool:
-        """Say whether its file is there; of a server, what connects to it says so."""
-        try:
-            if self.database.driver == "sqlite":
-                os.stat(self.database.address)  # noqa: PTH116
-        except FileNotFoundError:
-            return False
-        return True
+        """Say whether its file or its schema is there."""
+        return driver_of(self.database).is_there(self.database)
 
 
 @contextmanager
@@ -76,9 +73,13 @@ def one(
 
 
 def find(
-    settings: Settings, fleet: Database, report: Report, resources: ExitStack
+    settings: Settings,
+    fleet: Database,
+    report: Report,
+    resources: ExitStack,
+    closed: list[SettingsError] | None = None,
 ) -> tuple[Member, ...]:
-    """Find a fleet's members, by name in order.
+    """Find a fleet's members, by name in order; ``closed`` as in ``pattern.files``.
 
     SettingsError for what is not an address, or is there twice. Where they are in a
     server that runs only while it is used, it runs until ``resources`` closes.
@@ -90,15 +91,13 @@ def find(
     elif source.kind is SourceKind.PATTERN:
         found = [
             _file(fleet, source, name, path)._replace(found=True)
-            for name, path in pattern.files(source)
+            for name, path in pattern.files(source, closed)
         ]
     elif source.kind is SourceKind.QUERY:
         found = list(_queried(settings, fleet, source, report))
     else:
-        listed = [
-            (where, _address(fleet, text, where)) for where, text in _listed(source)
-        ]
-        found = _named(fleet, listed)
+        lines = listed(source)
+        found = _named(fleet, [(at, _address(fleet, text, at)) for at, text in lines])
     found.sort(key=lambda member: member.name)
     _refuse_twice(fleet, found, settings.singles)
     return tuple(found)
@@ -121,11 +120,23 @@ def choose(
         )
     known: list[str] = []
     hits = []
+    # Of each fleet, why there may be more of its members than were found.
+    unseen: dict[str, list[SettingsError]] = {}
     for fleet in settings.fleets:
         own = name.removeprefix(f"{fleet.name}/")
-        members = find(settings, fleet, report, resources)
+        why = unseen.setdefault(fleet.name, [])
+        try:
+            members = find(settings, fleet, report, resources, why)
+        except SettingsError as error:
+            why.append(error)
+            continue
         hits += [m for m in members if own == m.name or _reaches(m, settings, name)]
         known += [m.title for m in members]
+    for other, reasons in unseen.items():
+        # No folder of a fleet has a second member of that name; another fleet may.
+        found = [m for m in hits if m.database.name == other or name == m.title]
+        if reasons and not found:
+            raise reasons[0]
     if not hits:
         hits = [
             member
@@ -177,7 +188,7 @@ def _schemas(
         return
     for name in driver.schemas(session.rows):
         if matched(source.text, name):
-            yield _schema(fleet, name)
+            yield _schema(fleet, name)._replace(found=True)
 
 
 def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:
@@ -208,36 +219,6 @@ def _new(fleet: Database, name: str) -> Iterator[Member]:
         yield _schema(fleet, name, new=True)
     if source.kind is SourceKind.PATTERN and (path := pattern.new_file(source, name)):
         yield _file(fleet, source, name, path, new=True)
-
-
-def _listed(source: MemberSource) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of a variable or a file, each with where it stands."""
-    if source.kind is SourceKind.VARIABLE:
-        for number, word in enumerate(source.addresses.split(), start=1):
-            yield f"address {number} of {source.text}", word
-        return
-    path = source.root / source.text
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SettingsError(
-            f"{source.told}: the file of addresses cannot be read",
-            [f"{path}: {error.strerror}"],
-            "It has one address a line. A pattern has a * in it.",
-        ) from None
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise SettingsError(
-            f"{source.told}: not a file of addresses",
-            [f"{path} is not text"],
-            "It has one address a line. A single database has no members: give its"
-            " address to a variable.",
-        )
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped and not stripped.startswith("#"):
-            yield f"{source.text}:{number}", stripped
 
 
 def _address(fleet: Database, text: str, where: str) -> MemberAddress:
@@ -288,14 +269,23 @@ def _queried(
     for number, row in enumerate(rows, start=1):
         where = f"row {number} of {source.told}"
         text = row.get("address", next(iter(row.values())) if len(row) == 1 else None)
-        if not text:
+        called = str(row.get("name") or "")
+        # What stands around it would be a part of the path, or of what to type.
+        if not isinstance(text, str) or not text.strip():
             raise SettingsError(
                 f"{fleet.name}: a row of members_query names no address",
                 [f"{where}: its columns are {several(list(row))}"],
-                "Let it return the columns name and address, both filled.",
+                "Let it return the columns name and address, both filled, and text.",
             )
-        listed.append((where, _address(fleet, str(text), where)))
-        names.append(str(row.get("name") or ""))
+        if text != text.strip() or called != called.strip():
+            raise SettingsError(
+                f"{fleet.name}: a row of members_query has spaces around what it names",
+                [where],
+                "Let it return them without: trim(name) AS name, trim(address) AS"
+                " address",
+            )
+        listed.append((where, _address(fleet, text, where)))
+        names.append(called)
     for name, member in zip(names, _named(fleet, listed), strict=True):
         called = name or member.name
         database = member.database._replace(member=called, variable=source.told)
@@ -313,7 +303,7 @@ def _refuse_twice(
         if place in places:
             raise SettingsError(
                 f"{fleet.name}: one and the same database has two names",
-                [f"{places[place]} and {member.name}"],
+                [f"{places[place]} and {_called(member)}"],
                 "Name it once.",
             )
         if member.name in names:
@@ -322,7 +312,12 @@ def _refuse_twice(
                 remedy="Give each its own name.",
             )
         names.add(member.name)
-        places[place] = member.name
+        places[place] = _called(member)
+
+
+def _called(member: Member) -> str:
+    """Say which it is, and where it is named: two lines may be the same address."""
+    return f"{member.name} ({member.database.variable})"
 
 
 def _place(database: Database, host: str = "") -> tuple[object, ...]:

@@ -20,10 +20,15 @@ _WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
 _ABSENT = (ENOENT, ENOTDIR, ELOOP)
 
 
-def files(source: MemberSource) -> Iterator[tuple[str, str]]:
-    """Yield the name and the path of each file; SettingsError for a closed folder."""
+def files(
+    source: MemberSource, closed: list[SettingsError] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the name and the path of each file; SettingsError for a closed folder.
+
+    Unless ``closed`` takes it: for who looks for a member that is elsewhere.
+    """
     pattern = _expression(source.text)
-    for path in _walk(source, "", source.text.split("/")):
+    for path in _walk(source, "", source.text.split("/"), closed):
         if BESIDE.search(path):
             continue
         match = pattern.fullmatch(path)
@@ -55,25 +60,30 @@ def _fits(part: str, name: str) -> bool:
     return not hidden and name != "lost+found" and fnmatchcase(name, part)
 
 
-def _walk(source: MemberSource, folder: str, parts: Sequence[str]) -> Iterator[str]:
+def _walk(
+    source: MemberSource,
+    folder: str,
+    parts: Sequence[str],
+    closed: list[SettingsError] | None,
+) -> Iterator[str]:
     part, *rest = parts
     path = os.path.join(folder, part or "/")  # noqa: PTH118
     if not _WILDCARD.search(part):
         if rest:
-            yield from _walk(source, path, rest)
+            yield from _walk(source, path, rest, closed)
         elif _may_be(source, path):
             yield path
         return
     if part == "**":
-        yield from _walk(source, folder, rest or ["*"])
-    for name in _names(source, folder):
+        yield from _walk(source, folder, rest or ["*"], closed)
+    for name in _names(source, folder, closed):
         path = os.path.join(folder, name)  # noqa: PTH118
         if not _fits(part, name):
             continue
         if part != "**" and not rest:
             yield path
         else:
-            yield from _walk(source, path, parts if part == "**" else rest)
+            yield from _walk(source, path, parts if part == "**" else rest, closed)
 
 
 def _may_be(source: MemberSource, path: str) -> bool:
@@ -84,7 +94,9 @@ def _may_be(source: MemberSource, path: str) -> bool:
     return True
 
 
-def _names(source: MemberSource, folder: str) -> list[str]:
+def _names(
+    source: MemberSource, folder: str, closed: list[SettingsError] | None
+) -> list[str]:
     where = source.root / folder
     try:
         with os.scandir(where) as entries:
@@ -92,11 +104,15 @@ def _names(source: MemberSource, folder: str) -> list[str]:
     except OSError as error:
         if error.errno in _ABSENT:
             return []
-        raise SettingsError(
+        refusal = SettingsError(
             f"{source.told}: a folder that may have members cannot be read",
             [f"{where}: {error.strerror}"],
             "Let this user read it, or move it away. Nothing is known of its members.",
-        ) from None
+        )
+    if closed is None:
+        raise refusal
+    closed.append(refusal)
+    return []
 
 
 def _expression(text: str) -> re.Pattern[str]:

@@ -178,6 +178,7 @@ class _Loop:
         """Keep the workers busy; return what those that died had in hand."""
         pending: dict[Future[list[MemberResult]], Chunk] = {}
         suspects: list[Member] = []
+        stopping = False
         while True:
             if not (self._found.why_stopped or suspects):
                 for chunk in islice(chunks, max(0, workers.at_once - len(pending))):
@@ -193,6 +194,8 @@ class _Loop:
                 suspects += self._take(future, pending.pop(future))
             if not self._found.why_stopped and self._reason():
                 self._found.why_stopped = self._reason()
+                stopping = True
+            if stopping:  # and again: the last worker of a cluster may die meanwhile
                 workers.stop()  # those that wait for their turn come back at once
 
     def _take(self, future: Future[list[MemberResult]], chunk: Chunk) -> Chunk:

@@ -143,8 +143,11 @@ def _one(job: Job, member: Member) -> MemberResult:
     began = time.monotonic()
     try:
         _refuse_other_files(job, member.database.name)
-        _refuse_gone(member)
+        if not member.database.search_path:  # or it might be made
+            _refuse_gone(member)
         result = ACTIONS[job.action](job, member, settings)
+        if not result.number:  # without records, or away
+            _refuse_gone(member)
     except SqlpairError as error:
         result = _failed(member, settings, str(error))
     except OSError as error:
@@ -157,11 +160,13 @@ def _one(job: Job, member: Member) -> MemberResult:
 
 
 def _refuse_gone(member: Member) -> None:
-    """ConnectError for a file that is gone: it is not at base, nor to be made again."""
+    """ConnectError for one that is gone: it is not at base, nor to be made again."""
     if member.found and not member.is_there():
+        path = member.database.search_path
         raise ConnectError(
-            f"{member.database.name}: its file is gone since it was found",
-            [member.database.address],
+            f"{member.database.name}: its {'schema' if path else 'file'} is gone since"
+            " it was found",
+            [path[0] if path else member.database.address],
             "It is not made again. Nothing was changed.",
         )
 

@@ -40,18 +40,19 @@ class MigrationLog:
 
     def __init__(self, settings: Settings, deployment: str, report: Report):
         self.deployment = deployment
+        self._report = report
+        self._lost = ""  # why the last lines were
+        self._rest = b""  # what a full disk has not taken yet
+        self._path = settings.log_file
+        self._run = ""
+        self._file: FileIO | None = None
+        if str(self._path) == os.devnull:
+            return
         run: dict[str, object] = {"environment": settings.environment}
         run["by"] = tables.who()
         self._run = _pairs(
             run | ({"member": settings.member} if settings.member else {})
         )
-        self._report = report
-        self._lost = ""  # why the last lines were
-        self._rest = b""  # what a full disk has not taken yet
-        self._path = settings.log_file
-        self._file: FileIO | None = None
-        if self._path == Path(os.devnull):
-            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _opened(self._path)

@@ -73,10 +73,15 @@ def refuse_unknown(settings: Settings, known: Sequence[Branch]) -> None:
         )
 
 
+def is_kept(settings: Settings) -> bool:
+    """Say whether there is a ``.env`` to say it; a member's version is in none."""
+    return not settings.member and settings.env_file.is_file()
+
+
 def refuse_unwritable(settings: Settings, number: int) -> None:
     """Raise SettingsError where ``write`` would, before anything else is done."""
     try:
-        if settings.env_file.is_file():
+        if is_kept(settings):
             dotenv.write_value(settings.env_file, KEY, str(number), trial=True)
     except SettingsError as error:
         error.add("no database was changed")
@@ -88,6 +93,6 @@ def write(settings: Settings, number: int) -> bool:
 
     A file that is not there is not made.
     """
-    if not settings.env_file.is_file():
+    if not is_kept(settings):
         return False
     return dotenv.write_value(settings.env_file, KEY, str(number))

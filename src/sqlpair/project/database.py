@@ -278,7 +278,7 @@ def sqlite_file(root: Path, name: str, address: str) -> Path:
             f"{name}: the address of a SQLite database is a path or sqlite:///path"
         )
     path = rest.partition("?")[0].removeprefix("/") if separator else address
-    if not path or path.startswith((":memory:", "file:")):
+    if not path.strip() or "\0" in path or path.startswith((":memory:", "file:")):
         raise SettingsError(
             f"{name}: a SQLite database here is a file",
             remedy="Name it by its path, for example: state/app.db",

@@ -17,7 +17,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
         give(path)
 
 
-def make_file(path: Path) -> None:
+def make_file(path: str | Path) -> None:
     """Make an empty file, 0600 whatever the umask, where none is."""
     try:
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -25,7 +25,7 @@ def make_file(path: Path) -> None:
         return  # and it stays whose it is: it may be a link to somebody's file
     try:
         if os.geteuid() == 0:
-            folder = path.parent.stat()
+            folder = Path(path).parent.stat()
             os.fchown(made, folder.st_uid, folder.st_gid)
     finally:
         os.close(made)

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from sqlpair.errors import SqlFileError
 from sqlpair.project.migrations import REPEATABLE, Migration, sql_files
+from sqlpair.project.read_once import once
 
 BASE = -1
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}\.sql")
 _COMPANION = re.compile(r".*_(rollback|verify)\.sql")
 
 
+@once
 def find(folder: Path, database: str) -> tuple[str, ...]:
     """Return the names of a database's repeatable files, in the order they run.
 

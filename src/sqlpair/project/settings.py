@@ -39,6 +39,7 @@ __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "loa
 INI = "alembic.ini"
 VERSION_KEY = "SCHEMA_VERSION"
 NONE: Mapping[str, str] = {}
+NOWHERE = Path(os.devnull)
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -78,12 +79,13 @@ class Settings(NamedTuple):
         Its schema version is not the project's: ``.env`` neither says nor is told it.
         A member's log lines and backups are its fleet's to keep.
         """
-        env = {key: value for key, value in self.env.items() if key != VERSION_KEY}
+        env = dict(self.env)
+        env.pop(VERSION_KEY, None)
         part = self._replace(
             databases=databases,
             env=env,
             # A file that can never be, by the name that messages give it.
-            env_file=Path(os.devnull) / self.env_file.name,
+            env_file=NOWHERE / self.env_file.name,
             member=member,
         )
         if not member:
@@ -93,7 +95,7 @@ class Settings(NamedTuple):
         # A schema is not backed up by itself; fleet.project says so.
         first = self.backups.first and not database.search_path
         return part._replace(
-            log_file=Path(os.devnull),
+            log_file=NOWHERE,
             backups=self.backups._replace(folder=where, first=first),
         )
 

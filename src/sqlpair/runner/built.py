@@ -9,6 +9,9 @@ not made for it: to look creates nothing where nothing was.
 A revision module whose upgrade is not its pair's may rest on anything: with one among
 them, nothing is kept. Nor with a file that uses variables: no checksum is to hold
 their values.
+
+The schemas of a fleet are built once for all, under a name that stands for any of
+theirs.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlpair.databases import kept_open
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report
 from sqlpair.project import atomic_write
@@ -32,12 +37,63 @@ from sqlpair.runner import revision_modules, scratch
 from sqlpair.runner.migration import Ready
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
 
+# The name that stands for any member's.
+ANY = "sqlpair_any_member"
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+# A file that asks which schema it runs in may build something else in each.
+_ASKING = re.compile(
+    rf"current_schema|search_path|namespace|nspname|schemaname|information_schema|{ANY}",
+    re.IGNORECASE,
+)
+
 
 class Built(NamedTuple):
     """The schema, bookkeeping tables included, and the properties beside it."""
 
     schema: Schema
     properties: Schema
+
+
+def descriptions(
+    branch: Branch,
+    position: int,
+    texts: Sequence[Ready],
+    state: Path | None,
+    report: Report,
+    *,
+    privileges: bool,
+) -> Iterator[Built]:
+    """Describe what the files make; see ``built``.
+
+    Of a member that is a schema, first what they make in any. A database that differs
+    from it is to be compared with what comes next, which they make in this one.
+    """
+    own = branch.database
+    if own.search_path and _PLAIN.fullmatch(own.search_path[0]):
+        name, *shared = own.search_path
+        any_member = branch._replace(
+            database=own._replace(
+                member=ANY, ledger_schema=ANY, search_path=(ANY, *shared)
+            )
+        )
+
+        def describe() -> str:
+            every = [path.read_text("utf-8", "replace") for path in branch.files]
+            if any(map(_ASKING.search, [*every, *(file.text for _, file, _ in texts)])):
+                return ""
+            with_privileges = {"privileges": privileges}
+            if not _key(any_member, position, texts, report, **with_privileges):
+                return ""
+            made = built(any_member, position, texts, state, report, **with_privileges)
+            return _written(made)
+
+        ran = (*((str(step), file.text) for step, file, _ in texts),)
+        key = ANY, branch.name, own.sql, position, ran, privileges
+        kept = kept_open.keep(key, lambda: nullcontext(describe()))
+        if found := describe() if kept is None else kept:
+            yield _parsed(found.replace(ANY, name))
+            state = None  # it has that of any
+    yield built(branch, position, texts, state, report, privileges=privileges)
 
 
 def built(
@@ -143,8 +199,16 @@ def engine() -> Sequence[object]:
 
 
 def _write(path: Path, key: str, made: Built) -> None:
-    parts = [[*map(_row, part.items())] for part in made]
-    atomic_write.put(path, f"{key}\n{json.dumps(parts)}\n".encode(), 0o600)
+    atomic_write.put(path, f"{key}\n{_written(made)}\n".encode(), 0o600)
+
+
+def _written(made: Built) -> str:
+    return json.dumps([[*map(_row, part.items())] for part in made])
+
+
+def _parsed(text: str) -> Built:
+    schema, properties = json.loads(text)
+    return Built(_schema(schema), _schema(properties))
 
 
 def _row(item: tuple[ObjectKey, SchemaObject]) -> tuple[Any, ...]:
@@ -157,8 +221,7 @@ def _read(path: Path, key: str) -> Built | None:
         with path.open(encoding="utf-8") as file:
             if file.readline() != f"{key}\n":
                 return None
-            schema, properties = json.load(file)
-        return Built(_schema(schema), _schema(properties))
+            return _parsed(file.read())
     except (OSError, ValueError, TypeError):
         return None
 

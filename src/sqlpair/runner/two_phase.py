@@ -165,15 +165,19 @@ def lock(
     report: Report,
     resources: ExitStack,
     notice: Notice | None = None,
+    opened: Mapping[str, Session] = MappingProxyType({}),
 ) -> dict[str, Session]:
     """Connect to ``databases`` and lock them, in the order given: always the same.
 
-    The sessions close, and the locks are freed, with ``resources``. ``notice`` is
-    called with what a server says of a file's statements, while they run.
+    Those that are ``opened`` already only change hands. The sessions close, and the
+    locks are freed, with ``resources``. ``notice`` is called with what a server says of
+    a file's statements, while they run.
     """
     sessions: dict[str, Session] = {}
     for database in databases:
-        session = driver_of(database).connect(database, read_only=False, report=report)
+        session = opened.get(database.name) or driver_of(database).connect(
+            database, read_only=False, report=report
+        )
         assert session is not None
         resources.callback(session.close)
         sessions[database.name] = session

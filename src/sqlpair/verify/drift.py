@@ -16,7 +16,7 @@ from sqlpair.ledger import record_tables
 from sqlpair.project import imported
 from sqlpair.project.imported import Imported
 from sqlpair.runner import repeatable
-from sqlpair.runner.built import built
+from sqlpair.runner.built import Built, descriptions
 from sqlpair.schema.model import (
     Change,
     ObjectKey,
@@ -62,14 +62,18 @@ def check(
     *,
     privileges: bool = False,
 ) -> Iterator[Problem]:
-    """Compare with what the files make up to ``position``; see ``built``."""
+    """Compare with what the files make up to ``position``; see ``built.py``."""
     try:
         assert subject.session is not None
         with subject.session.snapshot():
             texts = repeatable.applied(subject.status, subject.session)
-        made = built(
+        problems: list[Problem] = []
+        for made in descriptions(
             subject.branch, position, texts, state, report, privileges=privileges
-        )
+        ):
+            problems = [*_compared(subject, made, ignore)]
+            if not problems:
+                break
     except (HistoryError, SqlFileError, StatementError) as error:
         if isinstance(error, StatementError):
             tell_later(subject.branch, error)
@@ -81,6 +85,13 @@ def check(
             error.remedy,
         )
         return
+    yield from problems
+
+
+def _compared(
+    subject: ReadDatabase, made: Built, ignore: Sequence[str]
+) -> Iterator[Problem]:
+    assert subject.session is not None
     driver = driver_of(subject.branch.database)
     expected, own = bookkeeping.split(made.schema, driver.own(subject.session))
     yield from bookkeeping.check(subject.name, own, subject.own, ignore)

@@ -179,12 +179,15 @@ class KeptCatalog:
     def __init__(self) -> None:
         self._kept: deque[_Description] = deque(maxlen=_KEPT)
         self._own: Collection[str] = ()
+        self._only = ""
 
-    def catalog(self, fetch: Fetch, own: Collection[str] = ()) -> Schema:
+    def catalog(
+        self, fetch: Fetch, own: Collection[str] = (), only: str = ""
+    ) -> Schema:
         """See ``catalog.catalog``."""
-        if own != self._own:
+        if (own, only) != (self._own, self._only):
             self._kept.clear()
-            self._own = own
+            self._own, self._only = own, only
         with configured(fetch):
             family, *marks = zip(*fetch(_MARKS), strict=True)
             now = _Marks(*(dict(zip(family, each, strict=True)) for each in marks))
@@ -201,7 +204,7 @@ class KeptCatalog:
     def _read(
         self, fetch: Fetch, known: Facts, queries: Iterable[str]
     ) -> dict[int, dict[ObjectKey, SchemaObject]]:
-        found = read(fetch, known, queries)
+        found = read(fetch, known, queries, self._only)
         return {family: without(each, self._own) for family, each in found.items()}
 
     def _changed(self, fetch: Fetch, now: _Marks) -> _Description | None:
@@ -223,12 +226,11 @@ class KeptCatalog:
             return None
         if not changes:
             return before
-        # Together. Columns come first, whose positions are numbers and not just nulls.
-        query = _each(
+        queries = [
             f"{OF_RELATIONS[name]} AND {RELATION[name]} IN ({_list(changes)})"
-            for name in sorted(RELATION, key="columns".__ne__)
-        )
-        again = self._read(fetch, before.known, [query])
+            for name in RELATION
+        ]
+        again = self._read(fetch, before.known, queries)
         families, schema = {**before.families}, {**before.schema}
         for family in changes:
             for key in families.pop(family, ()):

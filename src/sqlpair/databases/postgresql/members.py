@@ -7,10 +7,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlpair.databases.driver import reading, silent
 from sqlpair.databases.members import MemberAddress, Rows
 from sqlpair.databases.postgresql.connection import parse_address
 from sqlpair.databases.postgresql.session import connect
-from sqlpair.databases.quoting import identifier
+from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import SqlpairError
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ def member(database: Database, address: str, root: Path) -> MemberAddress:  # no
     name = told.get("dbname") or told.get("service") or told.get("user") or "default"
     host = told.get("host") or told.get("hostaddr") or "local"
     return MemberAddress(name, f"{host}:{told.get('port', '5432')}/{name}", address)
+
+
+def is_there(database: Database) -> bool:
+    """See ``sqlpair.databases.interface.Driver``."""
+    if not database.search_path:
+        return True
+    name = quote(database.search_path[0])
+    query = f"SELECT FROM pg_catalog.pg_namespace WHERE nspname = {name}"
+    with reading(database, silent) as session:
+        return session is not None and bool(session.rows(query))
 
 
 def schemas(rows: Rows) -> Sequence[str]:

@@ -78,6 +78,7 @@ class PostgreSQLSession(Queries):
     """See ``sqlpair.databases.interface.Session``."""
 
     can_prepare = True
+    unchanged = False  # another connection has looked, or nobody
     alone = False  # whether nobody else uses it: a scratch database
 
     def __init__(self, address: Address, resources: ExitStack, *, read_only: bool):
@@ -88,7 +89,7 @@ class PostgreSQLSession(Queries):
         resources.enter_context(signals.cancelling(lambda: self.raw.cancel()))
         self.deployment_lock = DeploymentLock(address, self.rows)
         self._alembic: Connection | None = None
-        self.catalog: Callable[[Fetch, Collection[str]], Schema] | None = None
+        self.catalog: Callable[[Fetch, Collection[str], str], Schema] | None = None
         """What describes its schema, if not ``catalog.catalog``."""
 
     @property
@@ -311,11 +312,12 @@ class PostgreSQLSession(Queries):
         )
 
         names = () if bookkeeping else self.table.names
+        (member, *_) = self.database.search_path or ("",)
         with self.snapshot():
             own = [qualified(self.table.schema, name) for name in names]
-            found = (self.catalog or catalog)(self.fetch, own)
-        if self.database.search_path:
-            return within(found, self.database.search_path[0])
+            found = (self.catalog or catalog)(self.fetch, own, member)
+        if member:
+            return within(found, member)
         return outside(found, self.database.hosts)
 
     def close(self) -> None:

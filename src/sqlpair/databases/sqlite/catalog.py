@@ -38,6 +38,14 @@ from sqlpair.databases.sqlite.tokens import (
 )
 from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
 
+# All that a description of a schema is made of.
+_DESCRIBED = """
+SELECT type, name, tbl_name, sql FROM main.sqlite_master
+UNION ALL SELECT 'user_version', user_version, 0, 0 FROM pragma_user_version
+UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_id
+"""
+# The last ones, by what they are made of: prove and verify ask again and again.
+_descriptions: dict[tuple[object, ...], Schema] = {}
 KEPT = 10_000  # definitions that are read once
 Rows = list[tuple[Any, ...]]
 Fetch = Callable[[str], Rows]
@@ -77,6 +85,17 @@ _SHADOWS = {
     "rtree_i32": ("node", "parent", "rowid"),
     "geopoly": ("node", "parent", "rowid"),
 }
+
+
+def kept(fetch: Fetch, own: Collection[str]) -> Schema:
+    """As ``catalog``, unless one of the last ones was made of the same."""
+    key = (*fetch(_DESCRIBED), tuple(own))
+    if (found := _descriptions.get(key)) is None:
+        found = catalog(fetch, own)
+        for oldest in tuple(_descriptions)[:-7]:
+            _descriptions.pop(oldest, None)  # not, where another thread did
+        _descriptions[key] = found
+    return found
 
 
 def catalog(fetch: Fetch, own: Collection[str] = ()) -> Schema:

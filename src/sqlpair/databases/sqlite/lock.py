@@ -30,7 +30,7 @@ class DeploymentLock:
 
     def __init__(self, database: Database):
         self._database = database
-        self._path = Path(f"{database.address}.lock")
+        self._path = f"{database.address}.lock"
         self._file: int | None = None
 
     def take(self, report: Report) -> None:
@@ -46,7 +46,7 @@ class DeploymentLock:
             if time.monotonic() > deadline:
                 raise LockError(
                     f"{name}: another deployment holds the lock",
-                    [holder or "it does not say who it is", str(self._path)],
+                    [holder or "it does not say who it is", self._path],
                     f"Waited {self._database.lock_wait:g} s (lock_wait). Let it end.",
                 )
             wait(*POLL_SECONDS)
@@ -87,13 +87,13 @@ class DeploymentLock:
 
     def _holder(self) -> str:
         try:
-            return self._path.read_text("utf-8", "replace")[:100].strip()
+            return Path(self._path).read_text("utf-8", "replace")[:100].strip()
         except OSError:
             return ""
 
     def _is_named(self, file: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(file), self._path.stat())
+            return os.path.samestat(os.fstat(file), os.stat(self._path))  # noqa: PTH116
         except OSError:
             return False
 

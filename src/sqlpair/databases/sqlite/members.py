@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlpair.databases.members import MemberAddress, Rows
+from sqlpair.errors import SettingsError
 from sqlpair.project.database import sqlite_file
+from sqlpair.project.fleet import BESIDE
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
@@ -25,9 +27,24 @@ def member(database: Database, address: str, root: Path) -> MemberAddress:
         host, _, path = rest.partition("/")
         address = f"sqlite:///{path}"
     path = str(sqlite_file(root, database.name, address))
+    if BESIDE.search(path):
+        raise SettingsError(
+            f"{database.name}: what is put beside a SQLite database is no member",
+            [f"{database.variable}: {path}"],
+            "Take it out of the list.",
+        )
     inside = os.path.relpath(path, root)
     name = path if inside.startswith("..") else inside
     return MemberAddress(name, f"{host}:{path}" if host else path, path, host)
+
+
+def is_there(database: Database) -> bool:
+    """See ``sqlpair.databases.interface.Driver``."""
+    try:
+        os.stat(database.address)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def schemas(rows: Rows) -> Sequence[str]:  # noqa: ARG001

@@ -17,6 +17,7 @@ from sqlpair.databases.retry import retried
 from sqlpair.databases.sqlite.connection import (
     assert_in_place,
     columns,
+    data_version,
     dicts,
     drop_journal,
     holders,
@@ -24,6 +25,7 @@ from sqlpair.databases.sqlite.connection import (
     is_busy,
     keep_journal,
     make_folder,
+    may_write,
     open_file,
 )
 from sqlpair.databases.sqlite.failure import refused
@@ -41,14 +43,6 @@ if TYPE_CHECKING:
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
 
-# All that a description of a schema is made of.
-_DESCRIBED = """
-SELECT type, name, tbl_name, sql FROM main.sqlite_master
-UNION ALL SELECT 'user_version', user_version, 0, 0 FROM pragma_user_version
-UNION ALL SELECT 'application_id', application_id, 0, 0 FROM pragma_application_id
-"""
-# The last ones, by what they are made of: prove and verify ask again and again.
-_descriptions: dict[tuple[object, ...], Schema] = {}
 STEPS = 1_000_000  # of SQLite's virtual machine, some ten milliseconds
 
 
@@ -63,7 +57,7 @@ def connect(
     A file that is not there is made by ``lock``, not before. Raises ConnectError: no
     folder, no permission, not a database.
     """
-    exists = Path(database.address).exists()
+    exists = identity(database.address) is not None
     if not exists:
         if read_only:
             return None
@@ -78,6 +72,7 @@ class SQLiteSession:
     """See ``sqlpair.databases.interface.Session``."""
 
     can_prepare = alone = False  # alone: a scratch database, that nobody else uses
+    unchanged = False
 
     def __init__(self, database: Database, *, read_only: bool):
         self.database = database
@@ -97,10 +92,11 @@ class SQLiteSession:
     def open(self) -> None:
         """Open the file, again if it was open."""
         self._resources.close()
-        before = identity(self._path)
+        before = identity(self.database.address)
         raw = self._raw = open_file(self.database, read_only=self._read_only)
-        now = identity(self._path)
+        now = identity(self.database.address)
         self._opened = now if before in (None, now) else None
+        self._looked = -1
         self._resources.callback(raw.close)
         self._resources.enter_context(signals.cancelling(raw.interrupt))
         with self.guarded():
@@ -119,17 +115,20 @@ class SQLiteSession:
             return list(dicts(self.raw.execute(sql)))
 
     def execute(self, sql: str) -> None:
-        from sqlpair.databases.sqlite.split import split
-
         # executescript() would commit first.
-        for statement in split(sql):
-            self._execute(statement.text)
+        self._execute(*self._parted(sql))
 
-    def _execute(self, sql: str) -> None:
+    def _parted(self, sql: str) -> tuple[str, ...]:
+        from sqlpair.databases.sqlite.split import parted
+
+        return parted(sql) if sql else ()
+
+    def _execute(self, *statements: str) -> None:
         with self.guarded():
-            self.raw.execute(sql).close()
-            if sql.startswith("ROLLBACK"):
-                self._parameters.read_schema()
+            for sql in statements:
+                self.raw.execute(sql).close()
+                if sql.startswith("ROLLBACK"):
+                    self._parameters.read_schema()
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -168,7 +167,8 @@ class SQLiteSession:
             yield from dicts(self.raw.execute(sql))
 
     def look(self, *tables: str) -> Look:
-        with self.guarded():
+        with self.snapshot(), self.guarded():
+            self._looked = data_version(self.raw)
             return Look(columns(self.raw, tables), [])
 
     # -- transactions ----------------------------------------------------------
@@ -179,8 +179,7 @@ class SQLiteSession:
             self.references.begin(self.raw)
             # Before BEGIN: inside, foreign keys cannot be switched.
             self.restore()
-        self._execute("BEGIN IMMEDIATE")
-        self.execute(first)
+        self._execute("BEGIN IMMEDIATE", *self._parted(first))
 
     def check(self, last: str = "") -> None:
         self.execute(last)
@@ -218,13 +217,20 @@ class SQLiteSession:
 
     def lock(self, report: Report, notice: Notice | None = None) -> None:  # noqa: ARG002
         self._report = report
+        has_read, self._read_only = self._read_only, False
+        if has_read and self._path.exists() and not may_write(self._path):
+            self.open()  # which says what is in the way
         self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made
         # by another, removed again, or replaced by a restore.
-        self._made = not self._path.exists()
-        if self._made or self.alone or identity(self._path) != self._opened:
+        now = identity(self.database.address)
+        self._made = now is None
+        if self._made or self.alone or now != self._opened:
             self.open()  # one that is alone wants other pragmas
         with self.guarded():
+            if has_read:
+                self.raw.execute("PRAGMA query_only = OFF")
+                self.unchanged = self._looked == data_version(self.raw)
             keep_journal(self.raw, self.database)
 
     def assert_locked(self) -> None:
@@ -302,17 +308,11 @@ class SQLiteSession:
         return self._alembic
 
     def schema(self, *, bookkeeping: bool = False) -> Schema:
-        from sqlpair.databases.sqlite.catalog import catalog
+        from sqlpair.databases.sqlite.catalog import kept
 
         own = () if bookkeeping else self.table.names
         with self.guarded():
-            key = (*self.fetch(_DESCRIBED), own)
-            if (found := _descriptions.get(key)) is None:
-                found = catalog(self.fetch, own)
-                for oldest in tuple(_descriptions)[:-7]:
-                    _descriptions.pop(oldest, None)  # not, where another thread did
-                _descriptions[key] = found
-            return found
+            return kept(self.fetch, own)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the result of one query, a tuple for each row."""
@@ -320,10 +320,11 @@ class SQLiteSession:
 
     def close(self) -> None:
         self.rollback()
-        in_place = identity(self._path) == self._opened  # else it is another's journal
+        in_place = identity(self.database.address) == self._opened
+        # Where it is not, it is another's journal.
         if self.deployment_lock.held and self._raw is not None and in_place:
             with suppress(sqlite3.Error):  # read by another: the file does no harm
-                drop_journal(self._raw)
+                drop_journal(self._raw, self.database)
         self._resources.close()
         if self._made and self.deployment_lock.held:
             # A first deployment that came to nothing leaves no file. Nobody writes now.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from string import ascii_letters, digits
 
 from sqlpair.databases.pattern import (
@@ -126,6 +127,12 @@ def split(text: str, *, together: bool = False) -> Iterator[Statement]:
         yield Statement(
             statement, line, start, words, *_role(statement, words), number=number or 1
         )
+
+
+@lru_cache(maxsize=4)  # what the members of a fleet are told is much the same
+def parted(text: str) -> tuple[str, ...]:
+    """Return the texts of the statements of an engine's own text."""
+    return tuple([statement.text for statement in split(text)])
 
 
 def rows_apart(text: str) -> list[str]:
