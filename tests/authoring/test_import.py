@@ -1515,3 +1515,18 @@ def test_a_revision_that_finds_nothing_to_do_is_named(
     told = "1_a.py: upgrade: does nothing on a database that the ones below it made"
     assert told in " ".join(said.split())
     assert sql(project, database)["001_1_a.sql"].strip() == b""
+
+
+def test_a_file_of_psqls_gets_the_headers_that_it_needs(
+    project: Project, tmp_path: Path
+) -> None:
+    text = "CREATE TABLE t (n text DEFAULT :'A');\nVACUUM t;\n"
+    folder = write(tmp_path / "x", {"1_a.sql": text, "2_b.sql": "SELECT :'B';\n"})
+
+    said = project.sqlpair("import", str(folder), "postgres").stdout
+
+    assert "added to 001_a.sql: -- no-transaction" in said
+    assert "added to 001_a.sql: -- variables: A" in said
+    assert "added to 002_b.sql: -- variables: B" in said
+    assert "added to 002_b.sql: -- no-transaction" not in said
+    project.sqlpair("migrate", A="it's", B="x")

@@ -79,6 +79,20 @@ def test_adapt_writes_the_header_lines_and_touches_no_statement(
     assert "Nothing to do" in foreign.sqlpair("revisions", "--adapt").stdout
 
 
+def test_a_file_that_needs_two_headers_gets_both(project: Project) -> None:
+    path = sql(project, "postgres") / "001_t.sql"
+    text = "CREATE TABLE t (a text DEFAULT :'A', b text DEFAULT :'B');\nVACUUM t;\n"
+    path.write_text(text)
+
+    shown = project.sqlpair("revisions", "--adapt").stdout
+
+    assert "sql/postgres/001_t.sql: -- no-transaction\n" in shown
+    assert "sql/postgres/001_t.sql: -- variables: A" in shown
+    assert path.read_text().endswith(text)
+    project.sqlpair("migrate", A="it's", B="x")
+    assert "Nothing to do" in project.sqlpair("revisions", "--adapt").stdout
+
+
 def test_what_no_header_helps_keeps_its_bytes_and_is_told(foreign: Project) -> None:
     path = sql(foreign, "postgres") / "003_index.sql"
     path.write_text("VACUUM;\nSELECT 'never ends;\n")

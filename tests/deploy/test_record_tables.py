@@ -105,6 +105,20 @@ def test_a_migration_that_failed_is_refused_by_name(
     assert "is 003_create_posts\n" in said
 
 
+def test_a_repeatable_file_that_failed_is_refused_by_name(
+    project: Project, tmp_path: Path
+) -> None:
+    taken_over(project, tmp_path, "flyway")
+    project.pg(
+        "INSERT INTO flyway_schema_history SELECT 4, NULL, 'v', 'SQL', 'R__v.sql', 1,"
+        " 'ann', now(), 5, false"
+    )
+
+    failed = project.sqlpair("adopt", "postgres", "--yes", expect=1).stderr
+
+    assert "R__v.sql failed" in failed
+
+
 UNDONE = {
     "flyway": "INSERT INTO flyway_schema_history SELECT 4, '1.3', 'x', 'UNDO_SQL',"
     " 'U1_3__x.sql', 1, 'ann', now(), 5, true",

@@ -660,3 +660,36 @@ def test_an_error_names_nothing_that_ran(first: Project) -> None:
         first.upgrade()
 
     assert "postgres repeatable/v.sql:1:" in str(failed.value)
+
+
+def test_what_another_file_makes_is_not_dropped_along(first: Project) -> None:
+    user = write(
+        first, "postgres", "z", "CREATE OR REPLACE VIEW z AS SELECT id FROM v;\n"
+    )
+    first.sqlpair("migrate")
+    text = "DROP VIEW IF EXISTS v CASCADE;\nCREATE VIEW v AS SELECT a, id FROM t;\n"
+    write(first, "postgres", "v", text)
+    before = texts(first)
+
+    refused = first.sqlpair("migrate", expect=1).stderr
+
+    assert "postgres repeatable/v: drops what other files make" in refused
+    assert "repeatable/z.sql: VIEW public.z" in refused
+    assert texts(first) == before
+    assert columns(first) == OLD
+    assert first.pg("SELECT to_regclass('z')") == [("z",)]
+    # Both run now, in the order of their names.
+    user.write_text(user.read_text() + "\n")
+    first.sqlpair("migrate")
+    first.sqlpair("verify")
+
+
+def test_what_a_file_made_itself_it_may_drop(first: Project) -> None:
+    write(first, "postgres", "z", "CREATE VIEW z AS SELECT id FROM t;\n")
+    first.sqlpair("migrate")
+
+    text = "DROP VIEW z;\nCREATE VIEW z2 AS SELECT id FROM t;\n"
+    write(first, "postgres", "z", text)
+    first.sqlpair("migrate")
+
+    assert first.pg("SELECT to_regclass('z'), to_regclass('z2')") == [(None, "z2")]

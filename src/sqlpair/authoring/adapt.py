@@ -31,7 +31,8 @@ def adapt(settings: Settings) -> tuple[list[Adapted], list[SqlFileError]]:
 
     A file with another fault keeps its bytes.
     """
-    adapted, faults = [], []
+    adapted: list[Adapted] = []
+    faults: list[SqlFileError] = []
     for branch in branches(settings):
         split = driver_of(branch.database).split
         for path in (p for item in branch.migrations for p in (item.up, item.down)):
@@ -40,22 +41,29 @@ def adapt(settings: Settings) -> tuple[list[Adapted], list[SqlFileError]]:
             try:
                 sql_file.read(path, split)
             except SqlFileError as fault:
-                if fault.header and _add(path, fault.header, split):
-                    adapted.append(Adapted(path, fault.header, fault.what))
-                else:
+                content, added = runnable(path.read_bytes(), fault, path, split)
+                if content is None:
                     faults.append(fault)
+                    continue
+                atomic_write.put(path, content, path.stat().st_mode & 0o777)
+                adapted += (Adapted(path, it.header, it.what) for it in added)
     return adapted, faults
 
 
-def _add(path: Path, header: str, split: Split) -> bool:
-    """Put ``header`` above the text; False, and nothing done, if that is no help."""
-    content = with_header(path.read_bytes(), header)
-    try:
-        sql_file.parse(content, path, split)
-    except SqlFileError:
-        return False
-    atomic_write.put(path, content, path.stat().st_mode & 0o777)
-    return True
+def runnable(
+    content: bytes, fault: SqlFileError, path: Path, split: Split
+) -> tuple[bytes | None, list[SqlFileError]]:
+    """Return a file with the headers it needs, and why; None where none helps."""
+    found = [fault]
+    while found[-1].header and found[-1].header not in [it.header for it in found[:-1]]:
+        content = with_header(content, found[-1].header)
+        try:
+            sql_file.parse(content, path, split)
+        except SqlFileError as another:
+            found.append(another)
+        else:
+            return content, found
+    return None, []
 
 
 def with_header(content: bytes, header: str) -> bytes:

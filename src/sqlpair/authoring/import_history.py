@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.authoring import scaffold
-from sqlpair.authoring.adapt import with_header
+from sqlpair.authoring.adapt import runnable, with_header
 from sqlpair.authoring.file_changes import FileChanges
 from sqlpair.authoring.imports import alembic_revisions, record_in_files
 from sqlpair.authoring.imports import folder as imports
@@ -230,12 +230,9 @@ def _pair(
     for path, part in ((migration.up, item.up or stub), (migration.down, item.down)):
         if part is None:
             continue
-        content, fault = _runnable(part, path, split)
-        contents[path] = content
-        if part.added:
-            added.append(f"{path.name}: {part.added}")
-        if content != part.content:
-            added.append(f"{path.name}: {sql_file.NO_TRANSACTION}")
+        contents[path], headers, fault = _runnable(part, path, split)
+        told = [part.added] * bool(part.added) + headers
+        added += [f"{path.name}: {each}" for each in told]
         if fault:
             faults.append(fault)
     pair = ImportedPair(migration, item.source, tuple(added), item.down is not None)
@@ -244,27 +241,29 @@ def _pair(
 
 def _runnable(
     part: SqlPart, path: Path, split: Split
-) -> tuple[bytes, SqlFileError | None]:
-    """Return a part with the header line it needs, and what no header helps."""
+) -> tuple[bytes, list[str], SqlFileError | None]:
+    """Return a part, the header lines it was given, and what no header helps."""
     content = part.content
-    header = sql_file.NO_TRANSACTION if part.alone else ""
-    refused: SqlFileError | None = None
     try:
         found = sql_file.parse(content, path, split)
     except SqlFileError as fault:
         # Without one, a file still runs as it would by hand: PRAGMA foreign_keys in
         # its middle, say.
-        header = header or fault.header or sql_file.NO_TRANSACTION
-        refused = fault
-    else:
-        if not header or not found.total or not found.transactional:
-            return content, None
+        wanted = sql_file.NO_TRANSACTION if part.alone else fault.header
+        first = SqlFileError(fault.what, header=wanted or sql_file.NO_TRANSACTION)
+        adapted, added = runnable(content, first, path, split)
+        if adapted is None:
+            return content, [], fault
+        return adapted, [it.header for it in added], None
+    if not (part.alone and found.total and found.transactional):
+        return content, [], None
+    header = sql_file.NO_TRANSACTION
     adapted = with_header(content, header)
     try:
         sql_file.parse(adapted, path, split)
     except SqlFileError:
-        return content, refused
-    return adapted, None
+        return content, [], None
+    return adapted, [header], None
 
 
 def _write(

@@ -222,6 +222,7 @@ class Stage:
 
     def _repeat(self, entry: write_sql.Entry) -> Iterator[Done]:
         """Run the repeatable files, and record them."""
+        dropped: dict[Session, set[str]] = {}
         for one in self.repeats:
             step, file, _ = one.ready
             runner = self._runners[step.branch.name]
@@ -241,10 +242,13 @@ class Stage:
                 method=step.direction, milliseconds=took, at=write_sql.moment()
             )
             drops = [drop for drop in made if drop not in there]
+            dropped[session] = dropped.get(session, set()) | (there - {*made})
             session.execute(
                 runner_repeatable.record([(one, drops, own)], session.table)
             )
             yield Done(step, took)
+        for session, lost in dropped.items() if self.transactional else ():
+            runner_repeatable.refuse_dropped(self.repeats, session, lost)
 
     def _try_replacing(self, one: ReadyRepeat) -> int | StatementError:
         """Try its text, and where that fails, without what its file made before."""

@@ -84,10 +84,9 @@ def _versions(rows: Rows, _ids: Sequence[str]) -> Said:
 def _sqlx(rows: Rows, ids: Sequence[str]) -> Said:
     begins = ((re.match("[0-9]+", id_), id_) for id_ in ids)
     known = {int(digits[0]): id_ for digits, id_ in begins if digits}
-    failed = [row for row in rows if not row["success"]]
     return Said(
         [known.get(row["version"], str(row["version"])) for row in rows],
-        [f"version {row['version']} failed" for row in failed],
+        [f"version {row['version']} failed" for row in rows if not row["success"]],
     )
 
 
@@ -107,6 +106,7 @@ def _flyway(rows: Rows, ids: Sequence[str]) -> Said:
     unfinished = []
     for row in rows:
         if row["version"] is None:  # a repeatable file, or the schema itself
+            unfinished += [f"{row['script']} failed"] * (not row["success"])
             continue
         version = flyway_version(str(row["version"]))
         id_, kind = ".".join(map(str, version)), str(row["type"]).upper()

@@ -11,16 +11,16 @@ database is at (its rollback was interrupted) counts as not run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from sqlpair.databases.bookkeeping import BookkeepingSQL
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Session
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, several
 from sqlpair.ledger import repeatable as ledger
-from sqlpair.ledger import write_sql
+from sqlpair.ledger import tables, write_sql
 from sqlpair.ledger.applied_files import compressed, expanded
 from sqlpair.ledger.repeatable import Repeated
 from sqlpair.project import sql_file
@@ -273,6 +273,41 @@ def told(repeats: Sequence[Repeat]) -> Iterator[str]:
                 f"{repeat.step}: no text ran before it; the views, routines, triggers,"
                 " rules and policies that it made are dropped, all else stays"
             )
+
+
+def refuse_dropped(
+    repeats: Sequence[ReadyRepeat], session: Session, lost: Collection[str]
+) -> None:
+    """Raise HistoryError where ``repeats`` dropped what files make that did not run.
+
+    ``lost`` are the statements that drop it. Nothing would make it again.
+    """
+    lost = {*lost} - {*driver_of(session.database).droppable(session)} if lost else ()
+    if not lost:
+        return
+    name = session.database.name
+    ran = [one.repeat.step for one in repeats if one.repeat.step.branch.name == name]
+    own = {step.migration.stem for step in ran}
+    known = {f"{REPEATABLE}/{name}" for name in ran[0].branch.repeatable} - own
+    others = {
+        row.id: stem
+        for row in tables.read(session).repeated
+        if (stem := f"{REPEATABLE}/{row.name}") in known
+    }
+    made = {
+        f"{others[number]}.sql: {drop[len('DROP ') :].replace('IF EXISTS ', '', 1)}"
+        for number, (_, undo) in ledger.texts(session, others).items()
+        for drop in expanded(undo).decode().splitlines()
+        if drop in lost
+    }
+    if made:
+        raise HistoryError(
+            f"{several([str(step) for step in ran])}: drops what other files make,"
+            " which do not run again",
+            sorted(made),
+            "Make it again in that file, or change those files, too: a blank line is"
+            " enough.",
+        )
 
 
 def record(
