@@ -25,6 +25,7 @@ VIEW = """
 CREATE VIEW v AS SELECT a.x, b.id FROM a JOIN b ON b.a = a.id;
 CREATE FUNCTION f(a) RETURNS b LANGUAGE sql
     RETURN (SELECT b FROM b WHERE a = $1.id LIMIT 1);
+CREATE FUNCTION g() RETURNS int LANGUAGE sql SET search_path = pg_catalog AS 'SELECT 1';
 COMMENT ON VIEW v IS 'any';
 """
 
@@ -178,7 +179,7 @@ def test_verify_builds_once_for_all_schemas_and_again_for_one_that_differs(
     project: Project, builds: list[str]
 ) -> None:
     schemas(project, 3)
-    project.add("tenants", "005_v", VIEW, "DROP VIEW v; DROP FUNCTION f;")
+    project.add("tenants", "005_v", VIEW, "DROP VIEW v; DROP FUNCTION f, g;")
     project.sqlpair("migrate")
 
     project.sqlpair("verify", "tenants")
@@ -197,6 +198,9 @@ def test_verify_builds_once_for_all_schemas_and_again_for_one_that_differs(
     "asking",
     [
         "CREATE TABLE c AS SELECT current_schema() AS s;",
+        "SHOW search_path; CREATE TABLE c ();",
+        "SET LOCAL search_path = DEFAULT;",
+        "SET LOCAL search_path TO DEFAULT;",
         "DO $$ BEGIN IF EXISTS (SELECT FROM information_schema.tables WHERE"
         " table_schema = 'tenant_1') THEN CREATE TABLE c (); END IF; END $$;",
         "DO $$ BEGIN IF current_setting('search_path') ~ 'tenant_1' THEN"

@@ -40,9 +40,11 @@ from sqlpair.schema.model import ObjectKey, Schema, SchemaObject
 # The name that stands for any member's.
 ANY = "sqlpair_any_member"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-# A file that asks which schema it runs in may build something else in each.
+# A file that asks which schema it runs in may build something else in each. One that
+# says which, as functions do for themselves, says the same in each.
 _ASKING = re.compile(
-    rf"current_schema|search_path|namespace|nspname|schemaname|information_schema|{ANY}",
+    r"current_schema|search_path(?!\s*(?:=|to\b)(?!\s*default\b))|namespace|nspname"
+    rf"|schemaname|information_schema|{ANY}",
     re.IGNORECASE,
 )
 
