@@ -202,7 +202,7 @@ def test_signal_ends_a_statement_of_sqlite_and_rolls_back(
     until(
         lambda: project.pg(
             "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"
-            " AND query LIKE 'RESET ALL%' AND datname = current_database()"
+            " AND query LIKE '%RESET ALL%' AND datname = current_database()"
         ),
         "it is SQLite's turn",
     )
