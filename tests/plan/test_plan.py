@@ -143,6 +143,16 @@ def test_rows_rewrites_and_changes_are_told(applied: Project) -> None:
     assert step.undo.left == ()
 
 
+def test_a_table_is_rewritten_once_it_is_there(applied: Project) -> None:
+    step = one(
+        applied,
+        "CREATE TABLE n (a int);\nALTER TABLE n ALTER a TYPE bigint;\nSELECT 1;\n",
+        "DROP TABLE n;\n",
+    )
+
+    assert [observed.rewritten for observed in step.statements] == [(), ("n",), ()]
+
+
 def test_the_rows_of_a_statement_are_its_own_and_not_its_triggers(
     project: Project,
 ) -> None:

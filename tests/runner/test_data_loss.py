@@ -792,6 +792,51 @@ def test_a_row_that_another_client_adds_meanwhile_is_counted(
     assert project.pg("SELECT id FROM e") == [(1,)]
 
 
+def test_plan_counts_a_row_that_another_client_adds_to_a_table_it_has_locked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add("postgres", "001_empty", "CREATE TABLE made (id int);")
+    project.upgrade()
+    lock = "LOCK TABLE made IN ROW EXCLUSIVE MODE;"
+    unnamed = "DO $$ BEGIN EXECUTE 'DELETE FROM ma' || 'de'; END $$;"
+    project.add("postgres", "002_lock", f"CREATE TABLE o (id int); {lock}")
+    project.add("postgres", "003_next", NOTHING, unnamed)
+    look = PostgreSQLInspector.look
+
+    def and_then(inspector: PostgreSQLInspector, names: set[str]) -> None:
+        look(inspector, names)
+        if "EXECUTE" in names and not project.pg("SELECT id FROM made"):
+            project.pg("INSERT INTO made VALUES (1)")
+
+    monkeypatch.setattr(PostgreSQLInspector, "look", and_then)
+
+    steps = dry_run(project.settings, lambda _line: None).steps
+
+    assert [tuple(loss) for loss in steps[-1].undo.losses] == [("rows", "made", 1)]
+
+
+def test_plan_takes_no_table_that_was_there_for_one_whose_place_it_took(
+    project: Project,
+) -> None:
+    project.add(
+        "postgres",
+        "001_made",
+        "CREATE TABLE made (id int); CREATE TABLE other (id int);",
+    )
+    project.add("postgres", "002_rows", "INSERT INTO made VALUES (1), (2);")
+    unnamed = (
+        "TRUNCATE othe' || 'r; INSERT INTO othe' || 'r SELECT * FROM ma' || 'de;"
+        "DROP TABLE ma' || 'de; ALTER TABLE othe' || 'r RENAME TO ma' || 'de"
+    )
+    down = f"DO $$ BEGIN EXECUTE '{unnamed}'; END $$;"
+    project.add("postgres", "003_next", NOTHING, down)
+
+    steps = dry_run(project.settings, lambda _line: None).steps
+
+    losses = [tuple(loss) for loss in steps[-1].undo.losses]
+    assert losses == [("table", "other", 0), ("rows", "made", 2)]
+
+
 def test_a_touched_table_stays_empty_until_the_second_run(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

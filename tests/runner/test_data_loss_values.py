@@ -10,6 +10,7 @@ import pytest
 from conftest import Project
 from sqlpair.databases.postgresql import kept_rows
 from sqlpair.errors import DataLossError
+from sqlpair.plan.dry_run import dry_run
 from sqlpair.runner import data_loss
 
 NOTHING = "SELECT 1;\n"
@@ -373,6 +374,21 @@ def test_a_key_that_moves_a_row_to_another_partition_is_the_only_loss(
     prepare(project, "postgres", setup, "UPDATE log SET at = at + 10 WHERE at < 10;")
 
     assert refused(project) == ["9 values of log_1.at"]
+
+
+def test_plan_finds_rows_in_a_partition_that_was_made_empty_and_is_not_named(
+    project: Project,
+) -> None:
+    made = LOG.replace("at int", "id int, at int").replace("SELECT n", "SELECT n, n")
+    move = "TRUNCATE lo' || 'g_2; UPDATE lo' || 'g SET at = at + 10"
+    move = f"DO $$ BEGIN EXECUTE '{move}'; END $$;"
+    project.add("postgres", "001_made", made.replace("(1, 15)", "(1, 9)"))
+    project.add("postgres", "002_moved", "SELECT 1;", move)
+
+    steps = dry_run(project.settings, lambda _line: None).steps
+
+    losses = steps[-1].undo.losses
+    assert [loss.described() for loss in losses] == ["9 values of log_1.at"]
 
 
 def test_a_table_that_becomes_partitioned_keeps_its_rows(project: Project) -> None:

@@ -165,7 +165,7 @@ class PostgreSQLInspector:
         if not named[0]["unwritten"]:
             # What this transaction made before is locked, and not committed.
             made = dict(self.session.fetch(self._locked(CLOSED)))
-            self._closed = {oid for oid, closed in made.items() if closed} - oids
+            self._closed = {oid for oid, closed in made.items() if closed}
             oids |= made.keys() - self._closed
         self._before = _rows(self.session.rows(self._query(_oids(oids))))
 
