@@ -824,6 +824,19 @@ def test_what_cannot_be_replayed_on_postgresql_is_named(
     assert "; 2_r.py below it was not carried over)" in said
 
 
+def test_without_a_scratch_server_what_asks_postgresql_is_named(
+    project: Project, tmp_path: Path
+) -> None:
+    project.environ["SCRATCH_URL"] = f"postgresql:///nobody?host={tmp_path}"
+    folder = write(tmp_path / "alembic", ASKING)
+
+    said = project.sqlpair("import", str(folder), "postgres", expect=1).stdout
+
+    said = " ".join(said.split())
+    assert "2_b.py" in said
+    assert "; postgres: cannot connect" in said
+
+
 def test_what_alembic_cannot_write_without_a_database_is_named(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from sqlpair.authoring.imports.foreign import (
     open_end,
 )
 from sqlpair.databases.driver import driver_of
-from sqlpair.errors import UsageError
+from sqlpair.errors import ConnectError, SettingsError, SqlpairError, UsageError
 from sqlpair.project.settings import Database
 from sqlpair.project.statement import Split
 
@@ -188,15 +189,31 @@ def completed(history: ForeignHistory, database: Database) -> ForeignHistory:
 def _written(
     revisions: Mapping[str, str | Path], database: Database
 ) -> dict[str, dict[str, OfflineSql]]:
-    """Let Alembic write them, on a scratch database where that is needed."""
+    """Let Alembic write them, on a scratch database where that is needed and to be had.
+
+    Without one, those that need it are told, and why there is none.
+    """
     said = alembic_offline.written(revisions, database.driver)
     failed = any(found.failed for ways in said.values() for found in ways.values())
     if not failed or database.driver != "postgresql":
         return said
     sources = [known for known in revisions.values() if isinstance(known, Path)]
-    with driver_of(database).scratch(database, sources, lambda _: None) as session:
+    with ExitStack() as resources:
+        try:
+            scratch = driver_of(database).scratch(database, sources, lambda _: None)
+            session = resources.enter_context(scratch)
+        except (ConnectError, SettingsError) as error:
+            return {
+                id_: {way: _unplayed(found, error) for way, found in ways.items()}
+                for id_, ways in said.items()
+            }
         address = session.database.address
         return alembic_offline.written(revisions, database.driver, address)
+
+
+def _unplayed(found: OfflineSql, error: SqlpairError) -> OfflineSql:
+    why = f"{found.failed}; {error.what}" if found.failed else ""
+    return found._replace(failed=why)
 
 
 def _text(part: SqlPart | None) -> str:
