@@ -362,6 +362,21 @@ def test_an_application_checks_the_one_member_it_has(project: Project) -> None:
     one = sqlpair.open(ini, member="t0000")
     assert one.migrate().version == 4
     assert sqlpair.check(ini, member="t0000") == 4
+    for name in ("", " "):
+        with pytest.raises(sqlpair.UsageError, match="empty"):
+            sqlpair.check(ini, member=name)
+        with pytest.raises(sqlpair.UsageError, match="empty"):
+            sqlpair.open(ini, member=name).status()
+
+
+def test_where_no_fleet_is_an_application_names_no_member(project: Project) -> None:
+    import sqlpair
+
+    project.add("sqlite", "001_a", "CREATE TABLE a (i int);\n", "DROP TABLE a;\n")
+    project.sqlpair("migrate")
+    ini = project.root / "alembic.ini"
+    with pytest.raises(sqlpair.UsageError):
+        sqlpair.check(ini, addresses={}, member="acme")
 
 
 def test_variables_and_repeatable_files_reach_the_members_of_every_process(

@@ -36,14 +36,11 @@ def serve(
 ) -> None:
     """Serve a command; ``one`` serves it where every database has one address."""
     given = context.get_x_argument(as_dictionary=True)
-    name = str(given.get("member", ""))
+    name = given.get("member")
     destination = context.get_context().opts.get("destination_rev")
-    if "member" in given and not name.strip():
-        # Of a variable that is not set: it does not mean all of them.
-        raise UsageError("-x member= is empty", remedy="Name one: -x member=NAME")
-    if name:
+    if name is not None:
         making = command == "upgrade"
-        with members.one(settings, name, logger.info, making=making) as part:
+        with members.one(settings, str(name), logger.info, making=making) as part:
             one(part)
         return
     if context.is_offline_mode():

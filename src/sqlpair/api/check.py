@@ -47,7 +47,7 @@ def check(
     config: str | os.PathLike[str] = "alembic.ini",
     *,
     addresses: Mapping[str, str] = NONE,
-    member: str = "",
+    member: str | None = None,
     wait: float = 0,
     allow_newer: bool = False,
 ) -> int:
@@ -61,7 +61,7 @@ def check(
     ``addresses`` and ``member`` are as in ``sqlpair.open``. Changes and makes nothing.
     """
     settings = load(Path(config), addresses=addresses)
-    if not settings.fleets:
+    if not settings.fleets and member is None:
         return _checked(settings, wait, allow_newer=allow_newer)
     from sqlpair.fleet import members
 

@@ -46,7 +46,7 @@ def open(  # noqa: A001 - sqlpair.open, as in sqlite3.connect
     config: str | os.PathLike[str] = "alembic.ini",
     *,
     addresses: Mapping[str, str] = NONE,
-    member: str = "",
+    member: str | None = None,
     progress: Progress | None = None,
 ) -> Project:
     """Return the project whose ``alembic.ini`` is ``config``.
@@ -72,7 +72,7 @@ class Project:
         config: Path,
         addresses: Mapping[str, str],
         progress: Progress,
-        member: str = "",
+        member: str | None = None,
     ):
         self.member = member
         self.config = config
@@ -239,7 +239,7 @@ class Project:
         try:
             with kept_open.to_the_end(), signals.apart():
                 settings = self._settings()
-                if not (settings.fleets or self.member):
+                if not settings.fleets and self.member is None:
                     yield settings, self._report
                     return
                 from sqlpair.fleet import members

@@ -52,16 +52,19 @@ class Member(NamedTuple):
 
 @contextmanager
 def one(
-    settings: Settings, name: str, report: Report, *, making: bool = False
+    settings: Settings, name: str | None, report: Report, *, making: bool = False
 ) -> Iterator[Settings]:
     """Yield the settings of the member called ``name``, as a project of its own.
 
-    Without a name, those of the databases of one address. With ``making``, a member
-    that is not there yet is made, and goes where the block fails.
+    None: those of the databases of one address. With ``making``, a member that is not
+    there yet is made, and goes where the block fails. UsageError for an empty name.
     """
-    if not name:
+    if name is None:
         yield settings.apart(*settings.singles)
         return
+    if not name.strip():
+        # Of a variable that is not set: it does not mean no member, or all of them.
+        raise UsageError("the member's name is empty", remedy="Name one.")
     with ExitStack() as resources:
         found = choose(settings, name, report, resources)
         database = found.database
