@@ -25,7 +25,7 @@ from sqlpair.authoring.imports.foreign import (
     Reader,
     files,
 )
-from sqlpair.errors import UsageError, several
+from sqlpair.errors import UsageError, amount, several
 from sqlpair.project.statement import Split
 
 # The first that knows a folder reads it; plain SQL is what is left.
@@ -105,5 +105,5 @@ def _below(folder: Path, history: ForeignHistory) -> Iterator[NotCarried]:
         if path.suffix.lower() == ".sql" and path.parent != folder
     )
     for path, count in found.items():
-        what = "1 SQL file" if count == 1 else f"{count:,} SQL files"
-        yield NotCarried(path, f"{what} in a folder below, not read", matters=False)
+        why = f"{amount(count, 'SQL file')} in a folder below, not read"
+        yield NotCarried(path, why, matters=False)
