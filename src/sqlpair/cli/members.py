@@ -37,20 +37,10 @@ def _part(
     raise click.BadParameter("it is which part, and of how many: 1/4")
 
 
-def _named(
-    _context: click.Context, _parameter: click.Parameter, text: str | None
-) -> str:
-    if text is not None and not text.strip():
-        # Of a variable that is not set: it does not mean all of them.
-        raise click.BadParameter("it is empty")
-    return text or ""
-
-
 def _member() -> click.Option:
     return click.Option(
         ["--member"],
         metavar="NAME",
-        callback=_named,
         help="Only this member of a fleet, as if it were the one database.",
     )
 
@@ -111,7 +101,7 @@ class OfMember(options.Command):
         """Run it on what the options say."""
         given = {str(o.name): context.params.pop(str(o.name)) for o in self.added}
         config: Path = context.obj
-        if given["member"]:
+        if given["member"] is not None:
             with member(config, given["member"], making=self.name in MAKES):
                 return super().invoke(context)
         settings = load(config)
