@@ -247,9 +247,11 @@ def kept(postgres: str) -> Iterator[Kept]:
 
 @pytest.mark.parametrize("case", {**CHANGES, **NEWER})
 def test_a_change_is_told_and_so_is_its_rollback(kept: Kept, case: str) -> None:
-    if case in NEWER and kept.raw.server_version < 18_00_00:
-        pytest.skip("PostgreSQL 18 is needed")
     setup, change, *_ = {**CHANGES, **NEWER}[case]
+    if case in NEWER and kept.raw.server_version < 18_00_00:
+        with pytest.raises(psycopg2.Error):
+            kept.run(f"{setup}; {change}")
+        return
     kept.run("CREATE SCHEMA keeper; CREATE TABLE keeper.own (id serial PRIMARY KEY)")
     kept.run(setup or "SELECT 1")
     before = kept.checked()
