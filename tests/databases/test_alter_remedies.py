@@ -44,7 +44,9 @@ def refused(project: Project, database: str, before: str, statement: str) -> str
         ("", "ALTER TABLE t DROP COLUMN c;", "new --template rebuild sqlite NAME"),
         ("", "ALTER TABLE t DROP COLUMN a;", "new --template rebuild sqlite NAME"),
         ("", "ALTER TABLE t ALTER COLUMN b TYPE text;", "--template rebuild"),
-        ("", "ALTER TABLE t ADD CONSTRAINT k CHECK (b > 0);", "--template rebuild"),
+        ("", "ALTER TABLE t ALTER b SET DEFAULT 1;", "--template rebuild"),
+        ("", "ALTER TABLE t ADD CONSTRAINT k UNIQUE (b);", "--template rebuild"),
+        ("", "ALTER TABLE t ADD PRIMARY KEY (b);", "--template rebuild"),
         ("", "ALTER TABLE t ADD COLUMN d int UNIQUE;", "CREATE UNIQUE INDEX"),
         (ROW, "ALTER TABLE t ADD COLUMN d int NOT NULL;", "Give it a DEFAULT"),
         (

@@ -244,3 +244,46 @@ def test_one_that_was_there_before_may_not(linted: Linted) -> None:
     }
 
     assert [item.line for item in linted(files) if item.rule == "drop"] == [3]
+
+
+FOREIGN = (
+    "CREATE EXTENSION postgres_fdw;\n"
+    "CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw;\n"
+    "CREATE FOREIGN TABLE f (id bigint) SERVER s OPTIONS (table_name 'f');\n"
+    "CREATE VIEW v AS SELECT * FROM f;\n"
+)
+
+
+@pytest.mark.parametrize(
+    "down",
+    [
+        "DROP SERVER s CASCADE; DROP EXTENSION postgres_fdw;",
+        "DROP FOREIGN DATA WRAPPER IF EXISTS postgres_fdw CASCADE;",
+        "DROP EXTENSION postgres_fdw CASCADE;",
+        "DROP VIEW v; DROP FOREIGN TABLE f; DROP SERVER s;",
+    ],
+)
+def test_what_is_on_a_server_goes_with_it(linted: Linted, down: str) -> None:
+    assert rolled_back(linted, FOREIGN, down) == []
+
+
+def test_an_option_of_a_server_is_no_name_of_a_table(linted: Linted) -> None:
+    server = "CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host 'a', dbname 'b');"
+    before = (
+        f"{TABLE}{server}\nCREATE TABLE host ();\nCREATE FOREIGN TABLE f () SERVER s;"
+    )
+    up, down = "DROP TABLE host CASCADE;", "CREATE TABLE host ();"
+
+    assert rolled_back(linted, up, down, before) == []
+
+
+def test_what_is_on_another_server_stays(linted: Linted) -> None:
+    more = (
+        "CREATE SERVER r FOREIGN DATA WRAPPER w;\nCREATE FOREIGN TABLE g () SERVER r;\n"
+    )
+    found = rolled_back(linted, FOREIGN + more, "DROP SERVER s CASCADE;")
+
+    assert [message.partition(":")[0] for message in found] == [
+        "the rollback leaves table g behind",
+        "the rollback leaves server r behind",
+    ]

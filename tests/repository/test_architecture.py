@@ -85,6 +85,19 @@ def test_a_class_name_means_one_thing() -> None:
     } == {}
 
 
+def test_what_is_there_is_asked_in_one_place() -> None:
+    """``Path.exists`` and its like say no of what they may not look at."""
+    asking = {"exists", "is_file", "is_dir", "isfile", "isdir"}
+    asked = [
+        f"{path.relative_to(ENGINE)}: {ast.unparse(node)}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in asking
+    ]
+    # An entry of os.scandir, which is there.
+    assert asked == ["project/migrations.py: entry.is_file(follow_symlinks=False)"]
+
+
 def test_a_session_is_a_connection_with_a_transaction_and_no_more() -> None:
     methods = [name for name, value in vars(Session).items() if callable(value)]
     assert len([name for name in methods if name[0] != "_"]) <= 18

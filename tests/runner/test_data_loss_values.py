@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Project
 from sqlpair.databases.postgresql import kept_rows
-from sqlpair.errors import DataLossError
+from sqlpair.errors import DataLossError, StatementError
 from sqlpair.plan.dry_run import dry_run
 from sqlpair.runner import data_loss
 
@@ -540,3 +540,30 @@ def test_a_table_that_is_not_touched_is_not_read(
     project.downgrade("-1")
 
     assert read == ["public.t"]
+
+
+@pytest.mark.parametrize(
+    "down",
+    [
+        "ALTER TABLE t ALTER COLUMN other SET NOT NULL;",
+        "ALTER TABLE main.t ALTER other DROP NOT NULL;",
+        "ALTER TABLE t ALTER other SET NOT NULL; ALTER TABLE t RENAME other TO more;",
+        "ALTER TABLE t ADD CHECK (id > 0);",
+        "ALTER TABLE t DROP CONSTRAINT k;",
+    ],
+)
+def test_a_constraint_of_sqlite_takes_no_values(project: Project, down: str) -> None:
+    setup = (
+        "CREATE TABLE t (id integer PRIMARY KEY, other text, CONSTRAINT k CHECK (id));"
+        "INSERT INTO t VALUES (1, 'a'), (2, 'b');"
+    )
+    prepare(project, "sqlite", setup, down)
+    if sqlite3.sqlite_version_info < (3, 53):
+        with pytest.raises(StatementError, match="syntax error"):
+            project.downgrade("-1")
+        return
+
+    project.downgrade("-1")
+
+    with closing(sqlite3.connect(project.file)) as connection:
+        assert connection.execute("SELECT * FROM t").fetchall() == [(1, "a"), (2, "b")]

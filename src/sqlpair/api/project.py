@@ -18,6 +18,7 @@ from sqlpair import signals
 from sqlpair.databases import kept_open
 from sqlpair.errors import UsageError, of_file, printable
 from sqlpair.progress import meter
+from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import NONE, Settings, load
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class Project:
         with self._work() as (settings, report):
             here = Path(source).absolute()  # and not from the project's folder
             given = os.fspath(source)
-            folder = find(settings, str(here) if given and here.is_dir() else given)
+            folder = find(settings, str(here) if given and is_dir(here) else given)
             # Quick, to ask with; every byte is read before anything else happens.
             said = Backup(folder, manifest.peek(folder) or manifest.read(folder))
             _ask(agree, said, "put the databases back to a backup")

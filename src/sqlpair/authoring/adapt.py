@@ -12,6 +12,7 @@ from sqlpair.databases.driver import driver_of
 from sqlpair.errors import SqlFileError
 from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import branches
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Settings
 from sqlpair.project.statement import Split
 
@@ -36,7 +37,7 @@ def adapt(settings: Settings) -> tuple[list[Adapted], list[SqlFileError]]:
     for branch in branches(settings):
         split = driver_of(branch.database).split
         for path in (p for item in branch.migrations for p in (item.up, item.down)):
-            if not path.exists():
+            if not exists(path):
                 continue  # only a downgrade needs it
             try:
                 sql_file.read(path, split)

@@ -34,6 +34,7 @@ from sqlpair.project import atomic_write, imported, revisions, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.imported import Imported
 from sqlpair.project.migrations import REPEATABLE, Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Database, Settings
 from sqlpair.project.statement import Split
 
@@ -114,16 +115,16 @@ def import_history(
         contents |= files
         faults += wrong
     found = tuple(_repeatable(database.sql, history.repeatable))
-    repeatable = tuple((path, source) for path, source in found if not path.exists())
+    repeatable = tuple((path, source) for path, source in found if not exists(path))
     changed = [
         NotCarried(source, f"another text than {path.name} here, which stays", False)
         for path, source in found
-        if path.exists() and path.read_bytes() != source.read_bytes()
+        if exists(path) and path.read_bytes() != source.read_bytes()
     ]
     stems = {id_: stem for stem, id_ in before.migrations.items()}
     for item in history.migrations:
         down = f"{stems.get(item.id)}_rollback.sql"
-        if item.id in ids and item.down and not (database.sql / down).exists():
+        if item.id in ids and item.down and not exists(database.sql / down):
             why = f"has a rollback since: copy it to {down}"
             changed.append(NotCarried(item.source, why, matters=False))
     contents |= {path: source.read_bytes() for path, source in repeatable}

@@ -23,6 +23,7 @@ from sqlpair.lint import configuration
 from sqlpair.project import git, imported, squashed
 from sqlpair.project.branches import every_migration
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Database, Settings
 
 Asked: TypeAlias = Callable[[Database], Iterable[Database]]
@@ -180,7 +181,7 @@ def _write(
 def _rename_imported(folder: Path, moves: Sequence[Move], files: FileChanges) -> None:
     """Let the file about an import name the migrations as they are called now."""
     path = imported.path_in(folder)
-    if not path.exists():
+    if not exists(path):
         return
     text = before = path.read_bytes().decode()
     for move in _without_collision(moves):
@@ -207,7 +208,7 @@ def _chain(settings: Settings, line: Sequence[Migration], files: FileChanges) ->
     below: str | None = None
     for item in line:
         path = _module(settings, item)
-        if path.exists():
+        if exists(path):
             text = path.read_bytes().decode()
             corrected = restated(
                 text,

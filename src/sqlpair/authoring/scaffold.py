@@ -16,6 +16,7 @@ from sqlpair.errors import SettingsError, UsageError
 from sqlpair.project import revisions
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists, is_file
 from sqlpair.project.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _compiled(text: bytes, path: Path) -> Template:
 def _run_hooks(settings: Settings, modules: Sequence[Path]) -> None:
     """Run [post_write_hooks] on new modules, as ``alembic revision`` does."""
     toml = settings.root / "pyproject.toml"
-    files = [path for path in (settings.ini, toml) if path.is_file()]
+    files = [path for path in (settings.ini, toml) if is_file(path)]
     if not modules or not any(b"post_write_hooks" in p.read_bytes() for p in files):
         return  # Alembic takes long to import
     from alembic.config import Config
@@ -263,14 +264,14 @@ def _init(folder: Path, written: FileChanges) -> tuple[Path, ...]:
     files = {
         folder / source.relative_to(template): source
         for source in sorted(template.rglob("*"))
-        if source.is_file() and source.suffix != ".pyc"
+        if is_file(source) and source.suffix != ".pyc"
     }
     files = {
         path.with_name(".gitignore") if path.name == "gitignore" else path: source
         for path, source in files.items()
     }
     for path in files:
-        if path.exists():
+        if exists(path):
             raise UsageError(
                 f"{path} is there already",
                 remedy="Choose a folder that holds no Alembic project.",

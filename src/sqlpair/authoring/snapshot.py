@@ -16,6 +16,7 @@ from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.generated import GeneratedFile
 from sqlpair.project.migrations import SNAPSHOT
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Settings
 from sqlpair.runner import repeatable, scratch
 from sqlpair.runner.migration import read
@@ -49,7 +50,7 @@ def _snapshot(branch: Branch, report: Report) -> GeneratedFile:
     path = branch.database.sql / SNAPSHOT
     wanted = f"{HEADER.format(name=branch.name)}{text_of(statements)}\n"
     found = None
-    if path.exists() or path.is_symlink():  # which is refused
+    if exists(path) or path.is_symlink():  # which is refused
         # A Windows checkout is no stale one.
         found = sql_file.lenient(path).replace("\r\n", "\n")
     return GeneratedFile(path, wanted, found)

@@ -21,6 +21,7 @@ from sqlpair.errors import HistoryError, StatementError, UsageError, amount, sev
 from sqlpair.project import imported, sql_file, squashed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.revisions import module_path
 from sqlpair.project.settings import Settings
 from sqlpair.project.statement import Statement, excerpt
@@ -102,7 +103,7 @@ def squash(settings: Settings, number: int, report: Report) -> tuple[Squashed, .
             for item in one.replaced:
                 own = (item.up, item.down, item.verify, module_path(branch, item))
                 for path in own:
-                    if path.exists() or path.is_symlink():
+                    if exists(path) or path.is_symlink():
                         files.remove(path)
             files.create(one.into.up, up.encode())
             files.create(one.into.down, down.encode())

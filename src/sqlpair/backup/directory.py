@@ -18,6 +18,7 @@ from sqlpair.backup import manifest
 from sqlpair.backup.manifest import Manifest
 from sqlpair.errors import BackupError, LockError
 from sqlpair.project.owner import give, make_folder
+from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import Settings
 
 PARTIAL = ".partial-"
@@ -84,7 +85,7 @@ def backups(settings: Settings) -> dict[Path, Manifest]:
     """Return the whole backups of this environment by name and size, oldest first."""
     folder = settings.backups.folder
     found: dict[Path, Manifest] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in sorted(folder.iterdir()) if is_dir(folder) else ():
         said = manifest.peek(path)
         if said is not None and said.environment == settings.environment:
             found[path] = said

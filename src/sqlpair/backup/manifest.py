@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from sqlpair.errors import BackupError
 from sqlpair.ids import ID
+from sqlpair.project.presence import is_file
 
 FORMAT = 2
 OLDER = 1  # says neither which project it is of nor what the migrations are
@@ -171,7 +172,7 @@ def _altered(path: Path, evidence: str) -> BackupError:
 def _check_sizes(folder: Path, manifest: Manifest) -> None:
     for copy in manifest.databases:
         path = folder / copy.file
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not is_file(path):
             raise _altered(path, "the file is not there")
         size = path.stat().st_size
         if size != copy.size:

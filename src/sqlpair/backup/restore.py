@@ -29,6 +29,7 @@ from sqlpair.ledger import tables, version, write_sql
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.progress import Note, unseen
 from sqlpair.project.branches import branches
+from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase
 
@@ -80,7 +81,7 @@ def restore(
 def find(settings: Settings, source: str) -> Path:
     """Return the folder that ``source`` means; UsageError when there is none."""
     for path in (settings.root / source, settings.backups.folder / source):
-        if source and path.is_dir():
+        if source and is_dir(path):
             return path
     there = [
         f"{path.name}: version {said.schema_version}, by {said.created_by}"

@@ -28,6 +28,7 @@ from sqlpair.errors import BackupError, SqlpairError
 from sqlpair.ledger import tables, version
 from sqlpair.ledger.log import MigrationLog
 from sqlpair.progress import Note, unseen
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Settings
 from sqlpair.runner import two_phase, unfinished
 
@@ -143,10 +144,10 @@ def _resolve(settings: Settings, identifier: str, report: Report) -> bool:
         resources.enter_context(directory.working(settings.backups.folder))
         exchanges = Exchanges(settings, sessions, identifier, report)
         resources.callback(exchanges.close)
-        if not exchanges.work.exists():  # its own run was still at it
+        if not exists(exchanges.work):  # its own run was still at it
             return False
         note = exchanges.work / NOTE
-        pending = exchanges.pending() if note.exists() else list(sessions)
+        pending = exchanges.pending() if exists(note) else list(sessions)
         if len(pending) == len(sessions):
             exchanges.discard()
             report(f"Undid an interrupted restore ({identifier})")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 class ReferenceColumn(Protocol):
     """A column of a live database. Each call sees the database as it then is."""
 
-    def exists(self) -> bool:
+    def is_there(self) -> bool:
         """Say whether there is such a column."""
 
     def type(self) -> str:

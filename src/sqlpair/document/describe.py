@@ -29,6 +29,7 @@ from sqlpair.ledger.history import history
 from sqlpair.ledger.tables import Applied
 from sqlpair.project import header, sql_file
 from sqlpair.project.branches import branches
+from sqlpair.project.presence import is_file
 from sqlpair.project.settings import Settings
 from sqlpair.schema.model import Attribute, ObjectKey, Schema, SchemaObject, root
 from sqlpair.verify.references import declared
@@ -252,7 +253,7 @@ class _Chapter:
     def _migration(self, grown: Grown, applied: Mapping[int, Applied]) -> MigrationPage:
         item = grown.migration
         up, down, verify = (
-            sql_file.lenient(path).replace("\r\n", "\n") if path.is_file() else ""
+            sql_file.lenient(path).replace("\r\n", "\n") if is_file(path) else ""
             for path in (item.up, item.down, item.verify)
         )
         told = header.read(up)

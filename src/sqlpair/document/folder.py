@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlpair.errors import UsageError
 from sqlpair.project import atomic_write
 from sqlpair.project.generated import GeneratedFile
+from sqlpair.project.presence import exists, is_dir, is_file
 
 MARK = "Written by: sqlpair document"
 _LONG = 80  # characters of a name
@@ -80,15 +81,15 @@ def _prune(empty: Path, folder: Path) -> None:
 
 def _written(folder: Path, suffixes: set[str]) -> Iterator[tuple[Path, str]]:
     """The files in ``folder`` that some run has written."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.suffix in suffixes and path.is_file() and not path.is_symlink():
+    for path in sorted(folder.rglob("*")) if is_dir(folder) else ():
+        if path.suffix in suffixes and is_file(path) and not path.is_symlink():
             text = _read(path)
             if text and MARK in text:
                 yield path, text
 
 
 def _read(path: Path) -> str | None:
-    if not path.exists() and not path.is_symlink():
+    if not exists(path) and not path.is_symlink():
         return None
     # A Windows checkout is no stale one.
     return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")

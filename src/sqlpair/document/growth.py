@@ -17,6 +17,7 @@ from sqlpair.document.book import Origin, RollbackTrial, SchemaChange
 from sqlpair.errors import SqlpairError, printable
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import is_file
 from sqlpair.runner import scratch
 from sqlpair.runner.migration import Ready, Runner, read
 from sqlpair.runner.steps import Step
@@ -143,7 +144,7 @@ class _Climb:
 
     def _try_rollback(self, migration: Migration, before: Schema) -> RollbackTrial:
         session, branch = self._opened.session, self._opened.branch
-        if not migration.down.is_file():
+        if not is_file(migration.down):
             return RollbackTrial(untried="there is none")
         try:
             (ready,) = read([Step(branch, migration, upgrade=False)])

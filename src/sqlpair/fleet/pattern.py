@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from errno import ELOOP, ENOENT, ENOTDIR
 from fnmatch import fnmatchcase
 
 from sqlpair.errors import SettingsError
 from sqlpair.project.fleet import BESIDE, MemberSource
+from sqlpair.project.presence import ABSENT, exists
 
 _WILDCARD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
-_ABSENT = (ENOENT, ENOTDIR, ELOOP)
 
 
 def files(
@@ -48,7 +47,7 @@ def new_file(source: MemberSource, name: str) -> str:
     parts = zip(source.text.split("/"), path.split("/"), strict=True)
     if BESIDE.search(path) or not all(_fits(part, word) for part, word in parts):
         return ""
-    return "" if os.path.exists(source.root / path) else path  # noqa: PTH110
+    return "" if exists(source.root / path) else path
 
 
 def _fits(part: str, name: str) -> bool:
@@ -90,7 +89,7 @@ def _may_be(source: MemberSource, path: str) -> bool:
     try:
         os.lstat(source.root / path)
     except OSError as error:
-        return error.errno not in _ABSENT
+        return error.errno not in ABSENT
     return True
 
 
@@ -102,7 +101,7 @@ def _names(
         with os.scandir(where) as entries:
             return [entry.name for entry in entries]
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in ABSENT:
             return []
         refusal = SettingsError(
             f"{source.told}: a folder that may have members cannot be read",

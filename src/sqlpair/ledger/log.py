@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.errors import SettingsError
 from sqlpair.ledger import tables
+from sqlpair.project.presence import is_file
 
 if TYPE_CHECKING:
     from sqlpair.databases.interface import Report
@@ -160,7 +161,7 @@ def lines(path: Path) -> Iterator[dict[str, str]]:
     """
     for file in (*_old(path), path):
         try:
-            if not file.is_file():
+            if not is_file(file):
                 continue
             text = file.open(encoding="utf-8", errors="replace")
         except OSError as error:

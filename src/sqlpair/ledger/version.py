@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.errors import HistoryError, SettingsError
 from sqlpair.project import dotenv
+from sqlpair.project.presence import is_file
 from sqlpair.project.settings import VERSION_KEY
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def refuse_unknown(settings: Settings, known: Sequence[Branch]) -> None:
 
 def is_kept(settings: Settings) -> bool:
     """Say whether there is a ``.env`` to say it; a member's version is in none."""
-    return not settings.member and settings.env_file.is_file()
+    return not settings.member and is_file(settings.env_file)
 
 
 def refuse_unwritable(settings: Settings, number: int) -> None:

@@ -41,6 +41,8 @@ def create_table(model: Model, parsed: Parsed) -> None:
     listed = cursor.group()
     if "INHERITS" in (token.word for token in cursor.rest):
         table.keyless = True
+    if "FOREIGN" in head.modifiers and cursor.find("SERVER"):
+        table.server = cursor.take().name
     table.opaque = not listed or "VIRTUAL" in head.modifiers or _is_query(cursor)
     model.put(table)
     for item in split(listed) if not table.opaque else ():

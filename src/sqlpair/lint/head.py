@@ -55,6 +55,8 @@ def read(tokens: Sequence[Lexeme]) -> Head | None:
         return None
     modifiers = frozenset(words.accept_all(_MODIFIERS))
     kind = words.take().word
+    if kind == "DATA" and words.accept("WRAPPER"):
+        kind = "FOREIGN DATA WRAPPER"
     skipped = words.accept_all(_BEFORE_NAME)
     unnamed = kind == "INDEX" and action == "CREATE" and words.peek() == "ON"
     name = () if unnamed else words.name()

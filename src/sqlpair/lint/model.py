@@ -70,7 +70,8 @@ class Table:
 
     ``opaque``: its columns are not in the file (AS SELECT, made elsewhere).
     ``keyless``: it has no primary key of its own to declare (a partition, a foreign or
-    virtual table). ``parent`` is the table that it is a partition of.
+    virtual table). ``parent`` is the table that it is a partition of, ``server`` the
+    one that a foreign table is on.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Table:
     opaque: bool = False
     keyless: bool = False
     parent: str = ""
+    server: str = ""
     schema: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
@@ -136,7 +138,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A view, function, type, sequence or schema.
+    """A view, function, type, sequence or schema, a server or what it is reached by.
 
     ``mentions`` are the names in its definition that it may depend on. ``owner`` is the
     table, or ``table.column``, that a sequence goes with.

@@ -21,7 +21,7 @@ from sqlpair.lint.tokens import Cursor, names, sources
 _THINGS = frozenset(
     [
         *("VIEW", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"),
-        *("TYPE", "DOMAIN", "SEQUENCE", "SCHEMA"),
+        *("TYPE", "DOMAIN", "SEQUENCE", "SCHEMA", "SERVER", "FOREIGN DATA WRAPPER"),
     ]
 )
 _LEGACY = re.compile(r"PRAGMA\s+legacy_alter_table\s*[=(]\s*'?(\w+)'?", re.IGNORECASE)
@@ -66,14 +66,18 @@ def _mentions(model: Model, head: Head, parsed: Parsed) -> frozenset[str]:
     """Return the names that a definition depends on.
 
     In PostgreSQL these are all its names, and say what CASCADE may drop. In SQLite they
-    are the tables it reads or writes, and say what a rename changes.
+    are the tables it reads or writes, and say what a rename changes. A server's other
+    names are options.
     """
     body = parsed.tokens[head.end :]
+    if head.kind in ("SERVER", "FOREIGN DATA WRAPPER"):
+        cursor = Cursor(body)
+        return frozenset([cursor.take().name] if cursor.find("WRAPPER") else ())
     return sources(body) if model.driver == "sqlite" else names(body)
 
 
 def _thing(model: Model, head: Head, parsed: Parsed) -> None:
-    """Create a view, function, type, sequence or schema, or alter it."""
+    """Create what is no table, or alter it."""
     cursor = Cursor(parsed.tokens)
     cursor.at = head.end
     name, place = head.names[0], (family(head.kind), head.names[0])
@@ -167,8 +171,12 @@ def _cascade(model: Model, head: Head, line: int) -> None:
             for thing in model.things.values()
             if thing.mentions & gone and thing.kind != "SCHEMA"
         ]
-        if not views:
+        on = [table.name for table in model.tables.values() if table.server in gone]
+        if not views and not on:
             break
+        for name in on:
+            _drop_table(model, name, line)
+            gone.add(name)
         for kind, name in views:
             _drop_thing(model, kind, name, line)
             gone.add(name)

@@ -16,6 +16,7 @@ from sqlpair.lint.subject import Subject
 from sqlpair.project import git, imported, repeatable
 from sqlpair.project.branches import every_migration
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.settings import Database, Settings
 
 # What these ask of a migration a repeatable file has not: a number, a rollback, a text
@@ -104,7 +105,7 @@ def _subjects(
         if item.database != database.name:
             continue
         up = script.read(item.up, database)
-        down = script.read(item.down, database) if item.down.exists() else None
+        down = script.read(item.down, database) if exists(item.down) else None
         model.begin()
         before = model.snapshot()
         unread = _replayed(model, up)

@@ -10,6 +10,7 @@ from sqlpair.databases.interface import Report
 from sqlpair.deploy.status import Status, overview
 from sqlpair.errors import several
 from sqlpair.plan.report import ChecklistItem, DryRun, StepResult
+from sqlpair.project.presence import is_file
 from sqlpair.project.settings import Settings
 from sqlpair.prove import record
 from sqlpair.schema.model import BEFORE, Change, describe
@@ -105,7 +106,7 @@ def _bad_rollbacks(dry_run: DryRun) -> Iterator[str]:
     for item in dry_run.steps:
         if item.step.migration.repeatable:
             continue  # its earlier text is in the ledger
-        if not item.step.migration.down.is_file():
+        if not is_file(item.step.migration.down):
             yield f"{item.step}: there is none"
         elif item.undo and item.undo.refused:
             yield f"{item.step}: {item.undo.refused.partition(chr(10))[0]}"

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sqlpair.errors import SettingsError
+from sqlpair.project.presence import is_file
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 _SETTING = re.compile(
@@ -95,7 +96,7 @@ def write_value(path: Path, key: str, value: str, *, trial: bool = False) -> boo
     except FileNotFoundError:
         return False
     try:
-        if not target.is_file():
+        if not is_file(target):
             # A named pipe would become a file of secrets.
             raise OSError(0, "it is not a regular file")
         old = _text(target)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sqlpair.project.presence import exists
+
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder and its parents, where they are missing."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = [path for path in (folder, *folder.parents) if not exists(path)]
     for path in reversed(missing):
         path.mkdir(mode, exist_ok=True)
         give(path)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sqlpair.errors import HistoryError
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import is_dir
 from sqlpair.project.read_once import once
 
 _TEXT = r'"([^"\\\x00-\x1f\x7f]*)"'
@@ -75,7 +76,7 @@ def missing(branch: Branch) -> tuple[Migration, ...]:
 
 @once
 def _modules(folder: Path) -> frozenset[str]:
-    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (fast)
+    names = os.listdir(folder) if is_dir(folder) else []  # noqa: PTH208 (fast)
     return frozenset(
         name.removesuffix(".py")
         for name in names

@@ -33,6 +33,7 @@ from sqlpair.project.database import (
 )
 from sqlpair.project.fleet import SourceKind, file_name
 from sqlpair.project.identity import location, refuse_shared
+from sqlpair.project.presence import is_file
 
 __all__ = ["DEVELOPMENT", "INI", "Backups", "Database", "Settings", "find", "load"]
 
@@ -131,9 +132,7 @@ def find() -> Path:
             [str(error.strerror)],
             "Change to the project's folder, or name its alembic.ini with -c.",
         ) from None
-    found = [
-        path for folder in (here, *here.parents) if (path := folder / INI).is_file()
-    ]
+    found = [path for folder in (here, *here.parents) if is_file(path := folder / INI)]
     declaring = (path for path in found if _declares_databases(path))
     return next(declaring, (found or [here / INI])[0])
 
@@ -310,7 +309,7 @@ def _plan_lock_limit(
 
 
 def _parse(ini: Path) -> ConfigParser:
-    if not ini.is_file():
+    if not is_file(ini):
         raise SettingsError(
             f"{ini.name} is not there",
             [f"looked for {ini}"],

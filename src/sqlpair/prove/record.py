@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlpair.databases.interface import Report
 from sqlpair.project import atomic_write
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import is_file
 from sqlpair.project.settings import Settings
 from sqlpair.project.sql_file import checksum_of
 
@@ -20,7 +21,7 @@ from sqlpair.project.sql_file import checksum_of
 def proved(settings: Settings, item: Migration) -> str | None:
     """Return when the pair, as its files are now, was proved; None if it was not."""
     found = _read(_path(settings)).get(_name(item))
-    whole = item.repeatable or item.down.is_file()
+    whole = item.repeatable or is_file(item.down)
     if not found or not whole or found[0] != _sum(item):
         return None
     return found[1]

@@ -16,6 +16,7 @@ from sqlpair.errors import SqlpairError
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import SEED
+from sqlpair.project.presence import exists
 from sqlpair.project.statement import Statement
 
 
@@ -24,7 +25,7 @@ class Seed:
 
     def __init__(self, branch: Branch):
         self.path = branch.database.sql / SEED
-        self.exists = self.path.exists()
+        self.exists = exists(self.path)
         self._pending: tuple[Statement, ...] = ()
         if self.exists:
             file = sql_file.read(self.path, driver_of(branch.database).split)

@@ -12,6 +12,7 @@ from sqlpair.ledger.tables import Applied
 from sqlpair.project import sql_file
 from sqlpair.project.branches import Branch
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.revisions import module_path
 from sqlpair.runner.steps import BranchStatus
 
@@ -108,5 +109,5 @@ def _file(
 
 
 def _checksum(kind: FileKind, path: Path) -> str:
-    there = kind is FileKind.SQL or path.exists()  # the branch is made of SQL files
+    there = kind is FileKind.SQL or exists(path)  # the branch is made of SQL files
     return sql_file.checksum_of(path) if there else ""

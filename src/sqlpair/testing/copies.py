@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.project.database import declared
+from sqlpair.project.presence import exists
 from sqlpair.testing import server
 from sqlpair.testing.session import database_of, settings_of, turn
 
@@ -96,7 +97,7 @@ class Templates:
             raise self._failed[key]
         with turn(self.folder, key):
             done = self.folder / f"{key}.done"
-            if done.exists():
+            if exists(done):
                 return
             make()
             try:

@@ -12,6 +12,7 @@ import pytest
 from sqlpair.errors import SqlpairError
 from sqlpair.project.branches import branches
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.testing.copies import Templates
 from sqlpair.testing.session import settings_of, turn
 
@@ -47,7 +48,7 @@ class ProofItem(pytest.Item):
         folder, name = self._templates.folder, self.migration.database
         file = folder / f"{name}.proved"
         with turn(folder, f"{name}.proof"):
-            if not file.exists():
+            if not exists(file):
                 file.write_text(json.dumps(self._prove()))
         found: dict[str, Any] = json.loads(file.read_text())
         return found

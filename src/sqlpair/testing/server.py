@@ -12,6 +12,7 @@ from urllib.parse import quote as url_quote
 from urllib.parse import urlencode
 
 from sqlpair.databases.quoting import identifier, quote
+from sqlpair.project.presence import exists
 from sqlpair.testing.session import turn
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def note(folder: Path, server: str) -> None:
 def remove(folder: Path) -> None:
     """Remove all that the session has made."""
     noted = folder / _NOTED
-    for server in {*noted.read_text().split("\n")} if noted.exists() else ():
+    for server in {*noted.read_text().split("\n")} if exists(noted) else ():
         if server:
             _drop_templates(server, folder)
     shutil.rmtree(folder, ignore_errors=True)

@@ -20,6 +20,7 @@ from sqlpair.errors import (
 )
 from sqlpair.project import sql_file
 from sqlpair.project.migrations import Migration
+from sqlpair.project.presence import exists
 from sqlpair.project.statement import Statement
 from sqlpair.verify.problem import Problem, ProblemKind, problem_of
 from sqlpair.verify.subject import ReadDatabase
@@ -35,7 +36,7 @@ def check(subject: ReadDatabase, position: int) -> Iterator[Problem]:
         return
     split = driver_of(subject.branch.database).split
     for item in subject.branch.migrations[:position]:
-        if not item.verify.exists():
+        if not exists(item.verify):
             continue
         try:
             file = sql_file.read(item.verify, split)

@@ -147,7 +147,7 @@ def _find(
         column: ReferenceColumn = driver_of(subject.branch.database).column(
             subject.session, table, name
         )
-        if column.exists():
+        if column.is_there():
             return column, None
     if subject.position is None or subject.position < len(subject.branch.migrations):
         return None, None  # a pending migration may be the one that makes it

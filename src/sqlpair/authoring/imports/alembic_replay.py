@@ -21,6 +21,7 @@ import psycopg2
 import psycopg2.extensions
 
 from sqlpair.databases.postgresql.split import split
+from sqlpair.project.presence import exists
 
 # What reads the schema; what begins and ends a transaction.
 _LEFT_OUT = re.compile(
@@ -86,7 +87,7 @@ class SQLiteReplay(Replay):
         from sqlalchemy import create_engine, event
 
         copy = "copy.db"
-        if self._path.exists():
+        if exists(self._path):
             shutil.copyfile(self._path, copy)
         traced: list[str] = []
         ran: list[str] = []

@@ -28,6 +28,7 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.databases.driver import driver_of
 from sqlpair.errors import ConnectError, SettingsError, SqlpairError, UsageError
+from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import Database
 from sqlpair.project.statement import Split
 
@@ -73,7 +74,7 @@ def read(folder: Path, split: Split) -> ForeignHistory | None:
 
 def _revisions(folder: Path) -> list[_Revision]:
     found = []
-    for path in files(folder) if folder.is_dir() else []:
+    for path in files(folder) if is_dir(folder) else []:
         if path.suffix != ".py":
             continue
         try:

@@ -24,6 +24,7 @@ from sqlpair.authoring.imports.foreign import (
     unknown,
 )
 from sqlpair.ledger.record_tables import flyway_version
+from sqlpair.project.presence import is_file
 from sqlpair.project.statement import Split
 
 _NAME = re.compile(
@@ -115,7 +116,7 @@ def _part(path: Path, left: list[NotCarried]) -> SqlPart:
     content = path.read_bytes()
     left += placeholders(path, content)
     settings = path.with_name(f"{path.name}.conf")
-    alone = settings.is_file() and _ALONE.search(text_of(settings))
+    alone = is_file(settings) and _ALONE.search(text_of(settings))
     return SqlPart(content, bool(alone))
 
 

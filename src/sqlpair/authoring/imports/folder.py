@@ -26,6 +26,7 @@ from sqlpair.authoring.imports.foreign import (
     files,
 )
 from sqlpair.errors import UsageError, amount, several
+from sqlpair.project.presence import is_dir
 from sqlpair.project.statement import Split
 
 # The first that knows a folder reads it; plain SQL is what is left.
@@ -51,7 +52,7 @@ _ONE_FOLDER = ("goose", "dbmate", "golang-migrate", "plain SQL")
 
 def read(folder: Path, split: Split) -> ForeignHistory:
     """Read the history in ``folder``; UsageError where there is none."""
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise UsageError(
             f"{folder} is not a folder", remedy="Name the one with the migrations."
         )

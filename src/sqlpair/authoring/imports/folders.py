@@ -18,6 +18,7 @@ from sqlpair.authoring.imports.foreign import (
     driver_for,
     text_of,
 )
+from sqlpair.project.presence import is_file
 from sqlpair.project.statement import Split
 
 NAMES = ("up.sql", "down.sql", "migration.sql")
@@ -43,7 +44,7 @@ def prisma(folder: Path, _split: Split) -> ForeignHistory | None:
 
 
 def _provider(lock: Path) -> str:
-    if not lock.is_file():
+    if not is_file(lock):
         return ""
     try:
         provider = tomllib.loads(text_of(lock)).get("provider", "")
@@ -66,7 +67,7 @@ def _read(
                 re.sub(r"^[0-9-]+_?", "", name),
                 path,
                 SqlPart(path.read_bytes(), alone),
-                SqlPart(down.read_bytes(), alone) if down.is_file() else None,
+                SqlPart(down.read_bytes(), alone) if is_file(down) else None,
             )
         )
     return tuple(sorted(found, key=lambda item: (_order(item.id), item.id)))
@@ -80,7 +81,7 @@ def _order(id_: str) -> str:
 
 def _alone(metadata: Path) -> bool:
     """Whether Diesel's metadata want no transaction."""
-    if not metadata.is_file():
+    if not is_file(metadata):
         return False
     try:
         told = tomllib.loads(text_of(metadata))

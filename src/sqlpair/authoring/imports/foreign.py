@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.postgresql.transaction_control import ends_transaction
 from sqlpair.errors import SqlFileError, UsageError
+from sqlpair.project.presence import is_file
 from sqlpair.project.statement import Split
 
 # A file that the project has no kind for, with a migration in it.
@@ -120,7 +121,7 @@ def files(folder: Path, *, deep: bool = False) -> list[Path]:
     return sorted(
         path
         for path in found
-        if path.is_file()
+        if is_file(path)
         and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
 

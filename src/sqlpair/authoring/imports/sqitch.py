@@ -22,6 +22,7 @@ from sqlpair.authoring.imports.foreign import (
 )
 from sqlpair.errors import UsageError
 from sqlpair.ledger.record_tables import counted
+from sqlpair.project.presence import is_dir, is_file
 from sqlpair.project.statement import Split
 
 _LINE = re.compile(r"(?P<sign>[+@%-]?)\s*(?P<name>[^\s#\[]+)")
@@ -40,8 +41,8 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     core = _core(folder / "sqitch.conf")
     top = folder / core.get("top_dir", ".")
     plan = folder / core["plan_file"] if "plan_file" in core else top / "sqitch.plan"
-    if not plan.is_file():
-        if (folder.parent / "sqitch.plan").is_file():
+    if not is_file(plan):
+        if is_file(folder.parent / "sqitch.plan"):
             raise UsageError(
                 f"{folder} is a part of a Sqitch project",
                 remedy="Name the folder with sqitch.plan. Nothing was written.",
@@ -59,14 +60,14 @@ def read(folder: Path, _split: Split) -> ForeignHistory | None:
     for id_, change in zip(ids, changes, strict=True):
         up = _script(deploy, change, end)
         down = _script(revert, change, end)
-        if not up.is_file():
+        if not is_file(up):
             left.append(
                 NotCarried(up, "is missing; its pair does nothing until you write it")
             )
         migrations.append(
             ForeignMigration(id_, change.name, up, _part(up), _part(down))
         )
-    verifying = sorted(verify.rglob(f"*.{end}")) if verify.is_dir() else []
+    verifying = sorted(verify.rglob(f"*.{end}")) if is_dir(verify) else []
     if verifying:
         left.append(
             NotCarried(
@@ -83,7 +84,7 @@ def _core(conf: Path) -> Mapping[str, str]:
     """Return the settings of a section [core]."""
     found: dict[str, str] = {}
     section = ""
-    lines = text_of(conf).splitlines() if conf.is_file() else []
+    lines = text_of(conf).splitlines() if is_file(conf) else []
     for line in lines:
         text = line.strip()
         if text.startswith("["):
@@ -125,9 +126,9 @@ def _script(folder: Path, change: _PlannedChange, end: str) -> Path:
     if change.tags is None:
         return folder / f"{change.name}.{end}"
     paths = [folder / f"{change.name}@{tag}.{end}" for tag in change.tags]
-    there = (path for path in paths if path.is_file())
+    there = (path for path in paths if is_file(path))
     return next(there, (paths or [folder / f"{change.name}@.{end}"])[0])
 
 
 def _part(path: Path) -> SqlPart | None:
-    return SqlPart(path.read_bytes()) if path.is_file() else None
+    return SqlPart(path.read_bytes()) if is_file(path) else None

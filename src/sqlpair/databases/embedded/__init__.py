@@ -40,6 +40,7 @@ from sqlpair.databases.embedded.launch import launch
 from sqlpair.databases.embedded.programs import find_binaries
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project.owner import make_file, make_folder
+from sqlpair.project.presence import exists
 
 __all__ = ["Server", "find_binaries", "running", "server", "start", "stop"]
 
@@ -81,7 +82,7 @@ def server(
     it runs until that ends (``kept_open``), unless it is ``brief``: for this block.
     """
     data = data.resolve()
-    if not create and not (data / "PG_VERSION").exists():
+    if not create and not exists(data / "PG_VERSION"):
         raise ConnectError(
             f"there is no PostgreSQL data in {data} yet",
             remedy="Make it, and the tables in it: alembic upgrade heads",
@@ -177,7 +178,7 @@ def _use(data: Path, report: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         os.close(using)
-        if data.exists():
+        if exists(data):
             with _gate(data, report) as gate:
                 answer = ask(data)
                 kept = answer and answer.run == os.pread(gate, 100, 0)

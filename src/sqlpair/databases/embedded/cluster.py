@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlpair.errors import ConnectError
+from sqlpair.project.presence import exists
 
 PATIENCE = 120.0  # seconds to start, to stop, and to wait for one who does either
 ROLE = "postgres"
@@ -46,7 +47,7 @@ class ServerReply(NamedTuple):
 
 def ask(data: Path) -> ServerReply | None:
     """The server on ``data`` if it accepts connections. Read only."""
-    if not data.exists():
+    if not exists(data):
         return None
     owner = data.stat().st_uid
     if os.geteuid() not in (0, owner):
@@ -66,7 +67,7 @@ def ask(data: Path) -> ServerReply | None:
     if said is None:
         return None
     folder, name, pid, uid = said
-    if folder.exists() and folder.samefile(data):
+    if exists(folder) and folder.samefile(data):
         # "/path/to/postgres "-D" "/path/to/data" ..."
         command = (data / "postmaster.opts").read_text(errors="replace")
         return ServerReply(

@@ -44,6 +44,7 @@ from sqlpair.databases.embedded.programs import (
 )
 from sqlpair.errors import ConnectError
 from sqlpair.project.owner import make_file
+from sqlpair.project.presence import exists
 
 _SOCKET_LIMIT = 100  # bytes; the systems allow 103 (macOS) and 107 (Linux)
 _REMNANT_PATIENCE = 20.0  # seconds that a killed server's children may take to go
@@ -52,7 +53,7 @@ _REMNANT_PATIENCE = 20.0  # seconds that a killed server's children may take to 
 def launch(data: Path, binaries: Path, report: Callable[[str], None]) -> ServerReply:
     """Start a server on ``data``, which is made first if it is absent."""
     version = major_version(binaries)
-    absent = not data.exists() or not any(data.iterdir())
+    absent = not exists(data) or not any(data.iterdir())
     if not absent:
         _check_version(data, version)
     account = account_for(data)

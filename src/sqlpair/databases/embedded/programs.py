@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlpair.errors import ConnectError, SettingsError
+from sqlpair.project.presence import exists
 
 PROGRAMS = ("postgres", "initdb", "pg_ctl", "psql", "pg_dump")
 
@@ -115,7 +116,7 @@ def account_for(data: Path) -> Account:
     """
     if os.geteuid() != 0:
         return _account(os.geteuid()) or Account(str(os.geteuid()), os.geteuid(), 0)
-    if (data / "PG_VERSION").exists():
+    if exists(data / "PG_VERSION"):
         owner = _account(data.stat().st_uid)
         if owner is None or owner.uid == 0:
             raise ConnectError(
@@ -124,7 +125,7 @@ def account_for(data: Path) -> Account:
                 f"Give the folder to another user: chown -R USER '{data}'",
             )
         return owner
-    parent = next(folder for folder in data.parents if folder.exists())
+    parent = next(folder for folder in data.parents if exists(folder))
     owner = _account(parent.stat().st_uid)
     if owner and owner.uid != 0:
         return owner

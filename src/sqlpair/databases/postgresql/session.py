@@ -29,6 +29,7 @@ from sqlpair.databases.quoting import identifier, quote
 from sqlpair.errors import ConnectError, LockError, SqlpairError
 from sqlpair.project import fleet
 from sqlpair.project.ledger_tables import LEDGER
+from sqlpair.project.presence import exists
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -54,7 +55,7 @@ def connect(
     ConnectError without the password.
     """
     fleet.refuse(database.name, database.fleet)
-    made = database.embedded is None or (database.embedded / "PG_VERSION").exists()
+    made = database.embedded is None or exists(database.embedded / "PG_VERSION")
     if read_only and not made:
         return None
     with ExitStack() as resources:

@@ -11,6 +11,7 @@ from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.sqlite.dump import dump
 from sqlpair.databases.sqlite.session import SQLiteSession, connect
+from sqlpair.project.presence import exists
 
 PATIENCE = 600  # seconds for one copy
 
@@ -24,7 +25,7 @@ def copied(
     """See ``sqlpair.databases.interface.Driver``."""
     with temporary.folder() as folder:
         address = folder / "restored.db"
-        if Path(session.database.address).exists():
+        if exists(Path(session.database.address)):
             address.touch()
             dump(session, address, time.monotonic() + PATIENCE, lambda *_: None)
         here = session.database._replace(address=str(address))

@@ -18,6 +18,7 @@ from sqlpair.databases.quoting import quote
 from sqlpair.errors import ConnectError, LockError
 from sqlpair.project import fleet
 from sqlpair.project.owner import make_file
+from sqlpair.project.presence import exists, is_dir
 
 if TYPE_CHECKING:
     from sqlpair.project.settings import Database
@@ -38,7 +39,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             remedy=f"Use a Python built with SQLite {'.'.join(map(str, OLDEST))}"
             " or newer.",
         )
-    if path.is_dir():
+    if is_dir(path):
         raise ConnectError(
             f"{database.name}: {path} is a folder",
             remedy=f"Let {database.variable} name a file.",
@@ -54,7 +55,7 @@ def open_file(database: Database, *, read_only: bool) -> sqlite3.Connection:
             return _open(database, path, "rw")
         except sqlite3.OperationalError as error:
             beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
-            if not _is_refused(error) or any(file.exists() for file in beside):
+            if not _is_refused(error) or any(exists(file) for file in beside):
                 raise
             # Reading makes a write ahead log, too. Where that may not be, and there
             # is none, nobody has the database open: it does not change.
@@ -215,9 +216,9 @@ def make_folder(database: Database) -> None:
     # The default lies in state/, which a fresh clone does not have. Any other
     # missing folder is more likely a slip, and is left for its owner to make.
     folder = Path(database.address).parent
-    if folder.is_dir():
+    if is_dir(folder):
         return
-    if folder.name == "state" and folder.parent.is_dir():
+    if folder.name == "state" and is_dir(folder.parent):
         folder.mkdir(mode=0o700, exist_ok=True)
         return
     raise ConnectError(

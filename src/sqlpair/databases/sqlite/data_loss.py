@@ -208,7 +208,7 @@ class _Watch:
         self.touched: set[str] = set()
         self.changes: list[_Change] = []
         self.schema_edited = False
-        self._altered = ""
+        self._altered = "", ""  # a table, and the column that is named
 
     def notice(self, action: int, *names: str | None) -> int:
         """Be SQLite's authorizer, which allows everything."""
@@ -218,9 +218,7 @@ class _Watch:
             return sqlite3.SQLITE_OK
         first, second, third = (fold(name or "") for name in names[:3])
         if action == sqlite3.SQLITE_ALTER_TABLE:
-            self._altered = second if first == "main" else ""
-            if self._altered and third:
-                self.changes.append(_Change(second, third, None))
+            self._altered = (second if first == "main" else "", third)
         elif action == sqlite3.SQLITE_DROP_TABLE:
             self.changes.append(_Change(first, None, None))
         elif action == sqlite3.SQLITE_PRAGMA and first == "writable_schema":
@@ -228,28 +226,30 @@ class _Watch:
         return sqlite3.SQLITE_OK
 
     def follow(self, sql: str) -> None:
-        """Be SQLite's trace: the authorizer is not told the new name."""
-        if self._altered and (found := _renamed(sql)) is not None:
-            self.changes += (_Change(self._altered, *names) for names in found)
-            self._altered = ""
+        """Be SQLite's trace: the authorizer is not told what is done, nor a new name.
+
+        It is told the same of a column that is dropped and of one that may not be NULL.
+        """
+        table, column = self._altered
+        if not table or not (action := _action(sql)):
+            return
+        self._altered = "", ""
+        if action[0] == Token("rename"):
+            old = None if action[1] == Token("to") else name_of(action[-3])
+            self.changes.append(_Change(table, old, name_of(action[-1])))
+        elif action[0] == Token("drop") and column:
+            self.changes.append(_Change(table, column, None))
 
 
-def _renamed(sql: str) -> list[tuple[str | None, str]] | None:
-    """Return what an ALTER TABLE renames to what, a column or None for the table.
-
-    None where ``sql``, as it is traced, is no ALTER TABLE.
-    """
+def _action(sql: str) -> list[Token]:
+    """Return what an ALTER TABLE does; nothing where ``sql``, as traced, is none."""
     # What a virtual table does itself is traced as a comment.
     written = tokens(sql.removeprefix("-- "))
     if [token.text for token in written[:2]] != ["alter", "table"]:
-        return None
+        return []
     if written[-1] == Token(";"):
         written.pop()
-    what = written[5 if written[3] == Token(".") else 3 :]
-    if what[0] != Token("rename"):
-        return []
-    column = None if what[1] == Token("to") else name_of(what[-3])
-    return [(column, name_of(what[-1]))]
+    return written[5 if written[3] == Token(".") else 3 :]
 
 
 def _list(names: Iterable[str]) -> str:

@@ -29,7 +29,12 @@ _REMEDIES = (
         "Drop the {kind} {name} above this statement, and make it again below it.",
     ),
     (r"error in table \S+ after |cannot drop (?:UNIQUE|PRIMARY KEY) column", _REBUILD),
-    (r"near .(?:ALTER|CONSTRAINT|MODIFY)\b.*syntax error", _REBUILD),
+    # 3.53 can alter a column, and add a constraint: NOT NULL and CHECK alone.
+    (
+        r"near .(?:ALTER|CONSTRAINT|MODIFY|TYPE|DEFAULT|UNIQUE|PRIMARY|FOREIGN)\b"
+        r".*syntax error",
+        _REBUILD,
+    ),
     (
         r"cannot add a UNIQUE column",
         "Add it without UNIQUE, and make a unique index below: CREATE UNIQUE INDEX …",

@@ -26,7 +26,7 @@ class SQLiteColumn:
         )
         self._found: dict[str, Any] = found[0] if found else {}
 
-    def exists(self) -> bool:
+    def is_there(self) -> bool:
         return bool(self._found)
 
     def type(self) -> str:

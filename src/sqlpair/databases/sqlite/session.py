@@ -33,6 +33,7 @@ from sqlpair.databases.sqlite.lock import DeploymentLock
 from sqlpair.databases.sqlite.parameters import Parameters
 from sqlpair.databases.sqlite.references import References
 from sqlpair.errors import ConnectError, LockError
+from sqlpair.project.presence import exists
 from sqlpair.project.statement import apart
 from sqlpair.project.variables import quoting, sent
 
@@ -218,7 +219,7 @@ class SQLiteSession:
     def lock(self, report: Report, notice: Notice | None = None) -> None:  # noqa: ARG002
         self._report = report
         has_read, self._read_only = self._read_only, False
-        if has_read and self._path.exists() and not may_write(self._path):
+        if has_read and exists(self._path) and not may_write(self._path):
             self.open()  # which says what is in the way
         self.deployment_lock.take(report)
         # Only now is the file the one that stays: a run that waited may find it made

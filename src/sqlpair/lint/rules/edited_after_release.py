@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlpair.lint.subject import RuleMatch, Subject
+from sqlpair.project.presence import exists
 
 
 def check(subject: Subject) -> Iterator[RuleMatch]:
@@ -13,7 +14,7 @@ def check(subject: Subject) -> Iterator[RuleMatch]:
         return
     for path in (subject.migration.up, subject.migration.down):
         if subject.relative(path) in subject.released.changed:
-            there = path.exists()
+            there = exists(path)
             where = subject.down if path == subject.migration.down else subject.up
             yield RuleMatch(
                 where or subject.up,

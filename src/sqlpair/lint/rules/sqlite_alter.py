@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlpair.lint.grammar import Action, Constraint, definition
+from sqlpair.lint.grammar import Action, Constraint, definition, table_constraint
 from sqlpair.lint.names import in_sql
 from sqlpair.lint.script import Parsed
 from sqlpair.lint.subject import RuleMatch, Subject
@@ -62,11 +62,20 @@ def faults(parsed: Parsed) -> Iterator[tuple[str, str]]:
         return
     for action in parsed.actions:
         if action.what in _ALONE:
-            yield _ALONE[action.what], rebuild
+            since = " before 3.53" if _is_new(action) else ""
+            yield f"{_ALONE[action.what]}{since}", rebuild
         elif action.what == "drop column" and action.conditional:
             yield "DROP COLUMN IF EXISTS", f"ALTER TABLE {table} DROP COLUMN …;"
         elif action.what == "add column":
             yield from _added(action, name, text, rebuild)
+
+
+def _is_new(action: Action) -> bool:
+    """Say whether SQLite 3.53 can do it: NOT NULL and CHECK, there and gone."""
+    if action.what == "add constraint":
+        return table_constraint(action.rest).kind == "CHECK"
+    words = [token.word for token in action.rest[:3]]
+    return action.what == "drop constraint" or words[1:] == ["NOT", "NULL"]
 
 
 def _added(
