@@ -446,6 +446,26 @@ def test_a_table_of_another_program_with_the_name_of_a_bookkeeping_table_is_name
     assert four.tables("postgres") | four.tables("sqlite") == set()
 
 
+def test_a_database_ahead_of_the_checkout_keeps_its_records(four: Project) -> None:
+    """Of a newer checkout's migrations nothing is left to find out by the tables."""
+    four.upgrade()
+    for file in [*four.root.glob("sql/*/003*"), *four.root.glob("alembic/*/*/003*")]:
+        file.unlink()
+
+    for command in (["adopt", "--yes"], ["force-version", "2", "--yes"]):
+        failure = four.sqlpair(*command, expect=1)
+
+        assert (
+            "postgres: the database is ahead of this checkout\n"
+            "  applied, and not here: 003_t3\n"
+        ) in failure.stderr
+    assert four.applied("postgres") == ["001_t1", "003_t3"]
+    assert four.heads("postgres") == ["postgres_003"]
+    assert four.sqlpair("version", expect=1).stdout.splitlines()[1].split() == (
+        ["postgres", "3", "003_t3", "001_t1"]
+    )
+
+
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:
     by_hand(four, "sqlite", "002_t2")
     found = recognise.examine(four.settings, nothing, ["sqlite"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, several
 from sqlpair.ledger import squashed
 from sqlpair.ledger.tables import Records
 from sqlpair.project.branches import Branch
@@ -15,14 +15,31 @@ def known_position(branch: Branch, head: str) -> int:
     position = branch.position(head)
     if position is None:
         last = branch.migrations[-1].stem if branch.migrations else "no migration"
-        raise HistoryError(
-            f"{branch.name}: the database is ahead of this checkout",
-            [f"alembic_version says {head}; the last file here is {last}"],
-            "Update the checkout, or run the command from the newer one. To undo what"
-            " it lacks:\nsqlpair rollback --recorded\nWhere its file has another number"
-            " now: sqlpair repair",
+        raise _ahead(
+            branch, f"alembic_version says {head}; the last file here is {last}"
         )
     return position
+
+
+def refuse_ahead(branch: Branch, state: Records) -> None:
+    """Raise HistoryError where the ledger names migrations above the last file here.
+
+    The files of a newer checkout are not here to check or to undo them.
+    """
+    last = branch.migrations[-1].number if branch.migrations else -1
+    ahead = [row.stem for row in state.applied if row.number > last]
+    if ahead:
+        raise _ahead(branch, f"applied, and not here: {several(ahead)}")
+
+
+def _ahead(branch: Branch, evidence: str) -> HistoryError:
+    return HistoryError(
+        f"{branch.name}: the database is ahead of this checkout",
+        [evidence],
+        "Update the checkout, or run the command from the newer one. To undo what"
+        " it lacks:\nsqlpair rollback --recorded\nWhere its file has another number"
+        " now: sqlpair repair",
+    )
 
 
 def current(branch: Branch, state: Records) -> int:
