@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 
@@ -28,15 +29,17 @@ class Terminal:
         *arguments: str,
         columns: int = 80,
         module: str = "sqlpair",
+        stdout: int | None = None,
         **environ: str,
     ):
         ours, theirs = pty.openpty()
+        termios.tcsetwinsize(ours, (24, columns))
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=project.root,
-            env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)} | environ,
+            env=project.environ | {"TERM": "xterm", "COLUMNS": ""} | environ,
             stdin=theirs,
-            stdout=theirs,
+            stdout=theirs if stdout is None else stdout,
             stderr=theirs,
             # Its own session: what is typed is for it, and Ctrl-C too.
             preexec_fn=os.setsid,
@@ -262,6 +265,18 @@ def test_the_live_line_fits_a_narrow_terminal(project, terminal) -> None:
     screen = terminal("migrate", columns=40)
 
     assert screen.end() == 0
+    drawn = re.findall(r"\x1b\[2K([^\r\n]*)(?=\r\x1b\[2K)", screen.shown)
+    assert any(line.startswith("migration 3 of 3; postgres") for line in drawn)
+    assert max(map(len, drawn)) < 40
+
+
+def test_the_live_line_fits_where_stdout_leads_elsewhere(project, terminal) -> None:
+    project.add("postgres", f"003_{'long_' * 20}name", "SELECT pg_sleep(1);\n")
+
+    with (project.root / "out").open("w") as out:
+        screen = terminal("migrate", columns=40, stdout=out.fileno())
+
+        assert screen.end() == 0
     drawn = re.findall(r"\x1b\[2K([^\r\n]*)(?=\r\x1b\[2K)", screen.shown)
     assert any(line.startswith("migration 3 of 3; postgres") for line in drawn)
     assert max(map(len, drawn)) < 40
