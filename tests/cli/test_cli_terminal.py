@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
@@ -42,7 +43,7 @@ class Terminal:
             stdout=theirs if stdout is None else stdout,
             stderr=theirs,
             # Its own session: what is typed is for it, and Ctrl-C too.
-            preexec_fn=os.setsid,
+            preexec_fn=_lead,
         )
         os.close(theirs)
         self._file = ours
@@ -64,8 +65,14 @@ class Terminal:
             pass
         return self.process.wait(timeout=60)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Close it: whose terminal it was is sent SIGHUP, and can write no more."""
         os.close(self._file)
+        self._file = -1
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
         self.process.kill()
         self.process.wait()
 
@@ -79,6 +86,11 @@ class Terminal:
         self.drawn += text
         self.shown += re.sub(r"\x1b\[[0-9;]*m", "", text)
         return bool(read)
+
+
+def _lead() -> None:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 SECONDS = "0:0[1-9]"  # a slow machine may pass over one
@@ -291,6 +303,24 @@ def test_alembic_has_the_live_line_too(project, terminal) -> None:
 
     assert screen.end() == 130
     assert "Traceback" not in screen.shown
+
+
+@pytest.mark.parametrize(
+    "words", [("sqlpair", "migrate"), ("alembic", "upgrade", "heads")]
+)
+def test_a_terminal_that_is_closed_ends_the_statement(project, terminal, words) -> None:
+    """Else the server works on, with its locks, and no log says what became of it."""
+    project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
+    module, *rest = words
+    screen = terminal(*rest, module=module)
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 1 of 1, ", SECONDS)
+
+    screen.hang_up()
+
+    assert screen.process.wait(timeout=60) == 129
+    assert "outcome=failed" in project.log
+    assert "interrupted by SIGHUP" in project.log
+    assert project.tables("postgres") | project.tables("sqlite") == set()
 
 
 @pytest.mark.parametrize("words", [("verify",), ("snapshot",), ("adopt",)])
