@@ -407,7 +407,7 @@ def test_adopt_names_the_stamp_it_replaces_and_the_history_keeps_it(
     asked = of_alembic.sqlpair("adopt", "sqlite", expect=2).stdout
     assert (
         "sqlite: is 002_t2\n"
-        "  alembic_version says ae1027a6acf, of another Alembic project; it is"
+        "  alembic_version says ae1027a6acf, which no file here is; it is"
         " replaced, and kept in the history\n"
     ) in asked
     assert of_alembic.lite("SELECT * FROM alembic_version") == [("ae1027a6acf",)]
@@ -464,6 +464,31 @@ def test_a_database_ahead_of_the_checkout_keeps_its_records(four: Project) -> No
     assert four.sqlpair("version", expect=1).stdout.splitlines()[1].split() == (
         ["postgres", "3", "003_t3", "001_t1"]
     )
+
+
+def test_a_database_that_was_renamed_is_not_ahead(four: Project) -> None:
+    """Its ledger names what is here; what the version table says, no file is."""
+    four.upgrade()
+    for folder in ("sql", "alembic/versions"):
+        (four.root / folder / "sqlite").rename(four.root / folder / "trades")
+    for module in four.root.glob("alembic/versions/trades/*.py"):
+        module.unlink()
+    ini = four.root / "alembic.ini"
+    text = ini.read_text().replace("[sqlite]", "[trades]")
+    ini.write_text(text.replace("versions/sqlite", "versions/trades"))
+    four.configure("alembic", databases="postgres, trades")
+    four.sqlpair("revisions")
+
+    for command in (["status"], ["migrate"], ["repair", "--yes"]):
+        told = four.sqlpair(*command, expect=1)
+        assert (
+            "trades: alembic_version and schema_version disagree\n"
+        ) in told.stdout + told.stderr
+    four.sqlpair("adopt", "trades", "--yes")
+    four.sqlpair("repair", "--yes")
+
+    assert four.heads("sqlite") == ["trades_004"]
+    four.sqlpair("status", "--exit-code")
 
 
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:

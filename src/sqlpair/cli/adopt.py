@@ -74,8 +74,8 @@ def _say(item: sqlpair.Recognition) -> None:
         output.say(f"  sqlpair adopt {item.database} --at {number}", "yellow")
     if item.replaces:
         output.say(
-            f"  alembic_version says {several(item.replaces)}, of another Alembic"
-            " project; it is replaced, and kept in the history",
+            f"  alembic_version says {several(item.replaces)}, which no file here is;"
+            " it is replaced, and kept in the history",
             "yellow",
         )
     if item.differs:

@@ -60,10 +60,13 @@ def current(branch: Branch, state: Records) -> int:
         raise error
     if foreign(branch, state) and not state.applied:
         raise _of_another_project(branch, str(head))
-    position = known_position(branch, head) if head else 0
     ledger = branch.database.tables.ledger
-    expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
+    position = branch.position(head) if head else 0
+    if position is None and {m.number for m in branch.migrations} >= set(recorded):
+        raise _disagreeing(branch, recorded, f"{head}, which no file here is")
+    position = known_position(branch, head) if head else 0
+    expected = [migration.number for migration in branch.migrations[:position]]
     if expected == recorded:
         return position
     late = [
@@ -82,15 +85,21 @@ def current(branch: Branch, state: Records) -> int:
             "Give the file the next free number, or, if it did run, record it:"
             f" alembic stamp {branch.name}@{head}",
         )
-    raise HistoryError(
+    means = f"{head or 'empty'}, which means {_list(expected)}"
+    raise _disagreeing(branch, recorded, means)
+
+
+def _disagreeing(branch: Branch, recorded: Sequence[int], version: str) -> HistoryError:
+    ledger = branch.database.tables.ledger
+    return HistoryError(
         f"{branch.name}: alembic_version and {ledger} disagree",
         [
-            f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
+            f"alembic_version: {version}",
             f"{ledger}:  {_list(recorded)}",
             f"SCHEMA_VERSION:  {branch.expected}",
         ],
         f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-        "If you know: sqlpair force-version N, or alembic stamp"
+        "If you know: sqlpair force-version N, or alembic stamp --purge"
         f" {branch.name}@<revision>",
     )
 
