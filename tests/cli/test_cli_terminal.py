@@ -305,6 +305,26 @@ def test_alembic_has_the_live_line_too(project, terminal) -> None:
     assert "Traceback" not in screen.shown
 
 
+@pytest.mark.parametrize("words", [["status"], ["migrate"]])
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback(project, words) -> None:
+    project.upgrade()
+    script = (
+        "import os, signal, sys\n"
+        "from sqlpair.__main__ import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name in ('sqlpair.cli', 'sqlpair.deploy.nothing_to_do'):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv[1:] = {words}\n"
+        "main()\n"
+    )
+
+    done = project.run("-c", script, expect=130)
+
+    assert done.stderr == "interrupted by SIGINT\n"
+
+
 @pytest.mark.parametrize(
     "words", [("sqlpair", "migrate"), ("alembic", "upgrade", "heads")]
 )
