@@ -42,7 +42,9 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
         return True
 
     number = None if at is None else options.number_of(at)
-    adopted = project.adopt([database] if database else None, number, agree=agree)
+    adopted = project.adopt(
+        [database] if database is not None else None, number, agree=agree
+    )
     if adopted.deployed is None:
         for item in adopted.found:
             _say(item)
