@@ -12,8 +12,8 @@ MAKEFLAGS += --no-print-directory
 # PYTHON: another Python to make .venv with, as in make migrate PYTHON=python3.13
 GIVEN := AT CHECK CREATE DB FILE FILES FROM HTML LIVE LOSS NAME ONLY PYTHON RECORDED
 GIVEN += RUNS SINCE TEMPLATE TO V YES
-export $(GIVEN)
-$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),, \
+  $(eval export override $(name) := $$(value $(name)))))
 
 PACKAGES := scripts/system-packages
 BIN := .venv/bin
@@ -23,13 +23,16 @@ DEV := .venv/.installed-dev
 AGAIN = echo "Once more, one after the other:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none
 need = $(if $($(1)),,$(error $(1) is not given: $(2)))
+# An option for a variable that is 1; and one with its value, which is not to get lost.
+on = $(if $(filter-out 0 1,$($(1))),$(error $(1) is 1, or 0))$(if $(filter 1,$($(1))),$(2))
+with = $(if $($(1)),$(2) "$$$(1)",$(if $(filter override,$(origin $(1))),$(error $(1) is empty)))
 
 ##@ Databases
 migrate: $(RUN)  ## Apply every pending migration to both; CREATE=1: make a missing one
-	@$(BIN)/sqlpair migrate $(if $(CREATE),--create)
+	@$(BIN)/sqlpair migrate $(call on,CREATE,--create)
 
 rollback: $(RUN)  ## Undo the last deployment; TO=N: to version N; LOSS=1: allow data loss; RECORDED=1: without its files
-	@$(BIN)/sqlpair rollback $(if $(TO),--to "$$TO") $(if $(LOSS),--allow-data-loss) $(if $(RECORDED),--recorded) $(if $(YES),--yes)
+	@$(BIN)/sqlpair rollback $(call with,TO,--to) $(call on,LOSS,--allow-data-loss) $(call on,RECORDED,--recorded) $(call on,YES,--yes)
 
 version: $(RUN)  ## Say each database's version, and whether all agrees
 	@$(BIN)/sqlpair version
@@ -50,43 +53,43 @@ verify-trades: $(RUN)  ## Check SQLite alone: trades.user_id is there, indexed, 
 	@$(BIN)/sqlpair verify sqlite
 
 adopt: $(RUN)  ## Take over databases that have tables and no records; YES=1: do not ask
-	@$(BIN)/sqlpair adopt $(if $(YES),--yes) $(if $(AT),--at "$$AT") $(if $(DB),"$$DB")
+	@$(BIN)/sqlpair adopt $(call on,YES,--yes) $(call with,AT,--at) $(call with,DB)
 
 force-version: $(RUN)  ## Set the version without running SQL: V=3; YES=1: do not ask
 	$(call need,V,make force-version V=3)
-	@$(BIN)/sqlpair force-version $(if $(YES),--yes) -- "$$V"
+	@$(BIN)/sqlpair force-version $(call on,YES,--yes) -- "$$V"
 
 repair: $(RUN)  ## Accept applied migrations that were edited, or their rollbacks; YES=1: do not ask
-	@$(BIN)/sqlpair repair $(if $(YES),--yes)
+	@$(BIN)/sqlpair repair $(call on,YES,--yes)
 
 backup: $(RUN)  ## Copy both databases into state/backups/, at one version
 	@$(BIN)/sqlpair backup
 
 restore: $(RUN)  ## Put both back: FROM=state/backups/...; YES=1: do not ask
 	$(call need,FROM,make restore FROM=state/backups/...)
-	@$(BIN)/sqlpair restore $(if $(YES),--yes) -- "$$FROM"
+	@$(BIN)/sqlpair restore $(call on,YES,--yes) -- "$$FROM"
 
 ##@ Migrations
 new: $(RUN)  ## Begin a migration: DB=postgres NAME=add_email; TEMPLATE=backfill, rebuild
 	$(call need,DB,make new DB=postgres NAME=add_email)
 	$(call need,NAME,make new DB=postgres NAME=add_email)
-	@$(BIN)/sqlpair new $(if $(TEMPLATE),--template "$$TEMPLATE") -- "$$DB" "$$NAME"
+	@$(BIN)/sqlpair new $(call with,TEMPLATE,--template) -- "$$DB" "$$NAME"
 
 revisions: $(RUN)  ## Write the revision modules of SQL pairs that have none
 	@$(BIN)/sqlpair revisions
 
 renumber: $(RUN)  ## Number unreleased migrations behind the released; FILE: that one
-	@$(BIN)/sqlpair renumber $(if $(FILE),"$$FILE")
+	@$(BIN)/sqlpair renumber $(call with,FILE)
 
 squash: $(RUN)  ## Replace the first migrations by one each: TO=N; YES=1: do not ask
 	$(call need,TO,make squash TO=N)
-	@$(BIN)/sqlpair squash --to "$$TO" $(if $(YES),--yes)
+	@$(BIN)/sqlpair squash --to "$$TO" $(call on,YES,--yes)
 
 snapshot: $(RUN)  ## Write sql/*/schema.sql, to be read in a diff; CHECK=1: only compare
-	@$(BIN)/sqlpair snapshot $(if $(CHECK),--check) $(if $(DB),"$$DB")
+	@$(BIN)/sqlpair snapshot $(call on,CHECK,--check) $(call with,DB)
 
-docs-schema: $(if $(HTML),$(DEV),$(RUN))  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
-	@$(BIN)/sqlpair document $(if $(HTML),--format html) $(if $(LIVE),--live) $(if $(CHECK),--check)
+docs-schema: $(if $(filter 1,$(HTML)),$(DEV),$(RUN))  ## Write docs/schema, every table and migration; HTML=1: for a browser; CHECK=1
+	@$(BIN)/sqlpair document $(call on,HTML,--format html) $(call on,LIVE,--live) $(call on,CHECK,--check)
 
 lint-sql: $(RUN)  ## Check the SQL files of every migration
 	@$(BIN)/sqlpair lint $$FILES
@@ -95,7 +98,7 @@ plan: $(RUN)  ## Run what is pending, roll it back (a dry run), and answer the c
 	@$(BIN)/sqlpair plan
 
 prove: $(RUN)  ## Take every migration up, down and up on rows, in scratch databases
-	@$(BIN)/sqlpair prove $(if $(SINCE),--since "$$SINCE") $(if $(ONLY),--only "$$ONLY") $(if $(DB),"$$DB")
+	@$(BIN)/sqlpair prove $(call with,SINCE,--since) $(call with,ONLY,--only) $(call with,DB)
 
 ##@ PostgreSQL
 psql: $(RUN)  ## Open psql on the configured PostgreSQL

@@ -155,7 +155,7 @@ def commands() -> str:
             "",
             "Results go to stdout; progress and failures to stderr. Exit codes:",
             "0 clean, 1 failed or problems found, 2 misuse, 130 interrupted,",
-            "143 terminated.",
+            "143 terminated, 129 the terminal was closed.",
             "With `SQLPAIR_DEBUG=1` a failure also shows its traceback.",
             *_sections(),
             "",

@@ -9,10 +9,13 @@ from pathlib import Path
 def main() -> None:
     """Run the command line."""
     _open_standard_streams()
-    if sys.argv[1:] == ["migrate"] and _had_nothing_to_do():
-        return
-    from sqlpair import cli
-
+    try:
+        if sys.argv[1:] == ["migrate"] and _had_nothing_to_do():
+            return
+        from sqlpair import cli
+    except KeyboardInterrupt:  # sooner than ``cli`` handles it: nothing has begun
+        sys.stderr.write("interrupted by SIGINT\n")
+        sys.exit(130)
     cli.main()
 
 

@@ -12,7 +12,7 @@
     ├── DataLossError               a downgrade would lose data nobody gave up
     └── BackupError                 a backup cannot be made, or not be restored
 
-    Interrupted                     SIGINT or SIGTERM came (exit code 128 + its number)
+    Interrupted                     a signal came (exit code 128 + its number)
 
 Every message has the same shape: what happened, the evidence, the next move.
 What a database refuses is put in these words, with its file, line and caret, in

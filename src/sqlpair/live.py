@@ -78,11 +78,18 @@ def told(tasks: Sequence[progress.Task]) -> str:
 def _draw(stream: TextIO, text: str) -> None:
     with cleared():
         if text:
-            from shutil import get_terminal_size  # nobody else needs it so soon
-
-            columns = get_terminal_size().columns
-            _write(stream, printable(text)[: columns - 1])
+            _write(stream, printable(text)[: _columns(stream) - 1])
             _drawn.append(stream)
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how wide the line may be: stdout may lead elsewhere than ``stream``."""
+    with suppress(OSError):
+        if columns := os.get_terminal_size(stream.fileno()).columns:
+            return columns
+    from shutil import get_terminal_size  # nobody else needs it so soon
+
+    return get_terminal_size().columns
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: stop the statement that runs, roll back, exit 130 or 143.
+"""SIGINT, SIGTERM, SIGHUP: stop the statement that runs, roll back, exit 130, 143, 129.
 
 Python calls a signal handler only between two of its own instructions, and a
 statement that a server works on is none. So the signal is also written to a pipe,
@@ -21,7 +21,7 @@ from types import FrameType
 
 from sqlpair.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Cancel = Callable[[], None]
 
 _cancels: set[Cancel] = set()
@@ -127,7 +127,7 @@ def raise_pending() -> None:
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into ``Interrupted`` within the block.
+    """Turn the signals into ``Interrupted`` within the block.
 
     Does nothing outside the main thread, where no handler can be set.
     """
@@ -163,7 +163,8 @@ def _handler(number: int, _frame: FrameType | None) -> None:
     _pending = number
     for each in SIGNALS:
         if signal.getsignal(each) is _handler:
-            signal.signal(each, signal.SIG_DFL)
+            last = signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL
+            signal.signal(each, last)
     if not _shields and not _deferrals:
         _raise(number)
 

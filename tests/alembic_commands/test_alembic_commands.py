@@ -274,7 +274,10 @@ def test_upgrade_refuses_a_database_that_is_ahead_of_the_checkout(
     two_each: Project,
 ) -> None:
     two_each.upgrade()
-    two_each.pg("UPDATE alembic_version SET version_num = 'postgres_099'")
+    two_each.pg(
+        "UPDATE alembic_version SET version_num = 'postgres_099';"
+        "INSERT INTO schema_version (version, migration_name) VALUES (99, '099_x')"
+    )
 
     for command in (["upgrade", "heads"], ["downgrade", "-1"], ["current"]):
         failure = two_each.alembic(*command, expect=1)

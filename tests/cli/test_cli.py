@@ -141,6 +141,14 @@ def test_new_for_an_unknown_database_is_misuse(project: Project) -> None:
     assert "no database is called 'mysql'" in failure.stderr
 
 
+@pytest.mark.parametrize("command", ["adopt --yes", "verify", "prove", "snapshot"])
+def test_an_empty_name_is_not_taken_for_all_databases(project, command: str) -> None:
+    """Such as "$DB" of a shell that knows no DB."""
+    failure = project.sqlpair(*command.split(), "", expect=2)
+
+    assert "no database is called ''" in failure.stderr
+
+
 def test_revisions_writes_the_missing_modules_and_then_none(project: Project) -> None:
     (project.root / "sql" / "postgres" / "001_t1.sql").write_text("SELECT 1;\n")
 

@@ -208,6 +208,9 @@ def test_completion_knows_commands_databases_and_templates(three, shell) -> None
     assert "rebuild" not in completed(three, shell, *words)
     words = ("sqlpair", "new", "sqlite", "name", "--template", "re")
     assert "rebuild" in completed(three, shell, *words)
+    # A folder or a file, which the shell itself completes: not where nothing comes.
+    for words in (("restore", "state/b"), ("renumber", "sql/p"), ("import", "../")):
+        assert completed(three, shell, "sqlpair", *words) == [words[-1]]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

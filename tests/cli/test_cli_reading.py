@@ -60,7 +60,10 @@ def test_version_tells_a_version_table_that_says_otherwise(pair: Project) -> Non
 
 def test_version_tells_a_database_ahead_of_the_files(pair: Project) -> None:
     pair.upgrade()
-    pair.pg("UPDATE alembic_version SET version_num = 'postgres_009'")
+    pair.pg(
+        "UPDATE alembic_version SET version_num = 'postgres_009';"
+        "INSERT INTO schema_version (version, migration_name) VALUES (9, '009_t9')"
+    )
 
     done = pair.sqlpair("version", expect=1)
 
@@ -111,7 +114,10 @@ def test_version_status_and_verify_tell_the_same(pair: Project, expected: int) -
     pair.upgrade()
     (pair.root / ".env").write_text(f"SCHEMA_VERSION={expected}\n")
     (pair.root / "sql" / "sqlite" / "002_t2.sql").write_text("-- other\n")
-    pair.pg("UPDATE alembic_version SET version_num = 'postgres_009'")
+    pair.pg(
+        "UPDATE alembic_version SET version_num = 'postgres_009';"
+        "INSERT INTO schema_version (version, migration_name) VALUES (9, '009_t9')"
+    )
 
     version, status, verify = (
         json.loads(pair.sqlpair(command, "--json", expect=1).stdout)["problems"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 
@@ -28,18 +30,20 @@ class Terminal:
         *arguments: str,
         columns: int = 80,
         module: str = "sqlpair",
+        stdout: int | None = None,
         **environ: str,
     ):
         ours, theirs = pty.openpty()
+        termios.tcsetwinsize(ours, (24, columns))
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=project.root,
-            env=project.environ | {"TERM": "xterm", "COLUMNS": str(columns)} | environ,
+            env=project.environ | {"TERM": "xterm", "COLUMNS": ""} | environ,
             stdin=theirs,
-            stdout=theirs,
+            stdout=theirs if stdout is None else stdout,
             stderr=theirs,
             # Its own session: what is typed is for it, and Ctrl-C too.
-            preexec_fn=os.setsid,
+            preexec_fn=_lead,
         )
         os.close(theirs)
         self._file = ours
@@ -61,8 +65,14 @@ class Terminal:
             pass
         return self.process.wait(timeout=60)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Close it: whose terminal it was is sent SIGHUP, and can write no more."""
         os.close(self._file)
+        self._file = -1
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
         self.process.kill()
         self.process.wait()
 
@@ -76,6 +86,11 @@ class Terminal:
         self.drawn += text
         self.shown += re.sub(r"\x1b\[[0-9;]*m", "", text)
         return bool(read)
+
+
+def _lead() -> None:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 SECONDS = "0:0[1-9]"  # a slow machine may pass over one
@@ -267,6 +282,18 @@ def test_the_live_line_fits_a_narrow_terminal(project, terminal) -> None:
     assert max(map(len, drawn)) < 40
 
 
+def test_the_live_line_fits_where_stdout_leads_elsewhere(project, terminal) -> None:
+    project.add("postgres", f"003_{'long_' * 20}name", "SELECT pg_sleep(1);\n")
+
+    with (project.root / "out").open("w") as out:
+        screen = terminal("migrate", columns=40, stdout=out.fileno())
+
+        assert screen.end() == 0
+    drawn = re.findall(r"\x1b\[2K([^\r\n]*)(?=\r\x1b\[2K)", screen.shown)
+    assert any(line.startswith("migration 3 of 3; postgres") for line in drawn)
+    assert max(map(len, drawn)) < 40
+
+
 def test_alembic_has_the_live_line_too(project, terminal) -> None:
     project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
 
@@ -276,6 +303,44 @@ def test_alembic_has_the_live_line_too(project, terminal) -> None:
 
     assert screen.end() == 130
     assert "Traceback" not in screen.shown
+
+
+@pytest.mark.parametrize("words", [["status"], ["migrate"]])
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback(project, words) -> None:
+    project.upgrade()
+    script = (
+        "import os, signal, sys\n"
+        "from sqlpair.__main__ import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name in ('sqlpair.cli', 'sqlpair.deploy.nothing_to_do'):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv[1:] = {words}\n"
+        "main()\n"
+    )
+
+    done = project.run("-c", script, expect=130)
+
+    assert done.stderr == "interrupted by SIGINT\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("sqlpair", "migrate"), ("alembic", "upgrade", "heads")]
+)
+def test_a_terminal_that_is_closed_ends_the_statement(project, terminal, words) -> None:
+    """Else the server works on, with its locks, and no log says what became of it."""
+    project.add("postgres", "003_slow", "SELECT pg_sleep(600);\n")
+    module, *rest = words
+    screen = terminal(*rest, module=module)
+    screen.wait_for("migration 3 of 3; postgres 003_slow, statement 1 of 1, ", SECONDS)
+
+    screen.hang_up()
+
+    assert screen.process.wait(timeout=60) == 129
+    assert "outcome=failed" in project.log
+    assert "interrupted by SIGHUP" in project.log
+    assert project.tables("postgres") | project.tables("sqlite") == set()
 
 
 @pytest.mark.parametrize("words", [("verify",), ("snapshot",), ("adopt",)])

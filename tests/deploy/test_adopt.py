@@ -407,7 +407,7 @@ def test_adopt_names_the_stamp_it_replaces_and_the_history_keeps_it(
     asked = of_alembic.sqlpair("adopt", "sqlite", expect=2).stdout
     assert (
         "sqlite: is 002_t2\n"
-        "  alembic_version says ae1027a6acf, of another Alembic project; it is"
+        "  alembic_version says ae1027a6acf, which no file here is; it is"
         " replaced, and kept in the history\n"
     ) in asked
     assert of_alembic.lite("SELECT * FROM alembic_version") == [("ae1027a6acf",)]
@@ -444,6 +444,51 @@ def test_a_table_of_another_program_with_the_name_of_a_bookkeeping_table_is_name
         ) in told.stdout + told.stderr, command
     assert rows(f"SELECT * FROM {table}") == []
     assert four.tables("postgres") | four.tables("sqlite") == set()
+
+
+def test_a_database_ahead_of_the_checkout_keeps_its_records(four: Project) -> None:
+    """Of a newer checkout's migrations nothing is left to find out by the tables."""
+    four.upgrade()
+    for file in [*four.root.glob("sql/*/003*"), *four.root.glob("alembic/*/*/003*")]:
+        file.unlink()
+
+    for command in (["adopt", "--yes"], ["force-version", "2", "--yes"]):
+        failure = four.sqlpair(*command, expect=1)
+
+        assert (
+            "postgres: the database is ahead of this checkout\n"
+            "  applied, and not here: 003_t3\n"
+        ) in failure.stderr
+    assert four.applied("postgres") == ["001_t1", "003_t3"]
+    assert four.heads("postgres") == ["postgres_003"]
+    assert four.sqlpair("version", expect=1).stdout.splitlines()[1].split() == (
+        ["postgres", "3", "003_t3", "001_t1"]
+    )
+
+
+def test_a_database_that_was_renamed_is_not_ahead(four: Project) -> None:
+    """Its ledger names what is here; what the version table says, no file is."""
+    four.upgrade()
+    for folder in ("sql", "alembic/versions"):
+        (four.root / folder / "sqlite").rename(four.root / folder / "trades")
+    for module in four.root.glob("alembic/versions/trades/*.py"):
+        module.unlink()
+    ini = four.root / "alembic.ini"
+    text = ini.read_text().replace("[sqlite]", "[trades]")
+    ini.write_text(text.replace("versions/sqlite", "versions/trades"))
+    four.configure("alembic", databases="postgres, trades")
+    four.sqlpair("revisions")
+
+    for command in (["status"], ["migrate"], ["repair", "--yes"]):
+        told = four.sqlpair(*command, expect=1)
+        assert (
+            "trades: alembic_version and schema_version disagree\n"
+        ) in told.stdout + told.stderr
+    four.sqlpair("adopt", "trades", "--yes")
+    four.sqlpair("repair", "--yes")
+
+    assert four.heads("sqlite") == ["trades_004"]
+    four.sqlpair("status", "--exit-code")
 
 
 def test_records_made_meanwhile_are_not_overwritten(four: Project) -> None:

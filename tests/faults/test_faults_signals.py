@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: rolled back, exit 130 and 143, locks freed."""
+"""SIGINT, SIGTERM and SIGHUP: rolled back, exit 130, 143, 129, locks freed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def interrupted_once() -> Callable[[SQLiteSession], None]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_signal_ends_a_statement_of_postgresql_and_rolls_back(
     project: Project, start: Start, command: str, number: int, code: int
@@ -306,6 +307,14 @@ def test_second_signal_ends_the_process_at_once() -> None:
 
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == signal.SIGINT
+
+
+def test_second_sighup_is_no_other_one() -> None:
+    """Where a terminal is closed, the kernel and the shell both send it."""
+    with signals.handled():
+        with pytest.raises(Interrupted, match="SIGHUP"):
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def test_handlers_are_put_back() -> None:

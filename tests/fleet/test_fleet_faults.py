@@ -202,6 +202,12 @@ def test_a_listed_file_that_is_lost_is_not_made_again_outside_development(
     assert at_head(paths[2])
 
 
+def let_be_ahead(path: Path) -> None:
+    """Record what a newer checkout may have applied."""
+    rows(path, "UPDATE alembic_version SET version_num = 'tenants_009'")
+    rows(path, "INSERT INTO schema_version (version, migration_name) VALUES (9, '9')")
+
+
 def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     project: Project,
 ) -> None:
@@ -218,7 +224,7 @@ def test_each_member_that_cannot_be_is_named_and_the_others_are_at_head(
     paths["not"].write_text("this is a letter, and no database at all\n" * 50)
     for name in ("ahead", "edited"):
         project.sqlpair("migrate", "--member", str(paths[name]))
-    rows(paths["ahead"], "UPDATE alembic_version SET version_num = 'tenants_009'")
+    let_be_ahead(paths["ahead"])
     rows(paths["edited"], "DELETE FROM schema_version WHERE version = 3")
     other = sqlite3.connect(paths["locked"], isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -357,7 +363,7 @@ def test_five_that_cannot_be_among_many_are_named_and_the_others_are_at_head(
     other.write_text("this is a letter, and no database at all\n" * 50)
     for path in (ahead, edited):
         project.sqlpair("migrate", "--member", f"tenants/tenants/{path.stem}")
-    rows(ahead, "UPDATE alembic_version SET version_num = 'tenants_009'")
+    let_be_ahead(ahead)
     rows(edited, "UPDATE schema_version SET version = 9 WHERE version = 3")
     holding = sqlite3.connect(locked, isolation_level=None)
     holding.execute("BEGIN EXCLUSIVE")

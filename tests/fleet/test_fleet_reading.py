@@ -162,6 +162,15 @@ def test_each_member_has_its_own_backups(project: Project) -> None:
     assert "tenants: 3 members" in project.sqlpair("status").stdout
 
 
+@pytest.mark.parametrize("command", ["adopt --yes", "verify"])
+def test_no_name_is_not_taken_for_all(project: Project, command: str) -> None:
+    fleet(project, 1)
+
+    for name in ("", "nope"):
+        failure = project.sqlpair(*command.split(), name, expect=2)
+        assert f"no database is called {name!r}" in failure.stderr
+
+
 def test_members_without_records_are_adopted(project: Project) -> None:
     paths = fleet(project, 3)
     for path in paths[:2]:

@@ -123,6 +123,34 @@ def test_what_a_person_gives_is_no_shell(make: Make, made: Project, text: str) -
     assert not (made.root / "ran").exists()
 
 
+def test_a_switch_is_on_with_1_alone(make: Make, made: Project) -> None:
+    make("migrate", "CREATE=0")
+    made.pg("INSERT INTO users (email, password_hash) VALUES ('a@example.org', 'x')")
+    made.pg(
+        "INSERT INTO user_strategies (user_id, strategy_name, instrument, broker,"
+        " environment) SELECT id, 'a', 'b', 'c', 'live' FROM users"
+    )
+
+    for off in ("LOSS=0", "LOSS="):
+        assert "would lose data" in make("rollback", "TO=0", off, expect=2).stderr
+    assert "LOSS is 1, or 0" in make("rollback", "LOSS=no", expect=2).stderr
+    assert "no terminal" in make("force-version", "V=0", "YES=0", expect=2).stderr
+    assert "YES is 1, or 0" in make("force-version", "V=0", "YES=n", expect=2).stderr
+    assert made.heads("postgres") == ["postgres_001"]
+
+
+def test_a_value_that_is_empty_is_not_taken_for_none(make: Make, made: Project) -> None:
+    """Such as TO=$VERSION, where the shell knows no VERSION."""
+    make("migrate")
+
+    assert "TO is empty" in make("rollback", "TO=", expect=2).stderr
+    assert "TO is empty" in make("rollback", expect=2, TO="").stderr
+    for target in ("adopt", "snapshot", "prove"):
+        assert "DB is empty" in make(target, "DB=", expect=2).stderr
+
+    assert made.heads("sqlite") == ["sqlite_002"]
+
+
 def test_another_environment_reads_its_own_settings(make: Make, made: Project) -> None:
     del made.environ["DATABASE_URL"]
 

@@ -1,7 +1,7 @@
 """The commands a person types: parse, call, print, exit code; nothing is decided here.
 
 Results go to stdout, progress and failures to stderr. Exit codes: 0 clean, 1 failed
-or problems found, 2 misuse, 130 and 143 when interrupted or terminated.
+or problems found, 2 misuse, 128 and a signal's number where one came.
 
 A command imports its own module and no other, so it starts as fast as its work
 allows. Only this package imports Click and Rich, and nothing on Alembic's way imports

@@ -42,7 +42,9 @@ def command(config: Path, database: str | None, at: str | None, yes: bool) -> No
         return True
 
     number = None if at is None else options.number_of(at)
-    adopted = project.adopt([database] if database else None, number, agree=agree)
+    adopted = project.adopt(
+        [database] if database is not None else None, number, agree=agree
+    )
     if adopted.deployed is None:
         for item in adopted.found:
             _say(item)
@@ -74,8 +76,8 @@ def _say(item: sqlpair.Recognition) -> None:
         output.say(f"  sqlpair adopt {item.database} --at {number}", "yellow")
     if item.replaces:
         output.say(
-            f"  alembic_version says {several(item.replaces)}, of another Alembic"
-            " project; it is replaced, and kept in the history",
+            f"  alembic_version says {several(item.replaces)}, which no file here is;"
+            " it is replaced, and kept in the history",
             "yellow",
         )
     if item.differs:

@@ -140,6 +140,8 @@ class OverMembers(OfMember):
         from sqlpair.cli import over_members
 
         named = context.params.get("database")
+        if named is not None:
+            settings.database(named)
         singles = [database.name for database in settings.singles]
         if self.name == "adopt" and singles and named in (None, *singles):
             with narrowing(lambda whole: whole.apart(*whole.singles)):

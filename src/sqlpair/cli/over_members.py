@@ -194,9 +194,6 @@ def _backup(settings: Settings, work: FleetWork, words: Words) -> None:
 
 def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
     """Adopt the members of one fleet, or of all; single databases come before."""
-    name = words["database"]
-    if name:
-        settings.database(name)
     number = None if words["at"] is None else options.number_of(words["at"])
     output.agree(
         "Record in each member without records which version its tables are? No"
@@ -204,7 +201,7 @@ def _adopt(settings: Settings, work: FleetWork, words: Words) -> None:
         yes=words["yes"],
     )
     # A member that has records already is well, and is not adopted.
-    adopted = reading.adopt(settings, work, number, name)
+    adopted = reading.adopt(settings, work, number, words["database"])
     _tell_done(adopted, "adopted", lambda fleet: fleet.deployed)
 
 

@@ -43,7 +43,7 @@ def command(
     Exit code 1 when a migration is not proved.
     """
     settings = load(config)
-    names = [database] if database else []
+    names = [database] if database is not None else []
     with progress.task("", unit="migration") as task:
         verdicts = prove(
             settings,

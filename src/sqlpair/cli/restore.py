@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 @click.command("restore", cls=members.OfMember)
-@options.argument("source", "The folder of a backup, or its name.", metavar="FROM")
+@options.argument(
+    "source",
+    "The folder of a backup, or its name.",
+    metavar="FROM",
+    type=click.Path(file_okay=False),
+)
 @options.yes
 @click.pass_obj
 def command(config: Path, source: str, yes: bool) -> None:

@@ -23,7 +23,7 @@ def command(config: Path, database: str | None, check: bool) -> None:
     schema. Commit it, and let CI run sqlpair snapshot --check.
     """
     settings = load(config)
-    names = (database,) if database else ()
+    names = (database,) if database is not None else ()
     made = snapshots(settings, output.progress, names)
     stale = [item for item in made if item.stale]
     if check:

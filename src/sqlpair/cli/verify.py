@@ -30,7 +30,7 @@ def command(config: Path, database: str | None, json: bool) -> None:
     across databases. Nothing is changed.
     """
     project = sqlpair.open(config, progress=output.progress)
-    found = project.verify([database] if database else None)
+    found = project.verify([database] if database is not None else None)
     if json:
         output.dump(found.to_json())
     else:

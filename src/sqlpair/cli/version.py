@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sqlpair.cli import members, options, output
-from sqlpair.deploy.status import DatabaseStatus, Status, overview
+from sqlpair.deploy.status import Status, overview
 from sqlpair.errors import several
 from sqlpair.project.settings import load
 from sqlpair.verify.problem import Problem, ProblemKind
@@ -34,7 +34,7 @@ def command(config: Path, json: bool) -> None:
         output.table(
             ("database", "version.", "head", "latest file"),
             [
-                (item.name, str(item.version), item.head, _latest(item))
+                (item.name, str(item.version), item.head, item.latest)
                 for item in found.databases
             ],
         )
@@ -84,12 +84,6 @@ def _pending(found: Status) -> list[Problem]:
         if (files := [file.name for file in item.repeatable if file.pending])
         and not item.unrecorded
     ]
-
-
-def _latest(database: DatabaseStatus) -> str:
-    stems = [row.stem for row in database.applied]
-    stems += [item.stem for item in database.pending]
-    return max(stems, default="none")
 
 
 def _version_json(found: Status, problems: list[Problem]) -> dict[str, Any]:

@@ -13,9 +13,7 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report
 from sqlpair.deploy import deployment, record
 from sqlpair.deploy.targets import refuse_unknown
-from sqlpair.errors import HistoryError
-from sqlpair.ledger import version
-from sqlpair.ledger.position import claimed
+from sqlpair.ledger.position import claimed, refuse_ahead
 from sqlpair.project.branches import branches
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
@@ -59,16 +57,8 @@ def force(settings: Settings, number: int, report: Report) -> Outcome:
 
 
 def _refuse_ahead(statuses: BranchStatuses) -> None:
-    # The files of a newer checkout are not here to check or to undo them.
-    last = version.latest([status.branch for status in statuses.values()])
-    for name, status in statuses.items():
-        ahead = [row.stem for row in status.records.applied if row.number > last]
-        if ahead:
-            raise HistoryError(
-                f"{name}: the database is ahead of this checkout",
-                [f"applied, and not here: {', '.join(ahead)}"],
-                "Update the checkout, or run the command from the newer one.",
-            )
+    for status in statuses.values():
+        refuse_ahead(status.branch, status.records)
 
 
 def _change(status: BranchStatus, number: int) -> VersionChange:

@@ -28,15 +28,17 @@ _OF_LAST_RUN = (
 class DatabaseStatus(NamedTuple):
     """One database: what is applied, what is pending, what does not fit.
 
-    ``edited`` are the files of applied migrations that differ, each with its number;
-    ``repeatable`` are the repeatable files, those that are gone too; ``unrecorded`` is
-    a database that has tables, and no record of any migration.
+    ``latest`` is its last file; ``edited`` are the files of applied migrations that
+    differ, each with its number; ``repeatable`` are the repeatable files, those that
+    are gone too; ``unrecorded`` is a database that has tables, and no record of any
+    migration.
     """
 
     name: str
     revisions: tuple[str, ...]
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
+    latest: str
     edited: frozenset[tuple[int, FileKind]]
     repeatable: tuple[RepeatableFile, ...]
     problems: tuple[Problem, ...]
@@ -156,6 +158,7 @@ def _database(status: BranchStatus, report: Report) -> DatabaseStatus:
         revisions=status.records.revisions,
         applied=status.records.applied,
         pending=tuple(m for m in status.branch.migrations if m.number not in applied),
+        latest=next((m.stem for m in reversed(status.branch.migrations)), "none"),
         edited=frozenset((edit.migration.number, edit.file) for edit in edits),
         repeatable=files(status),
         problems=tuple(records.disagreements(status, edits)),

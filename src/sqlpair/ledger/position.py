@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlpair.errors import HistoryError
+from sqlpair.errors import HistoryError, several
 from sqlpair.ledger import squashed
 from sqlpair.ledger.tables import Records
 from sqlpair.project.branches import Branch
@@ -15,14 +15,31 @@ def known_position(branch: Branch, head: str) -> int:
     position = branch.position(head)
     if position is None:
         last = branch.migrations[-1].stem if branch.migrations else "no migration"
-        raise HistoryError(
-            f"{branch.name}: the database is ahead of this checkout",
-            [f"alembic_version says {head}; the last file here is {last}"],
-            "Update the checkout, or run the command from the newer one. To undo what"
-            " it lacks:\nsqlpair rollback --recorded\nWhere its file has another number"
-            " now: sqlpair repair",
+        raise _ahead(
+            branch, f"alembic_version says {head}; the last file here is {last}"
         )
     return position
+
+
+def refuse_ahead(branch: Branch, state: Records) -> None:
+    """Raise HistoryError where the ledger names migrations above the last file here.
+
+    The files of a newer checkout are not here to check or to undo them.
+    """
+    last = branch.migrations[-1].number if branch.migrations else -1
+    ahead = [row.stem for row in state.applied if row.number > last]
+    if ahead:
+        raise _ahead(branch, f"applied, and not here: {several(ahead)}")
+
+
+def _ahead(branch: Branch, evidence: str) -> HistoryError:
+    return HistoryError(
+        f"{branch.name}: the database is ahead of this checkout",
+        [evidence],
+        "Update the checkout, or run the command from the newer one. To undo what"
+        " it lacks:\nsqlpair rollback --recorded\nWhere its file has another number"
+        " now: sqlpair repair",
+    )
 
 
 def current(branch: Branch, state: Records) -> int:
@@ -43,10 +60,13 @@ def current(branch: Branch, state: Records) -> int:
         raise error
     if foreign(branch, state) and not state.applied:
         raise _of_another_project(branch, str(head))
-    position = known_position(branch, head) if head else 0
     ledger = branch.database.tables.ledger
-    expected = [migration.number for migration in branch.migrations[:position]]
     recorded = [row.number for row in state.applied]
+    position = branch.position(head) if head else 0
+    if position is None and {m.number for m in branch.migrations} >= set(recorded):
+        raise _disagreeing(branch, recorded, f"{head}, which no file here is")
+    position = known_position(branch, head) if head else 0
+    expected = [migration.number for migration in branch.migrations[:position]]
     if expected == recorded:
         return position
     late = [
@@ -65,15 +85,21 @@ def current(branch: Branch, state: Records) -> int:
             "Give the file the next free number, or, if it did run, record it:"
             f" alembic stamp {branch.name}@{head}",
         )
-    raise HistoryError(
+    means = f"{head or 'empty'}, which means {_list(expected)}"
+    raise _disagreeing(branch, recorded, means)
+
+
+def _disagreeing(branch: Branch, recorded: Sequence[int], version: str) -> HistoryError:
+    ledger = branch.database.tables.ledger
+    return HistoryError(
         f"{branch.name}: alembic_version and {ledger} disagree",
         [
-            f"alembic_version: {head or 'empty'}, which means {_list(expected)}",
+            f"alembic_version: {version}",
             f"{ledger}:  {_list(recorded)}",
             f"SCHEMA_VERSION:  {branch.expected}",
         ],
         f"To have it found out by the tables: sqlpair adopt {branch.name}\n"
-        "If you know: sqlpair force-version N, or alembic stamp"
+        "If you know: sqlpair force-version N, or alembic stamp --purge"
         f" {branch.name}@<revision>",
     )
 

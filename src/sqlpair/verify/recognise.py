@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlpair.databases.interface import Report
 from sqlpair.errors import HistoryError, StatementError, amount
 from sqlpair.ledger import record_tables, squashed
-from sqlpair.ledger.position import current
+from sqlpair.ledger.position import current, refuse_ahead
 from sqlpair.ledger.record_tables import Recorded
 from sqlpair.ledger.tables import Records
 from sqlpair.project import imported, pyproject
@@ -127,6 +127,7 @@ def _examine(
         with suppress(HistoryError):  # records that disagree are no records
             head = branch.stem_at(current(branch, state))
             return Untouched(branch, f"is recorded as {head} already")
+        refuse_ahead(branch, state)
     live = remaining(subject.schema, ignore)
     count = len(branch.migrations)
     record = None if number is not None else _recorded(subject)

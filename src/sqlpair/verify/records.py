@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlpair.errors import HistoryError
 from sqlpair.ledger import squashed, version
-from sqlpair.ledger.position import current
+from sqlpair.ledger.position import current, foreign
 from sqlpair.ledger.tables import Applied
 from sqlpair.project.settings import Settings
 from sqlpair.runner import revision_modules
@@ -26,6 +26,8 @@ def disagreements(status: BranchStatus, edits: Iterable[Edit]) -> Iterator[Probl
         return
     yield from _files(status, edits)
     gone = _without_file(status)  # said already
+    if foreign(status.branch, status.records):
+        gone = []
     rows = tuple(row for row in status.records.applied if row not in gone)
     try:
         current(status.branch, status.records._replace(applied=rows))
