@@ -175,7 +175,7 @@ def test_a_worker_with_another_checkout_does_nothing(
     with ExitStack() as resources:
         found = members.find(settings, tenants, print, resources)
     part = settings._replace(databases=(tenants,))
-    job = work.Job(part, work.MemberAction.MIGRATE, "files of another checkout")
+    job = work.Job(part, work.MemberAction.MIGRATE, "files of another checkout", "")
     results = work.work(job, found)
     assert all("not those that the command began with" in r.error for r in results)
     assert [path.stat().st_size for path in paths] == [0, 0]
@@ -200,3 +200,21 @@ def test_a_file_of_another_host_is_for_a_worker_there(project: Project) -> None:
     refused = project.sqlpair("migrate", expect=2)
     assert "is on the host node7" in refused.stderr
     assert "--scheduler" in refused.stderr
+
+
+def test_a_worker_makes_no_listed_file_that_it_cannot_see(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, _ = cluster
+    (path,) = fleet(project, 1)
+    path.unlink()
+    project.configure("tenants", members="list")
+    (project.root / "list").write_text(f"{path}\n")
+    words = ("-W", "ignore", "-m", "sqlpair", "migrate", "--scheduler", address)
+
+    refused = project.run(*words, expect=1).stdout
+
+    assert "there is no database, though it is listed" in refused
+    assert not path.exists()
+    project.run(*words, "--create")
+    assert at_head(path)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from sqlpair import progress, signals
 from sqlpair.errors import Interrupted, SqlpairError
-from sqlpair.fleet.executors import Chunk, Workers, open_workers
+from sqlpair.fleet.executors import Chunk, Workers, default_jobs, open_workers
 from sqlpair.fleet.members import Member
 from sqlpair.fleet.work import Job, MemberResult
 
@@ -37,9 +37,9 @@ Tell = Callable[[MemberResult], None]
 
 
 class FleetOptions(NamedTuple):
-    """What a command asks of the loop."""
+    """What a command asks of the loop; no ``jobs`` are as many as are worth it."""
 
-    jobs: int = 1
+    jobs: int = 0
     scheduler: str = ""
     stop_after: int | None = None
     canary: int = 0
@@ -142,11 +142,13 @@ class _Loop:
     def run(self, members: Sequence[Member]) -> None:
         """Do all of them. What a process had in hand when it died is done again."""
         options = self._options
-        few = len(members) < FEW * options.jobs  # to start a process takes longer
-        jobs = 1 if few else options.jobs
+        worth = min(default_jobs(), len(members) // FEW)  # to start one takes longer
+        jobs = min(options.jobs or worth, len(members)) or 1
         with signals.shielded():
             workers = open_workers(jobs, options.scheduler)
-            chunks = _chunks(members, workers.chunk)
+            size = min(workers.chunk, len(members) // (2 * workers.at_once))
+            # What fails in a chunk is known when all of it is done.
+            chunks = _chunks(members, 1 if options.stop_after else max(1, size))
             while True:
                 try:
                     suspects = self._rounds(chunks, workers)
