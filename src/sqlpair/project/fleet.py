@@ -65,9 +65,13 @@ class MemberSource(NamedTuple):
         return f"<MemberSource {self.told}>"
 
 
-def declared(section: SectionProxy) -> bool:
-    """Say whether a section is of a fleet."""
-    return any(_said(section, key) for key in KEYS)
+def declared(section: SectionProxy, address: str) -> bool:
+    """Say whether a section is of a fleet.
+
+    With an ``address`` of its own, which a program gives, it is of one database: of a
+    member, unless it is where schemas are.
+    """
+    return any(_said(section, key) for key in (("schemas",) if address else KEYS))
 
 
 def _said(section: SectionProxy, key: str) -> str:
