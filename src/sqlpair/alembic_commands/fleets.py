@@ -92,8 +92,11 @@ def _upgrade(settings: Settings, jobs: str, *, create: bool) -> None:
         for line in done.singles.where()[:-1]:
             logger.info("%s", line.strip())
     for fleet in done.fleets:
-        at = ", ".join(f"{many} at {head}" for (_, head), many in fleet.heads.items())
-        logger.info("%s: %s members; %s", fleet.fleet, fleet.total, at or "none")
+        at = [f"{many} at {head}" for (_, head), many in fleet.heads.items()]
+        at += [f"{fleet.unknown} not known"] if fleet.unknown else []
+        at += [f"{fleet.left} not begun: {fleet.why_stopped}"] if fleet.left else []
+        where = ", ".join(at) or "none"
+        logger.info("%s: %s members; %s", fleet.fleet, fleet.total, where)
     if done.version is not None:
         logger.info("schema version %s", done.version)
     raise_signal(done.fleets)

@@ -238,10 +238,11 @@ def _cluster(scheduler: str) -> Workers:
         ) from None
     executor = client.get_executor(pure=False, retries=RETRIES)
     stopped = distributed.Event(f"sqlpair-{ids.new_id()}", client=client)
-    submitted: set[Future[list[MemberResult]]] = set()
+    submitted: dict[Future[list[MemberResult]], str] = {}
 
-    def workers() -> int:
-        return len(client.scheduler_info(n_workers=-1)["workers"])
+    def workers(host: str = "") -> int:
+        found = client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(host in ("", each["host"], str(each["name"])) for each in found)
 
     def submit(job: Job, members: Chunk) -> Future[list[MemberResult]]:
         host = members[0].host
@@ -252,15 +253,15 @@ def _cluster(scheduler: str) -> Workers:
         except Exception:  # noqa: BLE001 - of a client whose scheduler has gone
             future = Future()
             future.set_exception(CancelledError())
-        submitted.add(future)
-        future.add_done_callback(submitted.discard)
+        submitted[future] = host
+        future.add_done_callback(submitted.pop)
         return future
 
     def stop() -> None:
         with suppress(Exception):  # the scheduler may be gone
             stopped.set()
-            if not workers():  # nobody is there to take them back
-                for future in [*submitted]:
+            for future, host in [*submitted.items()]:
+                if not workers(host):  # nobody is there to give it back
                     future.cancel()
 
     def close() -> None:
