@@ -81,3 +81,16 @@ def children(pid: int) -> list[int]:
 def descendants(pid: int) -> list[int]:
     """Return the pids of a process's children, and of theirs."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def second(project: Project, members: str) -> None:
+    """Let it have another fleet, called hosts, with one migration."""
+    names = ("sqlite", "tenants", "hosts")
+    locations = "".join(f"\n    %(here)s/alembic/versions/{name}" for name in names)
+    project.configure(
+        "alembic", databases=", ".join(names), version_locations=locations
+    )
+    project.configure("hosts", driver="sqlite", members=members)
+    for folder in ("sql/hosts", "alembic/versions/hosts", "state/hosts"):
+        (project.root / folder).mkdir(parents=True, exist_ok=True)
+    project.add("hosts", "005_h", "CREATE TABLE h (id integer);", "DROP TABLE h;")

@@ -12,7 +12,16 @@ import time
 import pytest
 
 from conftest import Project
-from fleets import NUMBERED, SINGLE, applied, at_head, children, fleet, rows
+from fleets import (
+    NUMBERED,
+    SINGLE,
+    applied,
+    at_head,
+    children,
+    fleet,
+    rows,
+    second,
+)
 
 
 def env_version(project: Project) -> str:
@@ -139,18 +148,7 @@ def test_a_canary_that_fails_leaves_the_others_alone(project: Project) -> None:
 def test_a_fleet_behind_one_that_stopped_is_named(project: Project) -> None:
     paths = fleet(project)
     rows(paths[0], "CREATE TABLE a (mine text)")
-    locations = [
-        f"%(here)s/alembic/versions/{name}" for name in ("sqlite", "tenants", "hosts")
-    ]
-    project.configure(
-        "alembic",
-        databases="sqlite, tenants, hosts",
-        version_locations="\n    ".join(["", *locations]),
-    )
-    project.configure("hosts", driver="sqlite", members="state/hosts/*.db")
-    for folder in ("sql/hosts", "alembic/versions/hosts", "state/hosts"):
-        (project.root / folder).mkdir(parents=True)
-    project.add("hosts", "005_h", "CREATE TABLE h (id integer);", "DROP TABLE h;")
+    second(project, "state/hosts/*.db")
     host = project.root / "state" / "hosts" / "h.db"
     host.touch()
     for words in (("--canary", "1"), ("--stop-after", "1", "--jobs", "1")):

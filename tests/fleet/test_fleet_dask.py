@@ -50,12 +50,12 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
                 *PYTHON,
                 "distributed.cli.dask_worker",
                 *("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny"),
-                *("--no-dashboard", "--host", "127.0.0.1"),
+                *("--no-dashboard", "--host", "127.0.0.1", "--name", name),
             ],
             cwd=tmp_path,
             **quiet,  # type: ignore[call-overload]
         )
-        for _ in range(2)
+        for name in ("node1", "node2")
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -155,7 +155,7 @@ def test_a_scheduler_that_dies_leaves_members_that_are_not_known(
 
     assert running.returncode == 1, out + err
     assert "Traceback" not in err
-    assert "not begun: the cluster's scheduler or all of its workers are gone" in out
+    assert "not begun: the cluster's scheduler is gone" in out
     assert "not known" in out
     assert "Schema version" not in out
     project.sqlpair("migrate")
@@ -175,7 +175,7 @@ def test_a_worker_with_another_checkout_does_nothing(
     with ExitStack() as resources:
         found = members.find(settings, tenants, print, resources)
     part = settings._replace(databases=(tenants,))
-    job = work.Job(part, work.MemberAction.MIGRATE, "files of another checkout")
+    job = work.Job(part, work.MemberAction.MIGRATE, "files of another checkout", "")
     results = work.work(job, found)
     assert all("not those that the command began with" in r.error for r in results)
     assert [path.stat().st_size for path in paths] == [0, 0]
@@ -200,3 +200,46 @@ def test_a_file_of_another_host_is_for_a_worker_there(project: Project) -> None:
     refused = project.sqlpair("migrate", expect=2)
     assert "is on the host node7" in refused.stderr
     assert "--scheduler" in refused.stderr
+
+
+def test_a_worker_makes_no_listed_file_that_it_cannot_see(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, _ = cluster
+    (path,) = fleet(project, 1)
+    path.unlink()
+    project.configure("tenants", members="list")
+    (project.root / "list").write_text(f"{path}\n")
+    words = ("-W", "ignore", "-m", "sqlpair", "migrate", "--scheduler", address)
+
+    refused = project.run(*words, expect=1).stdout
+
+    assert "there is no database, though it is listed" in refused
+    assert not path.exists()
+    project.run(*words, "--create")
+    assert at_head(path)
+
+
+def test_a_signal_ends_it_also_where_a_host_has_no_worker_any_more(
+    project: Project, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    address, (_, _, *workers) = cluster
+    paths = fleet(project, 400)
+    project.configure("tenants", members="list")
+    (project.root / "list").write_text(
+        "".join(f"sqlite://node{1 + n % 2}/{path}\n" for n, path in enumerate(paths))
+    )
+    running = begun(project, paths[1::2], address)
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    while sum(map(at_head, paths[::2])) < 200:
+        time.sleep(0.05)
+    running.terminate()
+
+    out, err = running.communicate()
+
+    assert running.returncode == 143, out + err
+    assert "not known" in out
+    assert "Traceback" not in err
+    assert not all(map(at_head, paths[1::2]))

@@ -58,7 +58,7 @@ def test_the_death_of_one_worker_keeps_no_other_waiting(
     project: Project, waits_for: str
 ) -> None:
     """Of two at rest one waits for a task, the other for the first one's lock."""
-    job = Job(project.settings, MemberAction.STATUS, "")
+    job = Job(project.settings, MemberAction.STATUS, "", "")
     workers = open_workers(2)
     for future in [workers.submit(job, ()), workers.submit(job, ())]:
         future.result()
@@ -256,7 +256,7 @@ def test_a_file_that_goes_while_others_are_at_work_is_not_at_base_and_not_made_a
     with contextlib.ExitStack() as resources:
         members = find(settings, tenants, print, resources)
     first.rename(first.with_suffix(".archive"))
-    job = Job(settings, action, files_of(settings, "tenants"), 4)
+    job = Job(settings, action, files_of(settings, "tenants"), "", 4)
 
     gone, there = work(job, members)
 
@@ -418,7 +418,7 @@ def test_a_member_that_is_a_database_of_its_own_is_refused(project: Project) -> 
     paths = fleet(project, 2)
     project.environ["SQLITE_PATH"] = str(paths[1])
     refused = project.sqlpair("migrate", expect=1)
-    assert "the database sqlite and t0001" in refused.stderr
+    assert "the database sqlite and tenants/t0001" in refused.stderr
 
 
 def test_a_list_that_is_a_database_is_refused(project: Project) -> None:
@@ -624,3 +624,116 @@ def test_a_row_that_is_no_members_address_is_refused(
     assert why in refused.stderr
     assert "row 1 of members_query" in refused.stderr
     assert not [*(project.root / "state" / "tenants").iterdir()]
+
+
+def test_a_script_that_calls_alembic_needs_no_guard_for_its_processes(
+    project: Project,
+) -> None:
+    paths = fleet(project, 60)
+    script = project.root / "deploy.py"
+    script.write_text(
+        "from argparse import Namespace\n"
+        "from alembic import command\n"
+        "from alembic.config import Config\n"
+        "print('begun')\n"
+        "options = Namespace(x=['jobs=2'])\n"
+        "command.upgrade(Config('alembic.ini', cmd_opts=options), 'heads')\n"
+        "print('done')\n"
+    )
+    assert project.run("deploy.py").stdout == "begun\ndone\n"
+    assert all(map(at_head, paths))
+
+
+def test_as_many_members_are_at_once_as_was_said(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet(project, 7)
+    opened: list[tuple[int, set[int]]] = []
+
+    def noting(jobs: int, scheduler: str = "") -> Workers:
+        workers = open_workers(jobs, scheduler)
+        sizes: set[int] = set()
+        opened.append((jobs, sizes))
+
+        def submit(job: Job, chunk: Chunk) -> Future[list[MemberResult]]:
+            sizes.add(len(chunk))
+            return workers.submit(job, chunk)
+
+        return workers._replace(submit=submit)
+
+    monkeypatch.setattr(fleet_run, "open_workers", noting)
+    for words in (("--jobs", "3"), ("--jobs", "9"), ()):
+        project.sqlpair("status", *words)
+    assert opened == [(3, {1}), (7, {1}), (1, {1})]
+
+
+def test_no_more_are_begun_than_may_fail_and_are_at_work(project: Project) -> None:
+    paths = fleet(project, 80)
+    for path in paths:
+        rows(path, "CREATE TABLE b (mine text)")
+    done = project.sqlpair("migrate", "--jobs", "2", "--stop-after", "1", expect=1)
+    assert done.stderr.count("004_b.sql:1: table b already exists") <= 5
+    assert "not begun: 1 failed (--stop-after 1)" in done.stdout
+
+
+def test_where_no_process_can_be_begun_that_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = fleet(project, 2)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")  # as of /dev/shm
+
+    monkeypatch.setattr("_multiprocessing.SemLock", refuse)
+    refused = project.sqlpair("migrate", "--jobs", "2", expect=1)
+    assert "the system lets no processes be begun" in refused.stderr
+    assert "--jobs 1" in refused.stderr
+    project.sqlpair("migrate", "--jobs", "1")
+    assert all(map(at_head, paths))
+
+
+def test_files_that_change_between_two_commands_are_seen_by_a_worker_of_both(
+    project: Project,
+) -> None:
+    first, second = fleet(project, 2)
+    settings = project.settings
+    (tenants,) = settings.fleets
+    with contextlib.ExitStack() as resources:
+        members = find(settings, tenants, print, resources)
+    files = files_of(settings, "tenants")
+    jobs = [Job(settings, MemberAction.MIGRATE, files, run) for run in "ab"]
+    assert not work(jobs[0], members[:1])[0].error
+    project.add("tenants", "005_c", "CREATE TABLE c (x integer);", "DROP TABLE c;")
+
+    (result,) = work(jobs[1], members[1:])
+
+    assert "not those that the command began with" in result.error
+    assert at_head(first)
+    assert second.stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("verify",),
+        ("backup",),
+        ("rollback", "--to", "3"),
+        ("adopt", "--yes"),
+    ],
+)
+def test_a_listed_file_that_is_lost_is_not_at_base_outside_development(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    there, lost = fleet(project, 2)
+    project.configure("tenants", members="state/tenants.txt")
+    (project.root / "state" / "tenants.txt").write_text(f"{there}\n{lost}\n")
+    project.environ |= {"APP_ENV": "staging", "SQLITE_PATH": str(project.file)}
+    project.sqlpair("migrate", "--create")
+    lost.unlink()
+
+    failed = project.sqlpair(*words, expect=1).stdout
+
+    assert "there is no database, though it is listed" in failed
+    assert "1  not known" in failed
+    assert "at base" not in failed

@@ -417,7 +417,7 @@ def test_a_schema_that_is_renamed_while_others_are_at_work_is_not_at_base(
     project.pg("ALTER SCHEMA tenant_1 RENAME TO moved")
     files = work.files_of(settings, "tenants")
     part = settings._replace(databases=(tenants,))
-    job = work.Job(part, work.MemberAction(action), files, 1)
+    job = work.Job(part, work.MemberAction(action), files, "", 1)
 
     with kept_open.to_the_end():
         first, renamed, last = work.work(job, found)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import Project
-from fleets import NUMBERED, SINGLE, applied, at_head, fleet, rows
+from fleets import NUMBERED, SINGLE, applied, at_head, fleet, rows, second
 
 
 def status(project: Project, expect: int = 0, *words: str) -> dict[str, Any]:
@@ -264,3 +264,36 @@ def test_a_number_stays_that_a_member_has(project: Project) -> None:
     paths[1].unlink()
     project.sqlpair("renumber", file)
     assert (project.root / "sql" / "tenants" / "006_b.sql").exists()
+
+
+def test_why_a_member_is_behind_is_what_happened_to_it_last(project: Project) -> None:
+    paths = fleet(project, 3)
+    rows(paths[1], "CREATE TABLE b (mine text)")
+    project.sqlpair("migrate", expect=1)
+    rows(paths[1], "DROP TABLE b")
+    project.sqlpair("migrate", "--member", "t0001")
+    project.add("tenants", "005_c", "CREATE TABLE c (x integer);", "DROP TABLE c;")
+    rows(paths[2], "CREATE TABLE c (mine text)")
+    project.sqlpair("migrate", "--member", "t0002", expect=1)
+
+    said = project.sqlpair("status").stdout
+
+    assert "tenants/t0001 has 1 pending\n" in said
+    assert "tenants/t0002 has 1 pending: failed on 20" in said
+    assert "tenants 005_c.sql:1" in said
+
+
+def test_the_history_of_a_member_is_not_another_fleets(project: Project) -> None:
+    fleet(project, 2)
+    second(project, "state/hosts/*.db")
+    host = project.root / "state" / "hosts" / "t0001.db"
+    rows(host, "CREATE TABLE h (mine text)")
+    project.sqlpair("migrate", "--member", "hosts/t0001", expect=1)
+    project.sqlpair("migrate", "--member", "tenants/t0001")
+
+    words = ("history", "--json", "--member")
+    of_tenant = json.loads(project.sqlpair(*words, "tenants/t0001").stdout)
+    of_host = json.loads(project.sqlpair(*words, "hosts/t0001").stdout)
+
+    assert [event["action"] for event in of_tenant] == ["upgrade"] * 3
+    assert [event["action"] for event in of_host] == ["failed"]

@@ -211,3 +211,51 @@ def test_the_plugin_imports_nothing_before_it_is_asked(project: Project) -> None
 
     own = {name for name in names if name.startswith("sqlpair")}
     assert own == {"sqlpair", "sqlpair.testing", "sqlpair.testing.plugin"}
+
+
+OF_FLEETS = """
+import sqlpair
+
+
+def test_a_fleet_is_one_database(sqlpair_databases):
+    for name, driver in (("tenants", "sqlite"), ("shops", "postgresql")):
+        cursor = sqlpair_databases.connect(name).cursor()
+        cursor.execute("INSERT INTO orders VALUES (1)")
+        assert driver in sqlpair_databases.url(name)
+    memory = sqlpair_databases.memory("tenants")
+    assert memory.execute("SELECT * FROM orders").fetchall() == []
+
+
+def test_the_database_that_schemas_are_in_is_itself(sqlpair_databases):
+    found, urls = sqlpair_databases.environ, sqlpair_databases.urls
+    assert found["DATABASE_URL"] == urls["postgres"] != urls["shops"]
+
+
+def test_the_application_has_one(sqlpair_databases):
+    addresses = {"tenants": sqlpair_databases.url("tenants")}
+    found = sqlpair.open(addresses=addresses).status().databases
+    assert [(item.name, item.head) for item in found][2:] == [("tenants", "001_orders")]
+"""
+
+
+def test_a_fleet_is_one_database_to_tests(project: Project) -> None:
+    names = ("postgres", "sqlite", "tenants", "shops")
+    locations = "".join(f"\n    %(here)s/alembic/versions/{name}" for name in names)
+    project.configure("alembic", databases=" ".join(names), version_locations=locations)
+    project.configure("tenants", driver="sqlite", members="env:TENANT_FILES")
+    project.configure(
+        "shops", driver="postgresql", schemas="shop_%%", variable="DATABASE_URL"
+    )
+    project.environ["TENANT_FILES"] = "a.db"
+    for name in names[2:]:
+        for folder in (f"sql/{name}", f"alembic/versions/{name}"):
+            (project.root / folder).mkdir()
+        up = "CREATE TABLE orders (id integer PRIMARY KEY);"
+        project.add(name, f"00{1 + (name == 'shops')}_orders", up, "DROP TABLE orders;")
+    (project.root / "tests").mkdir()
+    (project.root / "tests/test_fleets.py").write_text(OF_FLEETS)
+    del project.environ["TENANT_FILES"]
+
+    done = run(project, "--sqlpair-prove", "--rootdir", ".", "-p", "no:randomly")
+
+    assert outcomes(done) == {"passed": 5}, done.stdout

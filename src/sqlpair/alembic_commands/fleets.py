@@ -18,7 +18,6 @@ from sqlpair.alembic_commands.one_database import is_asked
 from sqlpair.deploy.targets import parse
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.fleet import members, project
-from sqlpair.fleet.executors import default_jobs
 from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.project.settings import Settings
 
@@ -70,24 +69,36 @@ def serve(
             remedy="All of them: sqlpair status --exit-code\n"
             "One: alembic -x member=NAME current --check-heads",
         )
+    part = settings.apart(*settings.singles)
+    if command in (
+        "current",
+        "check",
+    ):  # of none at all they would say that all is well
+        part = members.singles(settings)
     if not addresses:
         logger.warning(
             "%s: left out; one member: -x member=NAME, all: sqlpair status", names
         )
-    one(settings.apart(*settings.singles))
+    one(part)
 
 
 def _upgrade(settings: Settings, jobs: str, *, create: bool) -> None:
     if jobs and not (jobs.isdecimal() and int(jobs)):
         raise UsageError(f"-x jobs={jobs}", remedy="It is a number: -x jobs=4")
-    options = FleetOptions(int(jobs) if jobs else default_jobs())
+    options = FleetOptions(int(jobs or 0))
     work = project.FleetWork(logger.info, _tell, options)
     done = project.migrate(settings, work, create=create)
     if done.singles is not None:
-        logger.info("%s", done.singles.summary)
+        for line in done.singles.where()[:-1]:
+            logger.info("%s", line.strip())
     for fleet in done.fleets:
-        at = ", ".join(f"{many} at {head}" for (_, head), many in fleet.heads.items())
-        logger.info("%s: %s members; %s", fleet.fleet, fleet.total, at or "none")
+        at = [f"{many} at {head}" for (_, head), many in fleet.heads.items()]
+        at += [f"{fleet.unknown} not known"] if fleet.unknown else []
+        at += [f"{fleet.left} not begun: {fleet.why_stopped}"] if fleet.left else []
+        where = ", ".join(at) or "none"
+        logger.info("%s: %s members; %s", fleet.fleet, fleet.total, where)
+    if done.version is not None:
+        logger.info("schema version %s", done.version)
     raise_signal(done.fleets)
     if not done.whole:
         raise SqlpairError(

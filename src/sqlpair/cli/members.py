@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sqlpair.cli import options, output
-from sqlpair.errors import UsageError
 from sqlpair.project.settings import load, narrowing
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def _over() -> list[click.Option]:
             ["--jobs"],
             metavar="N",
             type=_COUNT,
-            help="Of a fleet: members at once; else one more than there are"
-            " processors.",
+            help="Of a fleet: members at once; else as many as are worth it,"
+            " at most one more than there are processors.",
         ),
         click.Option(
             ["--shard"],
@@ -114,14 +113,12 @@ class OfMember(options.Command):
     ) -> Any:
         """Run it in a project with fleets; ``given`` are the options for members."""
         del given
+        from sqlpair.fleet.members import singles
+
+        part = singles(settings)
         names = ", ".join(fleet.name for fleet in settings.fleets)
-        if not settings.singles:
-            raise UsageError(
-                f"{names}: a fleet, of which this command takes one member",
-                remedy="Name it: --member NAME",
-            )
         output.progress(f"{names}: left out; of a fleet it takes one: --member NAME")
-        with narrowing(lambda whole: whole.apart(*whole.singles)):
+        with narrowing(lambda _whole: part):
             return super().invoke(context)
 
 

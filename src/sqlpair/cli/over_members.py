@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sqlpair.cli import options, output
 from sqlpair.errors import UsageError, several
 from sqlpair.fleet import project, reading
-from sqlpair.fleet.executors import default_jobs
 from sqlpair.fleet.project import FleetWork, ProjectRun
 from sqlpair.fleet.run import FleetOptions, raise_signal
 from sqlpair.fleet.work import MemberAction
@@ -32,7 +32,7 @@ def run(name: str, settings: Settings, given: Words, words: Words) -> None:
 
 def _work(given: Words) -> FleetWork:
     options = FleetOptions(
-        given["jobs"] or default_jobs(),
+        given["jobs"] or 0,
         given["scheduler"] or "",
         given.get("stop_after"),
         given.get("canary") or 0,
@@ -127,7 +127,7 @@ def _tell_failures(failures: Sequence[MemberResult]) -> None:
             but = "" if same else " kind, each with details of its own in the log,"
             output.say(f"    the same{but} in {names}", "yellow")
     if failures:
-        name = failures[0].name
+        name = shlex.quote(failures[0].name)
         output.say(f"  What is to be done for one, as in: --member {name}", "dim")
 
 
@@ -143,9 +143,10 @@ def _status(settings: Settings, work: FleetWork, words: Words) -> None:
             if found.version is not None
             else "The schema version is not known of every member"
         ]
-        said.append(
-            f"{pending} pending: sqlpair migrate" if pending else "nothing is pending"
-        )
+        if pending:
+            said.append(f"{pending} pending: sqlpair migrate")
+        elif found.version is not None:
+            said.append("nothing is pending")
         if found.problems:
             said.append(output.amount(len(found.problems), "problem"))
         output.say(f"{'; '.join(said)}.", "bold")

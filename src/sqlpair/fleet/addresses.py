@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sqlpair.errors import SettingsError
 from sqlpair.project.fleet import MemberSource, SourceKind
 
+_LINE_END = re.compile(r"\r\n?|\n")  # a path may hold what else ends a line
 _COMMENT = re.compile(r"\s#")
 
 
@@ -35,7 +36,7 @@ def listed(source: MemberSource) -> Iterator[tuple[str, str]]:
             "It has one address a line. A single database has no members: give its"
             " address to a variable.",
         )
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_LINE_END.split(text), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

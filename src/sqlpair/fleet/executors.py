@@ -12,20 +12,23 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair import ids, signals
 from sqlpair.databases import kept_open
-from sqlpair.errors import ConnectError, Interrupted, SettingsError, UsageError
+from sqlpair.errors import ConnectError, Interrupted, SettingsError
+from sqlpair.fleet.members import refuse_elsewhere
 from sqlpair.fleet.work import Job, MemberResult, work
 
 if TYPE_CHECKING:
@@ -118,16 +121,24 @@ def _processes(jobs: int) -> Workers:
     # Not by a fork of this process: it has threads, whose locks a fork would copy as
     # they are. What is forked has imported all that they need, and done nothing yet.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", PRELOADED])
-    # Signals are for this process: what forks the others begins with them blocked.
-    resource_tracker.ensure_running()  # or it is begun there, which lets them through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
+    context.set_forkserver_preload([PRELOADED])
     try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    stop = context.Event()
-    leave, leaving = context.Pipe(duplex=False)
+        # Signals are for this process: what forks the others begins with them blocked.
+        resource_tracker.ensure_running()  # begun there, it would let them through
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
+        try:
+            with _without_main():
+                forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        stop = context.Event()
+        leave, leaving = context.Pipe(duplex=False)
+    except OSError as error:  # without /dev/shm, say
+        raise SettingsError(
+            "the system lets no processes be begun",
+            [str(error.strerror)],
+            "One member after the other: --jobs 1, or alembic -x jobs=1 upgrade heads",
+        ) from error
     executor = ProcessPoolExecutor(
         jobs,
         mp_context=context,
@@ -142,13 +153,31 @@ def _processes(jobs: int) -> Workers:
         executor.shutdown(wait=True, cancel_futures=True)
         leave.close()
 
+    def submit(job: Job, members: Chunk) -> Future[list[MemberResult]]:
+        with _without_main():  # it may begin a process
+            return executor.submit(_in_process, job, _local(members))
+
     return Workers(
         at_once=2 * jobs,
         chunk=CHUNK,
-        submit=lambda job, members: executor.submit(_in_process, job, _local(members)),
+        submit=submit,
         stop=stop.set,
         close=close,
     )
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process that is begun within the block not run the program's main module.
+
+    A script that calls Alembic may well have no guard, and would migrate once more.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin(stop: Event, leave: Connection, environ: dict[str, str]) -> None:
@@ -181,11 +210,7 @@ def _in_process(job: Job, members: Chunk) -> list[MemberResult]:
 
 def _local(members: Chunk) -> Chunk:
     for member in members:
-        if member.host not in ("", "localhost", os.uname().nodename):
-            raise UsageError(
-                f"{member.title} is on the host {member.host}",
-                remedy="A worker there can move it: --scheduler tcp://HOST:8786",
-            )
+        refuse_elsewhere(member)
     return members
 
 
@@ -213,10 +238,11 @@ def _cluster(scheduler: str) -> Workers:
         ) from None
     executor = client.get_executor(pure=False, retries=RETRIES)
     stopped = distributed.Event(f"sqlpair-{ids.new_id()}", client=client)
-    submitted: set[Future[list[MemberResult]]] = set()
+    submitted: dict[Future[list[MemberResult]], str] = {}
 
-    def workers() -> int:
-        return len(client.scheduler_info(n_workers=-1)["workers"])
+    def workers(host: str = "") -> int:
+        found = client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(host in ("", each["host"], str(each["name"])) for each in found)
 
     def submit(job: Job, members: Chunk) -> Future[list[MemberResult]]:
         host = members[0].host
@@ -227,15 +253,15 @@ def _cluster(scheduler: str) -> Workers:
         except Exception:  # noqa: BLE001 - of a client whose scheduler has gone
             future = Future()
             future.set_exception(CancelledError())
-        submitted.add(future)
-        future.add_done_callback(submitted.discard)
+        submitted[future] = host
+        future.add_done_callback(submitted.pop)
         return future
 
     def stop() -> None:
         with suppress(Exception):  # the scheduler may be gone
             stopped.set()
-            if not workers():  # nobody is there to take them back
-                for future in [*submitted]:
+            for future, host in [*submitted.items()]:
+                if not workers(host):  # nobody is there to give it back
                     future.cancel()
 
     def close() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
@@ -30,14 +31,12 @@ if TYPE_CHECKING:
 class Member(NamedTuple):
     """One member; ``host`` is the machine that has its file, where that was said.
 
-    ``new``: it is not there yet, and is to be made. ``found``: its file or schema was
-    there.
+    ``found``: its file or schema was there.
     """
 
     name: str
     database: Database
     host: str = ""
-    new: bool = False
     found: bool = False
 
     @property
@@ -60,19 +59,41 @@ def one(
     there yet is made, and goes where the block fails. UsageError for an empty name.
     """
     if name is None:
-        yield settings.apart(*settings.singles)
+        yield singles(settings)
         return
     if not name.strip():
         # Of a variable that is not set: it does not mean no member, or all of them.
         raise UsageError("the member's name is empty", remedy="Name one.")
     with ExitStack() as resources:
         found = choose(settings, name, report, resources)
+        refuse_elsewhere(found)
         database = found.database
-        if making and found.new and database.search_path:
+        if making and not found.found and database.search_path:
             made = driver_of(database).new_schema(database, report)
             resources.enter_context(made)
         part = settings.apart(database, member=found.name)
         yield part._replace(log_file=settings.log_file)
+
+
+def singles(settings: Settings) -> Settings:
+    """Return the settings of the databases of one address; UsageError without any."""
+    if not settings.singles:
+        names = ", ".join(fleet.name for fleet in settings.fleets)
+        raise UsageError(
+            f"{names}: a fleet, of which this takes one member",
+            remedy="Name it: --member NAME; of Alembic's commands: -x member=NAME",
+        )
+    return settings.apart(*settings.singles)
+
+
+def refuse_elsewhere(member: Member) -> None:
+    """UsageError for a member whose file another machine has: it is not made here."""
+    if member.host not in ("", "localhost", os.uname().nodename):
+        raise UsageError(
+            f"{member.title} is on the host {member.host}",
+            remedy="Run the command there, or let a worker there do it with all:"
+            " --scheduler tcp://HOST:8786",
+        )
 
 
 def find(
@@ -81,10 +102,12 @@ def find(
     report: Report,
     resources: ExitStack,
     closed: list[SettingsError] | None = None,
+    known: dict[object, str] | None = None,
 ) -> tuple[Member, ...]:
     """Find a fleet's members, by name in order; ``closed`` as in ``pattern.files``.
 
-    SettingsError for what is not an address, or is there twice. Where they are in a
+    SettingsError for what is not an address, or is there twice: here, or among those
+    ``known`` of other fleets, to which these are added. Where they are in a
     server that runs only while it is used, it runs until ``resources`` closes.
     """
     assert fleet.fleet is not None
@@ -92,17 +115,19 @@ def find(
     if source.kind is SourceKind.SCHEMAS:
         found = list(_schemas(fleet, source, report, resources))
     elif source.kind is SourceKind.PATTERN:
-        found = [
-            _file(fleet, source, name, path)._replace(found=True)
-            for name, path in pattern.files(source, closed)
-        ]
+        files = pattern.files(source, closed)
+        found = [_file(fleet, source, name, path, found=True) for name, path in files]
     elif source.kind is SourceKind.QUERY:
         found = list(_queried(settings, fleet, source, report))
     else:
         lines = listed(source)
         found = _named(fleet, [(at, _address(fleet, text, at)) for at, text in lines])
     found.sort(key=lambda member: member.name)
-    _refuse_twice(fleet, found, settings.singles)
+    places = {} if known is None else known
+    places.update(
+        (_place(each), f"the database {each.name}") for each in settings.singles
+    )
+    _refuse_twice(fleet, found, places)
     return tuple(found)
 
 
@@ -125,16 +150,20 @@ def choose(
     hits = []
     # Of each fleet, why there may be more of its members than were found.
     unseen: dict[str, list[SettingsError]] = {}
+    places: dict[object, str] = {}
     for fleet in settings.fleets:
         own = name.removeprefix(f"{fleet.name}/")
         why = unseen.setdefault(fleet.name, [])
         try:
-            members = find(settings, fleet, report, resources, why)
+            members = find(settings, fleet, report, resources, why, places)
         except SettingsError as error:
             why.append(error)
             continue
-        hits += [m for m in members if own == m.name or _reaches(m, settings, name)]
+        hits += [
+            m for m in members if m.name in (own, name) or _reaches(m, settings, name)
+        ]
         known += [m.title for m in members]
+    hits = [member for member in hits if member.title == name] or hits
     for other, reasons in unseen.items():
         # No folder of a fleet has a second member of that name; another fleet may.
         found = [m for m in hits if m.database.name == other or name == m.title]
@@ -191,27 +220,27 @@ def _schemas(
         return
     for name in driver.schemas(session.rows):
         if matched(source.text, name):
-            yield _schema(fleet, name)._replace(found=True)
+            yield _schema(fleet, name, found=True)
 
 
-def _schema(fleet: Database, name: str, *, new: bool = False) -> Member:
+def _schema(fleet: Database, name: str, *, found: bool = False) -> Member:
     assert fleet.fleet is not None
     path = (name, *fleet.fleet.shared)
     database = fleet._replace(
         fleet=None, member=name, ledger_schema=name, search_path=path
     )
-    return Member(name, database, new=new)
+    return Member(name, database, found=found)
 
 
 def _file(
-    fleet: Database, source: MemberSource, name: str, path: str, *, new: bool = False
+    fleet: Database, source: MemberSource, name: str, path: str, *, found: bool = False
 ) -> Member:
     address = os.path.realpath(source.root / path)
     variable = source.told
     database = fleet._replace(
         fleet=None, member=name, address=address, variable=variable
     )
-    return Member(name, database, new=new)
+    return Member(name, database, found=found)
 
 
 def _new(fleet: Database, name: str) -> Iterator[Member]:
@@ -219,9 +248,9 @@ def _new(fleet: Database, name: str) -> Iterator[Member]:
     source = fleet.fleet
     assert source is not None
     if source.kind is SourceKind.SCHEMAS and matched(source.text, name):
-        yield _schema(fleet, name, new=True)
+        yield _schema(fleet, name)
     if source.kind is SourceKind.PATTERN and (path := pattern.new_file(source, name)):
-        yield _file(fleet, source, name, path, new=True)
+        yield _file(fleet, source, name, path)
 
 
 def _address(fleet: Database, text: str, where: str) -> MemberAddress:
@@ -239,9 +268,7 @@ def _named(
     fleet: Database, listed: Sequence[tuple[str, MemberAddress]]
 ) -> list[Member]:
     """Give each its short name, or its full one where the short is another's, too."""
-    counts: dict[str, int] = {}
-    for _, item in listed:
-        counts[item.name] = counts.get(item.name, 0) + 1
+    counts = Counter(item.name for _, item in listed)
     members = []
     for where, item in listed:
         name = item.name if counts[item.name] == 1 else item.full
@@ -296,17 +323,17 @@ def _queried(
 
 
 def _refuse_twice(
-    fleet: Database, members: Sequence[Member], singles: Sequence[Database]
+    fleet: Database, members: Sequence[Member], places: dict[object, str]
 ) -> None:
     """Two names for one database would be two runs in it; SettingsError."""
     names: set[str] = set()
-    places = {_place(database): f"the database {database.name}" for database in singles}
     for member in members:
         place = _place(member.database, member.host)
+        called = f"{member.title} ({member.database.variable})"
         if place in places:
             raise SettingsError(
                 f"{fleet.name}: one and the same database has two names",
-                [f"{places[place]} and {_called(member)}"],
+                [f"{places[place]} and {called}"],
                 "Name it once.",
             )
         if member.name in names:
@@ -315,13 +342,8 @@ def _refuse_twice(
                 remedy="Give each its own name.",
             )
         names.add(member.name)
-        places[place] = _called(member)
-
-
-def _called(member: Member) -> str:
-    """Say which it is, and where it is named: two lines may be the same address."""
-    return f"{member.name} ({member.database.variable})"
+        places[place] = called
 
 
 def _place(database: Database, host: str = "") -> tuple[object, ...]:
-    return (*location(database, here=not host), host, database.search_path)
+    return (*location(database, here=not host), host, database.search_path[:1])

@@ -25,13 +25,13 @@ class NothingToDo(Generic[Result]):
     Another one that says the same has nothing to do either: it is of the same files.
     """
 
-    def __init__(self, job: object = None):
+    def __init__(self, job: str = ""):
         self._job = job
         self._results: dict[Said, Result] = {}
 
-    def of(self, job: object) -> NothingToDo[Result]:
+    def of(self, job: str) -> NothingToDo[Result]:
         """Return it, or an empty one where it was another job's."""
-        return self if self._job is job else NothingToDo(job)
+        return self if self._job == job else NothingToDo(job)
 
     def recall(self, settings: Settings) -> Result | None:
         """Return what was kept of one that says the same; None for nothing.

@@ -25,7 +25,7 @@ from sqlpair.ledger.log import MigrationLog
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import Branch, branches
 from sqlpair.project.fleet import SourceKind
-from sqlpair.project.settings import Database, Settings
+from sqlpair.project.settings import DEVELOPMENT, Database, Settings
 from sqlpair.runner.steps import BranchStatus, BranchStatuses, Outcome
 from sqlpair.runner.survey import survey
 
@@ -150,33 +150,40 @@ def over(
     name: str | None = None,
 ) -> Iterator[FleetRun]:
     """Do ``action`` with the members of each fleet, or of the one called ``name``."""
-    for fleet in settings.fleets:
-        if name not in (None, fleet.name):
-            continue
-        with ExitStack() as resources:
-            found = find(settings, fleet, work.report, resources)
-            if not found and fleet.fleet:
+    at_home = not work.options.scheduler
+    fleets = [fleet for fleet in settings.fleets if name in (None, fleet.name)]
+    known: dict[object, str] = {}
+    with ExitStack() as resources:
+        found = [
+            find(settings, fleet, work.report, resources, known=known)
+            for fleet in fleets
+        ]
+        known.clear()
+        for number, fleet in enumerate(fleets, start=1):
+            if not found[number - 1] and fleet.fleet:
                 work.report(f"{fleet.name}: none is found by {fleet.fleet.told}")
-            members = shard(found, *work.part)
+            members = shard(found[number - 1], *work.part)
             if action in DIRECTIONS:
                 _tell_without_backup(settings, fleet, work)
             job = Job(
                 settings._replace(databases=(fleet,)),
                 action,
                 files_of(settings, fleet.name),
+                ids.new_id(),
                 to,
                 allow_data_loss,
-                create,
+                # A worker on another machine may not see a file that is there.
+                create or (at_home and settings.environment == DEVELOPMENT),
             )
             log = _FleetLog(settings, action, work)
             with closing(log):
                 done = run(fleet.name, job, members, work.options, log)
-        yield done
-        if done.why_stopped:
-            others = [f.name for f in settings.fleets if name in (None, f.name)]
-            for other in others[others.index(fleet.name) + 1 :]:
-                work.report(f"{other}: none is begun, for {fleet.name} has stopped")
-            return
+            yield done
+            if done.why_stopped:
+                for other in fleets[number:]:
+                    what = f"none is begun, for {fleet.name} has stopped"
+                    work.report(f"{other.name}: {what}")
+                return
 
 
 def _tell_without_backup(settings: Settings, fleet: Database, work: FleetWork) -> None:

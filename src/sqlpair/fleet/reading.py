@@ -167,13 +167,13 @@ def _failures(settings: Settings) -> dict[str, str]:
     """Return of each member why it failed last, as the log has it."""
     found: dict[str, str] = {}
     for line in log.lines(settings.log_file):
-        title = line.get("database", "")
+        title = log.title(line)
         if line.get("environment") != settings.environment or "/" not in title:
             continue
         if line["outcome"] == "failed":
             what = line.get("error", "").partition("\n")[0]
             found[title] = f"failed on {line['at'][:16]}: {what}"
-        elif line["outcome"] == "moved":
+        elif line["outcome"] in ("moved", "committed"):
             found.pop(title, None)
     return found
 

@@ -17,12 +17,12 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from itertools import groupby, islice
+from itertools import islice
 from typing import NamedTuple
 
 from sqlpair import progress, signals
 from sqlpair.errors import Interrupted, SqlpairError
-from sqlpair.fleet.executors import Chunk, Workers, open_workers
+from sqlpair.fleet.executors import Chunk, Workers, default_jobs, open_workers
 from sqlpair.fleet.members import Member
 from sqlpair.fleet.work import Job, MemberResult
 
@@ -32,14 +32,15 @@ FEW = 20  # members a process
 # Before each attempt, in seconds. What forks processes seems to be there until it is
 # dead altogether, and refuses.
 PAUSES = (0, 0.1, 1)
-LOST = "the cluster's scheduler or all of its workers are gone"
+LOST = "the cluster's scheduler is gone, or each worker that could do it"
+ByHost = dict[str, Iterator[Chunk]]
 Tell = Callable[[MemberResult], None]
 
 
 class FleetOptions(NamedTuple):
-    """What a command asks of the loop."""
+    """What a command asks of the loop; no ``jobs`` are as many as are worth it."""
 
-    jobs: int = 1
+    jobs: int = 0
     scheduler: str = ""
     stop_after: int | None = None
     canary: int = 0
@@ -142,11 +143,13 @@ class _Loop:
     def run(self, members: Sequence[Member]) -> None:
         """Do all of them. What a process had in hand when it died is done again."""
         options = self._options
-        few = len(members) < FEW * options.jobs  # to start a process takes longer
-        jobs = 1 if few else options.jobs
+        worth = min(default_jobs(), len(members) // FEW)  # to start one takes longer
+        jobs = min(options.jobs or worth, len(members)) or 1
         with signals.shielded():
             workers = open_workers(jobs, options.scheduler)
-            chunks = _chunks(members, workers.chunk)
+            size = min(workers.chunk, len(members) // (2 * workers.at_once))
+            # What fails in a chunk is known when all of it is done.
+            chunks = _chunks(members, 1 if options.stop_after else max(1, size))
             while True:
                 try:
                     suspects = self._rounds(chunks, workers)
@@ -167,26 +170,21 @@ class _Loop:
                 return
             workers = open_workers(2, self._options.scheduler)
             try:
-                if not self._rounds(iter([(member,)]), workers):
+                if not self._rounds(_chunks([member], 1), workers):
                     return
             finally:
                 workers.close()
         why = f"the process that worked on it died, {len(PAUSES) + 1} times"
         self._note(_lost(member, why))
 
-    def _rounds(self, chunks: Iterator[Chunk], workers: Workers) -> list[Member]:
+    def _rounds(self, chunks: ByHost, workers: Workers) -> list[Member]:
         """Keep the workers busy; return what those that died had in hand."""
         pending: dict[Future[list[MemberResult]], Chunk] = {}
         suspects: list[Member] = []
         stopping = False
         while True:
             if not (self._found.why_stopped or suspects):
-                for chunk in islice(chunks, max(0, workers.at_once - len(pending))):
-                    try:
-                        pending[workers.submit(self._job, chunk)] = chunk
-                    except (BrokenExecutor, EOFError, OSError):
-                        suspects += chunk  # OSError: what forks processes has died
-                        break
+                suspects += self._submit(chunks, workers, pending)
             if not pending:
                 return suspects
             done, _ = wait(pending, LOOK_SECONDS, FIRST_COMPLETED)
@@ -197,6 +195,25 @@ class _Loop:
                 stopping = True
             if stopping:  # and again: the last worker of a cluster may die meanwhile
                 workers.stop()  # those that wait for their turn come back at once
+
+    def _submit(
+        self,
+        chunks: ByHost,
+        workers: Workers,
+        pending: dict[Future[list[MemberResult]], Chunk],
+    ) -> Chunk:
+        """Give the workers of each host what keeps them busy; return what broke them.
+
+        A host whose workers are gone takes no other one's turn.
+        """
+        for host, own in chunks.items():
+            busy = sum(chunk[0].host == host for chunk in pending.values())
+            for chunk in islice(own, max(0, workers.at_once - busy)):
+                try:
+                    pending[workers.submit(self._job, chunk)] = chunk
+                except (BrokenExecutor, EOFError, OSError):
+                    return chunk  # OSError: what forks processes has died
+        return ()
 
     def _take(self, future: Future[list[MemberResult]], chunk: Chunk) -> Chunk:
         """Note the results of a chunk; return it where its process died."""
@@ -233,7 +250,13 @@ def _lost(member: Member, why: str) -> MemberResult:
     return MemberResult(member.title, member.name, None, "", error=what)
 
 
-def _chunks(members: Sequence[Member], size: int) -> Iterator[Chunk]:
-    for _, group in groupby(members, lambda member: member.host):
-        while chunk := tuple(islice(group, size)):
-            yield chunk
+def _chunks(members: Sequence[Member], size: int) -> ByHost:
+    hosts: dict[str, list[Member]] = {}
+    for member in members:
+        hosts.setdefault(member.host, []).append(member)
+    return {host: _cut(own, size) for host, own in hosts.items()}
+
+
+def _cut(members: Sequence[Member], size: int) -> Iterator[Chunk]:
+    for first in range(0, len(members), size):
+        yield tuple(members[first : first + size])

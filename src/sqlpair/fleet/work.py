@@ -24,7 +24,6 @@ from sqlpair.fleet.members import Member
 from sqlpair.fleet.nothing_to_do import NothingToDo
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
-from sqlpair.project.database import DEVELOPMENT
 from sqlpair.project.presence import is_dir, is_file
 from sqlpair.project.read_once import read_once
 from sqlpair.runner.survey import survey
@@ -51,13 +50,14 @@ class MemberAction(Enum):
 class Job(NamedTuple):
     """What a process is to do: the action, with whose settings, on which files.
 
-    ``to`` is a version number, where the command names one. With ``create``, what a
-    list names and is not there is made.
+    ``run`` is the id of the command that asks for it. ``to`` is a version number, where
+    it names one. With ``create``, what a list names and is not there is made.
     """
 
     settings: Settings
     action: MemberAction
     files: str
+    run: str
     to: int | None = None
     allow_data_loss: bool = False
     create: bool = False
@@ -101,12 +101,13 @@ def files_of(settings: Settings, name: str) -> str:
     return digest.hexdigest()
 
 
-_agreed: set[str] = set()  # checksums that this process has found to be its files'
+_agreed = ("", "")  # the last run that this process has found to be of its own files
 
 
 def _refuse_other_files(job: Job, name: str) -> None:
-    """HistoryError where this process reads another checkout than the command's."""
-    if job.files in _agreed:
+    """HistoryError where this process reads another checkout; once for each command."""
+    global _agreed
+    if _agreed == (job.run, job.files):
         return
     if files_of(job.settings, name) != job.files:
         raise HistoryError(
@@ -115,7 +116,7 @@ def _refuse_other_files(job: Job, name: str) -> None:
             "Bring one checkout to every machine, at the same path, and leave it alone"
             " meanwhile.",
         )
-    _agreed.add(job.files)
+    _agreed = (job.run, job.files)
 
 
 def work(
@@ -132,7 +133,7 @@ def each(
     job: Job, members: tuple[Member, ...], stopped: Callable[[], bool]
 ) -> Iterator[MemberResult]:
     """Do the job on one after the other; see ``work``."""
-    with read_once(job.files):
+    with read_once(job.run + job.files):
         for member in members:
             if stopped():
                 return
@@ -146,18 +147,18 @@ def _one(job: Job, member: Member) -> MemberResult:
         _refuse_other_files(job, member.database.name)
         if not member.database.search_path:  # or it might be made
             _refuse_gone(member)
+            _refuse_absent(job, member)
         result = ACTIONS[job.action](job, member, settings)
         if not result.number:  # without records, or away
             _refuse_gone(member)
     except SqlpairError as error:
-        result = _failed(member, settings, str(error))
+        result = _failed(job, member, settings, str(error))
     except OSError as error:
         what = error.strerror or str(error)
-        where = f"\n  {error.filename}" if error.filename else ""
-        what = f"{member.database.name}: {what}{where}"
-        result = _failed(member, settings, what)
-    milliseconds = round((time.monotonic() - began) * 1000)
-    return result._replace(milliseconds=milliseconds)
+        what += f"\n  {error.filename}" if error.filename else ""
+        what = f"{member.database.name}: {what}"
+        result = _failed(job, member, settings, what)
+    return result._replace(milliseconds=round((time.monotonic() - began) * 1000))
 
 
 def _refuse_gone(member: Member) -> None:
@@ -172,25 +173,26 @@ def _refuse_gone(member: Member) -> None:
         )
 
 
-def _refuse_absent(job: Job, member: Member, settings: Settings) -> None:
+def _refuse_absent(job: Job, member: Member) -> None:
     """HistoryError for one that a list names and that is not there.
 
-    In development it is made. Elsewhere a disk is not mounted, or a file was lost.
+    A disk is not mounted, or a file was lost, or another machine has it.
     """
-    may_be_made = job.create or settings.environment == DEVELOPMENT
-    if not may_be_made and not member.is_there():
+    if not (member.found or job.create or member.is_there()):
         raise HistoryError(
             f"{member.database.name}: there is no database, though it is listed",
             [f"{member.database.variable}: {member.database.address}"],
+            "Nothing was changed.\n"
             "If it is new, migrate it by its name, with --member; all such ones:"
             "\nsqlpair migrate --create, or alembic -x create=true upgrade heads",
         )
 
 
-def _failed(member: Member, settings: Settings, error: str) -> MemberResult:
+def _failed(job: Job, member: Member, settings: Settings, error: str) -> MemberResult:
     """Say where a member is that failed, as far as it can be told."""
     with suppress(SqlpairError, OSError):
         _refuse_gone(member)
+        _refuse_absent(job, member)
         return _here(member, settings)._replace(error=error)
     return MemberResult(member.title, member.name, None, "", error=error)
 
@@ -243,10 +245,9 @@ _nothing_to_do: NothingToDo[MemberResult] = NothingToDo()
 
 def _migrate(job: Job, member: Member, settings: Settings) -> MemberResult:
     global _nothing_to_do
-    _nothing_to_do = _nothing_to_do.of(job)
+    _nothing_to_do = _nothing_to_do.of(job.run + job.files)
     if known := _nothing_to_do.recall(settings):
         return known._replace(title=member.title, name=member.name)
-    _refuse_absent(job, member, settings)
     outcome = deployment.deploy(settings, UpTo(job.to), silent)
     result = _moved(member, outcome)
     if not outcome.deployment:

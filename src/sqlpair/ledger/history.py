@@ -82,18 +82,16 @@ def _logged(settings: Settings) -> Iterator[HistoryEvent]:
         line
         for line in log.lines(settings.log_file)
         if line.get("environment") == settings.environment
-        and (
-            not member or line.get("member") == member or line.get("database") in titles
-        )
+        and (not member or log.title(line) in titles)
     ]
     ends = ("committed", "failed")
     ended = {line.get("deployment") for line in own if line["outcome"] in ends}
     for line in own:
         outcome = line["outcome"]
-        of = "/".join(filter(None, map(line.get, ("database", "member"))))
+        of = log.title(line)
         event = HistoryEvent(
             at=line["at"].replace("T", " ").removesuffix("Z"),
-            database=line.get("database", "").partition("/")[0] if member else of,
+            database=of.partition("/")[0] if member else of,
             action=outcome,
             version=None,
             migration=line.get("migration", ""),

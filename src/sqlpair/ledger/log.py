@@ -51,9 +51,10 @@ class MigrationLog:
             return
         run: dict[str, object] = {"environment": settings.environment}
         run["by"] = tables.who()
-        self._run = _pairs(
-            run | ({"member": settings.member} if settings.member else {})
-        )
+        if settings.member:
+            (database,) = settings.databases
+            run |= {"fleet": database.name, "member": settings.member}
+        self._run = _pairs(run)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _opened(self._path)
@@ -179,6 +180,12 @@ def lines(path: Path) -> Iterator[dict[str, str]]:
                 }
                 if at.endswith("Z") and "outcome" in found:
                     yield found
+
+
+def title(line: Mapping[str, str]) -> str:
+    """Return which database a line is of; a member's name stands behind its fleet's."""
+    member = (line["fleet"], line["member"]) if "fleet" in line else ()
+    return "/".join(member) or line.get("database", "")
 
 
 def _pairs(fields: Mapping[str, object]) -> str:

@@ -159,11 +159,12 @@ class Reader(NamedTuple):
         variable = self._variable(section, "variable", f"{name.upper()}_URL")
         scratch = self._variable(section, "scratch", "")
         beside = scratch == variable  # its own server, said outright
+        given = self.addresses.get(name, "").strip()
         members = None
-        if fleet.declared(section):
+        if fleet.declared(section, given):
             values = {**self.env, **{k: v for k, v in self.environ.items() if v}}
             members = fleet.source(self.ini, self.root, section, values)
-        address = self.addresses.get(name, "").strip() or self._value(variable)
+        address = given or self._value(variable)
         parameters: dict[str, str] = {}
         embedded = None
         if members is not None and members.kind is not fleet.SourceKind.SCHEMAS:

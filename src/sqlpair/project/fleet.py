@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping
 from configparser import SectionProxy
 from enum import Enum
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from sqlpair.errors import SettingsError, UsageError
 KEYS = ("members", "schemas", "members_query")
 # What SQLite and sqlpair put beside a database's file, and what a restore put aside.
 BESIDE = re.compile(rf"(?:-wal|-shm|-journal|\.lock|\.before-{ids.ID.pattern})$")
+FILE_NAME = 200  # of the 255 that file systems take
 _WILD = re.compile(r"[*?\[]")
 _QUERY = re.compile(r"(?:SELECT|WITH|TABLE|VALUES)\b", re.IGNORECASE)
 
@@ -63,9 +65,13 @@ class MemberSource(NamedTuple):
         return f"<MemberSource {self.told}>"
 
 
-def declared(section: SectionProxy) -> bool:
-    """Say whether a section is of a fleet."""
-    return any(_said(section, key) for key in KEYS)
+def declared(section: SectionProxy, address: str) -> bool:
+    """Say whether a section is of a fleet.
+
+    With an ``address`` of its own, which a program gives, it is of one database: of a
+    member, unless it is where schemas are.
+    """
+    return any(_said(section, key) for key in (("schemas",) if address else KEYS))
 
 
 def _said(section: SectionProxy, key: str) -> str:
@@ -190,10 +196,14 @@ def _query(
 
 
 def file_name(name: str) -> str:
-    """Return a name that is a file's, another for each ``name``."""
-    return quote(os.fsencode(name), safe=" +,=@").replace(
+    """Return a name that is a file's, another for each ``name``, and not too long."""
+    whole = quote(os.fsencode(name), safe=" +,=@").replace(
         ".", "%2E", name.startswith(".")
     )
+    if len(whole) <= FILE_NAME:
+        return whole
+    # In no name that is quoted does a % stand before anything but digits.
+    return f"{whole[: FILE_NAME // 2]}%-{sha256(os.fsencode(name)).hexdigest()}"
 
 
 def matched(text: str, name: str) -> bool:

@@ -143,10 +143,15 @@ class DatabaseCopies:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The same, each by the variable that the application reads it from."""
+        """The same, each by the variable that the application reads it from.
+
+        Without fleets of schemas: the database that they are in is another.
+        """
+        databases = {n: database_of(self._templates.config, n) for n in self.urls}
         return {
-            database_of(self._templates.config, name).variable: url
-            for name, url in self.urls.items()
+            database.variable: self.url(name)
+            for name, database in databases.items()
+            if not database.fleet
         }
 
     def path(self, name: str) -> Path:

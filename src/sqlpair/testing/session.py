@@ -43,7 +43,7 @@ def settings_of(config: Path, name: str, address: str, folder: Path) -> Settings
     """
     found = load_without_addresses(config, {}, {name: address})
     own = found.database(name)._replace(
-        parameters={}, scratch="", scratch_variable="", scratch_beside=True
+        fleet=None, parameters={}, scratch="", scratch_variable="", scratch_beside=True
     )
     return found._replace(
         root=folder,
