@@ -64,26 +64,25 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # or ACCESS EXCLUSIVE (TRUNCATE, DROP, columns in ALTER TABLE); the modes in between
 # take nothing away, and to see them too costs nothing.
 # https://www.postgresql.org/docs/current/explicit-locking.html
-# A large object that is unlinked is locked by itself. What is there as an index, a
-# sequence or a TOAST table never was a table of rows.
+# A large object that is unlinked is locked by itself.
 LOCKED = """
-SELECT l.oid, {what} FROM (
-    SELECT coalesce(relation, classid) AS oid,
-           bool_or(mode = 'AccessExclusiveLock') AS exclusive
-    FROM pg_catalog.pg_locks
-    WHERE (locktype = 'relation'
-           OR (locktype = 'object' AND classid = {large_objects}))
-    AND granted AND pid = pg_backend_pid()
-    AND mode NOT IN ('AccessShareLock', 'RowShareLock') GROUP BY 1) AS l
+SELECT coalesce(relation, classid) AS oid, {what} FROM pg_catalog.pg_locks
+WHERE (locktype = 'relation'
+       OR (locktype = 'object' AND classid = {large_objects}))
+AND granted AND pid = pg_backend_pid()
+AND mode NOT IN ('AccessShareLock', 'RowShareLock')
+"""
+# The tables among them, and whether one holds nothing and nobody else can write to it.
+# Most tables that the transaction has made are so, and need no further look. A
+# partition is none of these: what it gets, another one may lose. What is there as an
+# index, a sequence or a TOAST table never was a table of rows.
+MADE = """
+SELECT l.oid, CASE WHEN exclusive AND relkind = 'r' AND NOT relispartition
+       THEN pg_relation_size(c.oid) = 0 ELSE false END
+FROM (SELECT oid, bool_or(mode = 'AccessExclusiveLock') AS exclusive
+      FROM ({locked}) AS m GROUP BY oid) AS l
 LEFT JOIN pg_catalog.pg_class c ON c.oid = l.oid
 WHERE coalesce(relkind, 'r') NOT IN ('i', 'I', 'S', 't')
-"""
-# Whether it is a table that holds nothing, and that nobody else can write to. Most
-# tables that the transaction has made are, and need no further look. A partition is
-# none of these: what it gets, another one may lose.
-CLOSED = """
-CASE WHEN exclusive AND relkind = 'r' AND NOT relispartition
-THEN pg_relation_size(c.oid) = 0 ELSE false END
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
@@ -94,24 +93,25 @@ UNION SELECT oid FROM unnest({oids}) AS o (oid)
 # Tables of some names, with what a DROP TABLE locks besides: the TOAST table, indexes,
 # sequences and the tables that it refers to. Of what is locked and not known another
 # connection has to be asked. Rows are only where there are bytes, and that there are
-# none is mostly all that has to be known. To plan this takes the server half the time
-# of the query above, for which many a rollback would wait longer than for itself.
+# none is mostly all that has to be known. A rollback waits longer for such a query to
+# be planned than for itself: each catalog stands in it once, and nothing is joined.
+STATE = """
+pg_current_snapshot()::text AS snapshot,
+pg_current_xact_id_if_assigned() IS NULL AS unwritten
+"""
 NAMED = """
-SELECT k.oid, reltoastrelid AS toast, snapshot, unwritten,
-       greatest(CASE WHEN relhassubclass THEN 1
-                WHEN relkind = 'r' THEN pg_relation_size(k.oid) END,
-                (SELECT max(pg_relation_size(confrelid))
-                 FROM pg_catalog.pg_constraint WHERE conrelid = k.oid)) AS bytes,
+SELECT k.oid, reltoastrelid AS toast, {state},
+       CASE WHEN relhassubclass THEN 1
+            WHEN relkind = 'r' THEN pg_relation_size(k.oid) END AS bytes,
        ARRAY(SELECT indexrelid FROM pg_catalog.pg_index
-             WHERE indrelid IN (k.oid, k.reltoastrelid) UNION ALL
-             SELECT objid FROM pg_catalog.pg_depend
+             WHERE indrelid IN (k.oid, k.reltoastrelid))::bigint[] AS indexes,
+       ARRAY(SELECT objid FROM pg_catalog.pg_depend
              WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = k.oid
-             AND classid = 'pg_catalog.pg_class'::regclass UNION ALL
-             SELECT confrelid FROM pg_catalog.pg_constraint
-             WHERE conrelid = k.oid)::bigint[] AS others
-FROM (SELECT pg_current_snapshot()::text AS snapshot,
-             pg_current_xact_id_if_assigned() IS NULL AS unwritten) AS s
-LEFT JOIN pg_catalog.pg_class k ON relname = ANY ('{{{names}}}'::name[])
+             AND classid = 'pg_catalog.pg_class'::regclass)::bigint[] AS owned,
+       ARRAY(SELECT ARRAY[confrelid::bigint, pg_relation_size(confrelid)]
+             FROM pg_catalog.pg_constraint
+             WHERE conrelid = k.oid AND confrelid <> 0) AS referred
+FROM pg_catalog.pg_class k WHERE relname = ANY ('{{{names}}}'::name[])
 """
 
 
@@ -152,19 +152,25 @@ class PostgreSQLInspector:
     def look(self, names: Set[str]) -> None:
         self._counted = "track_counts" not in names  # a file may switch it off and on
         savepoint = f"SAVEPOINT {SAVEPOINT}; "
-        named = self.session.rows(savepoint + NAMED.format(names=_array(names)))
-        oids = {
-            oid for row in named for oid in (row["oid"], row["toast"], *row["others"])
-        }
-        self._before, self._snapshot = {}, named[0]["snapshot"]
-        empty = all(row["unwritten"] and not row["bytes"] for row in named)
+        query = NAMED.format(names=_array(names), state=STATE)
+        named = self.session.rows(savepoint + query)
+        (state, *_) = named or self.session.rows(f"SELECT {STATE}")
+        oids = set[int]()
+        empty = state["unwritten"]
+        for row in named:
+            referred = dict(row["referred"])
+            oids.update([row["oid"], row["toast"]], row["indexes"], row["owned"])
+            oids.update(referred)
+            empty = empty and not any([row["bytes"], *referred.values()])
+        self._before, self._snapshot = {}, state["snapshot"]
         self._rowless = oids if empty else frozenset()
         self._closed = frozenset()
         if empty:
             return
-        if not named[0]["unwritten"]:
+        if not state["unwritten"]:
             # What this transaction made before is locked, and not committed.
-            made = dict(self.session.fetch(self._locked(CLOSED)))
+            query = MADE.format(locked=self._locked("mode"))
+            made = dict(self.session.fetch(query))
             self._closed = {oid for oid, closed in made.items() if closed}
             oids |= made.keys() - self._closed
         self._before = _rows(self.session.rows(self._query(_oids(oids))))

@@ -132,7 +132,10 @@ def split(text: str, *, together: bool = False) -> Iterator[Statement]:
 @lru_cache(maxsize=4)  # what the members of a fleet are told is much the same
 def parted(text: str) -> tuple[str, ...]:
     """Return the texts of the statements of an engine's own text."""
-    return tuple([statement.text for statement in split(text)])
+    parts: list[str] = []
+    for one in split(text, together=True):  # rows, for the most part
+        parts += rows_apart(one.text) if one.number > 1 else [one.text]
+    return tuple(parts)
 
 
 def rows_apart(text: str) -> list[str]:
