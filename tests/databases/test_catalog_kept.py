@@ -314,6 +314,18 @@ def test_of_a_new_table_no_other_one_is_described_again(kept: Kept) -> None:
         assert after[ObjectKey(kind, name)] is before[ObjectKey(kind, name)]
 
 
+def test_of_a_changed_table_with_long_texts_no_other_one_is_described_again(
+    kept: Kept,
+) -> None:
+    kept.run("CREATE TABLE a (id int); CREATE TABLE b (id int, long text)")
+    before = kept.checked()
+    kept.run("ALTER TABLE b ADD more text")
+    after = kept.checked()
+
+    a = ObjectKey("table", "a")
+    assert after[a] is before[a]
+
+
 def test_what_another_session_changes_is_told(kept: Kept, postgres: str) -> None:
     with connected(postgres) as execute:
         execute("CREATE TABLE theirs (id int)")

@@ -142,6 +142,9 @@ objects AS MATERIALIZED (
 SELECT 'pg_class'::regclass AS catalog, oid, family FROM families
 UNION ALL SELECT 'pg_class'::regclass, c.reltoastrelid, f.family
 FROM pg_catalog.pg_class c JOIN families f ON f.oid = c.oid AND c.reltoastrelid <> 0
+UNION ALL SELECT 'pg_class'::regclass, x.indexrelid, f.family
+FROM pg_catalog.pg_class c JOIN families f ON f.oid = c.oid
+JOIN pg_catalog.pg_index x ON x.indrelid = c.reltoastrelid
 UNION ALL SELECT 'pg_type'::regclass, t.oid, f.family FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_class c ON c.reltype = coalesce(NULLIF(t.typelem, 0), t.oid)
 JOIN families f ON f.oid = c.oid
