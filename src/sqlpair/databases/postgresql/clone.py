@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs, create_like
+from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
 from sqlpair.databases.postgresql.dump import dump, load
 from sqlpair.databases.postgresql.scratch import drop, new_name, noted, roles, strategy
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
@@ -47,6 +48,7 @@ def copied(
         copy = connect(here, read_only=False, report=report)
         assert copy is not None
         copy.alone = True
+        copy.catalog = KeptCatalog().catalog  # it is described after each step
         with closing(copy):
             session.execute(noted(name, made_by(texts) - before))
             yield copy
