@@ -107,14 +107,14 @@ UNION ALL {
         for name, (relation, seen, where) in _PARTS.items()
     )
 }
-UNION ALL {
+UNION ALL SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row("o")})
+    FILTER (WHERE o.xmin <> '1')), 0), false, NULL FROM (
+{
     _each(
-        f"SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row('p')})"
-        f" FILTER (WHERE p.xmin <> '1')), {seed}), false, NULL"
-        f" FROM pg_catalog.{name} p"
-        for seed, name in enumerate(_OTHERS)
+        f"SELECT p.tableoid, p.ctid, p.xmin FROM pg_catalog.{name} p"
+        for name in _OTHERS
     )
-}
+}) o
 UNION ALL SELECT 0, bit_xor({_row("t")}), false, NULL FROM pg_catalog.pg_type t
 WHERE t.typtype <> 'c' AND t.typinput <> 'array_in'::regproc
 UNION ALL SELECT 0, bit_xor({
