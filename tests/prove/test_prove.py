@@ -437,6 +437,44 @@ def test_the_same_rows_are_made_every_time(
 
 
 @pytest.mark.parametrize("database", MINIATURES)
+def test_one_row_is_added_to_a_table_whose_check_a_restore_writes_otherwise(
+    project: Project, database: str
+) -> None:
+    check = "varchar(9) CHECK (side IN ('buy', 'sell'))"
+    project.add(database, "001_t", f"CREATE TABLE t (side {check});", "DROP TABLE t;")
+    project.add(database, "002_u", "CREATE TABLE u (a text);", "DROP TABLE u;")
+
+    assert prove(project, database)["002_u"].rows == 7  # 3 in t and one more, 3 in u
+
+
+def test_the_values_of_every_table_are_read_whatever_they_are(
+    project: Project,
+) -> None:
+    project.upgrade()
+    many = range(230)
+    made = [f"CREATE TABLE n{n} AS SELECT {n} AS id" for n in many]
+    project.pg(f"{'; '.join(made)}; CREATE TABLE bare (); CREATE TABLE t (a text)")
+    project.pg("INSERT INTO bare DEFAULT VALUES")
+    project.pg(
+        """INSERT INTO t VALUES ('a,b'), ('say "x"'), ('it''s'), (E'back\\\\slash'),
+        ('{}'), (''), (' '), (NULL), ('NULL'), (E'two\nlines')"""
+    )
+    database = branches.branches(project.settings)[0].database
+    session = driver_of(database).connect(database, read_only=True, report=nobody)
+    assert session is not None
+    contents = driver_of(database).contents(session)
+    session.close()
+
+    assert contents["public.t"].rows == tuple(
+        project.pg("SELECT quote_nullable(a) FROM t")
+    )
+    assert contents["public.bare"].rows == ((),)
+    assert [contents[f"public.n{n}"].rows for n in many] == [
+        ((f"'{n}'",),) for n in many
+    ]
+
+
+@pytest.mark.parametrize("database", MINIATURES)
 def test_a_table_that_accepts_no_row_is_told_with_the_reason(
     project: Project, database: str
 ) -> None:

@@ -22,7 +22,7 @@ from sqlpair.databases.postgresql.scratch import drop_leftovers
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
 from sqlpair.project import branches
 from sqlpair.runner import scratch
-from sqlpair.schema.model import Schema, difference
+from sqlpair.schema.model import ObjectKey, Schema, difference
 
 BOTH = ("postgres", "sqlite")
 
@@ -374,6 +374,39 @@ def test_a_copy_of_a_scratch_database_has_its_settings(three: Project) -> None:
             assert copy.rows(f"SELECT {settings} AS memory") == [
                 {"path": '"a, b", public', "memory": "9MB"}
             ]
+
+
+def test_a_copy_is_dropped_while_its_source_is_at_work(three: Project) -> None:
+    database = branch_of(three, "postgres").database
+    driver = driver_of(database)
+    with driver.scratch(database, (), nothing) as session:
+        with driver.copied(session, nothing) as copy:
+            ((name,),) = copy.fetch("SELECT current_database()")
+            session.execute("BEGIN")
+        assert session.in_transaction()
+        session.rollback()
+        assert (name,) not in session.fetch("SELECT datname FROM pg_database")
+
+
+def test_of_a_copy_only_what_has_changed_is_described_again(three: Project) -> None:
+    database = branch_of(three, "postgres").database
+    driver = driver_of(database)
+    with (
+        driver.scratch(database, (), nothing) as session,
+        driver.copied(session, nothing) as copy,
+    ):
+        copy.execute("CREATE TABLE a (id int); CREATE TABLE b (id int)")
+        before = copy.schema()
+        copy.execute("DROP TABLE b; CREATE TABLE b (id bigint)")
+        whole = copy.schema()
+        copy.execute("ALTER TABLE b ADD c text")
+        after = copy.schema()
+
+    a, c = ObjectKey("table", "a"), ObjectKey("column", "b.c")
+    assert whole[a] is not before[a]
+    assert after[a] is whole[a]
+    assert c in after
+    assert c not in whole
 
 
 def test_the_search_path_of_the_live_database_holds(three: Project) -> None:

@@ -3,9 +3,9 @@
 They run upwards in one scratch database. Before each trial its tables get rows, and
 the trial is on a copy, restored from a backup: a rollback that fails ruins nothing,
 and the next migration is tried all the same. Meanwhile, in a thread of its own, the
-scratch database goes on to the next version, and the next copy is made of it. A copy
-would share what reaches beyond a database (roles), so such a migration is tried in the
-scratch database itself.
+scratch database goes on to the next version, and the next copy is made of it; in
+another one the copy before is dropped. A copy would share what reaches beyond a
+database (roles), so such a migration is tried in the scratch database itself.
 
 Where that is no longer what upgrades alone would make of it, and where a migration
 fails on generated rows, another is built up to the next trial.
@@ -14,7 +14,7 @@ fails on generated rows, another is built up to the next trial.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from contextvars import copy_context
 from functools import partial
@@ -91,13 +91,14 @@ class BranchProof:
             while self._next < len(pairs):
                 with (
                     self._driver.copied(unused, self._report, self._files) as session,
-                    ThreadPoolExecutor(1) as background,
+                    ThreadPoolExecutor(2) as background,
                 ):
                     self._start(ScratchDatabase(session, self._report), background)
                     try:
                         yield from self._run(pairs)
                     finally:
                         self._drop_copy()
+                        self._await_dropped()
 
     def _start(self, database: ScratchDatabase, background: Executor) -> None:
         """Begin at base, in another scratch database."""
@@ -108,6 +109,7 @@ class BranchProof:
         self._filled = False
         self._not_applied: list[str] = []
         self._prepared: Prepared | None = None
+        self._dropped: Future[None] | None = None  # the copy before
         self._not_restored: set[str] = set()  # what is known to differ
 
     def _run(self, pairs: Sequence[Pair]) -> Iterator[Verdict]:
@@ -172,7 +174,7 @@ class BranchProof:
             trial.problems.insert(0, trial.problems.pop())
         self._next = position + 1
         if usable:
-            prepared.close()
+            self._drop(prepared)
             if ahead is None:
                 self._seed.run(self._database.session)
                 ahead = self._prepare(position + 1, fill=True)
@@ -295,6 +297,16 @@ class BranchProof:
         if self._prepared is not None:
             self._prepared.close()
         self._prepared = None
+
+    def _drop(self, prepared: Prepared) -> None:
+        """Drop a copy meanwhile: what a server does then is to wait for its disk."""
+        self._await_dropped()
+        self._dropped = self._background.submit(prepared.close)
+
+    def _await_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, None
+        if dropped is not None:
+            dropped.result()
 
 
 def _add_rows(seed: Seed, filler: Filler, position: int, session: Session) -> None:

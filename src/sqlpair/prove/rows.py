@@ -11,7 +11,7 @@ Keys are high numbers: migrations insert rows of their own, and number them from
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +32,7 @@ ROWS = 3
 STRIDE = ROWS + 1
 ATTEMPTS = 400
 FEW_ATTEMPTS = 20  # for one more row in a table that has its own
+AT_ONCE = 100  # tables to a query
 SAVEPOINT = "sqlpair_row"
 
 
@@ -75,21 +76,21 @@ class Filler:
         leaves out every table that has rows.
         """
         tables = _tables(session)
+        vacant = _empty(session, tables)
         wanted = {}
         for name, table in tables.items():
             shape = _shape(table)
             if self._refused.get(name) == shape:
                 continue
-            if _is_empty(session, table) or (
-                not only_empty and self._filled.get(name) != shape
-            ):
+            if name in vacant or (not only_empty and self._filled.get(name) != shape):
                 wanted[name] = range(ROWS)
             self._filled[name] = shape
         unfillable = _fill(session, tables, wanted, number)
         for item in unfillable:
             self._refused[item.table] = _shape(tables[item.table])
         # One that has rows already is only full.
-        return tuple(i for i in unfillable if _is_empty(session, tables[i.table]))
+        vacant = _empty(session, [item.table for item in unfillable])
+        return tuple(item for item in unfillable if item.table in vacant)
 
     def add(self, session: Session, number: int, *, only_empty: bool = False) -> None:
         """Add one row to every table, more to those that ``fill`` has yet to fill.
@@ -97,13 +98,12 @@ class Filler:
         Nothing of it is remembered, so the database may be one that goes.
         """
         tables = _tables(session)
+        vacant = _empty(session, tables) if only_empty else tables
         wanted = {}
         for name, table in tables.items():
             shape = _shape(table)
             known = self._filled.get(name) == shape
-            if self._refused.get(name) != shape and (
-                not only_empty or _is_empty(session, table)
-            ):
+            if self._refused.get(name) != shape and name in vacant:
                 wanted[name] = range(ROWS, ROWS + 1) if known else range(ROWS)
         _fill(session, tables, wanted, number)
 
@@ -121,8 +121,17 @@ def _shape(table: TableShape) -> object:
     return (columns, table.checks, table.unique, table.foreign_keys)
 
 
-def _is_empty(session: Session, table: TableShape) -> bool:
-    return not session.rows(f"SELECT 1 FROM {table.name} LIMIT 1")
+def _empty(session: Session, tables: Iterable[str]) -> set[str]:
+    """Return which of the tables have no row."""
+    names, found = list(tables), set()
+    for start in range(0, len(names), AT_ONCE):
+        some = names[start : start + AT_ONCE]
+        asked = " UNION ALL ".join(
+            f"SELECT {place} AS place WHERE NOT EXISTS (SELECT 1 FROM {name})"
+            for place, name in enumerate(some)
+        )
+        found |= {some[row["place"]] for row in session.rows(asked)}
+    return found
 
 
 def _fill(
@@ -169,14 +178,12 @@ def _committed(
 
 def empty(session: Session, kept: Collection[str]) -> list[str]:
     """Delete every row of the tables not in ``kept``; return those that had some."""
-    emptied = []
     with rolled_back([session]):
         session.begin()
-        for table in reversed(_tables(session).values()):
-            if table.name not in kept:
-                if not _is_empty(session, table):
-                    emptied.append(table.name)
-                session.execute(f"DELETE FROM {table.name}")
+        names = [name for name in reversed(_tables(session)) if name not in kept]
+        emptied = set(names) - _empty(session, names)
+        for name in names:
+            session.execute(f"DELETE FROM {name}")
         session.commit()
     return sorted(emptied)
 
@@ -218,20 +225,17 @@ def _add(session: Session, table: TableShape, number: int, attempts: int) -> str
 
 def _insert(session: Session, table: TableShape, row: Mapping[str, str]) -> str | None:
     values = f"({', '.join(row)}) {table.overriding} VALUES ({', '.join(row.values())})"
-    session.execute(f"SAVEPOINT {SAVEPOINT}")
-    failure = None
+    insert = f"INSERT INTO {table.name} {values if row else 'DEFAULT VALUES'}"
+    end = f"RELEASE SAVEPOINT {SAVEPOINT}"
     try:
-        session.execute(
-            f"INSERT INTO {table.name} {values if row else 'DEFAULT VALUES'}"
-        )
+        session.execute(f"SAVEPOINT {SAVEPOINT}; {insert}; {end}")
     except SqlpairError as error:
         try:
-            session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            session.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}; {end}")
         except SqlpairError:  # a trigger has rolled back the whole transaction
             raise error from error.__cause__
-        failure = _reason(error)
-    session.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
-    return failure
+        return _reason(error)
+    return None
 
 
 def _reason(error: SqlpairError) -> str:

@@ -107,14 +107,14 @@ UNION ALL {
         for name, (relation, seen, where) in _PARTS.items()
     )
 }
-UNION ALL {
+UNION ALL SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row("o")})
+    FILTER (WHERE o.xmin <> '1')), 0), false, NULL FROM (
+{
     _each(
-        f"SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row('p')})"
-        f" FILTER (WHERE p.xmin <> '1')), {seed}), false, NULL"
-        f" FROM pg_catalog.{name} p"
-        for seed, name in enumerate(_OTHERS)
+        f"SELECT p.tableoid, p.ctid, p.xmin FROM pg_catalog.{name} p"
+        for name in _OTHERS
     )
-}
+}) o
 UNION ALL SELECT 0, bit_xor({_row("t")}), false, NULL FROM pg_catalog.pg_type t
 WHERE t.typtype <> 'c' AND t.typinput <> 'array_in'::regproc
 UNION ALL SELECT 0, bit_xor({
@@ -142,6 +142,9 @@ objects AS MATERIALIZED (
 SELECT 'pg_class'::regclass AS catalog, oid, family FROM families
 UNION ALL SELECT 'pg_class'::regclass, c.reltoastrelid, f.family
 FROM pg_catalog.pg_class c JOIN families f ON f.oid = c.oid AND c.reltoastrelid <> 0
+UNION ALL SELECT 'pg_class'::regclass, x.indexrelid, f.family
+FROM pg_catalog.pg_class c JOIN families f ON f.oid = c.oid
+JOIN pg_catalog.pg_index x ON x.indrelid = c.reltoastrelid
 UNION ALL SELECT 'pg_type'::regclass, t.oid, f.family FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_class c ON c.reltype = coalesce(NULLIF(t.typelem, 0), t.oid)
 JOIN families f ON f.oid = c.oid

@@ -13,7 +13,10 @@ from pathlib import Path
 from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import client_programs, create_like
+from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
+from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import dump, load
+from sqlpair.databases.postgresql.queries import Queries
 from sqlpair.databases.postgresql.scratch import drop, new_name, noted, roles, strategy
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import made_by
@@ -47,13 +50,19 @@ def copied(
         copy = connect(here, read_only=False, report=report)
         assert copy is not None
         copy.alone = True
+        copy.catalog = KeptCatalog().catalog  # it is described after each step
         with closing(copy):
             session.execute(noted(name, made_by(texts) - before))
             yield copy
     finally:
         # A server that is lost must not hide why; a leftover goes another time.
         with suppress(SqlpairError):
-            drop(session.fetch, name, made_by(texts) - before, "WITH (FORCE)")
+            # Not the session: the next migration may be running in it.
+            dropping = Queries(
+                Address(session.database, "", session.parameters), read_only=False
+            )
+            with closing(dropping.raw):
+                drop(dropping.fetch, name, made_by(texts) - before, "WITH (FORCE)")
 
 
 def _restore(session: PostgreSQLSession, parameters: dict[str, str]) -> None:

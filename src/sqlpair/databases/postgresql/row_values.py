@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from sqlpair.databases.postgresql import deparse
 from sqlpair.databases.quoting import quote
 from sqlpair.databases.row_values import (
     Check,
@@ -20,6 +23,8 @@ from sqlpair.databases.row_values import (
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
+
+_AT_ONCE = 100  # tables to a query
 
 # Partitions are filled through the table they are part of.
 _TABLES = """
@@ -59,15 +64,24 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 JOIN types t ON t.oid = a.atttypid
 JOIN pg_catalog.pg_type b ON b.oid = t.base
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ({kinds}) AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {wanted}
+GROUP BY c.oid, n.nspname, c.relname
+ORDER BY name
+"""
+_COLUMNS = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
+    ARRAY(SELECT quote_ident(a.attname) FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND {wanted}
+ORDER BY name
+"""
+_WANTED = """c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
-    WHERE e.objid = c.oid AND e.classid = 'pg_class'::regclass AND e.deptype = 'e')
-GROUP BY c.oid, n.nspname, c.relname, c.relispartition
-HAVING NOT ({leaves} AND c.relispartition)
-ORDER BY name
-"""
+    WHERE e.objid = c.oid AND e.classid = 'pg_class'::regclass AND e.deptype = 'e')"""
 _CONSTRAINTS = """
 SELECT k.conrelid AS oid, k.contype::text AS kind, k.conkey AS own, k.confkey AS its,
     pg_get_constraintdef(k.oid) AS text, k.confrelid AS parent,
@@ -97,21 +111,34 @@ def tables(session: PostgreSQLSession) -> list[TableShape]:
         unique.setdefault(row["oid"], set()).update(row["own"])
     return [
         _table(row, constraints.get(row["oid"], []), unique.get(row["oid"], set()))
-        for row in session.rows(_query(session, "'r', 'p'", leaves="true"))
+        for row in session.rows(_TABLES.format(wanted=_wanted(session)))
     ]
 
 
 def contents(session: PostgreSQLSession) -> Contents:
     """See ``sqlpair.databases.interface.Driver``."""
-    found = {}
     # Not of materialized views: their rows follow from their definition and the
     # tables, and are those of the last refresh, which a restore is.
-    for row in session.rows(_query(session, "'r'", leaves="false")):
-        names = tuple(sorted(column["name"] for column in row["columns"]))
-        wanted = ", ".join(map(literal, names)) or "'a row'"
-        rows = session.fetch(f"SELECT {wanted} FROM ONLY {row['name']}")
-        found[row["name"]] = TableRows(names, tuple(rows))
+    told = session.fetch(_COLUMNS.format(wanted=_wanted(session)))
+    tables = [(name, tuple(sorted(columns))) for name, columns in told]
+    found = {}
+    for start in range(0, len(tables), _AT_ONCE):
+        some = tables[start : start + _AT_ONCE]
+        rows: list[list[tuple[str, ...]]] = [[] for _ in some]
+        for place, values in session.fetch(
+            " UNION ALL ".join(map(_values, count(), some))
+        ):
+            rows[place].append(tuple(values))
+        for (name, columns), its in zip(some, rows, strict=True):
+            found[name] = TableRows(columns, tuple(its))
     return found
+
+
+def _values(place: int, table: tuple[str, Sequence[str]]) -> str:
+    """Select all values of each row of a table, beside its place among others."""
+    name, columns = table
+    values = ", ".join(map(literal, columns))
+    return f"SELECT {place}, ARRAY[{values}]::text[] FROM ONLY {name}"
 
 
 def literal(column: str) -> str:
@@ -119,10 +146,8 @@ def literal(column: str) -> str:
     return f"quote_nullable({column}::text)"
 
 
-def _query(session: PostgreSQLSession, kinds: str, *, leaves: str) -> str:
-    return _TABLES.format(
-        kinds=kinds,
-        leaves=leaves,
+def _wanted(session: PostgreSQLSession) -> str:
+    return _WANTED.format(
         schema=quote(session.database.ledger_schema),
         own=", ".join(map(quote, session.table.names)),
     )
@@ -133,7 +158,11 @@ def _table(
 ) -> TableShape:
     names = {column["key"]: column["name"] for column in row["columns"]}
     checks = [
-        Check(frozenset(names[key] for key in found["own"] or ()), found["text"])
+        Check(
+            frozenset(names[key] for key in found["own"] or ()),
+            # As it is in a copy, too.
+            deparse.canonical(found["text"]),
+        )
         for found in constraints
         if found["kind"] == "c"
     ]
