@@ -11,11 +11,21 @@ from unittest import mock
 import pytest
 
 from conftest import Project
-from fault_injection import add, assert_at, deploy, dying
+from fault_injection import (
+    add,
+    assert_at,
+    become_nobody,
+    deploy,
+    dying,
+    forked_to_the_end,
+)
 from saving import drop_kept, fill, make, stop_at
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.databases.sqlite.session import SQLiteSession
+from sqlpair.deploy import deployment
 from sqlpair.ledger import tables
+from sqlpair.project.branches import branches
+from sqlpair.runner import applied_files
 from sqlpair.verify import interrupted
 
 IN_DOUBT = "a transaction of an interrupted deployment is in doubt"
@@ -214,6 +224,41 @@ def test_an_interrupted_restore_is_named(project: Project, command: str) -> None
     assert "If it is not at work any more, this ends it: sqlpair migrate" in said
     follow(project, "sqlpair migrate")
     drop_kept(project)
+
+
+def test_restores_in_a_closed_folder_are_not_none(project: Project) -> None:
+    add(project, 1, 2)
+    project.upgrade()
+    folder = project.settings.backups.folder
+    folder.mkdir(parents=True)
+    folder.chmod(0)
+
+    def look() -> None:
+        become_nobody(project.root)
+        (problem,) = interrupted.interruptions(project.settings, {}, print)
+        assert problem.what == "it cannot be told whether a restore was interrupted"
+        assert problem.evidence == (f"{folder}: Permission denied",)
+        with pytest.raises(PermissionError):
+            deployment.finish_restores(project.settings, print)
+
+    forked_to_the_end(look)
+    folder.chmod(0o700)
+
+
+def test_a_rollback_that_cannot_be_read_is_not_recorded_as_none(
+    project: Project,
+) -> None:
+    add(project, 1, 2)
+    (branch, *_) = branches(project.settings)
+    (migration,) = branch.migrations
+    migration.down.chmod(0)
+
+    def look() -> None:
+        become_nobody(project.root)
+        with pytest.raises(PermissionError):
+            applied_files.present(branch, migration)
+
+    forked_to_the_end(look)
 
 
 def test_the_tenth_stage_comes_after_the_ninth(project: Project) -> None:

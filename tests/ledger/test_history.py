@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import io
 import json
-import os
 import resource
 from typing import Any
 from unittest import mock
@@ -14,7 +13,7 @@ from unittest import mock
 import pytest
 
 from conftest import Project
-from fault_injection import add, deploy, dying, forked_to_the_end
+from fault_injection import add, become_nobody, deploy, dying, forked_to_the_end
 from sqlpair.databases.sqlite.session import SQLiteSession
 from sqlpair.errors import SettingsError, SqlpairError
 from sqlpair.ledger import log, tables
@@ -214,8 +213,7 @@ def test_log_that_cannot_be_read_is_said(pair: Project) -> None:
     path.chmod(0)
 
     def read() -> None:
-        if os.geteuid() == 0:
-            os.seteuid(65534)
+        become_nobody(path)
         with pytest.raises(SettingsError, match="the log cannot be read"):
             list(log.lines(path))
 

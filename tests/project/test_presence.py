@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fault_injection import forked_to_the_end
+from fault_injection import become_nobody, forked_to_the_end
 from sqlpair.project.presence import exists, is_dir, is_file
 
 ASKING = pytest.mark.parametrize("ask", [exists, is_file, is_dir])
@@ -23,13 +22,10 @@ def test_what_lies_in_a_closed_folder_cannot_be_told(tmp_path: Path, ask: Ask) -
     closed.chmod(0)
 
     def look() -> None:
-        if os.geteuid() == 0:
-            os.seteuid(65534)
+        become_nobody(closed)
         with pytest.raises(PermissionError):
             ask(closed / "file")
 
-    for folder in (*tmp_path.parents[:2], tmp_path):
-        folder.chmod(0o755)
     forked_to_the_end(look)
     closed.chmod(0o700)
 

@@ -70,5 +70,5 @@ def _bytes(path: Path) -> bytes | None:
     try:
         with path.open("rb", buffering=0) as file:
             return file.readall()
-    except OSError:
+    except FileNotFoundError:
         return None

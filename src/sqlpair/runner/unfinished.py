@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlpair.ids import ID
 from sqlpair.ledger import tables, version
 from sqlpair.project.branches import Branch
+from sqlpair.project.presence import ABSENT
 from sqlpair.project.settings import Settings
 from sqlpair.runner.steps import BranchStatuses
 
@@ -112,12 +113,17 @@ def restore_folder(settings: Settings, identifier: str) -> Path:
 
 
 def restores(settings: Settings) -> tuple[str, ...]:
-    """Return the ids of restores that were interrupted, or still run."""
+    """Return the ids of restores that were interrupted, or still run.
+
+    OSError where the folder cannot be listed: one may be there.
+    """
     prefix = _prefix(settings)
     try:
         found = os.listdir(settings.backups.folder)  # noqa: PTH208 - names are enough
-    except OSError:
-        return ()
+    except OSError as error:
+        if error.errno in ABSENT:
+            return ()
+        raise
     names = (name.removeprefix(prefix) for name in found if name.startswith(prefix))
     return tuple(sorted(name for name in names if ID.fullmatch(name)))
 

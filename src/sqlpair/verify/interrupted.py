@@ -88,7 +88,18 @@ def _in_doubt(
 
 
 def _restores(settings: Settings) -> Iterator[Problem]:
-    for identifier in restores(settings):
+    try:
+        found = restores(settings)
+    except OSError as error:
+        yield Problem(
+            ProblemKind.VERSIONS,
+            "",
+            "it cannot be told whether a restore was interrupted",
+            (f"{error.filename}: {error.strerror}",),
+            "Run the command as a user who may list that folder.",
+        )
+        return
+    for identifier in found:
         yield Problem(
             ProblemKind.VERSIONS,
             "",
