@@ -953,7 +953,7 @@ CHANGES = {
     ),
 }  # fmt: skip
 
-# What PostgreSQL 15 does not know yet.
+# What PostgreSQL 17 does not know yet.
 NEWER = {
     "generated on reading": (
         "CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED)",
@@ -974,3 +974,26 @@ NEWER = {
         "check constraint t.c is not valid, the migrations say valid",
     ),
 }
+
+# What PostgreSQL 18 does not know yet.
+NEWEST = {
+    "publication of all sequences": (
+        "CREATE PUBLICATION p",
+        "DROP PUBLICATION p; CREATE PUBLICATION p FOR ALL SEQUENCES",
+        "publication p has sequences all, the migrations say none",
+    ),
+    "publication of all tables but one": (
+        T + "CREATE PUBLICATION p FOR ALL TABLES",
+        "DROP PUBLICATION p; CREATE PUBLICATION p FOR ALL TABLES EXCEPT (TABLE t)",
+        "publication p has tables all, except public.t, the migrations say all",
+    ),
+    "connection of a foreign-data wrapper": (
+        "CREATE EXTENSION postgres_fdw; CREATE FOREIGN DATA WRAPPER w",
+        "ALTER FOREIGN DATA WRAPPER w CONNECTION postgres_fdw_connection",
+        "foreign-data wrapper w has connection postgres_fdw_connection, "
+        "the migrations say none",
+    ),
+}
+
+# By the first version that knows it.
+SINCE = dict.fromkeys(NEWER, 18_00_00) | dict.fromkeys(NEWEST, 19_00_00)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from conftest import connected
-from postgresql_changes import CHANGES, NEWER
+from postgresql_changes import CHANGES, NEWER, NEWEST, SINCE
 from sqlpair.databases.postgresql import catalog_objects, catalog_rare
 from sqlpair.databases.postgresql import catalog_relations as relations
 from sqlpair.databases.postgresql.catalog import catalog
@@ -245,10 +245,10 @@ def kept(postgres: str) -> Iterator[Kept]:
     found.raw.close()
 
 
-@pytest.mark.parametrize("case", {**CHANGES, **NEWER})
+@pytest.mark.parametrize("case", {**CHANGES, **NEWER, **NEWEST})
 def test_a_change_is_told_and_so_is_its_rollback(kept: Kept, case: str) -> None:
-    setup, change, *_ = {**CHANGES, **NEWER}[case]
-    if case in NEWER and kept.raw.server_version < 18_00_00:
+    setup, change, *_ = {**CHANGES, **NEWER, **NEWEST}[case]
+    if kept.raw.server_version < SINCE.get(case, 0):
         with pytest.raises(psycopg2.Error):
             kept.run(f"{setup}; {change}")
         return

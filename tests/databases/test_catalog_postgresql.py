@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from conftest import connected
-from postgresql_changes import CHANGES, NEWER
+from postgresql_changes import CHANGES, NEWER, NEWEST, SINCE
 from sqlpair.databases import embedded
 from sqlpair.databases.postgresql.catalog import catalog, within
 from sqlpair.schema.model import Schema, describe, difference
@@ -169,9 +169,15 @@ def test_a_file_run_by_hand_gives_the_same_description(
     assert sentences(schema_of(everything), schema_of(by_hand)) == []
 
 
-@pytest.mark.parametrize("case", NEWER)
-def test_a_change_that_postgresql_18_allows_is_told(db: Database, case: str) -> None:
-    setup, change, *expected = NEWER[case]
+@pytest.mark.parametrize("case", {**NEWER, **NEWEST})
+def test_a_change_that_a_newer_server_allows_is_told(
+    db: Database, case: str, server_version: int
+) -> None:
+    setup, change, *expected = {**NEWER, **NEWEST}[case]
+    if server_version < SINCE[case]:
+        with pytest.raises(psycopg2.Error):
+            db.run(f"{setup}; {change}")
+        return
     db.run(setup)
     before = db.schema()
     db.run(change)

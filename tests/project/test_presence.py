@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fault_injection import become_nobody, forked_to_the_end
-from sqlpair.project.presence import exists, is_dir, is_file
+from sqlpair.project.presence import below, exists, is_dir, is_file
 
 ASKING = pytest.mark.parametrize("ask", [exists, is_file, is_dir])
 Ask = Callable[[Path], bool]
@@ -48,3 +48,21 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
         (exists(path), is_file(path), is_dir(path))
         for path in (tmp_path / "to_file", tmp_path / "to_folder")
     ] == [(True, True, False), (True, False, True)]
+
+
+def test_a_closed_folder_is_not_left_out(tmp_path: Path) -> None:
+    closed = tmp_path / "a" / "closed"
+    closed.mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (closed / "file").touch()
+    assert {*below(tmp_path)} == {tmp_path / "file", closed / "file"}
+    closed.chmod(0)
+
+    def look() -> None:
+        become_nobody(closed)
+        with pytest.raises(PermissionError):
+            list(below(tmp_path))
+
+    tmp_path.chmod(0o755)
+    forked_to_the_end(look)
+    closed.chmod(0o700)

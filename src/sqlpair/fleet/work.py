@@ -24,7 +24,7 @@ from sqlpair.fleet.members import Member
 from sqlpair.fleet.nothing_to_do import NothingToDo
 from sqlpair.ledger.position import claimed
 from sqlpair.project.branches import branches
-from sqlpair.project.presence import is_dir, is_file
+from sqlpair.project.presence import below, is_dir, is_file
 from sqlpair.project.read_once import read_once
 from sqlpair.runner.survey import survey
 from sqlpair.verify import verify
@@ -93,7 +93,7 @@ def files_of(settings: Settings, name: str) -> str:
     database = settings.database(name)
     digest = sha256()
     for folder in (database.sql, database.versions):
-        for path in sorted(folder.rglob("*")) if is_dir(folder) else ():
+        for path in sorted(below(folder)) if is_dir(folder) else ():
             if path.suffix in (".sql", ".py") and is_file(path):
                 data = path.read_bytes()
                 digest.update(f"{path.name} {len(data)}\n".encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -30,6 +31,19 @@ def is_dir(path: Path) -> bool:
     """Say whether it is a folder, or a link to one; OSError as above."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and those below; OSError where one cannot be listed.
+
+    ``Path.rglob`` leaves out what it may not look at.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for where, _, names in os.walk(folder, onerror=fail):
+        yield from (Path(where, name) for name in names)
 
 
 def _mode(path: Path) -> int | None:

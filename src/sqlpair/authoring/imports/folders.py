@@ -57,7 +57,9 @@ def _read(
     folder: Path, up: str, id_of: Callable[[str], str]
 ) -> tuple[ForeignMigration, ...]:
     found = []
-    for path in folder.glob(f"*/{up}"):
+    for path in (own / up for own in folder.iterdir()):
+        if not is_file(path):
+            continue
         name = path.parent.name
         down = path.with_name("down.sql")
         alone = _alone(path.with_name("metadata.toml"))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlpair.databases.postgresql.transaction_control import ends_transaction
 from sqlpair.errors import SqlFileError, UsageError
-from sqlpair.project.presence import is_file
+from sqlpair.project.presence import below, is_file
 from sqlpair.project.statement import Split
 
 # A file that the project has no kind for, with a migration in it.
@@ -117,7 +117,7 @@ Reader = Callable[[Path, Split], ForeignHistory | None]
 
 def files(folder: Path, *, deep: bool = False) -> list[Path]:
     """Return the files in ``folder``, and with ``deep`` in those below, by name."""
-    found = folder.rglob("*") if deep else folder.iterdir()
+    found = below(folder) if deep else folder.iterdir()
     return sorted(
         path
         for path in found

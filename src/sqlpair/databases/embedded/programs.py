@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -97,7 +98,8 @@ def major_version(binaries: Path) -> str:
         text=True,
         check=True,
     )
-    return answer.stdout.split()[2].split(".")[0]
+    found = re.match(r"\d+", answer.stdout.split()[2])  # 19, of 19rc1 too
+    return found[0] if found else ""
 
 
 class Account(NamedTuple):

@@ -158,12 +158,17 @@ JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser
 JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """,
-    # Row filters, columns and schemas came with 15, so they are looked up by name.
+    # Row filters, columns and schemas came with 15, sequences and tables that are
+    # excepted with 19, so they are looked up by name.
     "publications": """
 SELECT 'pg_publication', p.oid, 0, NULL, NULL, NULL, 'publication',
     json_build_array(NULL, p.pubname)::text, NULL,
     json_build_object(
-        'tables', CASE WHEN p.puballtables THEN '["all"]'::json ELSE (
+        'tables', CASE WHEN p.puballtables THEN (
+            SELECT to_json('{all}' || array_agg('except ' || r.prrelid::regclass
+                ORDER BY r.prrelid::regclass::text) FILTER (WHERE r.prpubid = p.oid))
+            FROM pg_catalog.pg_publication_rel r)
+        ELSE (
             SELECT json_agg(concat_ws(' ', r.prrelid::regclass,
                     '(' || (SELECT string_agg(a.attname, ', ' ORDER BY a.attname)
                         FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid
@@ -181,6 +186,8 @@ SELECT 'pg_publication', p.oid, 0, NULL, NULL, NULL, 'publication',
                 AND s.refclassid = 'pg_namespace'::regclass
             JOIN pg_catalog.pg_namespace n ON n.oid = s.refobjid
             WHERE d.refclassid = 'pg_publication'::regclass AND d.refobjid = p.oid),
+        'sequences', CASE WHEN to_jsonb(p) ->> 'puballsequences' = 'true' THEN 'all'
+            END,
         'operations', array_remove(ARRAY[CASE WHEN p.pubinsert THEN 'insert' END,
             CASE WHEN p.pubupdate THEN 'update' END,
             CASE WHEN p.pubdelete THEN 'delete' END,
@@ -203,7 +210,9 @@ SELECT 'pg_foreign_data_wrapper', w.oid, 0, NULL, NULL, NULL, 'foreign-data wrap
     json_build_array(NULL, w.fdwname)::text, NULL,
     json_build_object(
         'handler', NULLIF(w.fdwhandler, 0)::regproc::text,
-        'validator', NULLIF(w.fdwvalidator, 0)::regproc::text
+        'validator', NULLIF(w.fdwvalidator, 0)::regproc::text,
+        'connection',
+            NULLIF(to_jsonb(w) ->> 'fdwconnection', '0')::oid::regproc::text
     )::text
 FROM pg_catalog.pg_foreign_data_wrapper w
 """,

@@ -25,6 +25,9 @@ _OUTSIDE = {
         "ALTER SYSTEM": r"ALTER SYSTEM\b",
         "DISCARD ALL": r"DISCARD ALL\b",
         "CLUSTER of every table": r"CLUSTER(?: VERBOSE| ?\([^)]*\))? ?;?$",
+        "REPACK of every table": r"REPACK(?: ?\([^)]*\))?(?: USING INDEX)? ?;?$",
+        "REPACK CONCURRENTLY": r"REPACK ?\([^)]*\b(?:CONCURRENTLY|ANALYZE)\b"
+        r"(?! (?:FALSE|OFF|0|NO)\b)",
         "CREATE INDEX CONCURRENTLY": r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY\b",
         "DROP INDEX CONCURRENTLY": r"DROP INDEX CONCURRENTLY\b",
         "REINDEX CONCURRENTLY": r"REINDEX (?:\(.*?\) ?)?\w+ CONCURRENTLY\b"
