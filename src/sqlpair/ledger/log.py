@@ -106,8 +106,8 @@ class MigrationLog:
             self._report(f"{self._path} lacks what was done last: {self._lost}")
 
     def _said(self, outcome: str, fields: dict[str, object]) -> str:
-        values = {"outcome": outcome, "deployment": self.deployment}
-        return f"{_pairs(values)} {self._run} {_pairs(fields)}".rstrip()
+        known = f"outcome={outcome} deployment={_escaped(self.deployment)}"
+        return f"{known} {self._run} {_pairs(fields)}".rstrip()
 
     def _write(self, said: Iterable[str]) -> None:
         if self._file is None:

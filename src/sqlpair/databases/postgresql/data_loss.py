@@ -72,17 +72,17 @@ WHERE (locktype = 'relation'
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
-# The tables among them, and whether one holds nothing and nobody else can write to it.
-# Most tables that the transaction has made are so, and need no further look. A
-# partition is none of these: what it gets, another one may lose. What is there as an
-# index, a sequence or a TOAST table never was a table of rows.
+# Which of that needs no further look: a table that holds nothing, and that nobody else
+# can write to, as most are that the transaction has made; and what never was a table
+# of rows: an index, a sequence, a TOAST table. A partition needs one: what it gets,
+# another one may lose.
 MADE = """
-SELECT l.oid, CASE WHEN exclusive AND relkind = 'r' AND NOT relispartition
-       THEN pg_relation_size(c.oid) = 0 ELSE false END
+SELECT l.oid, CASE WHEN relkind = 'r'
+       THEN exclusive AND NOT relispartition AND pg_relation_size(c.oid) = 0
+       ELSE relkind IN ('i', 'I', 'S', 't') END
 FROM (SELECT oid, bool_or(mode = 'AccessExclusiveLock') AS exclusive
       FROM ({locked}) AS m GROUP BY oid) AS l
 LEFT JOIN pg_catalog.pg_class c ON c.oid = l.oid
-WHERE coalesce(relkind, 'r') NOT IN ('i', 'I', 'S', 't')
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """

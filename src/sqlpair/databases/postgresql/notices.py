@@ -40,14 +40,12 @@ class NoticeListener:
         self._masked = database.values.masked
         self._raw = raw
         self._notice = notice
-        self._place = ""
+        self._running: tuple[Path, Statement, Statement] | None = None
 
     @contextmanager
     def open(self, path: Path, first: Statement, last: Statement) -> Iterator[None]:
         """Hear within the block, in which the statements from ``first`` on run."""
-        end = last.line + (last.text.count("\n") if last.number > 1 else 0)
-        lines = str(first.line) if first.line == end else f"{first.line}-{end}"
-        self._place = f"{self._name} {shown(path)}:{lines}"
+        self._running = path, first, last
         # mypy knows a list only, psycopg2 takes what can be appended to.
         self._raw().notices = self  # type: ignore[assignment]
         other = extensions.get_wait_callback()
@@ -73,7 +71,12 @@ class NoticeListener:
 
     def append(self, text: str) -> None:
         """Pass on a message; psycopg2 calls this."""
-        self._notice(self._place, self._masked(" ".join(text.split())))
+        assert self._running is not None
+        path, first, last = self._running
+        end = last.line + (last.text.count("\n") if last.number > 1 else 0)
+        lines = str(first.line) if first.line == end else f"{first.line}-{end}"
+        place = f"{self._name} {shown(path)}:{lines}"
+        self._notice(place, self._masked(" ".join(text.split())))
 
 
 def _wait(raw: connection) -> None:
