@@ -270,6 +270,17 @@ def test_stamp_purge_takes_over_from_an_unknown_revision(two_each: Project) -> N
     assert positions(two_each) == (2, 2)
 
 
+@pytest.mark.parametrize("given", ["member=a", "member=", "member"])
+def test_a_member_is_refused_where_no_database_has_any(
+    two_each: Project, given: str
+) -> None:
+    for command in (["upgrade", "heads"], ["downgrade", "-1"], ["current"]):
+        failure = two_each.alembic("-x", given, *command, expect=2)
+        assert "member" in failure.stderr
+
+    assert two_each.tables("postgres") | two_each.tables("sqlite") == set()
+
+
 def test_upgrade_refuses_a_database_that_is_ahead_of_the_checkout(
     two_each: Project,
 ) -> None:

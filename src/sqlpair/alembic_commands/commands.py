@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Serve the Alembic command of that name."""
     given.check(settings)
-    if settings.fleets and command not in OF_FILES:
+    named = "member" in context.get_x_argument(as_dictionary=True)
+    if (settings.fleets or named) and command not in OF_FILES:
         fleets.serve(
             context,
             settings,
