@@ -270,6 +270,35 @@ def test_stamp_purge_takes_over_from_an_unknown_revision(two_each: Project) -> N
     assert positions(two_each) == (2, 2)
 
 
+def test_a_file_without_a_module_is_named_by_what_reads(two_each: Project) -> None:
+    """To Alembic there is no such migration: it would say that all is at head."""
+    two_each.upgrade()
+    sql = two_each.root / "sql" / "sqlite"
+    (sql / "009_new.sql").write_text("SELECT 1;\n")
+    (sql / "009_new_rollback.sql").write_text("SELECT 1;\n")
+
+    for command in (["current"], ["current", "--check-heads"], ["check"]):
+        failure = two_each.alembic(*command, expect=1)
+        assert (
+            "sqlite 009_new: the SQL file has no revision module\n"
+            "  1 of 3 have none\n"
+            "  Run: sqlpair revisions\n"
+        ) in failure.stderr
+    two_each.sqlpair("revisions")
+    two_each.alembic("current")
+
+
+@pytest.mark.parametrize("given", ["member=a", "member=", "member"])
+def test_a_member_is_refused_where_no_database_has_any(
+    two_each: Project, given: str
+) -> None:
+    for command in (["upgrade", "heads"], ["downgrade", "-1"], ["current"]):
+        failure = two_each.alembic("-x", given, *command, expect=2)
+        assert "member" in failure.stderr
+
+    assert two_each.tables("postgres") | two_each.tables("sqlite") == set()
+
+
 def test_upgrade_refuses_a_database_that_is_ahead_of_the_checkout(
     two_each: Project,
 ) -> None:

@@ -135,6 +135,21 @@ def test_the_one_that_is_named_gets_the_next_number(branched: Project) -> None:
     branched.upgrade()
 
 
+def test_a_late_number_is_told_with_the_command_that_helps(project: Project) -> None:
+    for stem in ("001_a", "003_b"):
+        project.add("sqlite", stem, f"CREATE TABLE {stem[-1]} (id int);\n")
+    project.upgrade()
+    project.add("sqlite", "002_late", "CREATE TABLE late (id int);\n")
+    told = project.sqlpair("migrate", expect=1).stderr
+
+    line = next(line for line in told.splitlines() if "sqlpair renumber" in line)
+    project.sqlpair(*line.partition("sqlpair ")[2].split())
+    project.sqlpair("migrate")
+
+    assert project.applied("sqlite") == ["001_a", "003_b", "004_late"]
+    project.sqlpair("status", "--exit-code")
+
+
 def test_both_first_ones_of_a_database_can_be_put_in_order(project: Project) -> None:
     add(project, "postgres", "001_a")
     (project.root / "sql" / "postgres" / "001_b.sql").write_text("SELECT 1;\n")

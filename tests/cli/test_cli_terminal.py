@@ -221,6 +221,21 @@ def test_a_terminal_shows_what_a_pipe_gets_with_styles(
     assert re.search(r"\x1b\[[0-9;]*3[1-3]m", screen.drawn)  # red to yellow
 
 
+def test_what_is_to_be_copied_is_one_line_in_a_narrow_terminal(
+    project, terminal
+) -> None:
+    """Two would be two commands, pasted: rm, and the path behind it."""
+    terminal("migrate").end()
+    terminal("backup").end()
+    (backup,) = (project.root / "state" / "backups").iterdir()
+
+    screen = terminal("restore", "--yes", backup.name, columns=40)
+
+    assert screen.end() == 0
+    (kept,) = project.file.parent.glob(f"{project.file.name}.before-*")
+    assert f"  rm {kept}\n" in screen.shown
+
+
 def test_no_color_at_a_terminal_is_honoured(project, terminal) -> None:
     screen = terminal("version", NO_COLOR="1")
 

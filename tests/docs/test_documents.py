@@ -110,7 +110,7 @@ def test_make_knows_every_target_and_variable_that_a_document_names(page) -> Non
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: {command}"
         for variable in variables:
             name, equals, _ = variable.partition("=")
-            taken = rf"\$(\(|\${{?){name}\b"
+            taken = rf"\$(\(call (on|with),|\(|\${{?){name}\b"
             assert not equals or re.search(taken, makefile), f"{page}: {command}"
 
 

@@ -132,6 +132,7 @@ def test_every_reading_command_names_what_is_half_done(
 
     for name, said in told(unpreparing, plans=0).items():
         assert HALF_DONE in said, name
+        assert r"\n" not in said, name
         assert moved in said, name
         assert f"this finishes it: {command}\n" in said, name
 

@@ -52,6 +52,7 @@ def test_two_files_with_one_number_are_both_named(folder):
     message = find_error(folder)
     assert "003_a.sql" in message
     assert "0003_b.sql" in message
+    assert "sqlpair renumber sql/postgres/NNN_name.sql" in message
 
 
 @pytest.mark.parametrize("name", ["003_a_rollback.sql", "003_a_verify.sql"])

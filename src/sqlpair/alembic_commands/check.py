@@ -17,6 +17,7 @@ from sqlpair.alembic_commands.one_database import alone, compare, surveyed
 from sqlpair.errors import HistoryError
 from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import Branch, branches
+from sqlpair.project.revisions import require
 from sqlpair.runner.repeatable import files
 from sqlpair.verify import verify
 
@@ -63,6 +64,7 @@ def _is_at_head(context: EnvironmentContext, branch: Branch) -> bool:
     heads = context.get_context().get_current_heads()
     for head in heads:
         known_position(branch, head)
+    require(branch)
     return set(heads) == set(context.script.get_heads())
 
 

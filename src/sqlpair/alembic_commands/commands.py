@@ -23,6 +23,7 @@ from sqlpair.deploy.targets import Destination
 from sqlpair.errors import HistoryError, SqlpairError, UsageError
 from sqlpair.ledger.position import known_position
 from sqlpair.project.branches import branches
+from sqlpair.project.revisions import require
 from sqlpair.project.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def serve(
 ) -> None:
     """Serve the Alembic command of that name."""
     given.check(settings)
-    if settings.fleets and command not in OF_FILES:
+    named = "member" in context.get_x_argument(as_dictionary=True)
+    if (settings.fleets or named) and command not in OF_FILES:
         fleets.serve(
             context,
             settings,
@@ -131,6 +133,7 @@ def _read_each(context: EnvironmentContext, settings: Settings) -> None:
             heads = migration_context.get_current_heads()
             for head in heads:
                 known_position(branch, head)
+            require(branch)  # without its module, Alembic takes a file for none
             try:
                 migration_context.opts["fn"](heads, migration_context)
             except CommandError as error:

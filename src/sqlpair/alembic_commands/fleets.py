@@ -110,4 +110,5 @@ def _upgrade(settings: Settings, jobs: str, *, create: bool) -> None:
 
 def _tell(result: MemberResult) -> None:
     if result.error:
-        logger.warning("%s failed: %s", result.title, result.error)
+        for line in f"{result.title} failed: {result.error}".splitlines():
+            logger.warning("%s", line)

@@ -32,8 +32,9 @@ def surveyed(settings: Settings) -> BranchStatuses:
     """Read where every database is; warn where something was interrupted."""
     statuses = claims(settings, logger.info)
     for problem in interruptions(settings, statuses, logger.info):
-        lines = [problem.what, *problem.evidence, problem.remedy]
-        logger.warning("%s", "\n  ".join(lines))
+        lines = [problem.what, *problem.evidence, *problem.remedy.splitlines()]
+        for line in "\n  ".join(lines).split("\n"):  # a record is told as one line
+            logger.warning("%s", line)
     return statuses
 
 

@@ -211,7 +211,8 @@ def _draw(line: Sequence[Styled], stream: TextIO, *, trim: bool) -> None:
     drawn = Text.assemble(*line)
     if trim:
         drawn.rstrip()
-    _console(stream).print(drawn)
+    # The terminal wraps it: what somebody copies from it is one line still.
+    _console(stream).print(drawn, soft_wrap=True)
 
 
 @lru_cache(maxsize=4)  # for thousands of migrations it is asked for each line

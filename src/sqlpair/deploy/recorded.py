@@ -157,8 +157,8 @@ def _recorded(
                 f"{row.stem}: applied on {row.applied_at[:10]} by {row.applied_by}"
                 for row in missing
             ],
-            "It was applied by an older version or by another program, or"
-            "\nits revision module does more than run its SQL files."
+            "It was applied without a rollback file, by an older version or by another"
+            "\nprogram, or its revision module does more than run its SQL files."
             "\nUse the checkout that has them: sqlpair rollback. Nothing was changed.",
         )
     return dict(_expanded(name, rows, kept))

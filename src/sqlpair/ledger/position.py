@@ -82,8 +82,9 @@ def current(branch: Branch, state: Records) -> int:
         raise HistoryError(
             f"{branch.name} {late[0].stem}: numbered below what is applied already",
             [f"alembic_version says {head}; {ledger} has no {late[0].number:03}"],
-            "Give the file the next free number, or, if it did run, record it:"
-            f" alembic stamp {branch.name}@{head}",
+            "Give the file the next free number: sqlpair renumber"
+            f" sql/{branch.name}/{late[0].stem}.sql\nIf it did run, record it: alembic"
+            f" stamp {branch.name}@{head}",
         )
     means = f"{head or 'empty'}, which means {_list(expected)}"
     raise _disagreeing(branch, recorded, means)

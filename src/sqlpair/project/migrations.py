@@ -158,7 +158,8 @@ def _same_number(database: str, number: int, *stems: str) -> SqlFileError:
     return SqlFileError(
         f"{database}: two migrations have the number {number}",
         [f"{stem}.sql" for stem in stems],
-        "Give the one that is applied nowhere yet the next free number.",
+        "Give the one that is applied nowhere yet the next free number:"
+        f" sqlpair renumber sql/{database}/NNN_name.sql",
     )
 
 
