@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
@@ -20,6 +24,7 @@ from sqlpair.project.branches import Branch
 from sqlpair.runner import scratch
 from sqlpair.runner.built import ANY
 
+KILLED = 40  # schemas, of which any may be at work when a kill comes
 # What a description writes with the schema's name in it.
 VIEW = """
 CREATE VIEW v AS SELECT a.x, b.id FROM a JOIN b ON b.a = a.id;
@@ -428,3 +433,47 @@ def test_a_schema_that_is_renamed_while_others_are_at_work_is_not_at_base(
     if action != "migrate":
         assert "its schema is gone since it was found\n  tenant_1" in renamed.error
     assert applied(project, "moved") == ["002_a", "003_y"]
+
+
+def test_after_random_kills_each_migration_is_in_each_schema_once(
+    project: Project, kills: int
+) -> None:
+    names = schemas(project, KILLED)
+    chance = random.Random(17)
+    for number in range(kills):
+        before = begun(project)
+        if before == len(names):  # all over again
+            for name in names:
+                project.pg(f"DROP SCHEMA {name} CASCADE; CREATE SCHEMA {name}")
+            before = 0
+        jobs = "1" if number % 2 else "2"
+        running = subprocess.Popen(
+            [sys.executable, "-m", "sqlpair", "migrate", "--jobs", jobs],
+            cwd=project.root,
+            env=project.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        goal = before + chance.randint(0, (len(names) - before) // 2)
+        while running.poll() is None and begun(project) <= goal:
+            time.sleep(0.001)
+        time.sleep(chance.random() / 50)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+    project.sqlpair("migrate")
+    assert [applied(project, name) for name in names] == [[*NUMBERED]] * KILLED
+    assert made(project) == {name: {"a", "b"} for name in names}
+    assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
+
+
+def begun(project: Project) -> int:
+    """Return how many schemas have been moved; each has all or nothing."""
+    found = project.pg(
+        "SELECT count(*), string_agg(DISTINCT relname, ' ' ORDER BY relname)"
+        " FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
+        r" LIKE 'tenant\_%' GROUP BY relnamespace"
+    )
+    whole = "a alembic_version b schema_history schema_version"
+    assert {tables for _, tables in found} <= {whole}
+    return len(found)
