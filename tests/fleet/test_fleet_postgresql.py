@@ -13,12 +13,14 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
+from psycopg2.extensions import connection
 
 from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 from proxy import Proxy
 from sqlpair.databases import kept_open
 from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql import parameters
 from sqlpair.fleet import members, work
 from sqlpair.project.branches import Branch
 from sqlpair.runner import scratch
@@ -477,3 +479,24 @@ def begun(project: Project) -> int:
     whole = "a alembic_version b schema_history schema_version"
     assert {tables for _, tables in found} <= {whole}
     return len(found)
+
+
+def test_a_session_that_ends_before_its_first_statement_is_named_and_no_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = schemas(project, 3)
+    asked = parameters._has_check_interval
+
+    def ended(raw: connection) -> bool:
+        monkeypatch.undo()
+        project.pg(f"SELECT pg_terminate_backend({raw.info.backend_pid}, 9000)")
+        return asked(raw)
+
+    monkeypatch.setattr(parameters, "_has_check_interval", ended)
+
+    failed = project.sqlpair("migrate", "--jobs", "1", expect=1).stdout
+
+    assert "! tenants/tenant_0 failed" in failed
+    assert "server closed the connection" in failed
+    assert "Error" not in failed
+    assert [applied(project, name) for name in names[1:]] == [[*NUMBERED]] * 2
