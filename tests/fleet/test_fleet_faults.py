@@ -737,3 +737,33 @@ def test_a_listed_file_that_is_lost_is_not_at_base_outside_development(
     assert "there is no database, though it is listed" in failed
     assert "1  not known" in failed
     assert "at base" not in failed
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_nobody_foresaw_in_one_member_stops_no_other(
+    project: Project, jobs: str
+) -> None:
+    paths = fleet(project, MEMBERS)
+    # Of a module that is loaded once for all, as a fault of sqlpair's own would be.
+    module = project.root / "alembic" / "versions" / "tenants" / "004_b.py"
+    module.write_text(
+        "from sqlpair.ledger import write_sql\n"
+        + module.read_text()
+        + "\nreal = write_sql.applied\n\n\n"
+        "def fail(*words, **more):\n"
+        "    fail.calls += 1\n"
+        "    if fail.calls == 3:\n"
+        "        raise ZeroDivisionError\n"
+        "    return real(*words, **more)\n\n\n"
+        "fail.calls = 0\n"
+        "write_sql.applied = fail\n"
+    )
+    words = ("-m", "sqlpair", "migrate", "--jobs", jobs)
+
+    done = project.run(*words, expect=1)
+
+    assert "failed: tenants: ZeroDivisionError" in done.stderr
+    failed = done.stderr.count("ZeroDivisionError")
+    assert failed <= int(jobs)
+    assert sum(map(at_head, paths)) == MEMBERS - failed
+    assert all(map(whole_or_untouched, paths))

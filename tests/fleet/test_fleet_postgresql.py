@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
+from psycopg2.extensions import connection
 
 from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 from proxy import Proxy
 from sqlpair.databases import kept_open
 from sqlpair.databases.interface import Report
+from sqlpair.databases.postgresql import parameters
 from sqlpair.fleet import members, work
 from sqlpair.project.branches import Branch
 from sqlpair.runner import scratch
 from sqlpair.runner.built import ANY
 
+KILLED = 40  # schemas, of which any may be at work when a kill comes
 # What a description writes with the schema's name in it.
 VIEW = """
 CREATE VIEW v AS SELECT a.x, b.id FROM a JOIN b ON b.a = a.id;
@@ -428,3 +435,68 @@ def test_a_schema_that_is_renamed_while_others_are_at_work_is_not_at_base(
     if action != "migrate":
         assert "its schema is gone since it was found\n  tenant_1" in renamed.error
     assert applied(project, "moved") == ["002_a", "003_y"]
+
+
+def test_after_random_kills_each_migration_is_in_each_schema_once(
+    project: Project, kills: int
+) -> None:
+    names = schemas(project, KILLED)
+    chance = random.Random(17)
+    for number in range(kills):
+        before = begun(project)
+        if before == len(names):  # all over again
+            for name in names:
+                project.pg(f"DROP SCHEMA {name} CASCADE; CREATE SCHEMA {name}")
+            before = 0
+        jobs = "1" if number % 2 else "2"
+        running = subprocess.Popen(
+            [sys.executable, "-m", "sqlpair", "migrate", "--jobs", jobs],
+            cwd=project.root,
+            env=project.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        goal = before + chance.randint(0, (len(names) - before) // 2)
+        while running.poll() is None and begun(project) <= goal:
+            time.sleep(0.001)
+        time.sleep(chance.random() / 50)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+    project.sqlpair("migrate")
+    assert [applied(project, name) for name in names] == [[*NUMBERED]] * KILLED
+    assert made(project) == {name: {"a", "b"} for name in names}
+    assert project.pg("SELECT gid FROM pg_prepared_xacts") == []
+
+
+def begun(project: Project) -> int:
+    """Return how many schemas have been moved; each has all or nothing."""
+    found = project.pg(
+        "SELECT count(*), string_agg(DISTINCT relname, ' ' ORDER BY relname)"
+        " FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text"
+        r" LIKE 'tenant\_%' GROUP BY relnamespace"
+    )
+    whole = "a alembic_version b schema_history schema_version"
+    assert {tables for _, tables in found} <= {whole}
+    return len(found)
+
+
+def test_a_session_that_ends_before_its_first_statement_is_named_and_no_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = schemas(project, 3)
+    asked = parameters._has_check_interval
+
+    def ended(raw: connection) -> bool:
+        monkeypatch.undo()
+        project.pg(f"SELECT pg_terminate_backend({raw.info.backend_pid}, 9000)")
+        return asked(raw)
+
+    monkeypatch.setattr(parameters, "_has_check_interval", ended)
+
+    failed = project.sqlpair("migrate", "--jobs", "1", expect=1).stdout
+
+    assert "! tenants/tenant_0 failed" in failed
+    assert "server closed the connection" in failed
+    assert "Error" not in failed
+    assert [applied(project, name) for name in names[1:]] == [[*NUMBERED]] * 2

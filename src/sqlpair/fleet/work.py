@@ -154,10 +154,12 @@ def _one(job: Job, member: Member) -> MemberResult:
     except SqlpairError as error:
         result = _failed(job, member, settings, str(error))
     except OSError as error:
-        what = error.strerror or str(error)
+        what = f"{member.database.name}: {error.strerror or error}"
         what += f"\n  {error.filename}" if error.filename else ""
-        what = f"{member.database.name}: {what}"
         result = _failed(job, member, settings, what)
+    except Exception as error:  # noqa: BLE001 - of this one: it stops no other
+        what = f"{member.database.name}: {type(error).__name__}: {error}"
+        result = MemberResult(member.title, member.name, None, "", error=what)
     return result._replace(milliseconds=round((time.monotonic() - began) * 1000))
 
 

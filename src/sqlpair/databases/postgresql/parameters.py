@@ -119,13 +119,13 @@ def _has_check_interval(raw: connection) -> bool:
     if raw.server_version < 140000:
         return False
     with raw.cursor() as cursor:
+        found = True
         try:
             cursor.execute(f"BEGIN; SET LOCAL {CHECK_INTERVAL} = '1s'")
         except psycopg2.DataError:
-            return False
-        finally:
-            cursor.execute("ROLLBACK")
-    return True
+            found = False
+        cursor.execute("ROLLBACK")
+    return found
 
 
 def _commits_asynchronously(raw: connection) -> bool:

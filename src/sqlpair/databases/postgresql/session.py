@@ -133,7 +133,8 @@ class PostgreSQLSession(Queries):
     @cached_property
     def run_time(self) -> Parameters:
         """What a migration runs under."""
-        return Parameters(self.database, self.raw, lasts=not self.alone)
+        with self.guarded():
+            return Parameters(self.database, self.raw, lasts=not self.alone)
 
     def begin(self, first: str = "") -> None:
         work = self.deployment_lock.work
