@@ -96,8 +96,7 @@ def files_of(settings: Settings, name: str) -> str:
         for path in sorted(below(folder)) if is_dir(folder) else ():
             if path.suffix in (".sql", ".py") and is_file(path):
                 data = path.read_bytes()
-                digest.update(f"{path.name} {len(data)}\n".encode())
-                digest.update(data)
+                digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return digest.hexdigest()
 
 
