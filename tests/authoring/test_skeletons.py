@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -276,4 +275,4 @@ def test_init_lays_down_no_skeletons(project: Project) -> None:
 def test_make_new_takes_a_template() -> None:
     makefile = (Path(__file__).parents[2] / "Makefile").read_text()
 
-    assert re.search(r'sqlpair new \$\(if \$\(TEMPLATE\),--template "', makefile)
+    assert "sqlpair new $(call with,TEMPLATE,--template) " in makefile
