@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
+from conftest import PROGRAMS
 from sqlpair.databases.embedded import find_binaries
+from sqlpair.databases.embedded.programs import major_version
 
 # Older servers do not know the setting, which newer programs write of any server.
 _UNKNOWN = re.compile(r"(?m)^SET transaction_timeout = .*\n")
@@ -13,9 +16,14 @@ _UNKNOWN = re.compile(r"(?m)^SET transaction_timeout = .*\n")
 _RANDOM = re.compile(r"(?m)^(\\(un)?restrict .*|.* SET \(pg_attver=\d+\);)\n")
 
 
+def programs() -> Path:
+    """Where the newest pg_dump and psql are: none reads a newer server."""
+    return max([find_binaries(), PROGRAMS or find_binaries()], key=major_version)
+
+
 def script_of(dsn: str, *arguments: str) -> str:
     """Return what any server that is supported runs."""
-    command = [find_binaries() / "pg_dump", *arguments, "-d", dsn]
+    command = [programs() / "pg_dump", *arguments, "-d", dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return _UNKNOWN.sub("", done.stdout)

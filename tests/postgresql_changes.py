@@ -990,7 +990,8 @@ NEWEST = {
     "connection of a foreign-data wrapper": (
         "CREATE EXTENSION postgres_fdw; CREATE FOREIGN DATA WRAPPER w",
         "ALTER FOREIGN DATA WRAPPER w CONNECTION postgres_fdw_connection",
-        "foreign-data wrapper w has connection postgres_fdw_connection, "
+        "foreign-data wrapper w has connection "
+        "public.postgres_fdw_connection, "
         "the migrations say none",
     ),
 }

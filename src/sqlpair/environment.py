@@ -70,6 +70,10 @@ def _fail(error: SqlpairError | Interrupted, *, from_terminal: bool) -> NoReturn
         raise CommandError(str(error)) from error
     debugging = bool(os.environ.get("SQLPAIR_DEBUG"))
     logger.error("%s", error, exc_info=error if debugging else None)
+    try:
+        sys.stderr.flush()
+    except OSError:  # the terminal is closed: at the end that would be the exit code
+        live.lead_nowhere(sys.stderr)
     raise SystemExit(error.exit_code) from None
 
 

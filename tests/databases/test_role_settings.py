@@ -59,7 +59,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_of_a_role_change_nothing_of_what_is_reported(
-    project: Project, server: str, name: str
+    project: Project, server: str, name: str, server_version: int
 ) -> None:
     project.add("postgres", "001_p", PG, "DROP TABLE styles, p;\n")
     project.add("sqlite", "002_s", "CREATE TABLE s (id);\n", "DROP TABLE s;\n")
@@ -67,7 +67,10 @@ def test_settings_of_a_role_change_nothing_of_what_is_reported(
     asserted = project.root / "sql/postgres/001_p_verify.sql"
     asserted.write_text("SELECT day, ago, span, raw, word FROM p;\n")
     ((database,),) = project.pg("SELECT current_database()")
-    for setting, value in SETTINGS[name].items():
+    settings = dict(SETTINGS[name])
+    if server_version >= 19_00_00:  # it knows no others
+        settings.pop("standard_conforming_strings", None)
+    for setting, value in settings.items():
         with connected(server) as execute:
             execute(f"ALTER DATABASE {database} SET {setting} = '{value}'")
 

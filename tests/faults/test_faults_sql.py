@@ -258,8 +258,9 @@ REACHING = {
     "temporary tables": "CREATE TEMP TABLE schema_version (version int);"
     " CREATE TEMP TABLE alembic_version (version_num text); CREATE TEMP TABLE t1 ();",
     "set_config": "SELECT set_config('search_path', 'trap', false);",
-    "strings": "SET escape_string_warning = off;"
-    " SET standard_conforming_strings = off;",
+    "strings": "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN"
+    " ('escape_string_warning', 'standard_conforming_strings')"
+    " AND current_setting('server_version_num')::int < 190000;",
     "read only": "SET default_transaction_read_only = on;",
     "encoding": "SET client_encoding = 'SQL_ASCII';",
     "letters": "SET client_encoding = 'LATIN1';",

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, connected
-from pg_dump import comparable, script_of
-from sqlpair.databases.embedded import find_binaries
+from pg_dump import comparable, programs, script_of
 from sqlpair.errors import StatementError
 
 LIVE = r"""
@@ -29,7 +28,7 @@ FROM generate_series(1, 20) AS n;
 
 
 def program(name: str, *arguments: str, given: str | None = None) -> str:
-    path = str(find_binaries() / name)
+    path = str(programs() / name)
     done = subprocess.run(
         [path, *arguments], input=given, capture_output=True, text=True, check=False
     )
@@ -188,7 +187,7 @@ def test_a_dump_with_other_options_makes_the_same(
 ) -> None:
     with connected(live) as execute:
         execute("INSERT INTO people (name) VALUES (E'two\\r\\nlines')")
-    path = str(find_binaries() / "pg_dump")
+    path = str(programs() / "pg_dump")
     words = [*options, "--if-exists"] if options == ["--clean"] else options
     command = [path, "--no-owner", *words, "-d", live]
     dump = subprocess.run(command, capture_output=True, check=True).stdout

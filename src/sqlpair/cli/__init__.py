@@ -131,6 +131,6 @@ def main() -> None:
             output.fail(of_file(error))
             sys.exit(1)
         # Click's own help: of what commands print, output.write has taken care.
-        output.lead_nowhere(sys.stdout)
+        live.lead_nowhere(sys.stdout)
         output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))
         sys.exit(1)

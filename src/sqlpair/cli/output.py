@@ -143,21 +143,15 @@ def write(stream: TextIO, text: str) -> bool:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        lead_nowhere(stream)
+        live.lead_nowhere(stream)
     except OSError as error:
-        lead_nowhere(stream)  # what it still holds would fail again at the end
+        live.lead_nowhere(stream)  # what it still holds would fail again at the end
         if stream is sys.stdout:
             sys.stdout = sys.stderr
             why = f"stdout cannot be written ({error.strerror}); it goes on here:\n"
             write(sys.stderr, why + text)
         return False
     return True
-
-
-def lead_nowhere(stream: TextIO) -> None:
-    """Let what is written to it from now on, and what it still holds, be lost."""
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def path(path: Path) -> str:
