@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
 
-from sqlpair.alembic_commands.one_database import is_asked
+from sqlpair.alembic_commands.one_database import is_asked, warn
 from sqlpair.deploy.targets import parse
 from sqlpair.errors import SqlpairError, UsageError
 from sqlpair.fleet import members, project
@@ -69,12 +69,10 @@ def serve(
             remedy="All of them: sqlpair status --exit-code\n"
             "One: alembic -x member=NAME current --check-heads",
         )
-    part = settings.apart(*settings.singles)
-    if command in (
-        "current",
-        "check",
-    ):  # of none at all they would say that all is well
+    if command in ("current", "check"):  # of none at all they would say: all is well
         part = members.singles(settings)
+    else:
+        part = settings.apart(*settings.singles)
     if not addresses:
         logger.warning(
             "%s: left out; one member: -x member=NAME, all: sqlpair status", names
@@ -110,5 +108,4 @@ def _upgrade(settings: Settings, jobs: str, *, create: bool) -> None:
 
 def _tell(result: MemberResult) -> None:
     if result.error:
-        for line in f"{result.title} failed: {result.error}".splitlines():
-            logger.warning("%s", line)
+        warn(f"{result.title} failed: {result.error}")

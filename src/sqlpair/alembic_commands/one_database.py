@@ -33,9 +33,14 @@ def surveyed(settings: Settings) -> BranchStatuses:
     statuses = claims(settings, logger.info)
     for problem in interruptions(settings, statuses, logger.info):
         lines = [problem.what, *problem.evidence, *problem.remedy.splitlines()]
-        for line in "\n  ".join(lines).split("\n"):  # a record is told as one line
-            logger.warning("%s", line)
+        warn("\n  ".join(lines))
     return statuses
+
+
+def warn(text: str) -> None:
+    """Log each line of a text by itself: a record is told as one line."""
+    for line in text.splitlines():
+        logger.warning("%s", line)
 
 
 def is_asked(context: EnvironmentContext, name: str) -> bool:
