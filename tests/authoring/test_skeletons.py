@@ -236,6 +236,25 @@ def test_lint_asks_for_a_header_until_the_skeleton_is_filled_in(books: Project) 
         assert item.down.read_text().startswith(f"-- Undo {item.stem}.\n")
 
 
+def test_a_migration_that_nobody_has_written_yet_is_applied_and_told(
+    books: Project,
+) -> None:
+    books.add("sqlite", "003_nothing", "-- Nothing.\n-- Why: the number was taken.\n")
+    item = scaffold.new(books.settings, "sqlite", "later", "plain")
+
+    told = books.sqlpair("migrate").stderr
+
+    assert "sqlite 004_later: 004_later.sql has no statement yet" in told
+    assert "003_nothing.sql" not in told
+    assert books.applied("sqlite") == ["002_books", "003_nothing", "004_later"]
+    assert "004_later.sql has no statement yet" in books.log
+
+    books.sqlpair("rollback", "--to", "3")
+    item.up.write_text(item.up.read_text() + "CREATE TABLE later (id);\n")
+    assert "no statement" not in books.sqlpair("migrate").stderr
+    assert "later" in books.tables("sqlite")
+
+
 def test_a_template_that_the_engine_has_not_is_refused_and_writes_nothing(
     books: Project,
 ) -> None:

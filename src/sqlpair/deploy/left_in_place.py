@@ -1,4 +1,7 @@
-"""Rollbacks that undo nothing: what their migrations made stays, and is said.
+"""Files that do nothing, and are not meant to: what that leaves behind is said.
+
+A rollback that undoes nothing leaves what its migration made. A migration that nobody
+has written yet leaves nothing, and counts as edited once somebody has.
 
 A file without a statement that does anything is known before it runs. ``DROP TABLE IF
 EXISTS`` of a name that is not there is known once it ran, by a mark that each change of
@@ -23,17 +26,26 @@ from sqlpair.runner.steps import Step
 _IDLE = re.compile(r"SELECT\s+(?:[0-9]+|NULL|TRUE|FALSE|'[^']*')\s*;?", re.IGNORECASE)
 _DEFINES = frozenset({"CREATE", "ALTER", "DROP"})
 _BLOCK = re.compile(r"\b(?:CREATE|ALTER|DROP)\b", re.IGNORECASE)
+# A line of a header as a skeleton of ``sqlpair new`` has it, with nothing filled in.
+_UNFILLED = re.compile(r"^--[^\r\n]*: …\s*$", re.MULTILINE)
 _TEMPORARY = frozenset({"TEMP", "TEMPORARY"})
 _CONDITION = re.compile(r"\bIF\b", re.IGNORECASE)
 
 
 def without_statements(ready: Iterable[Ready]) -> Iterator[str]:
-    """Say of each rollback that has no statement that does anything what it leaves.
+    """Say of each file that has no statement that does anything what it leaves.
 
-    Unless its migration has none either, as many a history has it, or its revision
-    module does more than run the pair.
+    Of a migration only where it is as ``sqlpair new`` wrote it. Of a rollback unless
+    its migration has none either, as many a history has it. Of neither where the
+    revision module does more than run the pair.
     """
     for it in ready:
+        if _is_unwritten(it):
+            yield (
+                f"{it.step}: {it.file.path.name} has no statement yet, and does"
+                " nothing. Undo it before you write it (sqlpair rollback): from now on,"
+                " to change the file is to edit an applied migration"
+            )
         if _is_plain_rollback(it) and not _does(it.file):
             above = _migration(it.step)
             if above is None or _does(above):
@@ -76,6 +88,15 @@ def _may_leave(ready: Ready) -> bool:
         return False
     above = _migration(ready.step)
     return above is None or any(map(_defines, sql_file.statements(above)))
+
+
+def _is_unwritten(ready: Ready) -> bool:
+    return (
+        ready.step.upgrade
+        and not ready.file.total
+        and is_pair(getattr(ready.module, "upgrade", None))
+        and bool(_UNFILLED.search(ready.file.text))
+    )
 
 
 def _is_plain_rollback(ready: Ready) -> bool:
