@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlpair import live
 from sqlpair.alembic_commands import plugin
 from sqlpair.databases import kept_open
-from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_file, printable
+from sqlpair.errors import Interrupted, SqlpairError, UsageError, of_system, printable
 from sqlpair.project.settings import load, load_without_addresses
 from sqlpair.signals import handled
 
@@ -53,10 +53,10 @@ def run(
     try:
         with _at_terminal() if from_terminal else nullcontext():
             _serve(context, target_metadata or {}, options)
-    except OSError as error:
-        if error.filename is None:
+    except (OSError, RuntimeError) as error:
+        if (told := of_system(error)) is None:
             raise
-        _fail(of_file(error), from_terminal=from_terminal)
+        _fail(told, from_terminal=from_terminal)
     except CommandError as error:
         if not (from_terminal and isinstance(error.__cause__, SqlpairError)):
             raise

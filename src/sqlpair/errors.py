@@ -26,6 +26,15 @@ without it; ``environment.run`` hands Alembic's callers a ``CommandError``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
+_NO_THREAD = "can't start new thread"  # as CPython says it
+LIMITS = {
+    EAGAIN: "the system lets no more threads or processes begin",
+    ENOMEM: "the system has no memory for another thread or process",
+    EMFILE: "the system lets this process open no more files",
+    ENFILE: "the system opens no more files",
+}
 
 
 def several(names: Sequence[str], shown: int = 5, between: str = ", ") -> str:
@@ -113,12 +122,26 @@ class SqlpairError(_Message, Exception):
         super().__init__(what, evidence, remedy)
 
 
-def of_file(error: OSError) -> SqlpairError:
-    """Return ``error``, which a file was refused with, for a person."""
-    failure = SqlpairError(
-        f"{error.filename}: {error.strerror}",
-        remedy="Let this user read the file, and write to its folder.",
-    )
+def of_system(error: Exception) -> SqlpairError | None:
+    """Return what the system refused, for a person; None where it is not known what.
+
+    One of its limits was reached, or a file cannot be used.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    code = EAGAIN if str(error) == _NO_THREAD else code
+    if code in LIMITS:
+        failure = SqlpairError(
+            LIMITS[code],
+            remedy="Raise the limit (ulimit -u, ulimit -n; a container has its own), or"
+            " end others.",
+        )
+    elif isinstance(error, OSError) and error.filename is not None:
+        failure = SqlpairError(
+            f"{error.filename}: {error.strerror}",
+            remedy="Let this user read the file, and write to its folder.",
+        )
+    else:
+        return None
     failure.__cause__ = error
     return failure
 

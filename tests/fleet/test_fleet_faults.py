@@ -686,7 +686,7 @@ def test_where_no_process_can_be_begun_that_is_told(
 
     monkeypatch.setattr("_multiprocessing.SemLock", refuse)
     refused = project.sqlpair("migrate", "--jobs", "2", expect=1)
-    assert "the system lets no processes be begun" in refused.stderr
+    assert "the system does not let 2 processes be begun" in refused.stderr
     assert "--jobs 1" in refused.stderr
     project.sqlpair("migrate", "--jobs", "1")
     assert all(map(at_head, paths))

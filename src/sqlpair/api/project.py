@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlpair import signals
 from sqlpair.databases import kept_open
-from sqlpair.errors import UsageError, of_file, printable
+from sqlpair.errors import UsageError, of_system, printable
 from sqlpair.progress import meter
 from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import NONE, Settings, load
@@ -247,10 +247,8 @@ class Project:
 
                 with members.one(settings, self.member, self._report) as part:
                     yield part, self._report
-        except OSError as error:
-            if error.filename is None:
-                raise
-            raise of_file(error) from error
+        except (OSError, RuntimeError) as error:
+            raise of_system(error) or error from error
 
     def _report(self, line: str) -> None:
         """Tell it; a fault of the program that is told is no fault of a deployment."""

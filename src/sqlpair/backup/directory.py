@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlpair.backup import manifest
 from sqlpair.backup.manifest import Manifest
-from sqlpair.errors import BackupError, LockError
+from sqlpair.errors import LIMITS, BackupError, LockError, of_system
 from sqlpair.project.owner import give, make_folder
 from sqlpair.project.presence import is_dir
 from sqlpair.project.settings import Settings
@@ -56,7 +56,8 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or "the disk"
-        raise BackupError(
+        limit = of_system(error) if error.errno in LIMITS else None
+        raise limit or BackupError(
             "a file could not be written",
             [f"{where}: {error.strerror}"],
             "Make room, or let this user write there. Nothing of it was kept.",

@@ -20,7 +20,7 @@ import click
 from sqlpair import live, signals
 from sqlpair.cli import output
 from sqlpair.databases import kept_open
-from sqlpair.errors import Interrupted, SqlpairError, of_file
+from sqlpair.errors import Interrupted, SqlpairError, of_system
 from sqlpair.project.settings import find
 
 # Help's sections, and the commands in each. A command's module has its name.
@@ -126,11 +126,13 @@ def main() -> None:
     except (SqlpairError, Interrupted) as error:
         output.fail(error)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if error.filename is not None:
-            output.fail(of_file(error))
-            sys.exit(1)
-        # Click's own help: of what commands print, output.write has taken care.
-        live.lead_nowhere(sys.stdout)
-        output.fail(SqlpairError(f"stdout cannot be written ({error.strerror})"))
+    except (OSError, RuntimeError) as error:
+        told = of_system(error)
+        if told is None and isinstance(error, OSError):
+            # Click's own help: of what commands print, output.write has taken care.
+            live.lead_nowhere(sys.stdout)
+            told = SqlpairError(f"stdout cannot be written ({error.strerror})")
+        if told is None:
+            raise
+        output.fail(told)
         sys.exit(1)

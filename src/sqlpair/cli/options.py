@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sqlpair.cli import output
-from sqlpair.errors import SettingsError, SqlpairError, UsageError
+from sqlpair.errors import SettingsError, SqlpairError, UsageError, of_system
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,7 @@ class Command(click.Command):
         try:
             return super().invoke(context)
         except OSError as error:
-            if error.filename is not None:
-                raise
-            raise SqlpairError(
+            raise of_system(error) or SqlpairError(
                 f"sqlpair {context.info_name} failed: {error.strerror or error}",
                 remedy="SQLPAIR_DEBUG=1 in the environment shows where.",
             ) from error

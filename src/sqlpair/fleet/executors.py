@@ -41,6 +41,8 @@ DISTRIBUTED_CHUNK = 32
 # How often Dask gives a chunk to another worker when one dies with it.
 RETRIES = 3
 ASK_SECONDS = 0.2  # between two questions of a worker, whether it is to stop
+# The threads that an executor has here; and each process, which has a second thread.
+OF_EXECUTOR, OF_PROCESS = 2, 2
 PRELOADED = "sqlpair.fleet.preloaded"
 
 
@@ -131,12 +133,13 @@ def _processes(jobs: int) -> Workers:
                 forkserver.ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _try_threads(OF_EXECUTOR + OF_PROCESS * jobs)
         stop = context.Event()
         leave, leaving = context.Pipe(duplex=False)
-    except OSError as error:  # without /dev/shm, say
+    except (OSError, RuntimeError) as error:  # without /dev/shm, say
         raise SettingsError(
-            "the system lets no processes be begun",
-            [str(error.strerror)],
+            f"the system does not let {jobs} processes be begun",
+            [error.strerror or "" if isinstance(error, OSError) else str(error)],
             "One member after the other: --jobs 1, or alembic -x jobs=1 upgrade heads",
         ) from error
     executor = ProcessPoolExecutor(
@@ -164,6 +167,25 @@ def _processes(jobs: int) -> Workers:
         stop=stop.set,
         close=close,
     )
+
+
+def _try_threads(number: int) -> None:
+    """Begin and end that many threads; RuntimeError where the system refuses one.
+
+    It counts threads and processes alike. What it refuses the executor later is never
+    told: a task would wait for ever for who was to do it.
+    """
+    over = threading.Event()
+    begun = []
+    try:
+        for _ in range(number):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            begun.append(thread)
+    finally:
+        over.set()
+        for thread in begun:
+            thread.join()
 
 
 @contextmanager
