@@ -53,7 +53,7 @@ def run(
     try:
         with _at_terminal() if from_terminal else nullcontext():
             _serve(context, target_metadata or {}, options)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, MemoryError) as error:
         if (told := of_system(error)) is None:
             raise
         _fail(told, from_terminal=from_terminal)

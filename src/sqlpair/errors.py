@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 
+_MEMORY = "Raise the limit (ulimit -v; a container has its own), or end others."
 _NO_THREAD = "can't start new thread"  # as CPython says it
 LIMITS = {
     EAGAIN: "the system lets no more threads or processes begin",
@@ -129,7 +130,9 @@ def of_system(error: Exception) -> SqlpairError | None:
     """
     code = error.errno if isinstance(error, OSError) else None
     code = EAGAIN if str(error) == _NO_THREAD else code
-    if code in LIMITS:
+    if isinstance(error, MemoryError):
+        failure = SqlpairError("there is not enough memory for this", remedy=_MEMORY)
+    elif code in LIMITS:
         failure = SqlpairError(
             LIMITS[code],
             remedy="Raise the limit (ulimit -u, ulimit -n; a container has its own), or"

@@ -101,3 +101,20 @@ def test_a_backup_that_starts_no_program_does_not_blame_the_disk(
 ) -> None:
     with pytest.raises(SqlpairError, match=told), writing():
         raise OSError(code, "as subprocess raises it")
+
+
+def test_too_little_memory_is_told(project: Project) -> None:
+    rows = f"INSERT INTO a VALUES ('{'x' * 500}');\n" * 100_000
+    project.add("sqlite", "001_a", "CREATE TABLE a (x text);\n" + rows, "DROP TABLE a;")
+    told = ""
+    for megabytes in range(100, 1000, 100):
+        limit = f"ulimit -v {megabytes * 1024}"
+        failure = limited(project, limit, "sqlpair", "migrate")
+        if failure.returncode == 0:
+            break
+        told += failure.stderr
+        assert not project.file.exists() or "a" not in project.tables("sqlite")
+    assert failure.returncode == 0
+    assert project.lite("SELECT count(*) FROM a") == [(100_000,)]
+    assert "there is not enough memory for this" in told
+    assert "MemoryError" not in told

@@ -247,7 +247,7 @@ class Project:
 
                 with members.one(settings, self.member, self._report) as part:
                     yield part, self._report
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             raise of_system(error) or error from error
 
     def _report(self, line: str) -> None:

@@ -126,7 +126,7 @@ def main() -> None:
     except (SqlpairError, Interrupted) as error:
         output.fail(error)
         sys.exit(error.exit_code)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, MemoryError) as error:
         told = of_system(error)
         if told is None and isinstance(error, OSError):
             # Click's own help: of what commands print, output.write has taken care.

@@ -54,7 +54,7 @@ def answer(config: Path) -> Answer | None:
             statuses = survey(known, reported.append, resources)
             if not is_done(settings, statuses, _Heads()):
                 return None
-    except (SqlpairError, OSError, RuntimeError):
+    except (SqlpairError, OSError, RuntimeError, MemoryError):
         return None
     return Answer([NOTHING_TO_DO, *Outcome("", (), statuses).where()], reported)
 
