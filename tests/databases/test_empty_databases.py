@@ -174,6 +174,23 @@ def test_role_that_may_not_read_a_catalog_has_a_new_database_for_each_copy(
     assert copy_of(source) != copy_of(source)
 
 
+def test_role_that_is_no_superuser_has_its_databases_used_again(
+    project: Project, server: str
+) -> None:
+    role = "plain_maker"
+    dsn = server.replace("user=postgres", f"user={role}")
+    database = project.settings.databases[0]._replace(scratch=dsn)
+    with connected(server) as execute:
+        execute(f"CREATE ROLE {role} LOGIN CREATEDB")
+        try:
+            with driver_of(database).scratch(database, (), lambda _line: None) as made:
+                assert isinstance(made, PostgreSQLSession)
+                assert made.fetch("SELECT current_user::text") == [(role,)]
+                assert copy_of(made, USUAL) == copy_of(made)
+        finally:
+            execute(f"DROP ROLE {role}")
+
+
 def test_no_database_is_left_behind_the_session(project: Project, server: str) -> None:
     database = project.settings.databases[0]
     before = databases(server)
