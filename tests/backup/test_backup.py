@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -293,6 +294,25 @@ def test_full_disk_under_the_sqlite_copy_leaves_no_backup(filled: Project) -> No
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("suffix", [".db", ".dump"])
+def test_copy_that_does_not_reach_the_disk_leaves_no_backup(
+    filled: Project, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = directory.sync
+
+    def failing(path: Path) -> None:
+        if path.suffix == suffix:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        sync(path)
+
+    monkeypatch.setattr(directory, "sync", failing)
+
+    with pytest.raises(BackupError, match="could not be written"):
+        make(filled)
+
+    assert left(filled) == []
+
+
 def test_pg_dump_is_stopped_at_the_deadline(filled: Project) -> None:
     filled.configure("alembic", backup_timeout="0.5")
 
@@ -525,6 +545,25 @@ def test_pg_dump_is_of_the_lowest_version_that_fits_the_server(
         assert client_programs.find(
             "pg_dump", database, client_programs.major(copy.server)
         ).major == (chosen)
+
+
+def test_programs_after_one_of_the_servers_own_version_are_not_started(
+    filled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in (19, 18, 17):
+        program = tmp_path / str(version) / "pg_dump"
+        program.parent.mkdir()
+        asked = f"touch '{program}.asked'"
+        program.write_text(f"#!/bin/sh\n{asked}\necho pg_dump {version}.1\n")
+        program.chmod(0o755)
+    folders = [tmp_path / str(version) for version in (19, 18, 17)]
+    monkeypatch.setattr(client_programs, "places", lambda: folders)
+    database = filled.settings.databases[0]._replace(binaries=None)
+
+    found = client_programs.find("pg_dump", database, 18)
+
+    assert found.path == tmp_path / "18" / "pg_dump"
+    assert not (tmp_path / "17" / "pg_dump.asked").exists()
 
 
 def test_no_migration_runs_between_the_two_copies(filled: Project) -> None:

@@ -376,16 +376,19 @@ def test_a_copy_of_a_scratch_database_has_its_settings(three: Project) -> None:
             ]
 
 
-def test_a_copy_is_dropped_while_its_source_is_at_work(three: Project) -> None:
+def test_a_copy_is_emptied_while_its_source_is_at_work(three: Project) -> None:
     database = branch_of(three, "postgres").database
     driver = driver_of(database)
     with driver.scratch(database, (), nothing) as session:
         with driver.copied(session, nothing) as copy:
-            ((name,),) = copy.fetch("SELECT current_database()")
+            copy.execute("CREATE TABLE a (id int)")
+            name = copy.fetch("SELECT current_database()")
             session.execute("BEGIN")
         assert session.in_transaction()
         session.rollback()
-        assert (name,) not in session.fetch("SELECT datname FROM pg_database")
+        with driver.copied(session, nothing) as copy:
+            assert copy.fetch("SELECT current_database()") == name
+            assert ObjectKey("table", "a") not in copy.schema()
 
 
 def test_of_a_copy_only_what_has_changed_is_described_again(three: Project) -> None:

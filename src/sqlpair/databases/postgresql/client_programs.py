@@ -61,7 +61,11 @@ def find(
     An older one refuses a newer server; a newer one writes what an older server may
     not read back. ``newest`` takes the highest instead.
     """
-    seen = list(programs(name, database))
+    seen: list[Program] = []
+    for program in programs(name, database):
+        seen.append(program)
+        if program.major == at_least and not newest:
+            return program  # no other is lower: to ask one takes as long as a query
     fitting = [program for program in seen if program.major >= at_least]
     if not fitting:
         there = [f"{program.path} is {program.version}" for program in seen]

@@ -72,6 +72,8 @@ def dump(
     command = [
         *client_programs.pg_dump(program, database),
         "--format=custom",
+        # Half the time of the level that is its own choice, and a tenth more bytes.
+        "--compress=3",
         # The role's own client_encoding may lack some of the characters.
         f"--encoding={row['encoding']}",
         f"--dbname={where}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +92,10 @@ class PostgreSQLSession(Queries):
         self._alembic: Connection | None = None
         self.catalog: Callable[[Fetch, Collection[str], str], Schema] | None = None
         """What describes its schema, if not ``catalog.catalog``."""
+        self.empty_database: (
+            Callable[[Iterable[str]], AbstractContextManager[str]] | None
+        ) = None
+        """What makes an empty database beside it, and drops it and these roles."""
 
     @property
     def parameters(self) -> dict[str, str]:

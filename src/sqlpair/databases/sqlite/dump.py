@@ -38,6 +38,9 @@ def dump(
             closing(opened(Path(database.address), "mode=ro")) as source,
             closing(opened(target, "mode=rw")) as copy,
         ):
+            # A copy that is not whole is thrown away, and the caller syncs one that is.
+            copy.execute("PRAGMA synchronous = OFF")
+            copy.execute("PRAGMA journal_mode = OFF")
             source.execute(f"PRAGMA busy_timeout = {database.lock_timeout * 1000:.0f}")
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()
