@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Project
-from sqlpair.databases.interface import Report
 from sqlpair.project.branches import Branch
 from sqlpair.runner import built, scratch
 from sqlpair.runner.scratch import Scratch
@@ -30,9 +30,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened = scratch.opened
 
     @contextmanager
-    def counted(branch: Branch, report: Report) -> Iterator[Scratch]:
+    def counted(branch: Branch, *more: Any) -> Iterator[Scratch]:
         found.append(branch.name)
-        with opened(branch, report) as made:
+        with opened(branch, *more) as made:
             yield made
 
     monkeypatch.setattr(scratch, "opened", counted)

@@ -18,7 +18,7 @@ import pytest
 from conftest import Project, connected, with_canary
 from sqlpair.databases import embedded, temporary
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.postgresql.scratch import drop_leftovers
+from sqlpair.databases.postgresql.maintenance import drop_leftovers
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
 from sqlpair.project import branches
 from sqlpair.runner import scratch
@@ -348,7 +348,7 @@ def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
     assert done.returncode == -signal.SIGKILL
     assert roles(other) == ["scratch_a", "scratch_b"]
 
-    monkeypatch.setattr("sqlpair.databases.postgresql.scratch._YOUNG", -1)
+    monkeypatch.setattr("sqlpair.databases.postgresql.maintenance._YOUNG", -1)
     for _ in range(200):  # its session may be there for another moment
         with connected(other) as execute:
             drop_leftovers(execute)

@@ -16,8 +16,14 @@ from sqlpair.databases.postgresql import client_programs, create_like
 from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import dump, load
+from sqlpair.databases.postgresql.maintenance import (
+    drop,
+    new_name,
+    noted,
+    roles,
+    strategy,
+)
 from sqlpair.databases.postgresql.queries import Queries
-from sqlpair.databases.postgresql.scratch import drop, new_name, noted, roles, strategy
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import made_by
 from sqlpair.databases.quoting import identifier
