@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import Project
+from sqlpair.databases.driver import driver_of
 from sqlpair.project.branches import Branch
 from sqlpair.runner import built, scratch
 from sqlpair.runner.scratch import Scratch
@@ -166,3 +168,38 @@ def test_nothing_is_kept_where_nothing_can_be_written(
 
     assert looked(applied).problems == ()
     assert builds == ["postgres", "sqlite"]
+
+
+def test_what_is_kept_is_of_the_files_as_they_were_looked_at(
+    applied: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (applied.root / "state" / "built.postgres").unlink()
+    path = applied.root / "sql" / "postgres" / "001_a.sql"
+    before = path.read_text()
+    opened = scratch.opened
+
+    def edited_meanwhile(branch: Branch, *more: Any) -> Any:
+        path.write_text(f"{before}CREATE TABLE more (x text);\n")
+        return opened(branch, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scratch, "opened", edited_meanwhile)
+        assert looked(applied).problems == ()
+    path.write_text(before)
+
+    assert looked(applied).problems == ()
+
+
+def test_the_server_is_asked_again_before_anything_is_kept(
+    applied: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = applied.root / "state" / "built.postgres"
+    kept.unlink()
+    driver = driver_of(applied.settings.database("postgres"))
+    numbers = itertools.count()
+    monkeypatch.setattr(driver.scratch, "identity", lambda _self: [next(numbers)])
+
+    assert looked(applied).problems == ()
+
+    assert next(numbers) == 2
+    assert not kept.exists()
