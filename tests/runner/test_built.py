@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Project
 from sqlpair.databases.driver import driver_of
-from sqlpair.project.branches import Branch
+from sqlpair.project.branches import Branch, branches
 from sqlpair.runner import built, scratch
 from sqlpair.runner.scratch import Scratch
 from sqlpair.verify import Verified, verify
@@ -157,6 +157,19 @@ def test_what_was_damaged_is_built_again(
     assert looked(applied).problems == ()
     assert builds == ["postgres"]
     assert json.loads(path.read_text().partition("\n")[2])
+
+
+def test_without_its_folder_nothing_is_asked_for_what_would_be_kept(
+    applied: Project, builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (branch, _) = branches(applied.settings)
+    monkeypatch.delattr(driver_of(branch.database).scratch, "identity")
+    folder = applied.root / "nowhere"
+
+    built.built(branch, 1, (), folder, nobody, None, privileges=False)
+
+    assert builds == ["postgres"]
+    assert not folder.exists()
 
 
 def test_nothing_is_kept_where_nothing_can_be_written(
