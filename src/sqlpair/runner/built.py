@@ -125,7 +125,7 @@ def built(
     with read_once():  # what is built is what the key speaks of
         rests_on = None
         # Without the folder nothing was kept, nor will be.
-        if state is not None and os.path.isdir(state):  # noqa: PTH112 (never raises)
+        if state is not None and os.access(state, os.R_OK):
             rests_on = _rests_on(branch, position, texts, privileges=privileges)
         if state is None or rests_on is None:
             return _build(branch, position, texts, report, empty, privileges=privileges)
