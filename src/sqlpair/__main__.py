@@ -1,5 +1,6 @@
 """``sqlpair``, and ``python -m sqlpair``."""
 
+import gc
 import os
 import sys
 from io import TextIOWrapper
@@ -9,6 +10,9 @@ from pathlib import Path
 def main() -> None:
     """Run the command line."""
     _open_standard_streams()
+    # What a command makes, it mostly needs to its end: to look for what it does not,
+    # after every few hundred objects, took a tenth of its time.
+    gc.set_threshold(100_000)
     try:
         if sys.argv[1:] == ["migrate"] and _had_nothing_to_do():
             return

@@ -19,7 +19,6 @@ from conftest import Project, connected, with_canary
 from fleets import NUMBERED, declare
 from proxy import Proxy
 from sqlpair.databases import kept_open
-from sqlpair.databases.interface import Report
 from sqlpair.databases.postgresql import parameters
 from sqlpair.fleet import members, work
 from sqlpair.project.branches import Branch
@@ -172,11 +171,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     opened = scratch.opened
 
-    def noting(
-        branch: Branch, report: Report
-    ) -> AbstractContextManager[scratch.Scratch]:
+    def noting(branch: Branch, *more: Any) -> AbstractContextManager[scratch.Scratch]:
         found.append(branch.database.ledger_schema)
-        return opened(branch, report)
+        return opened(branch, *more)
 
     monkeypatch.setattr(scratch, "opened", noting)
     return found

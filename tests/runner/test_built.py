@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Project
-from sqlpair.databases.interface import Report
-from sqlpair.project.branches import Branch
+from sqlpair.databases.driver import driver_of
+from sqlpair.project.branches import Branch, branches
 from sqlpair.runner import built, scratch
 from sqlpair.runner.scratch import Scratch
 from sqlpair.verify import Verified, verify
@@ -30,9 +32,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened = scratch.opened
 
     @contextmanager
-    def counted(branch: Branch, report: Report) -> Iterator[Scratch]:
+    def counted(branch: Branch, *more: Any) -> Iterator[Scratch]:
         found.append(branch.name)
-        with opened(branch, report) as made:
+        with opened(branch, *more) as made:
             yield made
 
     monkeypatch.setattr(scratch, "opened", counted)
@@ -157,6 +159,19 @@ def test_what_was_damaged_is_built_again(
     assert json.loads(path.read_text().partition("\n")[2])
 
 
+def test_without_its_folder_nothing_is_asked_for_what_would_be_kept(
+    applied: Project, builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (branch, _) = branches(applied.settings)
+    monkeypatch.delattr(driver_of(branch.database).scratch, "identity")
+    folder = applied.root / "nowhere"
+
+    built.built(branch, 1, (), folder, nobody, None, privileges=False)
+
+    assert builds == ["postgres"]
+    assert not folder.exists()
+
+
 def test_nothing_is_kept_where_nothing_can_be_written(
     applied: Project, builds: list[str]
 ) -> None:
@@ -166,3 +181,38 @@ def test_nothing_is_kept_where_nothing_can_be_written(
 
     assert looked(applied).problems == ()
     assert builds == ["postgres", "sqlite"]
+
+
+def test_what_is_kept_is_of_the_files_as_they_were_looked_at(
+    applied: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (applied.root / "state" / "built.postgres").unlink()
+    path = applied.root / "sql" / "postgres" / "001_a.sql"
+    before = path.read_text()
+    opened = scratch.opened
+
+    def edited_meanwhile(branch: Branch, *more: Any) -> Any:
+        path.write_text(f"{before}CREATE TABLE more (x text);\n")
+        return opened(branch, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scratch, "opened", edited_meanwhile)
+        assert looked(applied).problems == ()
+    path.write_text(before)
+
+    assert looked(applied).problems == ()
+
+
+def test_the_server_is_asked_again_before_anything_is_kept(
+    applied: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = applied.root / "state" / "built.postgres"
+    kept.unlink()
+    driver = driver_of(applied.settings.database("postgres"))
+    numbers = itertools.count()
+    monkeypatch.setattr(driver.scratch, "identity", lambda _self: [next(numbers)])
+
+    assert looked(applied).problems == ()
+
+    assert next(numbers) == 2
+    assert not kept.exists()

@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
 from conftest import Project, connected, with_canary
-from sqlpair.databases import embedded, temporary
+from sqlpair.databases import embedded, kept_open, temporary
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.postgresql.scratch import drop_leftovers
+from sqlpair.databases.postgresql.maintenance import drop, drop_leftovers
 from sqlpair.errors import ConnectError, SqlpairError, StatementError
 from sqlpair.project import branches
 from sqlpair.runner import scratch
@@ -133,6 +135,24 @@ def test_building_leaves_nothing_behind(
     assert three.tables("postgres") == set()
     assert not three.file.exists()
     assert list(place.iterdir()) == []
+
+
+def test_a_scratch_database_is_dropped_beside_what_the_command_does_next(
+    three: Project, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def slow_drop(*arguments: Any) -> None:
+        assert goes_on.wait(30)
+        drop(*arguments)
+
+    monkeypatch.setattr("sqlpair.databases.postgresql.scratch.drop", slow_drop)
+    with kept_open.to_the_end():
+        build(three, "postgres")
+        assert len(scratch_databases(server)) == 1
+        goes_on.set()
+
+    assert scratch_databases(server) == []
 
 
 def scratch_databases(server: str) -> list[str]:
@@ -348,7 +368,7 @@ def test_roles_that_a_killed_process_left_on_the_named_server_are_dropped(
     assert done.returncode == -signal.SIGKILL
     assert roles(other) == ["scratch_a", "scratch_b"]
 
-    monkeypatch.setattr("sqlpair.databases.postgresql.scratch._YOUNG", -1)
+    monkeypatch.setattr("sqlpair.databases.postgresql.maintenance._YOUNG", -1)
     for _ in range(200):  # its session may be there for another moment
         with connected(other) as execute:
             drop_leftovers(execute)

@@ -30,7 +30,6 @@ _MODULES = {
     "prove_backup": "backup_proof",
     "exchange": "swap",
     "scratch": "scratch",
-    "scratch_identity": "scratch",
     "copied": "clone",
     "is_shared": "scratch",
     "own": "verification",

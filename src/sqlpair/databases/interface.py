@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlpair.databases.reference_column import ReferenceColumn
     from sqlpair.databases.row_values import Contents
     from sqlpair.databases.row_values import TableShape as Shape
+    from sqlpair.databases.scratch import EmptyDatabase
     from sqlpair.project.settings import Database
     from sqlpair.project.statement import Statement
     from sqlpair.schema.model import Schema
@@ -255,17 +256,16 @@ class Driver(Membership, Protocol):
         """
 
     def scratch(
-        self, database: Database, files: Sequence[Path], report: Report
-    ) -> AbstractContextManager[Session]:
-        """Make an empty database in which ``files`` can run; it goes with the block.
+        self,
+        database: Database,
+        files: Sequence[Path],
+        report: Report,
+        live: Session | None = None,
+    ) -> EmptyDatabase[Session]:
+        """Return an empty database of the kind of ``database``, to run ``files`` in.
 
-        It is of the kind of ``database``, and nothing that runs in it reaches that.
+        ``live`` is a session of that, where there is one already.
         """
-
-    def scratch_identity(
-        self, database: Database, files: Sequence[Path], report: Report
-    ) -> Sequence[object]:
-        """Tell what ``scratch`` would give: its server, and what is there before."""
 
     def query(
         self, session: Session, statement: Statement, path: Path

@@ -7,7 +7,6 @@ migration what that table calls it: so the rows there say which version a databa
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -68,10 +67,13 @@ def read(folder: Path) -> Imported | None:
     """Read it; None where nothing was imported, SettingsError where it is damaged."""
     path = path_in(folder)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        import tomllib  # only where there is such a file: it takes a while
+
+        content = tomllib.loads(text)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # or it is not UTF-8, or not TOML
         raise _damaged(path, str(error)) from error
     tool, table = content.get("tool"), content.get("table", "")
     migrations = content.get("migrations", {})

@@ -6,7 +6,6 @@ so that every checkout is checked alike. A project without the file has no rules
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -18,12 +17,14 @@ NAME = "pyproject.toml"
 
 def read(root: Path) -> Mapping[str, Any]:
     """Return ``[tool.sqlpair]`` of ``root``; SettingsError if it is no table."""
-    path = root / NAME
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = (root / NAME).read_text(encoding="utf-8")
+        import tomllib  # only where there is such a file: it takes a while
+
+        content = tomllib.loads(text)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # or it is not UTF-8, or not TOML
         raise SettingsError(f"{NAME} cannot be read", [str(error)]) from error
     table = content.get("tool", {}).get("sqlpair", {})
     if not isinstance(table, dict):

@@ -1,39 +1,46 @@
 """Read a project's files once, for all that is done with them within a block.
 
-A fleet's members run the same files. Within ``read_once`` a file is read, checked and
-split for the first member that needs it; the others get what was made of it then, also
-when it is edited meanwhile. What fails is tried again.
+Within ``read_once`` a file is read, checked and split for the first that needs it; the
+others get what was made of it then, also when it is edited meanwhile. So the members of
+a fleet run the same files, and what was built is of the bytes that were looked at. What
+fails is tried again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Kept = dict[tuple[Any, ...], Any]
 
-_kept: dict[str, dict[tuple[Any, ...], Any]] = {}  # by what it is kept for
-_for: str = ""
+_kept: ContextVar[Kept | None] = ContextVar("sqlpair_read", default=None)
+_again: dict[str, Kept] = {}  # of one identity
 
 
 @contextmanager
-def read_once(identity: str) -> Iterator[None]:
+def read_once(identity: str = "") -> Iterator[None]:
     """Keep within the block what is read; ``identity`` tells which files those are.
 
-    What another block of that identity has kept is there again.
+    What another block of that identity has kept is there again. Without one, it is kept
+    for this block, or for the one around it.
     """
-    global _for
-    before, _for = _for, identity
-    if identity not in _kept:
-        _kept.clear()
-        _kept[identity] = {}
+    if identity:
+        if identity not in _again:
+            _again.clear()
+        kept = _again.setdefault(identity, {})
+    else:
+        around = _kept.get()
+        kept = {} if around is None else around
+    token = _kept.set(kept)
     try:
         yield
     finally:
-        _for = before
+        _kept.reset(token)
 
 
 def once(function: Callable[P, R]) -> Callable[P, R]:
@@ -41,9 +48,9 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def read(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not _for:
+        kept = _kept.get()
+        if kept is None:
             return function(*args, **kwargs)
-        kept = _kept[_for]
         key = (function, *args)
         if kwargs:
             key = (*key, *kwargs.items())

@@ -242,6 +242,7 @@ def lenient(path: Path) -> str:
     return contents(path).decode("utf-8", "replace")
 
 
+@once
 def contents(path: Path) -> bytes:
     """Return a file's bytes; SqlFileError if it cannot be read, or is a link."""
     try:

@@ -28,9 +28,12 @@ from typing import Any, NamedTuple
 
 from sqlpair.databases import kept_open
 from sqlpair.databases.driver import driver_of
-from sqlpair.databases.interface import Report
-from sqlpair.project import atomic_write
+from sqlpair.databases.interface import Report, Session
+from sqlpair.databases.scratch import EmptyDatabase
+from sqlpair.errors import SqlFileError
+from sqlpair.project import atomic_write, sql_file
 from sqlpair.project.branches import Branch
+from sqlpair.project.read_once import read_once
 from sqlpair.project.revisions import module_path
 from sqlpair.revision import is_pair
 from sqlpair.runner import revision_modules, scratch
@@ -62,6 +65,7 @@ def descriptions(
     texts: Sequence[Ready],
     state: Path | None,
     report: Report,
+    live: Session | None,
     *,
     privileges: bool,
 ) -> Iterator[Built]:
@@ -83,10 +87,12 @@ def descriptions(
             every = [path.read_text("utf-8", "replace") for path in branch.files]
             if any(map(_ASKING.search, [*every, *(file.text for _, file, _ in texts)])):
                 return ""
-            with_privileges = {"privileges": privileges}
-            if not _key(any_member, position, texts, report, **with_privileges):
+            if _rests_on(any_member, position, texts, privileges=privileges) is None:
                 return ""
-            made = built(any_member, position, texts, state, report, **with_privileges)
+            made = built(
+                *(any_member, position, texts, state, report, None),
+                privileges=privileges,
+            )
             return _written(made)
 
         ran = (*((str(step), file.text) for step, file, _ in texts),)
@@ -95,7 +101,7 @@ def descriptions(
         if found := describe() if kept is None else kept:
             yield _parsed(found.replace(ANY, name))
             state = None  # it has that of any
-    yield built(branch, position, texts, state, report, privileges=privileges)
+    yield built(branch, position, texts, state, report, live, privileges=privileges)
 
 
 def built(
@@ -104,27 +110,33 @@ def built(
     texts: Sequence[Ready],
     state: Path | None,
     report: Report,
+    live: Session | None,
     *,
     privileges: bool,
 ) -> Built:
     """Describe what the files make up to ``position``.
 
     ``state`` is the folder that keeps it; with None, nothing is kept, nor was.
-    ``texts`` of repeatable files run at the end. SqlFileError, HistoryError or
-    StatementError where they do not run.
+    ``texts`` of repeatable files run at the end. ``live`` is a session of the database.
+    SqlFileError, HistoryError or StatementError where they do not run.
     """
-    if state is None:
-        return _build(branch, position, texts, report, privileges=privileges)
-    key = _key(branch, position, texts, report, privileges=privileges)
-    path = state / f"built.{branch.name}"
-    kept = _read(path, key) if key else None
-    if kept is not None:
-        return kept
-    made = _build(branch, position, texts, report, privileges=privileges)
-    # What it rests on may have changed meanwhile.
-    if key and key == _key(branch, position, texts, report, privileges=privileges):
-        with suppress(OSError):
-            _write(path, key, made)
+    database = branch.database
+    empty = driver_of(database).scratch(database, branch.files, report, live)
+    with read_once():  # what is built is what the key speaks of
+        rests_on = None
+        # Without the folder nothing was kept, nor will be.
+        if state is not None and os.access(state, os.R_OK):
+            rests_on = _rests_on(branch, position, texts, privileges=privileges)
+        if state is None or rests_on is None:
+            return _build(branch, position, texts, report, empty, privileges=privileges)
+        key = _key(rests_on, empty)
+        path = state / f"built.{branch.name}"
+        if kept := _read(path, key):
+            return kept
+        made = _build(branch, position, texts, report, empty, privileges=privileges)
+        if key == _key(rests_on, empty):  # the server may be another meanwhile
+            with suppress(OSError):
+                _write(path, key, made)
     return made
 
 
@@ -133,10 +145,11 @@ def _build(
     position: int,
     texts: Sequence[Ready],
     report: Report,
+    empty: EmptyDatabase[Session],
     *,
     privileges: bool,
 ) -> Built:
-    with scratch.opened(branch, report) as opened:
+    with scratch.opened(branch, report, empty) as opened:
         opened.goal = position
         opened.build(position)
         opened.repeat(texts)
@@ -149,15 +162,16 @@ def _build(
             )
 
 
-def _key(
-    branch: Branch,
-    position: int,
-    texts: Sequence[Ready],
-    report: Report,
-    *,
-    privileges: bool,
-) -> str | None:
-    """Return a checksum of all that a description rests on; None where it may be more.
+def _key(rests_on: Sequence[object], empty: EmptyDatabase[Session]) -> str:
+    """Return a checksum of all that a description rests on."""
+    parts = [*rests_on, *empty.identity(), *engine()]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _rests_on(
+    branch: Branch, position: int, texts: Sequence[Ready], *, privileges: bool
+) -> Sequence[object] | None:
+    """Return what a description rests on besides server and engine; None if on more.
 
     The files above ``position`` count: what they mention decides on the server.
     """
@@ -172,17 +186,14 @@ def _key(
     for item in branch.migrations:
         module = revision_modules.loaded(module_path(branch, item))
         try:
-            text = item.up.read_bytes()
-        except OSError:
+            text = sql_file.contents(item.up)
+        except SqlFileError:
             return None  # the build names it
         plain = is_pair(getattr(module, "upgrade", None))
         if not plain or b"variables:" in text:
             return None
         parts += (item.stem, text, getattr(module, revision_modules.CHECKSUM))
-    # Last, for it asks the server.
-    parts += driver_of(database).scratch_identity(database, branch.files, report)
-    parts += engine()
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return parts
 
 
 @cache

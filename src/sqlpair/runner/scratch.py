@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlpair import progress
 from sqlpair.databases.driver import driver_of
 from sqlpair.databases.interface import Report, Session
+from sqlpair.databases.scratch import EmptyDatabase
 from sqlpair.ledger import repeatable, tables
 from sqlpair.project.branches import Branch
 from sqlpair.runner.migration import Ready, Runner, read
@@ -78,10 +79,14 @@ class Scratch:
 
 
 @contextmanager
-def opened(branch: Branch, report: Report) -> Iterator[Scratch]:
+def opened(
+    branch: Branch, report: Report, empty: EmptyDatabase[Session] | None = None
+) -> Iterator[Scratch]:
     """A scratch database for the files of ``branch``; it goes with the block."""
-    driver = driver_of(branch.database)
-    with driver.scratch(branch.database, branch.files, report) as session:
+    database = branch.database
+    with empty or driver_of(database).scratch(
+        database, branch.files, report
+    ) as session:
         yield Scratch(branch, session, report)
 
 

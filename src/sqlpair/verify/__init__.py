@@ -17,6 +17,7 @@ from sqlpair.errors import amount, several
 from sqlpair.progress import Note, unseen
 from sqlpair.project import pyproject
 from sqlpair.project.branches import branches
+from sqlpair.project.read_once import read_once
 from sqlpair.project.settings import Settings
 from sqlpair.runner.edits import edited
 from sqlpair.runner.repeatable import files
@@ -73,7 +74,10 @@ def verify(
     declared = references.declared(settings)
     problems: list[Problem] = []
     state = settings.root / "state" if keep else None
-    with subjects(branches(settings), report, names, privileges=privileges) as found:
+    with (
+        read_once(),
+        subjects(branches(settings), report, names, privileges=privileges) as found,
+    ):
         wanted = {n: s for n, s in found.items() if not names or n in names}
         for subject in wanted.values():
             report(f"{subject.name}: comparing")

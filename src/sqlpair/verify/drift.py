@@ -69,7 +69,8 @@ def check(
             texts = repeatable.applied(subject.status, subject.session)
         problems: list[Problem] = []
         for made in descriptions(
-            subject.branch, position, texts, state, report, privileges=privileges
+            *(subject.branch, position, texts, state, report, subject.session),
+            privileges=privileges,
         ):
             problems = [*_compared(subject, made, ignore)]
             if not problems:

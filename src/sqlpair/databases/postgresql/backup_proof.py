@@ -26,9 +26,9 @@ from sqlpair.databases.interface import Progress, Report
 from sqlpair.databases.postgresql import client_programs, create_like
 from sqlpair.databases.postgresql.connection import Address
 from sqlpair.databases.postgresql.dump import load
+from sqlpair.databases.postgresql.maintenance import drop, drop_leftovers, new_name
 from sqlpair.databases.postgresql.parameters import unhindered
 from sqlpair.databases.postgresql.queries import Queries
-from sqlpair.databases.postgresql.scratch import drop, drop_leftovers, new_name
 from sqlpair.databases.postgresql.session import PostgreSQLSession
 from sqlpair.errors import BackupError, SqlpairError, first_of
 

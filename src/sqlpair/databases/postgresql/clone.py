@@ -16,7 +16,7 @@ from sqlpair.databases.postgresql import client_programs, create_like
 from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
 from sqlpair.databases.postgresql.dump import dump, load
 from sqlpair.databases.postgresql.empty_databases import EmptyDatabases
-from sqlpair.databases.postgresql.scratch import noted, roles
+from sqlpair.databases.postgresql.maintenance import noted, roles
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import made_by
 from sqlpair.project import sql_file

@@ -16,8 +16,8 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlpair.databases.postgresql.connection import Address
+from sqlpair.databases.postgresql.maintenance import drop, new_name, strategy
 from sqlpair.databases.postgresql.queries import Queries
-from sqlpair.databases.postgresql.scratch import drop, new_name, strategy
 from sqlpair.databases.quoting import identifier
 from sqlpair.errors import SqlpairError
 

@@ -13,24 +13,38 @@ search path itself and, on a temporary server, the roles.
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    suppress,
+)
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg2
 from psycopg2.extensions import make_dsn
 
-from sqlpair.databases import embedded, temporary
+from sqlpair.databases import kept_open
 from sqlpair.databases.interface import Report
-from sqlpair.databases.postgresql.connection import open_connection, parse_address
+from sqlpair.databases.postgresql.connection import parse_address
 from sqlpair.databases.postgresql.failure import another_server
+from sqlpair.databases.postgresql.maintenance import (
+    drop,
+    drop_leftovers,
+    maintenance,
+    new_name,
+    noted,
+    roles,
+    strategy,
+)
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import is_shared, made_by, names_database
-from sqlpair.databases.quoting import identifier, quote
-from sqlpair.errors import ConnectError, SettingsError, SqlpairError
+from sqlpair.databases.quoting import identifier
+from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
 
@@ -44,13 +58,6 @@ SELECT version(), current_user::text, (SELECT string_agg(
 """
 
 _BEGAN = "extract(epoch FROM pg_postmaster_start_time())::text"
-
-Execute = Callable[[str], list[tuple[Any, ...]]]
-
-# By the second when it was made, which tells what a killed process has left.
-_NAME = "sqlpair_scratch_"
-_STALE = 600  # seconds after which one that nobody is connected to is a leftover
-_YOUNG = 30  # within which its maker connects
 
 
 class _Surroundings(NamedTuple):
@@ -78,67 +85,90 @@ class _Server(NamedTuple):
     variable: str = ""
 
 
-@contextmanager
-def scratch(
-    database: Database, files: Sequence[Path], report: Report
-) -> Iterator[PostgreSQLSession]:
-    """See ``sqlpair.databases.interface.Driver``."""
-    database, text, there, beside = _given(database, files, report)
-    with _server(database, report, beside=beside) as server:
-        named = _on(server, database)
-        with _created(named, server, _without(there, text), text) as address:
+class PostgreSQLScratch(AbstractContextManager[PostgreSQLSession]):
+    """See ``sqlpair.databases.scratch.EmptyDatabase``."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: Sequence[Path],
+        report: Report,
+        live: PostgreSQLSession | None = None,
+    ):
+        self._database, self._files, self._report = database, files, report
+        self._live = live
+        self._made = ExitStack()
+
+    @cached_property
+    def _given(self) -> tuple[Database, str, _Surroundings, bool]:
+        """The text of all files, what is there, and whether they may run beside.
+
+        What all databases of a server share is changed on no server that has the live
+        one. Where they name that, only a temporary server has another one of its name.
+        """
+        database = self._database
+        shown = database.values.shown
+        text = "\n".join(shown(sql_file.lenient(path)) for path in self._files)
+        there, began = _surroundings(database, self._report, self._live)
+        named = names_database(text, there.database)
+        shared = named or is_shared(text)
+        if named or (shared and database.scratch and _began(database) == began):
+            database = database._replace(scratch="", scratch_beside=False)
+        return database, text, there, there.may_create and not shared
+
+    def identity(self) -> Sequence[object]:
+        """Tell what it would be: its server, and what is there before."""
+        database, _, there, beside = self._given
+        if database.scratch or (
+            beside and (database.embedded is not None or database.scratch_beside)
+        ):
+            with (
+                _server(database, self._report, beside=beside) as server,
+                maintenance(_on(server, database), server.dsn) as execute,
+            ):
+                return [*there, *execute(_IDENTITY)]
+        from sqlpair.databases import embedded
+
+        try:
+            programs = embedded.find_binaries(database.binaries)
+        except SettingsError:
+            return [*there]  # there is no server: to build says so
+        return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
+
+    def __enter__(self) -> PostgreSQLSession:
+        """Make it."""
+        database, text, there, beside = self._given
+        with ExitStack() as resources:
+            server = resources.enter_context(
+                _server(database, self._report, beside=beside)
+            )
+            named = _on(server, database)
+            address = resources.enter_context(
+                _created(named, server, _without(there, text), text)
+            )
             # The server's own address, and nothing of the live one's.
             here = named._replace(
                 address=address, parameters={}, embedded=None, fleet=None
             )
-            session = connect(here, read_only=False, report=report)
+            session = connect(here, read_only=False, report=self._report)
             assert session is not None
             session.alone = True
-            with closing(session):
-                yield session
+            resources.enter_context(closing(session))
+            self._made = resources.pop_all()
+        return session
+
+    def __exit__(self, *failure: Any) -> None:
+        """Drop it."""
+        self._made.__exit__(*failure)
 
 
-def scratch_identity(
-    database: Database, files: Sequence[Path], report: Report
-) -> Sequence[object]:
-    """See ``sqlpair.databases.interface.Driver``."""
-    database, _, there, beside = _given(database, files, report)
-    if database.scratch or (
-        beside and (database.embedded is not None or database.scratch_beside)
-    ):
-        with (
-            _server(database, report, beside=beside) as server,
-            _maintenance(_on(server, database), server.dsn) as execute,
-        ):
-            return [*there, *execute(_IDENTITY)]
-    try:
-        programs = embedded.find_binaries(database.binaries)
-    except SettingsError:
-        return [*there]  # there is no server: to build says so
-    return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
-
-
-def _given(
-    database: Database, files: Sequence[Path], report: Report
-) -> tuple[Database, str, _Surroundings, bool]:
-    """Return the text of all files, what is there, and whether they may run beside.
-
-    What all databases of a server share is changed on no server that has the live
-    one. Where they name that, only a temporary server has another one of its name.
-    """
-    text = "\n".join(database.values.shown(sql_file.lenient(path)) for path in files)
-    there, began = _surroundings(database, report)
-    named = names_database(text, there.database)
-    shared = named or is_shared(text)
-    if named or (shared and database.scratch and _began(database) == began):
-        database = database._replace(scratch="", scratch_beside=False)
-    return database, text, there, there.may_create and not shared
+scratch = PostgreSQLScratch
 
 
 def _began(database: Database) -> str:
     """Return when the named server began: no other one did at the same microsecond."""
     server = _named(database)
-    with _maintenance(_on(server, database), server.dsn) as execute:
+    with maintenance(_on(server, database), server.dsn) as execute:
         ((began,),) = execute(f"SELECT {_BEGAN}")
     return str(began)
 
@@ -150,14 +180,18 @@ def _on(server: _Server, database: Database) -> Database:
     )
 
 
-def _surroundings(database: Database, report: Report) -> tuple[_Surroundings, str]:
+def _surroundings(
+    database: Database, report: Report, live: PostgreSQLSession | None
+) -> tuple[_Surroundings, str]:
     """Return what is there, and when its server began."""
     if database.fleet is not None:
         return _BARE, ""  # there is no live one
-    live = connect(database, read_only=True, report=report)
-    if live is None:
-        return _BARE, ""
-    with closing(live):
+    with ExitStack() as opened:
+        if live is None:
+            live = connect(database, read_only=True, report=report)
+            if live is None:
+                return _BARE, ""
+            opened.enter_context(closing(live))
         (row,) = live.rows(
             "SELECT current_database()::text AS name, current_schemas(false)::text[]"
             " AS path, ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles"
@@ -191,6 +225,8 @@ def _server(database: Database, report: Report, *, beside: bool) -> Iterator[_Se
     if database.scratch:
         yield _named(database)
         return
+    from sqlpair.databases import embedded, temporary
+
     if beside and database.embedded is not None:
         data, binaries = database.embedded, database.binaries
         with embedded.server(data, binaries=binaries, report=report) as own:
@@ -233,16 +269,6 @@ def _reached(database: Database) -> _Server:
     return _Server(name, make_dsn(dsn, **parameters), variable=database.variable)
 
 
-def strategy(execute: Execute) -> str:
-    """Let a server copy files where it waits for no disk; 14 cannot be told to.
-
-    Elsewhere two checkpoints, for which copying waits, take longer than the log.
-    """
-    known = "current_setting('server_version_num')::int >= 150000"
-    ((quicker,),) = execute(f"SELECT {known} AND current_setting('fsync') = 'off'")
-    return " STRATEGY file_copy" if quicker else ""
-
-
 @contextmanager
 def _created(
     database: Database, server: _Server, there: _Surroundings, text: str
@@ -252,98 +278,60 @@ def _created(
     if not server.temporary or name.startswith("template"):
         name = new_name()
     quoted = identifier(name)
-    with _maintenance(database, server.dsn) as execute:
-        if server.temporary:
-            # Nobody needs it after a crash.
-            execute("ALTER SYSTEM SET fsync = off")
-            execute("ALTER SYSTEM SET full_page_writes = off")
-            execute("SELECT pg_reload_conf()")
-            existing = roles(execute)
-            for role in there.roles:
-                if role not in existing:
-                    execute(f"CREATE ROLE {identifier(role)}")
-            execute(f"DROP DATABASE IF EXISTS {quoted}")
-        else:
-            drop_leftovers(execute)
-        execute(f"CREATE DATABASE {quoted} TEMPLATE template0{strategy(execute)}")
-        made = made_by([text]) - roles(execute)
-        if not server.temporary:
-            execute(noted(name, made))
+    made: set[str] | None = None
     try:
-        address = make_dsn(server.dsn, dbname=name)
-        with _maintenance(database, address) as execute:
-            for schema in dict.fromkeys([*there.schemas, database.ledger_schema]):
-                execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
+        with maintenance(database, server.dsn) as execute:
+            if server.temporary:
+                # Nobody needs it after a crash.
+                execute("ALTER SYSTEM SET fsync = off")
+                execute("ALTER SYSTEM SET full_page_writes = off")
+                execute("SELECT pg_reload_conf()")
+                existing = roles(execute)
+                for role in there.roles:
+                    if role not in existing:
+                        execute(f"CREATE ROLE {identifier(role)}")
+                execute(f"DROP DATABASE IF EXISTS {quoted}")
+            else:
+                drop_leftovers(execute)
+            execute(f"CREATE DATABASE {quoted} TEMPLATE template0{strategy(execute)}")
+            made = made_by([text]) - roles(execute)
+            if not server.temporary:
+                execute(noted(name, made))
             path = ", ".join(map(identifier, there.search_path))
             execute(f"ALTER DATABASE {quoted} SET search_path = {path}")
             execute(f"ALTER DATABASE {quoted} SET synchronous_commit = off")
+        address = make_dsn(server.dsn, dbname=name)
+        # Every database has the schema public.
+        if schemas := {*there.schemas, database.ledger_schema} - {"public"}:
+            with maintenance(database, address) as execute:
+                for schema in sorted(schemas):
+                    execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
         yield address
     finally:
-        if not server.temporary:
-            # A server that is lost must not hide why; a leftover goes another time.
-            with suppress(ConnectError), _maintenance(database, server.dsn) as execute:
-                drop(execute, name, made, "WITH (FORCE)")
+        if made is not None and not server.temporary:
+            _drop(database, server, name, made)
 
 
-@contextmanager
-def _maintenance(database: Database, dsn: str) -> Iterator[Execute]:
-    """A connection in autocommit, as a function that executes and fetches."""
-    connection = open_connection(database, dsn, {})
-    with closing(connection), connection.cursor() as cursor:
+def _drop(database: Database, server: _Server, name: str, made: set[str]) -> None:
+    """Drop a database, and the roles that its files have made.
 
-        def execute(sql: str) -> list[tuple[Any, ...]]:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+    The server waits for its disk meanwhile: where nothing that comes next could miss
+    it, the command goes on, and waits for it at its end.
+    """
 
+    def drop_it() -> None:
+        # A server that is lost must not hide why; a leftover goes another time.
+        with suppress(ConnectError), maintenance(database, server.dsn) as execute:
+            drop(execute, name, made, "WITH (FORCE)")
+
+    @contextmanager
+    def meanwhile() -> Iterator[bool]:
+        thread = threading.Thread(target=drop_it)
+        thread.start()
         try:
-            execute("SET default_transaction_read_only = off")
-            yield execute
-        except psycopg2.Error as error:
-            raise ConnectError(
-                f"{database.name}: the scratch database cannot be made",
-                str(error).strip().splitlines(),
-                "Let the role make databases (ALTER ROLE ... CREATEDB), or name another"
-                " server,\nno hot standby, with the setting scratch in alembic.ini.",
-            ) from error
+            yield True
+        finally:
+            thread.join()
 
-
-def new_name() -> str:
-    """Return a name for a database that is dropped in the end."""
-    return f"{_NAME}{time.time():.0f}_{secrets.token_hex(4)}"
-
-
-def roles(execute: Execute) -> set[str]:
-    """Return the names of the server's roles."""
-    return {row[0] for row in execute("SELECT rolname FROM pg_catalog.pg_roles")}
-
-
-def drop_leftovers(execute: Execute) -> None:
-    """Drop what killed processes left; another's that cannot be dropped stays."""
-    found = execute(
-        "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '')"
-        " FROM pg_database WHERE datname ~ '^"
-        + _NAME
-        + "[0-9]+_[0-9a-f]{8}$' AND NOT EXISTS"
-        " (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname)"
-    )
-    for name, made in found:
-        # Their roles are in the way of the next run, so those wait no longer than
-        # it takes to connect.
-        if time.time() - int(name.split("_")[2]) > (_YOUNG if made else _STALE):
-            with suppress(psycopg2.Error, SqlpairError):
-                drop(execute, name, made.splitlines())
-
-
-def noted(name: str, made: Iterable[str]) -> str:
-    """Return what notes in a database which roles go with it, if we are killed."""
-    told = quote("\n".join(sorted(made)))
-    return f"COMMENT ON DATABASE {identifier(name)} IS {told}"
-
-
-def drop(execute: Execute, name: str, made: Iterable[str], how: str = "") -> None:
-    """Drop a database, and the roles that its files have made."""
-    execute(f"DROP DATABASE IF EXISTS {identifier(name)} {how}")
-    for role in made:
-        # Another database may grant it something.
-        with suppress(psycopg2.Error, SqlpairError):
-            execute(f"DROP ROLE IF EXISTS {identifier(role)}")
+    if made or not kept_open.keep(name, meanwhile):
+        drop_it()
