@@ -140,6 +140,7 @@ class PostgreSQLInspector:
         # Of what was looked at and surely has no row, and when that was.
         self._rowless: Set[int] = frozenset()
         self._snapshot = ""
+        self._since = 0  # no transaction of the first run is older
         self._closed: Set[int] = frozenset()
         self._counted = True
         self._own = {
@@ -163,6 +164,8 @@ class PostgreSQLInspector:
             oids.update(referred)
             empty = empty and not any([row["bytes"], *referred.values()])
         self._before, self._snapshot = {}, state["snapshot"]
+        # One after the last that had ended. The savepoint's comes later: it is new.
+        self._since = self._since or int(self._snapshot.split(":")[1])
         self._rowless = oids if empty else frozenset()
         self._closed = frozenset()
         if empty:
@@ -235,7 +238,7 @@ class PostgreSQLInspector:
             raise failure from error
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        self._kept.foresee(tables)
+        self._kept.foresee(tables, self._since)
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         self.hold(t.name for t in tables if t.identity != LARGE_OBJECTS)
