@@ -342,3 +342,21 @@ def test_a_rollback_that_leaves_a_view_behind_is_named(project: Project) -> None
         "001_t_rollback.sql: view mine: no such table: main.t"
     )
     assert project.tables("sqlite") == {"t"}
+
+
+def test_a_foreign_key_names_its_table_in_the_case_that_sqlite_folds(
+    project: Project,
+) -> None:
+    child = "CREATE TABLE {} (p INTEGER REFERENCES {} (id));\n"
+    project.add("sqlite", "001_p", "CREATE TABLE Ä_Parent (id INTEGER PRIMARY KEY);\n")
+    project.add("sqlite", "002_c", child.format("c", "Ä_PARENT"))
+    project.upgrade()
+    project.add("sqlite", "003_d", child.format("d", "ä_parent"))
+
+    with pytest.raises(SqlpairError) as failure:
+        project.upgrade()
+
+    assert failure.value.evidence[0] == (
+        "003_d.sql: foreign key of d: no such table: ä_parent"
+    )
+    assert project.tables("sqlite") == {"Ä_Parent", "c"}

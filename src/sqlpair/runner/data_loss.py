@@ -14,9 +14,10 @@ in the place of a table, under its name, is compared with it. A table is lost wh
 place another took that was there before. Generated columns are computed from others,
 and are not compared.
 
-PostgreSQL remembers a checksum of each table; only where that differs the run is undone
-once more, to remember a hash of each value. SQLite, which has no hash function,
-remembers the rows in a temporary table. How: ``databases/*/kept_rows.py``.
+PostgreSQL remembers a checksum of the rows that were written, or of each table of which
+that is not known; only where it differs the run is undone once more, to remember a hash
+of each value. SQLite, which has no hash function, remembers the rows in a temporary
+table. How: ``databases/*/kept_rows.py``.
 
 Whatever the run touches is noticed while it runs. Only which tables are empty has to be
 asked before, and only of those whose names stand in what is run: a table that is

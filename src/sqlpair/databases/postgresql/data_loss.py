@@ -97,7 +97,9 @@ UNION SELECT oid FROM unnest({oids}) AS o (oid)
 # be planned than for itself: each catalog stands in it once, and nothing is joined.
 STATE = """
 pg_current_snapshot()::text AS snapshot,
-pg_current_xact_id_if_assigned() IS NULL AS unwritten
+pg_current_xact_id_if_assigned() IS NULL AS unwritten,
+coalesce(pg_current_xact_id_if_assigned(),
+         pg_snapshot_xmax(pg_current_snapshot()))::text AS since
 """
 NAMED = """
 SELECT k.oid, reltoastrelid AS toast, {state},
@@ -140,6 +142,7 @@ class PostgreSQLInspector:
         # Of what was looked at and surely has no row, and when that was.
         self._rowless: Set[int] = frozenset()
         self._snapshot = ""
+        self._since = 0  # whatever this transaction writes, it is not older
         self._closed: Set[int] = frozenset()
         self._counted = True
         self._own = {
@@ -163,6 +166,8 @@ class PostgreSQLInspector:
             oids.update(referred)
             empty = empty and not any([row["bytes"], *referred.values()])
         self._before, self._snapshot = {}, state["snapshot"]
+        # Our own number, which those of savepoints follow, or one that is not later.
+        self._since = self._since or int(state["since"])
         self._rowless = oids if empty else frozenset()
         self._closed = frozenset()
         if empty:
@@ -235,7 +240,7 @@ class PostgreSQLInspector:
             raise failure from error
 
     def foresee(self, tables: Iterable[CountedTable]) -> None:
-        self._kept.foresee(tables)
+        self._kept.foresee(tables, self._since)
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         self.hold(t.name for t in tables if t.identity != LARGE_OBJECTS)

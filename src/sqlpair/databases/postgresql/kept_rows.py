@@ -1,6 +1,7 @@
 """What PostgreSQL tables hold, before and after a run that may change them.
 
-A table's checksum is the sum of a hash of each row, whatever their order. Where it is
+A table's checksum is the sum of a hash of each row, whatever their order; of those rows
+alone that were written, where these are few (``written_rows.py``). Where it is
 another one afterwards, the rows' hashes are kept in a table of the transaction itself,
 value by value, and compared: it is not temporary, since a transaction with temporary
 tables cannot be prepared, and it is dropped before the commit.
@@ -19,20 +20,29 @@ import psycopg2
 from sqlpair.databases import missing_rows
 from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.missing_rows import Copies, Counts
+from sqlpair.databases.postgresql import written_rows
 from sqlpair.databases.postgresql.partitions import (
     Family,
     FamilyNow,
     columns_left,
     copied_as,
+    lost_whole,
     renamed_columns,
     source_of,
 )
 from sqlpair.databases.postgresql.value_hash import (
     HASHED,
     ZONED,
+    Described,
     checksum,
     describe,
     hashed,
+)
+from sqlpair.databases.postgresql.written_rows import (
+    is_in_place,
+    others_stay,
+    source_before,
+    source_now,
 )
 
 if TYPE_CHECKING:
@@ -63,12 +73,23 @@ class KeptRows:
         self._now = now
         self._families: list[Family] = []
         self._foreseen: dict[str, frozenset[str]] = {}
+        self._since = 0
+        # What was run and undone has left these so; these are compared as a whole.
+        self._undone: dict[str, Described] = {}
+        self._whole = set[str]()
 
-    def foresee(self, tables: Iterable[CountedTable]) -> None:
-        """See ``sqlpair.databases.data_loss.Inspector``."""
+    def foresee(self, tables: Iterable[CountedTable], since: int) -> None:
+        """See ``sqlpair.databases.data_loss.Inspector``.
+
+        No transaction of the run is older than ``since``.
+        """
+        self._since = since
         for old in self._grouped(tables):
-            names = columns_left(old, self._now(old))
-            self._foreseen |= {table.name: names for table in old}
+            now = self._now(old)
+            self._foreseen |= {table.name: columns_left(old, now) for table in old}
+            self._undone[old[0].name] = describe(
+                self._session, [table.identity for table, _ in now]
+            )
 
     def keep(self, tables: Iterable[CountedTable], exact: Set[str]) -> None:
         """See ``sqlpair.databases.data_loss.Inspector``; they are locked already."""
@@ -79,13 +100,17 @@ class KeptRows:
         for number, family in enumerate(self._families):
             old = family.tables
             described = describe(self._session, [table.identity for table in old])
+            family.described = described
             family.columns = {
                 column.name: column
-                for column in described.get(old[0].identity, {}).values()
+                for column in described[old[0].identity].values()
                 if not column.generated
             }
             foreseen = self._foreseen.get(old[0].name, frozenset())
             family.kept = [name for name in family.columns if name in foreseen]
+            first = old[0].name
+            if first not in self._whole and is_in_place(described, self._undone[first]):
+                written_rows.find(family, self._since, self._scanned)
             for table in old:
                 self._measure(family, table)
             if family.exact:
@@ -96,18 +121,36 @@ class KeptRows:
         found: list[Missing] = []
         unknown: set[str] = set()
         for number, family in enumerate(self._families):
-            now = self._describe_now(family)
-            lost = list(_gone(family, now))
-            if not now or self._is_same(family, now):
-                found += lost
-            elif family.exact:
-                found += _ordered(family, lost, self._compare(family, now, number))
-            else:
+            lost = self._lost(family, number)
+            if lost is None:
                 unknown |= {table.name for table in family.tables}
+            else:
+                found += lost
             if family.exact:
                 before = self._copies(family, number).before
                 self._session.execute(f"DROP TABLE {before}")
         return sorted(found, key=lambda each: each.table), unknown
+
+    def _lost(self, family: Family, number: int) -> list[Missing] | None:
+        """Return what is missing; None where more has to be kept to tell."""
+        left = self._now(family.tables)
+        tables = [table for table, _ in left]
+        described = describe(self._session, [table.identity for table in tables])
+        now = self._described_now(family, left, described)
+        counted = self._counted(family, now)
+        if family.places is not None and not (
+            counted
+            and is_in_place(family.described, described)
+            and others_stay(family, tables, counted[0], self._scanned)
+        ):
+            self._whole.add(family.tables[0].name)
+            return None
+        gone = list(lost_whole(family, now))
+        if not now or counted == (family.compared, family.checksum):
+            return gone
+        if not family.exact:
+            return None
+        return _ordered(family, gone, self._compare(family, now, number))
 
     def _grouped(self, tables: Iterable[CountedTable]) -> Iterator[list[CountedTable]]:
         ordered = sorted(tables, key=lambda t: (self._family(t), t.name))
@@ -115,34 +158,43 @@ class KeptRows:
             yield list(some)
 
     def _measure(self, family: Family, table: CountedTable) -> None:
-        counted = ["count(*) AS n", *(f"count({name})" for name in family.columns)]
-        values = [family.columns[name].value() for name in family.kept]
-        sql = f"SELECT {', '.join(counted)}, {checksum(values)} FROM {source_of(table)}"
+        # Of the columns that will be gone; of all, where what is lost is told exactly.
+        columns = [c for c in family.columns if family.exact or c not in family.kept]
+        counted = ["count(*)", *(f"count({name})" for name in columns)]
+        total = checksum([family.columns[name].value() for name in family.kept])
+        if family.places is not None:
+            total = f"(SELECT {total} FROM {source_before(family, table)})"
+        sql = f"SELECT {', '.join(counted)}, {total} FROM {source_of(table)}"
+        *counts, found = self._scanned(sql, table)[0]
+        family.sizes.append(dict(zip(["", *columns], counts, strict=True)))
+        family.checksum += int(found)
+
+    def _scanned(self, sql: str, table: CountedTable) -> list[tuple[Any, ...]]:
         doing = f"what {table.name} would lose cannot be counted"
         with self._session.guarded(doing) as cursor:
             cursor.execute(SETTINGS + sql)
-            found = cursor.fetchone()
+            found = cursor.fetchall()
             cursor.execute(RESET)
-        assert found is not None
-        *counts, total = found
-        family.sizes.append(dict(zip(["", *family.columns], counts, strict=True)))
-        family.checksum += int(total)
+        return found
 
-    def _describe_now(self, family: Family) -> list[FamilyNow]:
+    def _described_now(
+        self,
+        family: Family,
+        left: Sequence[tuple[CountedTable, CountedTable | None]],
+        described: Described,
+    ) -> list[FamilyNow]:
         """Return what holds the rows of the family now."""
-        found = self._now(family.tables)
-        described = describe(self._session, [table.identity for table, _ in found])
         renamed: dict[str, str] = {}
         now = []
         # Those that are still the same first: they tell how columns are called now.
-        for table, old in sorted(found, key=lambda each: each[1] is None):
-            columns = described.get(table.identity, {})
+        for table, old in sorted(left, key=lambda each: each[1] is None):
+            columns = described[table.identity]
             names = renamed_columns(table, old, renamed)
             renamed = renamed or names
             by_name = {column.name: column for column in columns.values()}
             now.append(
                 FamilyNow(
-                    source_of(table),
+                    source_now(family, table),
                     {
                         was: by_name[names[was]]
                         for was in family.columns
@@ -152,11 +204,14 @@ class KeptRows:
             )
         return now
 
-    def _is_same(self, family: Family, now: Sequence[FamilyNow]) -> bool:
+    def _counted(
+        self, family: Family, now: Sequence[FamilyNow]
+    ) -> tuple[int, int] | None:
+        """Return how many rows there are now, with their checksum."""
         rows = total = 0
         for each in now:
             if any(name not in each.columns for name in family.kept):
-                return False
+                return None
             values = [
                 family.columns[name].cast(each.columns[name]) for name in family.kept
             ]
@@ -164,10 +219,9 @@ class KeptRows:
                 f"SELECT count(*), {checksum(values)} FROM {each.source}"
             )
             if found is None:
-                return False
+                return None
             rows, total = rows + found[0][0], total + int(found[0][1])
-        before = sum(size[""] for size in family.sizes)
-        return (rows, total) == (before, family.checksum)
+        return rows, total
 
     def _tried(self, sql: str) -> list[tuple[Any, ...]] | None:
         """Run it; None where a value cannot be cast back."""
@@ -202,7 +256,8 @@ class KeptRows:
             for name, column in family.columns.items()
         ]
         parts = [
-            f"SELECT {', '.join([f'{leaf} AS leaf', *values])} FROM {source_of(table)}"
+            f"SELECT {', '.join([f'{leaf} AS leaf', *values])}"
+            f" FROM {source_before(family, table)}"
             for leaf, table in enumerate(family.tables)
         ]
         copies = self._copies(family, number)
@@ -253,28 +308,14 @@ class KeptRows:
         return counts
 
 
-def _gone(family: Family, now: Sequence[FamilyNow]) -> Iterator[Missing]:
-    """Count rows of tables, and values of columns, that are not there any more."""
-    for table, size in zip(family.tables, family.sizes, strict=True):
-        if not now:
-            if size[""]:
-                yield Missing(table.name, "", size[""])
-            continue
-        for column in family.columns:
-            if size[column] and any(column not in each.columns for each in now):
-                yield Missing(table.name, column, size[column])
-
-
-def _ordered(
-    family: Family, gone: Iterable[Missing], counts: Counts
-) -> Iterator[Missing]:
+def _ordered(family: Family, gone: Iterable[Missing], counts: Counts) -> list[Missing]:
     names = {copied_as(family, column): column for column in family.columns} | {"": ""}
     order = ["", *family.columns]
     found = [
         Missing(family.tables[leaf].name, names[column], number)
         for (leaf, column), number in counts.items()
     ]
-    yield from sorted([*gone, *found], key=lambda m: (m.table, order.index(m.column)))
+    return sorted([*gone, *found], key=lambda m: (m.table, order.index(m.column)))
 
 
 def _rows_alone(
@@ -282,7 +323,7 @@ def _rows_alone(
 ) -> Counts:
     counted = " + ".join(f"(SELECT count(*) FROM {each.source})" for each in now)
     (row,) = session.rows(f"SELECT {counted} AS n")
-    return +Counts({(0, ""): sum(size[""] for size in family.sizes) - row["n"]})
+    return +Counts({(0, ""): family.rows - row["n"]})
 
 
 def _copy_after(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlpair.databases.data_loss import CountedTable
+from sqlpair.databases.data_loss import CountedTable, Missing
 from sqlpair.databases.postgresql.value_hash import (
     LARGE_OBJECTS,
     ComparedColumn,
+    Described,
 )
 
 _LARGE_OBJECTS = (
@@ -30,10 +31,27 @@ class Family:
     def __init__(self, tables: Sequence[CountedTable], exact: bool):
         self.tables = tables
         self.exact = exact
+        self.described: Described = {}
         self.columns: dict[str, ComparedColumn] = {}
         self.kept: Sequence[str] = ()  # the columns that are compared
+        # By table, the places of the rows that are compared, where it is not all; and
+        # the transaction since which they may have been written.
+        self.places: dict[int, list[str]] | None = None
+        self.since = 0
         self.sizes: list[dict[str, int]] = []
         self.checksum = 0
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there were."""
+        return sum(size[""] for size in self.sizes)
+
+    @property
+    def compared(self) -> int:
+        """Return how many rows are compared."""
+        if self.places is None:
+            return self.rows
+        return sum(map(len, self.places.values()))
 
     @property
     def is_keyed(self) -> bool:
@@ -80,3 +98,15 @@ def columns_left(
         there = set(table.columns.values())
         names &= {name for name, new in pairs.items() if new in there}
     return frozenset(names)
+
+
+def lost_whole(family: Family, now: Sequence[FamilyNow]) -> Iterator[Missing]:
+    """Count rows of tables, and values of columns, that are not there any more."""
+    for table, size in zip(family.tables, family.sizes, strict=True):
+        if not now:
+            if size[""]:
+                yield Missing(table.name, "", size[""])
+            continue
+        for column in family.columns:
+            if any(column not in each.columns for each in now) and size.get(column):
+                yield Missing(table.name, column, size[column])

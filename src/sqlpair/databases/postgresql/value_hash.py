@@ -7,7 +7,7 @@ others as text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from sqlpair.databases.postgresql.session import PostgreSQLSession
@@ -22,7 +22,9 @@ HASHED = frozenset(
 ZONED = frozenset({"date", "time", "timestamp", "timestamptz"})
 # A nondeterministic collation takes different texts for the same.
 _COLLATED = '::text COLLATE "C"'
-# A domain counts as what it is made from. Casts: see pg_cast, those alone.
+# A domain counts as what it is made from. Casts: see pg_cast, those alone. Where a
+# value is stored, and as what: in a table of the heap (2), where a row says which
+# transaction wrote it, and of a type from which no ALTER TYPE takes an attribute.
 _COLUMNS = """
 WITH RECURSIVE base AS (
     SELECT oid AS type, oid AS base FROM pg_catalog.pg_type WHERE typtype <> 'd'
@@ -32,14 +34,20 @@ WITH RECURSIVE base AS (
 )
 SELECT a.attrelid AS oid, a.attnum AS number, quote_ident(a.attname) AS name,
     a.attgenerated <> '' AS generated,
+    CASE WHEN k.relam = 2 AND (
+        t.typnamespace = 'pg_catalog'::regnamespace OR t.typtype = 'e'
+        OR (t.typtype = 'b' AND (t.typelem = 0 OR e.typtype IN ('b', 'e')))
+    ) THEN concat_ws('/', k.relfilenode, a.atttypid, a.atttypmod) END AS stored,
     CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname END AS type,
-    (SELECT json_agg(p.typname) FROM pg_catalog.pg_cast k
-     JOIN pg_catalog.pg_type p ON p.oid = k.casttarget
-     WHERE k.castsource = t.oid) AS casts,
+    (SELECT json_agg(p.typname) FROM pg_catalog.pg_cast c
+     JOIN pg_catalog.pg_type p ON p.oid = c.casttarget
+     WHERE c.castsource = t.oid) AS casts,
     coalesce(a.attnum = ANY (i.indkey::int2[]), false) AS key
 FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class k ON k.oid = a.attrelid
 JOIN base ON base.type = a.atttypid
 JOIN pg_catalog.pg_type t ON t.oid = base.base
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = ANY ({oids}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
@@ -47,13 +55,18 @@ ORDER BY a.attrelid, a.attnum
 
 
 class ComparedColumn(NamedTuple):
-    """``type`` is empty for one that is not built in."""
+    """``type`` is empty for one that is not built in.
+
+    While ``stored`` is the same, a row that nobody has written holds the same value;
+    it is empty where that is not sure.
+    """
 
     name: str
     type: str
     casts: frozenset[str]
     key: bool
     generated: bool
+    stored: str = ""
 
     def value(self) -> str:
         """Return what is hashed for a value."""
@@ -69,14 +82,16 @@ class ComparedColumn(NamedTuple):
         return f'{new.name}{between}::pg_catalog."{self.type}"'
 
 
-def describe(
-    session: PostgreSQLSession, oids: Iterable[int]
-) -> dict[int, dict[int, ComparedColumn]]:
-    """Return the columns of each table by their numbers."""
-    described: dict[int, dict[int, ComparedColumn]] = {}
-    wanted = f"'{{{','.join(map(str, oids))}}}'::oid[]"
+# The columns of each table, by their numbers.
+Described: TypeAlias = dict[int, dict[int, ComparedColumn]]
+
+
+def describe(session: PostgreSQLSession, oids: Iterable[int]) -> Described:
+    """Return the columns of each table."""
+    described: Described = {oid: {} for oid in oids}
+    wanted = f"'{{{','.join(map(str, described))}}}'::oid[]"
     for row in session.rows(_COLUMNS.format(oids=wanted)):
-        described.setdefault(row["oid"], {})[row["number"]] = _column(row)
+        described[row["oid"]][row["number"]] = _column(row)
     if LARGE_OBJECTS in described:
         described[LARGE_OBJECTS] = {
             1: ComparedColumn("loid", "oid", frozenset(), key=True, generated=False),
@@ -114,4 +129,5 @@ def _column(row: Mapping[str, Any]) -> ComparedColumn:
         frozenset(row["casts"] or ()),
         row["key"],
         row["generated"],
+        row["stored"] or "",
     )

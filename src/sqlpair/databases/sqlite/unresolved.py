@@ -33,9 +33,7 @@ SELECT type, name, tbl_name, sql FROM main.sqlite_master
 WHERE rowid > ? AND (type IN ('view', 'trigger') OR sql LIKE '%references%')
 ORDER BY rowid
 """
-_TABLE = """
-SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE
-"""
+_TABLES = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
 _COLUMN = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 LIMIT 1"
 # A statement that makes a table or a view of that name.
 _MADE = (
@@ -67,11 +65,17 @@ def code(raw: sqlite3.Connection, since: int) -> Iterator[Unresolved]:
     Without foreign keys to columns that are not unique: ``foreign_key_check`` refuses
     them itself.
     """
+    from sqlpair.databases.sqlite.tokens import fold
+
     written = raw.execute(_WRITTEN, (since,)).fetchall()
+    # Asked for one by one, SQLite would read all of its schema for each.
+    tables = {fold(name) for (name,) in raw.execute(_TABLES)} if written else set()
     for kind, name, table, sql in written:
         if kind == "table":
-            for parent in _absent_parents(raw, name):
-                yield Unresolved("foreign key of", name, f"no such table: {parent}")
+            for parent in _parents(raw, name):
+                if fold(parent) not in tables:
+                    problem = f"no such table: {parent}"
+                    yield Unresolved("foreign key of", name, problem)
         if kind not in ("view", "trigger"):
             continue
         try:
@@ -87,12 +91,10 @@ def code(raw: sqlite3.Connection, since: int) -> Iterator[Unresolved]:
             yield Unresolved(kind, name, problem)
 
 
-def _absent_parents(raw: sqlite3.Connection, table: str) -> Iterator[str]:
+def _parents(raw: sqlite3.Connection, table: str) -> Iterator[str]:
     # No pragma_foreign_key_list(): to make that table takes longer than to ask.
     keys = raw.execute(f"PRAGMA main.foreign_key_list({identifier(table)})").fetchall()
-    for _, place, parent, *_ in keys:
-        if place == 0 and not raw.execute(_TABLE, (parent,)).fetchone():
-            yield parent
+    yield from (parent for _, place, parent, *_ in keys if place == 0)
 
 
 def dangling(raw: sqlite3.Connection, table: str) -> list[tuple[str, int | None, str]]:
