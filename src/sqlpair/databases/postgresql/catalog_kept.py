@@ -119,7 +119,8 @@ def _part(name: str) -> str:
 
 _CLASS = f"""{_hash("c.ctid, c.xmin, u.ctid, u.xmin", "c")} AS own,
     c.relkind = 'S' AS seen,
-    {_hash("c.relname, c.relnamespace, c.relkind", "c")} AS name"""
+    CASE WHEN c.relkind NOT IN ('i', 'I')
+    THEN {_hash("c.relname, c.relnamespace, c.relkind", "c")} END AS name"""
 # Of each family: all its rows, those that are seen elsewhere, its name, and which kinds
 # there are of its rows.
 _MARKS = f"""{_FAMILIES.format(more=_CLASS)}
@@ -156,8 +157,8 @@ SELECT count(*), bit_xor({_row("o")}) FILTER (WHERE o.xmin <> '1') FROM (
 {_each(f"SELECT tableoid, ctid, xmin FROM pg_catalog.{name}" for name in _OTHERS)}
 ) o
 """
-# Whether these can be others than at the last look: which transaction it is, how many it
-# has written, if the server counts, and whether other transactions have committed.
+# Whether these can be others than at the last look: which transaction it is, how many
+# it has written, if the server counts, and whether other transactions have committed.
 _WRITTEN = f"""
 SELECT now()::text, CASE WHEN current_setting('track_counts')::boolean THEN sum(
     pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
