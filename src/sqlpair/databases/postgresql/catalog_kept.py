@@ -61,7 +61,12 @@ _PARTS = {
         "tgrelid", "triggers", "NOT tgisinternal", described="NOT tgisinternal"
     ),
 }
-_KINDS = tuple(part.kind for part in _PARTS.values() if part.kind)
+_KINDS = {
+    kind: 1 << place
+    for place, kind in enumerate(
+        ["comments", *(part.kind for part in _PARTS.values() if part.kind)]
+    )
+}
 _WITH_OID = (
     "pg_attrdef", "pg_constraint", "pg_policy", "pg_rewrite", "pg_statistic_ext",
     "pg_trigger",
@@ -109,8 +114,7 @@ def _each(texts: Iterable[str]) -> str:
 def _part(name: str) -> str:
     """Ask for the rows of a part: whose each is, if others show it, and its kind."""
     part = _PARTS[name]
-    bit = 1 << _KINDS.index(part.kind) if part.kind else 0
-    kind = f"CASE WHEN {part.described} THEN {bit} ELSE 0 END"
+    kind = f"CASE WHEN {part.described} THEN {_KINDS.get(part.kind, 0)} ELSE 0 END"
     return (
         f"SELECT p.{part.relation}, {_row('p')}, {part.seen}, {kind}"
         f" FROM pg_catalog.{name} p WHERE {part.where}"
@@ -145,7 +149,7 @@ UNION ALL SELECT CASE d.classoid WHEN 'pg_class'::regclass THEN d.objoid {
         f" FROM pg_catalog.{name} p WHERE p.oid = d.objoid)"
         for name in _WITH_OID
     )
-} ELSE 0 END, {_row("d")}, false, 0
+} ELSE 0 END, {_row("d")}, false, {_KINDS["comments"]}
 FROM pg_catalog.pg_description d
 WHERE d.objoid >= 16384 OR d.classoid = 'pg_namespace'::regclass
 ) AS rows GROUP BY oid) AS r JOIN families f ON f.oid = r.oid
@@ -275,14 +279,15 @@ class KeptCatalog:
 
     def _whole(self, fetch: Fetch, now: _Marks) -> _Description:
         known = facts(fetch)
-        families = self._read(fetch, known, QUERIES)
+        families = self._read(fetch, known, QUERIES, _KINDS["comments"])
         schema = {key: it for each in families.values() for key, it in each.items()}
         return _Description(now, known, families, schema)
 
     def _read(
-        self, fetch: Fetch, known: Facts, queries: Iterable[str]
+        self, fetch: Fetch, known: Facts, queries: Iterable[str], kinds: int
     ) -> dict[int, dict[ObjectKey, SchemaObject]]:
-        found = read(fetch, known, queries, self._only)
+        comments = bool(kinds & _KINDS["comments"])
+        found = read(fetch, known, queries, self._only, comments=comments)
         return {family: without(each, self._own) for family, each in found.items()}
 
     def _changed(self, fetch: Fetch, now: _Marks) -> _Description | None:
@@ -306,7 +311,7 @@ class KeptCatalog:
         if not changes:
             return before
         kinds = reduce(or_, (now.kinds.get(family, 0) for family in changes))
-        again = self._read(fetch, before.known, _queries(changes, kinds))
+        again = self._read(fetch, before.known, _queries(changes, kinds), kinds)
         families, schema = {**before.families}, {**before.schema}
         for family in changes:
             for key in families.pop(family, ()):
@@ -322,7 +327,7 @@ def _queries(families: Collection[int], kinds: int) -> list[str]:
     return [
         f"{OF_RELATIONS[name]} AND {relation} IN ({_list(families)})"
         for name, relation in RELATION.items()
-        if name not in _KINDS or kinds & 1 << _KINDS.index(name)
+        if name not in _KINDS or kinds & _KINDS[name]
     ]
 
 

@@ -44,8 +44,9 @@ WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 AND NOT (n.nspname = {schema} AND c.relname IN ({own}))
 """
-_NEW = """AND c.relkind IN ('r', 'm')
-AND c.relfilenode NOT IN (SELECT unnest('{{{nodes}}}'::oid[]))
+_NODES = """
+SELECT oid, relfilenode FROM pg_catalog.pg_class
+WHERE relkind IN ('r', 'm') AND relfilenode <> ALL ('{{{nodes}}}')
 """
 # A sequence that nothing was drawn from yet, or that this role may not read: null.
 _SEQUENCES = """
@@ -130,10 +131,13 @@ class PostgreSQLObserver:
 
     def _rewritten(self) -> tuple[str, ...]:
         nodes = ",".join(map(str, {*self._nodes.values()}))
-        new = self._relations(_NEW.format(nodes=nodes))
-        changed = [row["name"] for oid, row in new.items() if oid in self._nodes]
-        self._nodes |= {oid: row["node"] for oid, row in new.items()}
-        return tuple(sorted(changed))
+        new = dict(self._session.fetch(_NODES.format(nodes=nodes)))
+        changed = new.keys() & self._nodes.keys()
+        self._nodes |= new
+        if not changed:
+            return ()
+        rows = self._relations(f"AND c.oid IN ({', '.join(map(str, changed))})")
+        return tuple(sorted(row["name"] for row in rows.values()))
 
     def run_unobserved(self, statement: Statement, path: Path) -> None:
         self._session.run_one(statement, path)
