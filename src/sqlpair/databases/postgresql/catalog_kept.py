@@ -161,12 +161,13 @@ SELECT count(*), bit_xor({_row("o")}) FILTER (WHERE o.xmin <> '1') FROM (
 {_each(f"SELECT tableoid, ctid, xmin FROM pg_catalog.{name}" for name in _OTHERS)}
 ) o
 """
-# Whether these can be others than at the last look: which transaction it is, how many
-# it has written, if the server counts, and whether other transactions have committed.
+# Whether these can be others than at the last look: which transaction it is, whether it
+# has written none, if the server counts, and whether another transaction has committed.
+# What was undone is counted, too.
 _WRITTEN = f"""
-SELECT now()::text, CASE WHEN current_setting('track_counts')::boolean THEN sum(
+SELECT now()::text, current_setting('track_counts')::boolean AND sum(
     pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
-    + pg_stat_get_xact_tuples_deleted(oid)) END, pg_current_snapshot()::text, {{others}}
+    + pg_stat_get_xact_tuples_deleted(oid)) = 0, pg_current_snapshot()::text, {{others}}
 FROM unnest('{{{{{", ".join(_OTHERS)}}}}}'::regclass[]) AS oid
 """
 # Of the transactions that had not ended by a snapshot, or had not begun.
@@ -216,16 +217,14 @@ class _Marks(NamedTuple):
 
 
 class _Others(NamedTuple):
-    """What the last look at the other catalogs found.
+    """The last look at the other catalogs.
 
-    ``began`` is when its transaction did, ``written`` how many of their rows that had
-    written at its first look, ``snapshot`` which other transactions were over.
+    When its transaction began, which other ones were over, and what was found.
     """
 
     began: str
-    written: int | None
     snapshot: str
-    others: tuple[Any, ...]
+    found: tuple[Any, ...]
 
 
 class _Description(NamedTuple):
@@ -261,21 +260,17 @@ class KeptCatalog:
         return found.schema
 
     def _others(self, fetch: Fetch) -> tuple[Any, ...]:
-        """Look at the other catalogs, unless they must be as they were.
-
-        What this transaction wrote may have been undone since, and counts nevertheless:
-        only what it never wrote need not be looked at.
-        """
+        """Look at the other catalogs, unless they must be as they were."""
         last = self._last
         asked = _COMMITTED.format(snapshot=last.snapshot) if last else "true"
-        ((began, written, snapshot, committed),) = fetch(_WRITTEN.format(others=asked))
-        if last is None or last.began != began:
-            last, committed = _Others(began, written, snapshot, ()), True
-        others = last.others
-        if committed or written is None or written != last.written:
-            (others,) = fetch(_OTHER_ROWS)
-        self._last = last._replace(snapshot=snapshot, others=others)
-        return others
+        (now,) = fetch(_WRITTEN.format(others=asked))
+        began, unwritten, snapshot, committed = now
+        if last and last.began == began and unwritten and not committed:
+            found = last.found
+        else:
+            (found,) = fetch(_OTHER_ROWS)
+        self._last = _Others(began, snapshot, found)
+        return found
 
     def _whole(self, fetch: Fetch, now: _Marks) -> _Description:
         known = facts(fetch)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlpair.databases.observer import Lock, Observed
+from sqlpair.databases.postgresql.catalog import catalog
 from sqlpair.databases.postgresql.catalog_kept import KeptCatalog
 from sqlpair.databases.quoting import quote
 from sqlpair.errors import SqlpairError
@@ -99,7 +100,7 @@ class PostgreSQLObserver:
 
     def run(self, statement: Statement, path: Path) -> Observed:
         began = time.monotonic()
-        rows = self._session.run_one(statement, path)
+        rows = self._run(statement, path)
         milliseconds = round((time.monotonic() - began) * 1000)
         return Observed(
             statement.line,
@@ -140,7 +141,13 @@ class PostgreSQLObserver:
         return tuple(sorted(row["name"] for row in rows.values()))
 
     def run_unobserved(self, statement: Statement, path: Path) -> None:
-        self._session.run_one(statement, path)
+        self._run(statement, path)
+
+    def _run(self, statement: Statement, path: Path) -> int:
+        if "track_counts" in statement.text.lower():
+            # What is written while it is off is not counted, and may not be seen.
+            self._session.catalog = catalog
+        return self._session.run_one(statement, path)
 
     def strong(self) -> tuple[Lock, ...]:
         held = self._locks() if self._last is None else self._last
