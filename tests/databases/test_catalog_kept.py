@@ -15,7 +15,12 @@ from postgresql_changes import CHANGES, NEWER, NEWEST, SINCE
 from sqlpair.databases.postgresql import catalog_objects, catalog_rare
 from sqlpair.databases.postgresql import catalog_relations as relations
 from sqlpair.databases.postgresql.catalog import catalog
-from sqlpair.databases.postgresql.catalog_kept import _OTHERS, _PARTS, KeptCatalog
+from sqlpair.databases.postgresql.catalog_kept import (
+    _OTHER_ROWS,
+    _OTHERS,
+    _PARTS,
+    KeptCatalog,
+)
 from sqlpair.schema.model import ObjectKey, Schema
 
 # Something of all that one object can show of another.
@@ -213,6 +218,7 @@ class Kept:
     """One connection, whose schema is described in both ways."""
 
     def __init__(self, dsn: str):
+        self._dsn = dsn
         self.raw = psycopg2.connect(dsn)
         self.queries: list[str] = []
         self._catalog = KeptCatalog()
@@ -220,6 +226,13 @@ class Kept:
     def run(self, sql: str) -> None:
         with self.raw.cursor() as cursor:
             cursor.execute(sql)
+
+    def begin_with(self, sql: str) -> None:
+        """Commit that; another connection counts nothing of it."""
+        self.run(sql)
+        self.raw.commit()
+        self.raw.close()
+        self.raw = psycopg2.connect(self._dsn)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         self.queries.append(sql)
@@ -334,6 +347,90 @@ def test_what_another_session_changes_is_told(kept: Kept, postgres: str) -> None
         kept.checked()
         execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
         kept.checked()
+
+
+# To be committed, without the role, which would be there for each other test.
+COMMITTED = BASE.replace("CREATE ROLE kept_role;", "").replace("TO kept_role", "")
+# What writes into catalogs without rows of relations.
+FUNCTION = "CREATE FUNCTION made() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+UNDONE = f"""
+DO $$ BEGIN
+    BEGIN EXECUTE $f${FUNCTION}$f$; RAISE 'no'; EXCEPTION WHEN raise_exception THEN END;
+END $$
+"""
+QUIET = """
+CREATE TABLE more (id int); INSERT INTO more VALUES (1); ALTER TABLE a ADD extra int
+"""
+
+
+def test_catalogs_that_nobody_wrote_into_are_not_read_again(kept: Kept) -> None:
+    kept.begin_with(COMMITTED)
+    kept.checked()
+    for sql in (QUIET, "SAVEPOINT x; DROP TABLE more CASCADE", "ROLLBACK TO x"):
+        kept.run(sql)
+        kept.queries.clear()
+        kept.checked()
+        assert _OTHER_ROWS not in kept.queries
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (FUNCTION, "DROP FUNCTION made"),
+        (f"SAVEPOINT x; {FUNCTION}", "ROLLBACK TO x", FUNCTION),
+        (f"SAVEPOINT x; {FUNCTION}", QUIET, "ROLLBACK TO x", QUIET),
+        (UNDONE, FUNCTION, "DROP FUNCTION made", UNDONE),
+        (QUIET, "ALTER TYPE mood ADD VALUE 'fine'", "CREATE TYPE two AS ENUM ('b')"),
+        ("UPDATE pg_proc SET prorows = 7 WHERE proname = 'all_a'",),
+        ("DELETE FROM pg_enum WHERE enumlabel = 'sad'", QUIET),
+        ("ALTER PUBLICATION pub DROP TABLE b", "ALTER PUBLICATION pub ADD TABLE b"),
+        ("COMMENT ON FUNCTION twice IS 'x'", "COMMENT ON TYPE mood IS 'y'"),
+        ("CREATE EXTENSION pg_trgm", "DROP EXTENSION pg_trgm"),
+        ("SET LOCAL track_counts = off", FUNCTION, "DROP FUNCTION made"),
+    ],
+)
+@pytest.mark.parametrize("first", ["SELECT 1", "SAVEPOINT s", UNDONE])
+def test_what_is_written_there_is_told(
+    kept: Kept, first: str, steps: tuple[str, ...]
+) -> None:
+    kept.begin_with(COMMITTED)
+    kept.run(first)
+    kept.checked()
+    for step in steps:
+        kept.run(step)
+        kept.checked()
+    if first == "SAVEPOINT s":
+        kept.run("ROLLBACK TO s")
+        kept.checked()
+
+
+def test_what_another_session_writes_there_is_told(kept: Kept, postgres: str) -> None:
+    kept.begin_with(COMMITTED)
+    older, younger = psycopg2.connect(postgres), psycopg2.connect(postgres)
+    with older.cursor() as cursor:
+        cursor.execute("SAVEPOINT s; CREATE FUNCTION older() RETURNS int RETURN 1")
+    kept.run("CREATE TABLE ours (id int)")
+    kept.checked()
+    with younger.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION younger() RETURNS int RETURN 1")
+    kept.checked()
+    for other in (older, younger):
+        kept.run("SAVEPOINT x; CREATE TABLE more (id int)")
+        kept.checked()
+        other.commit()
+        kept.run("ROLLBACK TO x")
+        kept.checked()
+        other.close()
+
+
+def test_what_it_has_committed_itself_is_told(kept: Kept, postgres: str) -> None:
+    kept.begin_with(COMMITTED)
+    kept.run("CREATE TABLE ours (id int)")
+    with connected(postgres) as execute:
+        execute("CREATE TABLE theirs (id int)")  # of a younger transaction that is over
+    kept.checked()
+    kept.begin_with(FUNCTION)
+    kept.checked()
 
 
 def test_every_catalog_that_is_read_is_looked_at() -> None:

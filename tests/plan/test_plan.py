@@ -280,6 +280,19 @@ def test_a_rollback_that_does_not_lead_back_is_told(applied: Project) -> None:
     assert [change.name for change in step.undo.left] == ["u"]
 
 
+def test_what_the_server_did_not_count_is_told(applied: Project) -> None:
+    step = one(
+        applied,
+        "SET LOCAL track_counts = off;\n"
+        "CREATE FUNCTION uncounted() RETURNS int LANGUAGE sql AS 'SELECT 1';\n"
+        "SET LOCAL track_counts = on;",
+        "SELECT 1;",
+    )
+
+    assert [change.name for change in step.changes] == ["uncounted()"]
+    assert [change.name for change in step.undo.left] == ["uncounted()"]
+
+
 def test_what_it_compares_rows_with_is_no_change_of_the_rollback(
     applied: Project,
 ) -> None:

@@ -166,20 +166,24 @@ def qualified(schema: str, name: str) -> str:
 @contextmanager
 def configured(fetch: Fetch) -> Iterator[None]:
     """Let the server write as a description has it; an error ends the transaction."""
-    reading = ", ".join(f"current_setting('{name}')" for name in _SETTINGS)
-    (before,) = fetch(f"SELECT {reading}")
-    _configure(fetch, _SETTINGS.values())
+    read = ", ".join(f"current_setting('{name}') AS {name}" for name in _SETTINGS)
+    calls = _calls(_SETTINGS.values())
+    # Materialized, it is read before anything is set.
+    (row,) = fetch(
+        f"WITH before AS MATERIALIZED (SELECT {read}) SELECT *, {calls} FROM before"
+    )
     if fetch("SELECT current_setting('search_path')")[0][0] != "":
         raise RuntimeError("catalog() needs a fetch that stays in one transaction")
     yield
-    _configure(fetch, before)
+    fetch(f"SELECT {_calls(row[: len(_SETTINGS)])}")
 
 
-def _configure(fetch: Fetch, values: Iterable[str]) -> None:
+def _calls(values: Iterable[str]) -> str:
     quoted = (value.replace("'", "''") for value in values)
     settings = zip(_SETTINGS, quoted, strict=True)
-    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings)
-    fetch(f"SELECT {', '.join(calls)}")
+    return ", ".join(
+        f"set_config('{name}', '{value}', true)" for name, value in settings
+    )
 
 
 def facts(fetch: Fetch) -> Facts:
@@ -189,11 +193,17 @@ def facts(fetch: Fetch) -> Facts:
 
 
 def read(
-    fetch: Fetch, known: Facts, queries: Iterable[str], only: str
+    fetch: Fetch,
+    known: Facts,
+    queries: Iterable[str],
+    only: str,
+    *,
+    comments: bool = True,
 ) -> dict[int, dict[ObjectKey, SchemaObject]]:
     """Return what the queries give, by the oid of the relation that it is part of.
 
-    0 stands for what is part of no relation. ``only``: see ``catalog``.
+    0 stands for what is part of no relation. ``only``: see ``catalog``. ``comments``:
+    whether there are any.
     """
     # One message to the server, not thirty.
     together = "\nUNION ALL ".join([_NOTHING, *(f"({query})" for query in queries)])
@@ -206,7 +216,8 @@ def read(
             continue
         attributes[at] = _attributes(kind, told, known.functions)
         found[at] = _key(kind, name), owner, position
-    for catalog_, oid, part, column, comment in fetch(catalog_objects.COMMENTS):
+    said = fetch(catalog_objects.COMMENTS) if comments else []
+    for catalog_, oid, part, column, comment in said:
         if (catalog_, oid, part) in attributes:
             at, word = (catalog_, oid, part), "comment"
         else:

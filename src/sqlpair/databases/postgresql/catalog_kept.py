@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
 
 from sqlpair.databases.postgresql.catalog import (
     QUERIES,
@@ -30,19 +32,40 @@ from sqlpair.schema.model import ObjectKey, Schema, SchemaObject, without
 
 _KEPT = 4  # of the last two migrations, before and after their rollbacks
 
-# The catalogs whose rows belong to relations: the relation's oid, which rows are seen
-# where other relations are described, and which are looked at.
+
+class _Part(NamedTuple):
+    """A catalog whose rows belong to relations.
+
+    ``relation`` is the oid of a row's, ``seen`` which rows are seen where other
+    relations are described, ``kind`` and ``described`` what query describes which rows.
+    """
+
+    relation: str
+    kind: str = ""
+    seen: str = "false"
+    where: str = "true"
+    described: str = "true"
+
+
 _PARTS = {
-    "pg_attribute": ("attrelid", "true", "attnum > 0"),
-    "pg_attrdef": ("adrelid", "false", "true"),
-    "pg_constraint": ("conrelid", "true", "true"),
-    "pg_index": ("indrelid", "false", "true"),
-    "pg_inherits": ("inhrelid", "false", "true"),
-    "pg_policy": ("polrelid", "false", "true"),
-    "pg_rewrite": ("ev_class", "false", "true"),
-    "pg_sequence": ("seqrelid", "false", "true"),
-    "pg_statistic_ext": ("stxrelid", "false", "true"),
-    "pg_trigger": ("tgrelid", "NOT tgisinternal", "true"),
+    "pg_attribute": _Part("attrelid", "columns", "true", "attnum > 0"),
+    "pg_attrdef": _Part("adrelid"),
+    "pg_constraint": _Part("conrelid", "constraints", "true"),
+    "pg_index": _Part("indrelid", "indexes"),
+    "pg_inherits": _Part("inhrelid"),
+    "pg_policy": _Part("polrelid", "policies"),
+    "pg_rewrite": _Part("ev_class", "rules"),
+    "pg_sequence": _Part("seqrelid", "sequences"),
+    "pg_statistic_ext": _Part("stxrelid", "statistics"),
+    "pg_trigger": _Part(
+        "tgrelid", "triggers", "NOT tgisinternal", described="NOT tgisinternal"
+    ),
+}
+_KINDS = {
+    kind: 1 << place
+    for place, kind in enumerate(
+        ["comments", *(part.kind for part in _PARTS.values() if part.kind)]
+    )
 }
 _WITH_OID = (
     "pg_attrdef", "pg_constraint", "pg_policy", "pg_rewrite", "pg_statistic_ext",
@@ -88,53 +111,72 @@ def _each(texts: Iterable[str]) -> str:
     return "\nUNION ALL ".join(texts)
 
 
+def _part(name: str) -> str:
+    """Ask for the rows of a part: whose each is, if others show it, and its kind."""
+    part = _PARTS[name]
+    kind = f"CASE WHEN {part.described} THEN {_KINDS.get(part.kind, 0)} ELSE 0 END"
+    return (
+        f"SELECT p.{part.relation}, {_row('p')}, {part.seen}, {kind}"
+        f" FROM pg_catalog.{name} p WHERE {part.where}"
+    )
+
+
 _CLASS = f"""{_hash("c.ctid, c.xmin, u.ctid, u.xmin", "c")} AS own,
     c.relkind = 'S' AS seen,
-    {_hash("c.relname, c.relnamespace, c.relkind", "c")} AS name"""
-# Of each family: all its rows, those that are seen elsewhere, and its name. No row that
-# initdb began with (xmin 1) comes again once it is gone.
+    CASE WHEN c.relkind NOT IN ('i', 'I')
+    THEN {_hash("c.relname, c.relnamespace, c.relkind", "c")} END AS name"""
+# Of each family: all its rows, those that are seen elsewhere, its name, and which kinds
+# there are of its rows.
 _MARKS = f"""{_FAMILIES.format(more=_CLASS)}
 SELECT f.family, bit_xor(r.own), bit_xor(r.seen),
-    bit_xor(r.name) FILTER (WHERE r.oid = f.family)
+    bit_xor(f.name) FILTER (WHERE f.oid = f.family), bit_or(r.kinds)
 FROM (SELECT oid, bit_xor(own) AS own, bit_xor(own) FILTER (WHERE seen) AS seen,
-    bit_xor(name) AS name
+    bit_or(kind) AS kinds
 FROM (
-SELECT oid, own, seen, name FROM families
-UNION ALL {
-    _each(
-        f"SELECT p.{relation}, {_row('p')}, {seen}, NULL FROM pg_catalog.{name} p"
-        f" WHERE {where}"
-        for name, (relation, seen, where) in _PARTS.items()
-    )
-}
-UNION ALL SELECT 0, hash_record_extended(ROW(count(*), bit_xor({_row("o")})
-    FILTER (WHERE o.xmin <> '1')), 0), false, NULL FROM (
-{
-    _each(
-        f"SELECT p.tableoid, p.ctid, p.xmin FROM pg_catalog.{name} p"
-        for name in _OTHERS
-    )
-}) o
-UNION ALL SELECT 0, bit_xor({_row("t")}), false, NULL FROM pg_catalog.pg_type t
+SELECT oid, own, seen, 0 AS kind FROM families
+UNION ALL {_each(map(_part, _PARTS))}
+UNION ALL SELECT 0, bit_xor({_row("t")}), false, 0 FROM pg_catalog.pg_type t
 WHERE t.typtype <> 'c' AND t.typinput <> 'array_in'::regproc
 UNION ALL SELECT 0, bit_xor({
     _hash("d.classid, d.objid, d.refobjid, d.deptype", "d")
-}), false, NULL FROM pg_catalog.pg_depend d
+}), false, 0 FROM pg_catalog.pg_depend d
 WHERE d.refclassid IN ('pg_extension'::regclass, 'pg_publication'::regclass)
-UNION ALL SELECT 0, bit_xor(hash_record_extended(ROW(oid, rolname), -1)), false, NULL
+UNION ALL SELECT 0, bit_xor(hash_record_extended(ROW(oid, rolname), -1)), false, 0
 FROM pg_catalog.pg_roles
 UNION ALL SELECT CASE d.classoid WHEN 'pg_class'::regclass THEN d.objoid {
     " ".join(
-        f"WHEN '{name}'::regclass THEN"
-        f" (SELECT p.{relation} FROM pg_catalog.{name} p WHERE p.oid = d.objoid)"
-        for name, (relation, *_) in _PARTS.items()
-        if name in _WITH_OID
+        f"WHEN '{name}'::regclass THEN (SELECT p.{_PARTS[name].relation}"
+        f" FROM pg_catalog.{name} p WHERE p.oid = d.objoid)"
+        for name in _WITH_OID
     )
-} ELSE 0 END, {_row("d")}, false, NULL
+} ELSE 0 END, {_row("d")}, false, {_KINDS["comments"]}
 FROM pg_catalog.pg_description d
 WHERE d.objoid >= 16384 OR d.classoid = 'pg_namespace'::regclass
 ) AS rows GROUP BY oid) AS r JOIN families f ON f.oid = r.oid
 GROUP BY f.family
+"""
+# No row that initdb began with (xmin 1) comes again once it is gone.
+_OTHER_ROWS = f"""
+SELECT count(*), bit_xor({_row("o")}) FILTER (WHERE o.xmin <> '1') FROM (
+{_each(f"SELECT tableoid, ctid, xmin FROM pg_catalog.{name}" for name in _OTHERS)}
+) o
+"""
+# Whether these can be others than at the last look: which transaction it is, whether it
+# has written none, if the server counts, and whether another transaction has committed.
+# What was undone is counted, too.
+_WRITTEN = f"""
+SELECT now()::text, current_setting('track_counts')::boolean AND sum(
+    pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)
+    + pg_stat_get_xact_tuples_deleted(oid)) = 0, pg_current_snapshot()::text, {{others}}
+FROM unnest('{{{{{", ".join(_OTHERS)}}}}}'::regclass[]) AS oid
+"""
+# Of the transactions that had not ended by a snapshot, or had not begun.
+_COMMITTED = """
+EXISTS (SELECT FROM (
+    SELECT pg_snapshot_xip('{snapshot}') UNION ALL SELECT x::text::xid8
+    FROM generate_series(pg_snapshot_xmax('{snapshot}')::text::bigint,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1) AS x
+) AS o (id) WHERE pg_xact_status(id) = 'committed')
 """
 # The families of what depends on some families. Array types depend on row types.
 _DEPENDENTS = f"""{_FAMILIES.format(more="NULL, NULL, NULL")},
@@ -151,7 +193,7 @@ JOIN families f ON f.oid = c.oid
 UNION ALL {
     _each(
         f"SELECT '{name}'::regclass, p.oid, f.family FROM pg_catalog.{name} p"
-        f" JOIN families f ON f.oid = p.{_PARTS[name][0]}"
+        f" JOIN families f ON f.oid = p.{_PARTS[name].relation}"
         for name in _WITH_OID
     )
 })
@@ -162,11 +204,27 @@ WHERE s.family IN"""
 
 
 class _Marks(NamedTuple):
-    """Of each family: what its rows are, those that others show, and its name."""
+    """Of each family: what its rows are, those that others show, its name, and kinds.
 
+    ``others`` is what is in the catalogs that have no rows of relations.
+    """
+
+    others: tuple[Any, ...]
     rows: dict[int, int]
     seen: dict[int, int]
     names: dict[int, int]
+    kinds: dict[int, int]
+
+
+class _Others(NamedTuple):
+    """The last look at the other catalogs.
+
+    When its transaction began, which other ones were over, and what was found.
+    """
+
+    began: str
+    snapshot: str
+    found: tuple[Any, ...]
 
 
 class _Description(NamedTuple):
@@ -183,6 +241,7 @@ class KeptCatalog:
         self._kept: deque[_Description] = deque(maxlen=_KEPT)
         self._own: Collection[str] = ()
         self._only = ""
+        self._last: _Others | None = None
 
     def catalog(
         self, fetch: Fetch, own: Collection[str] = (), only: str = ""
@@ -192,22 +251,38 @@ class KeptCatalog:
             self._kept.clear()
             self._own, self._only = own, only
         with configured(fetch):
+            others = self._others(fetch)
             family, *marks = zip(*fetch(_MARKS), strict=True)
-            now = _Marks(*(dict(zip(family, each, strict=True)) for each in marks))
+            each = [dict(zip(family, mark, strict=True)) for mark in marks]
+            now = _Marks(others, *each)
             found = self._changed(fetch, now) or self._whole(fetch, now)
         self._kept.append(found)
         return found.schema
 
+    def _others(self, fetch: Fetch) -> tuple[Any, ...]:
+        """Look at the other catalogs, unless they must be as they were."""
+        last = self._last
+        asked = _COMMITTED.format(snapshot=last.snapshot) if last else "true"
+        (now,) = fetch(_WRITTEN.format(others=asked))
+        began, unwritten, snapshot, committed = now
+        if last and last.began == began and unwritten and not committed:
+            found = last.found
+        else:
+            (found,) = fetch(_OTHER_ROWS)
+        self._last = _Others(began, snapshot, found)
+        return found
+
     def _whole(self, fetch: Fetch, now: _Marks) -> _Description:
         known = facts(fetch)
-        families = self._read(fetch, known, QUERIES)
+        families = self._read(fetch, known, QUERIES, _KINDS["comments"])
         schema = {key: it for each in families.values() for key, it in each.items()}
         return _Description(now, known, families, schema)
 
     def _read(
-        self, fetch: Fetch, known: Facts, queries: Iterable[str]
+        self, fetch: Fetch, known: Facts, queries: Iterable[str], kinds: int
     ) -> dict[int, dict[ObjectKey, SchemaObject]]:
-        found = read(fetch, known, queries, self._only)
+        comments = bool(kinds & _KINDS["comments"])
+        found = read(fetch, known, queries, self._only, comments=comments)
         return {family: without(each, self._own) for family, each in found.items()}
 
     def _changed(self, fetch: Fetch, now: _Marks) -> _Description | None:
@@ -215,7 +290,8 @@ class KeptCatalog:
         like = [
             ({family for family, _ in now.rows.items() - kept.marks.rows.items()}, kept)
             for kept in self._kept
-            if kept.marks.names.items() <= now.names.items()
+            if kept.marks.others == now.others
+            and kept.marks.names.items() <= now.names.items()
         ]
         if not like:
             return None
@@ -229,11 +305,8 @@ class KeptCatalog:
             return None
         if not changes:
             return before
-        queries = [
-            f"{OF_RELATIONS[name]} AND {RELATION[name]} IN ({_list(changes)})"
-            for name in RELATION
-        ]
-        again = self._read(fetch, before.known, queries)
+        kinds = reduce(or_, (now.kinds.get(family, 0) for family in changes))
+        again = self._read(fetch, before.known, _queries(changes, kinds), kinds)
         families, schema = {**before.families}, {**before.schema}
         for family in changes:
             for key in families.pop(family, ()):
@@ -242,6 +315,15 @@ class KeptCatalog:
             families[family] = each
             schema |= each
         return _Description(now, before.known, families, schema)
+
+
+def _queries(families: Collection[int], kinds: int) -> list[str]:
+    """Describe families; to plan a query takes longer than to run it for nothing."""
+    return [
+        f"{OF_RELATIONS[name]} AND {relation} IN ({_list(families)})"
+        for name, relation in RELATION.items()
+        if name not in _KINDS or kinds & _KINDS[name]
+    ]
 
 
 def _list(families: Iterable[int]) -> str:

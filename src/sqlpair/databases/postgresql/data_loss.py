@@ -66,23 +66,29 @@ EMPTY = "pg_relation_size(c.oid) = 0"
 # https://www.postgresql.org/docs/current/explicit-locking.html
 # A large object that is unlinked is locked by itself.
 LOCKED = """
-SELECT coalesce(relation, classid) AS oid, {what} FROM pg_catalog.pg_locks
+SELECT coalesce(relation, classid) AS oid, mode FROM pg_catalog.pg_locks
 WHERE (locktype = 'relation'
        OR (locktype = 'object' AND classid = {large_objects}))
 AND granted AND pid = pg_backend_pid()
 AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
-# Which of that needs no further look: a table that holds nothing, and that nobody else
-# can write to, as most are that the transaction has made; and what never was a table
-# of rows: an index, a sequence, a TOAST table. A partition needs one: what it gets,
-# another one may lose.
+TOUCHED = """
+SELECT ARRAY(SELECT DISTINCT oid::bigint FROM ({locked}) AS l) AS oids,
+       pg_current_snapshot()::text AS snapshot
+"""
+# All that, and what of it needs a look. A table does not that holds nothing and that
+# nobody else can write to, as most are that the transaction has made; nor what is no
+# table of rows, or none any more: an index, a sequence, a TOAST table. A partition
+# does: what it gets, another one may lose. With IS TRUE each is looked up in a hash of
+# the locks, which the planner takes for one.
 MADE = """
-SELECT l.oid, CASE WHEN relkind = 'r'
-       THEN exclusive AND NOT relispartition AND pg_relation_size(c.oid) = 0
-       ELSE relkind IN ('i', 'I', 'S', 't') END
-FROM (SELECT oid, bool_or(mode = 'AccessExclusiveLock') AS exclusive
-      FROM ({locked}) AS m GROUP BY oid) AS l
-LEFT JOIN pg_catalog.pg_class c ON c.oid = l.oid
+WITH l AS MATERIALIZED ({locked})
+SELECT ARRAY(SELECT DISTINCT oid::bigint FROM l) AS oids, ARRAY(
+    SELECT c.oid::bigint FROM pg_catalog.pg_class c
+    WHERE relkind = 'r' AND (c.oid IN (SELECT oid FROM l)) IS TRUE
+    AND NOT ((c.oid IN (SELECT oid FROM l WHERE mode = 'AccessExclusiveLock')) IS TRUE
+             AND NOT relispartition AND pg_relation_size(c.oid) = 0)
+) AS open
 """
 # The partitions of some tables' roots, or the table itself that took a root's place.
 PARTITIONS = """
@@ -174,41 +180,40 @@ class PostgreSQLInspector:
             return
         if not state["unwritten"]:
             # What this transaction made before is locked, and not committed.
-            query = MADE.format(locked=self._locked("mode"))
-            made = dict(self.session.fetch(query))
-            self._closed = {oid for oid, closed in made.items() if closed}
-            oids |= made.keys() - self._closed
+            (made,) = self.session.rows(MADE.format(locked=self._locked))
+            self._closed = set(made["oids"]).difference(made["open"])
+            oids.update(made["open"])
         self._before = _rows(self.session.rows(self._query(_oids(oids))))
 
     def _query(self, oids: str, empty: str = EMPTY) -> str:
         return QUERY.format(oids=oids, empty=empty, **self._own)
 
-    def _locked(self, what: str) -> str:
-        return LOCKED.format(what=what, large_objects=LARGE_OBJECTS)
+    @property
+    def _locked(self) -> str:
+        return LOCKED.format(large_objects=LARGE_OBJECTS)
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[], Touched]]:
         yield self._touched
 
     def _touched(self) -> Touched:
-        query = self._locked("pg_current_snapshot()::text")
+        query = TOUCHED.format(locked=self._locked)
         with self.session.guarded("a constraint does not hold") as cursor:
             # What deferred triggers do at the commit, they do now, and are seen.
             cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {query}")
-            locked = dict(cursor.fetchall())
-        known = {oid: self._before[oid] for oid in locked if oid in self._before}
+            ((oids, snapshot),) = cursor.fetchall()
+        locked = set(oids)
+        known = {oid: self._before[oid] for oid in locked & self._before.keys()}
         asked = known.keys() | self._closed
-        if all(now == self._snapshot for now in locked.values()):
+        if snapshot == self._snapshot:
             asked |= self._rowless  # else a client may have written to it meanwhile
-        known |= self._committed([oid for oid in locked if oid not in asked])
+        known |= self._committed([*locked - asked])
         if LARGE_OBJECTS in locked:
             known[LARGE_OBJECTS] = _Row(_OBJECTS, 0, None, "", (LARGE_OBJECTS, ""))
         self._roots |= {oid: row.root for oid, row in known.items()}
         tables = {
             # A client that wrote to it before we had the lock has ended by now.
-            oid: row.table._replace(
-                empty=row.table.empty and row.snapshot == locked[oid]
-            )
+            oid: row.table._replace(empty=row.table.empty and row.snapshot == snapshot)
             for oid, row in known.items()
             if row.table is not None
         }
