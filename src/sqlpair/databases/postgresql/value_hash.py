@@ -37,7 +37,10 @@ SELECT a.attrelid AS oid, a.attnum AS number, quote_ident(a.attname) AS name,
     CASE WHEN k.relam = 2 AND (
         t.typnamespace = 'pg_catalog'::regnamespace OR t.typtype = 'e'
         OR (t.typtype = 'b' AND (t.typelem = 0 OR e.typtype IN ('b', 'e')))
-    ) THEN concat_ws('/', k.relfilenode, a.atttypid, a.atttypmod) END AS stored,
+    ) THEN concat_ws('/', k.relfilenode, a.atttypid, a.atttypmod, (
+        SELECT string_agg(v.oid || v.enumlabel, '/' ORDER BY v.oid)
+        FROM pg_catalog.pg_enum v WHERE v.enumtypid IN (t.oid, e.oid)
+    )) END AS stored,
     CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname END AS type,
     (SELECT json_agg(p.typname) FROM pg_catalog.pg_cast c
      JOIN pg_catalog.pg_type p ON p.oid = c.casttarget
