@@ -673,7 +673,8 @@ def test_no_more_are_begun_than_may_fail_and_are_at_work(project: Project) -> No
         rows(path, "CREATE TABLE b (mine text)")
     done = project.sqlpair("migrate", "--jobs", "2", "--stop-after", "1", expect=1)
     assert done.stderr.count("004_b.sql:1: table b already exists") <= 5
-    assert "not begun: 1 failed (--stop-after 1)" in done.stdout
+    # Of those at work at once another may have failed, too.
+    assert re.search(r"not begun: [1-5] failed \(--stop-after 1\)", done.stdout)
 
 
 def test_where_no_process_can_be_begun_that_is_told(
