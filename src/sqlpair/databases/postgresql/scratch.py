@@ -15,16 +15,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    closing,
-    contextmanager,
-    suppress,
-)
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg2.extensions import make_dsn
 
@@ -44,6 +38,7 @@ from sqlpair.databases.postgresql.maintenance import (
 from sqlpair.databases.postgresql.session import PostgreSQLSession, connect
 from sqlpair.databases.postgresql.shared import is_shared, made_by, names_database
 from sqlpair.databases.quoting import identifier
+from sqlpair.databases.scratch import EmptyDatabase
 from sqlpair.errors import ConnectError, SettingsError
 from sqlpair.project import sql_file
 from sqlpair.project.settings import Database
@@ -85,7 +80,7 @@ class _Server(NamedTuple):
     variable: str = ""
 
 
-class PostgreSQLScratch(AbstractContextManager[PostgreSQLSession]):
+class PostgreSQLScratch(EmptyDatabase[PostgreSQLSession]):
     """See ``sqlpair.databases.scratch.EmptyDatabase``."""
 
     def __init__(
@@ -95,9 +90,9 @@ class PostgreSQLScratch(AbstractContextManager[PostgreSQLSession]):
         report: Report,
         live: PostgreSQLSession | None = None,
     ):
+        super().__init__()
         self._database, self._files, self._report = database, files, report
         self._live = live
-        self._made = ExitStack()
 
     @cached_property
     def _given(self) -> tuple[Database, str, _Surroundings, bool]:
@@ -135,31 +130,25 @@ class PostgreSQLScratch(AbstractContextManager[PostgreSQLSession]):
             return [*there]  # there is no server: to build says so
         return [*there, programs, (programs / "postgres").stat().st_mtime_ns]
 
-    def __enter__(self) -> PostgreSQLSession:
-        """Make it."""
+    @contextmanager
+    def made(self) -> Iterator[PostgreSQLSession]:
+        """See ``sqlpair.databases.scratch.EmptyDatabase``."""
         database, text, there, beside = self._given
-        with ExitStack() as resources:
-            server = resources.enter_context(
-                _server(database, self._report, beside=beside)
-            )
-            named = _on(server, database)
-            address = resources.enter_context(
-                _created(named, server, _without(there, text), text)
-            )
+        with (
+            _server(database, self._report, beside=beside) as server,
+            _created(
+                _on(server, database), server, _without(there, text), text
+            ) as address,
+        ):
             # The server's own address, and nothing of the live one's.
-            here = named._replace(
+            here = _on(server, database)._replace(
                 address=address, parameters={}, embedded=None, fleet=None
             )
             session = connect(here, read_only=False, report=self._report)
             assert session is not None
             session.alone = True
-            resources.enter_context(closing(session))
-            self._made = resources.pop_all()
-        return session
-
-    def __exit__(self, *failure: Any) -> None:
-        """Drop it."""
-        self._made.__exit__(*failure)
+            with closing(session):
+                yield session
 
 
 scratch = PostgreSQLScratch

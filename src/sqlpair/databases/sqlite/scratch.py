@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlpair.databases import temporary
 from sqlpair.databases.interface import Report
+from sqlpair.databases.scratch import EmptyDatabase
 from sqlpair.databases.sqlite.session import SQLiteSession, connect
 from sqlpair.project.settings import Database
 
 
-class SQLiteScratch(AbstractContextManager[SQLiteSession]):
+class SQLiteScratch(EmptyDatabase[SQLiteSession]):
     """See ``sqlpair.databases.scratch.EmptyDatabase``."""
 
     def __init__(
@@ -24,8 +24,8 @@ class SQLiteScratch(AbstractContextManager[SQLiteSession]):
         report: Report,
         live: SQLiteSession | None = None,  # noqa: ARG002
     ):
+        super().__init__()
         self._database, self._report = database, report
-        self._made = ExitStack()
 
     def identity(self) -> Sequence[object]:
         """Tell what it would be: its engine."""
@@ -33,23 +33,18 @@ class SQLiteScratch(AbstractContextManager[SQLiteSession]):
             options = raw.execute("PRAGMA compile_options").fetchall()
         return [sqlite3.sqlite_version, options]
 
-    def __enter__(self) -> SQLiteSession:
-        """Make it."""
-        with ExitStack() as resources:
-            folder = resources.enter_context(temporary.folder())
+    @contextmanager
+    def made(self) -> Iterator[SQLiteSession]:
+        """See ``sqlpair.databases.scratch.EmptyDatabase``."""
+        with temporary.folder() as folder:
             here = self._database._replace(
                 address=str(folder / "scratch.db"), fleet=None
             )
             session = connect(here, read_only=False, report=self._report)
             assert session is not None
             session.alone = True
-            resources.enter_context(closing(session))
-            self._made = resources.pop_all()
-        return session
-
-    def __exit__(self, *failure: Any) -> None:
-        """Remove it."""
-        self._made.__exit__(*failure)
+            with closing(session):
+                yield session
 
 
 scratch = SQLiteScratch
